@@ -1,0 +1,76 @@
+"""The commands: options in, text out. The only place that knows click and rich.
+
+Each command is a file of its own and is imported when it is called, so that all of them start at once.
+"""
+
+import importlib
+import sys
+from typing import Final
+
+import click
+
+from xpmsync import __version__
+from xpmsync.errors import XpmsyncError
+
+COMMANDS: Final = (
+    "connect",
+    "configure",
+    "sync",
+    "errors",
+    "notify",
+    "status",
+    "admin",
+    "disconnect",
+    "demo",
+    "sandbox",
+)
+INTERRUPTED_EXIT_CODE: Final = 130
+
+
+class _LazyGroup(click.Group):
+    """A group whose commands are imported when they are called: `xpmsync.cli.<name>` holds each one's `command`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"xpmsync.cli.{cmd_name}")
+        command = module.command
+        assert isinstance(command, click.Command)  # noqa: S101 - a command file without a command is a bug
+        return command
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="xpmsync", message="%(prog)s %(version)s")
+def commands() -> None:
+    """Keep a firm's own records in step with Xero Practice Manager."""
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and say what went wrong, if anything did; the one place that catches. Returns the exit code."""
+    try:
+        result = commands.main(arguments, prog_name="xpmsync", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted. Nothing is half done.", err=True)
+        return INTERRUPTED_EXIT_CODE
+    except XpmsyncError as error:
+        show_error(error)
+        return error.exit_code
+    return result if isinstance(result, int) else 0
+
+
+def show_error(error: XpmsyncError) -> None:
+    """Print an error's parts on standard error: what happened, what it means for the data, what to do."""
+    for part in (error.happened, error.meaning, error.remedy):
+        if part:
+            click.echo(part, err=True)
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run(sys.argv[1:]))

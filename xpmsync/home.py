@@ -1,0 +1,115 @@
+"""Where a sync lives: its configuration, its database, its locks, its log.
+
+``XPMSYNC_HOME`` puts everything into one folder; without it the platform's configuration and data folders are used.
+One home is one sync of one practice. Knows paths, modes and owners; opens nothing but the home's own id.
+"""
+
+import os
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from xpmsync.errors import ConfigurationError
+
+PRIVATE_FOLDER_MODE = 0o700
+PRIVATE_FILE_MODE = 0o600
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folders of one sync."""
+
+    config_folder: Path
+    data_folder: Path
+
+    @property
+    def config_file(self) -> Path:
+        """``config.toml``, the administrator's."""
+        return self.config_folder / "config.toml"
+
+    @property
+    def database_file(self) -> Path:
+        """``active.db``, the product's output."""
+        return self.data_folder / "active.db"
+
+    @property
+    def spool_file(self) -> Path:
+        """Where a run collects Xero's answers; gone at its end."""
+        return self.data_folder / "spool.db"
+
+    @property
+    def log_file(self) -> Path:
+        """The details of what happened, for the person who helps."""
+        return self.data_folder / "xpmsync.log"
+
+    @property
+    def run_lock(self) -> Path:
+        """Held for the length of a run."""
+        return self.data_folder / "run.lock"
+
+    @property
+    def sign_in_lock(self) -> Path:
+        """Held around reading, refreshing and writing the sign-in."""
+        return self.data_folder / "sign-in.lock"
+
+    @property
+    def home_id_file(self) -> Path:
+        """Holds the id under which this home's secrets lie in the keyring."""
+        return self.data_folder / "home-id"
+
+
+def find_home(environment: Mapping[str, str]) -> Home:
+    """The home that `environment` names, else the platform's own folders."""
+    if folder := environment.get("XPMSYNC_HOME"):
+        path = Path(folder).expanduser().absolute()
+        return Home(path, path)
+    folders = platformdirs.PlatformDirs("xpmsync", appauthor=False)
+    return Home(folders.user_config_path, folders.user_data_path)
+
+
+def prepare_home(home: Home) -> None:
+    """Make the home's folders, private to their owner, where they are missing.
+
+    Raises ConfigurationError where a folder cannot be made or belongs to somebody else: a run under ``sudo`` would
+    leave files behind that cron cannot open.
+    """
+    for folder in (home.config_folder, home.data_folder):
+        try:
+            folder.mkdir(mode=PRIVATE_FOLDER_MODE, parents=True, exist_ok=True)
+            owner = folder.stat().st_uid
+        except OSError as error:
+            raise ConfigurationError(
+                f"The folder {folder} cannot be used: {error.strerror}.",
+                "Make the folder, or set XPMSYNC_HOME to one that you can write to.",
+            ) from error
+        if owner != os.geteuid():
+            raise ConfigurationError(
+                f"The folder {folder} belongs to another user (number {owner}).",
+                "Run xpmsync as that user, without sudo: otherwise it would leave files that cron cannot open.",
+            )
+
+
+def load_home_id(home: Home) -> str:
+    """The id of this home, made once: the name under which its secrets lie in the keyring."""
+    try:
+        return home.home_id_file.read_text("ascii").strip()
+    except FileNotFoundError:
+        pass
+    # Written beside and linked into place: a second process, or a crash, can neither tear nor replace it.
+    draft = home.home_id_file.with_name(f"home-id.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE_MODE)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(f"{uuid.uuid4()}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, home.home_id_file)
+        except FileExistsError:
+            pass
+    finally:
+        draft.unlink()
+    return home.home_id_file.read_text("ascii").strip()

@@ -1,0 +1,39 @@
+"""Locks between processes: held by the kernel, so that a process that dies lets go of what it held.
+
+Knows files and waiting; knows nothing of what is guarded.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+WAIT_STEP_SECONDS = 0.05
+
+
+@contextmanager
+def hold(path: Path, *, wait_seconds: float = 0.0) -> Iterator[bool]:
+    """Hold the lock on `path` for the length of a ``with`` block; yields whether it was had within `wait_seconds`.
+
+    The file stays (removing a locked file would let two holders in) and is made with mode 0600. The lock belongs to
+    the open file: two calls within one process exclude each other as well.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        yield _acquire(descriptor, time.monotonic() + wait_seconds)
+    finally:
+        os.close(descriptor)
+
+
+def _acquire(descriptor: int, deadline: float) -> bool:
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(WAIT_STEP_SECONDS)
+        else:
+            return True

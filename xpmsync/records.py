@@ -1,0 +1,39 @@
+"""The shape of a record as it travels from Xero's XML into the mirror.
+
+The rules say which elements are supported; the parser and the database follow the shape without knowing why.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+Record = tuple[str | None, ...]
+"""One record's values in the order of its shape's `columns`: the element's text as it came, None where it is absent
+or empty. A list is one value: JSON text, ``[]`` where Xero says that there is none, None where it says nothing."""
+
+
+@dataclass(frozen=True)
+class ListShape:
+    """A repeated element within a record, such as a client's contacts."""
+
+    path: str
+    """From the record to the repeated element, such as ``Contacts/Contact``."""
+    column: str
+    values: Mapping[str, str]
+    """Child element to key of the JSON object."""
+
+
+@dataclass(frozen=True)
+class RecordShape:
+    """Which elements of a record are read, and where they are kept."""
+
+    path: str
+    """From the answer's root to the record, such as ``Clients/Client``."""
+    values: Mapping[str, str]
+    """Element (or path, ``AccountManager/UUID``) to column; the column `uuid` is the record's identity."""
+    lists: tuple[ListShape, ...] = ()
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """Every column, in the order of a Record."""
+        return (*self.values.values(), *(part.column for part in self.lists))
