@@ -1,0 +1,458 @@
+"""The settings: what ``config.toml`` may say, read whole, checked, and changed without losing a person's comments.
+
+Every key stands once, in the dataclasses below, with its check and its default; reading, ``xpmsync configure`` and the
+test of ``config.example.toml`` all go by them. Knows nothing of what a setting is used for, and holds no secret:
+passwords and tokens live in the keyring.
+"""
+
+import difflib
+import ipaddress
+import os
+import re
+import tempfile
+import tomllib
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, Literal, TypeVar
+from urllib.parse import SplitResult, urlsplit
+
+import tomlkit
+from tomlkit.items import Comment, Table
+
+from xpmsync.errors import ConfigurationError
+from xpmsync.home import Home, prepare_home
+
+Security = Literal["starttls", "tls", "none"]
+
+SECURITIES: Final[tuple[Security, ...]] = ("starttls", "tls", "none")
+USUAL_PORTS: Final[Mapping[Security, int]] = {"starttls": 587, "tls": 465, "none": 25}
+SCOPES: Final = ("offline_access", "practicemanager.staff.read", "practicemanager.client.read")
+
+SET_BY: Final = {
+    "xero.client_id": "Put the client id of your app (https://developer.xero.com/app/manage) into config.toml",
+    "sync.tenant_id": "Run: xpmsync connect",
+}
+SECRETS: Final = {
+    "smtp.password": "passwords are kept in the keyring; remove this line and run: xpmsync configure",
+    "xero.client_secret": "the client secret is kept in the keyring; remove this line and run: xpmsync connect",
+}
+NEW_FILE: Final = """\
+# The settings of xpmsync. Every key is explained in config.example.toml.
+# "xpmsync configure" changes values here and keeps your comments.
+"""
+
+HOST_NAME: Final = r"[^\W_]([\w-]*[^\W_])?(\.[^\W_]([\w-]*[^\W_])?)*"
+
+Value = TypeVar("Value")
+
+
+# Checks: each takes what was typed or read, gives back the value to keep, or raises ValueError("must ...").
+
+
+def check_text(value: object) -> str:
+    """One line of text that is not empty."""
+    if not isinstance(value, str) or not value.strip() or not value.isprintable():
+        raise ValueError("must be one line of text")
+    return value.strip()
+
+
+def check_email(value: object) -> str:
+    """An e-mail address; names in any script, since XPM and mail servers take them."""
+    text = value.strip() if isinstance(value, str) else ""
+    if not re.fullmatch(rf'(?=.{{3,254}}$)[^\s@<>()\[\],;:\\"]+@{HOST_NAME}', text):
+        raise ValueError("must be an e-mail address, such as ann@example.com")
+    if not text.isprintable():
+        raise ValueError("must be an e-mail address without invisible characters")
+    return text
+
+
+def check_office_code(value: object) -> str:
+    """A code that stays readable wherever it is typed."""
+    text = value.strip() if isinstance(value, str) else ""
+    if not re.fullmatch(r"[^\W_][\w.-]{0,19}", text):
+        raise ValueError("must be up to 20 letters, digits, dots, dashes or underscores, such as SYD")
+    return text
+
+
+def check_uuid(value: object) -> str:
+    """A UUID, in lower case."""
+    try:
+        return str(uuid.UUID(value if isinstance(value, str) else ""))
+    except ValueError:
+        raise ValueError("must be an id such as 3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11") from None
+
+
+def check_address(value: object) -> str:
+    """The address of a server: https, or plain http where nothing leaves this machine."""
+    parts = _split_address(value)
+    if parts is None or not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))):
+        raise ValueError("must be an address that starts with https:// (http:// for this machine alone)")
+    return parts.geturl().rstrip("/")
+
+
+def check_redirect_address(value: object) -> str:
+    """The address Xero sends the browser back to: as Xero accepts them."""
+    parts = _split_address(value)
+    if parts is None or not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname == "localhost")):
+        raise ValueError("must be http://localhost:PORT/PATH, or start with https://, exactly as registered with Xero")
+    return parts.geturl()
+
+
+def check_host(value: object) -> str:
+    """The name or number of a machine."""
+    text = value.strip() if isinstance(value, str) else ""
+    if not re.fullmatch(rf"(?=.{{1,253}}$)({HOST_NAME}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)", text):
+        raise ValueError("must be the name of a server, such as mail.example.com")
+    return text
+
+
+def check_port(value: object) -> int:
+    """A TCP port."""
+    return _check_number(value, 1, 65535)
+
+
+def check_security(value: object) -> Security:
+    """How the line to the mail server is protected."""
+    for security in SECURITIES:
+        if value == security:
+            return security
+    raise ValueError(f"must be one of {', '.join(SECURITIES)}")
+
+
+def check_scopes(value: object) -> tuple[str, ...]:
+    """What Xero is asked for; without `offline_access` the sign-in would end within half an hour."""
+    if not isinstance(value, (list, tuple)) or not all(
+        isinstance(scope, str) and re.fullmatch(r"[a-z0-9._]+", scope) for scope in value
+    ):
+        raise ValueError("must be a list of Xero's scopes")
+    if "offline_access" not in value:
+        raise ValueError('must contain "offline_access": the sign-in would end within half an hour')
+    return tuple(value)
+
+
+def check_hours(value: object) -> int:
+    """A number of hours, up to a week."""
+    return _check_number(value, 1, 168)
+
+
+def check_percent(value: object) -> int:
+    """A share of the whole."""
+    return _check_number(value, 1, 100)
+
+
+def check_count(value: object) -> int:
+    """A number of records."""
+    return _check_number(value, 1, 1_000_000)
+
+
+def check_backend(value: object) -> str:
+    """The name of a keyring backend's class."""
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", value):
+        raise ValueError("must be the name of a keyring backend, such as keyring.backends.SecretService.Keyring")
+    return value
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nothing that is sent to `host` leaves this machine."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _split_address(value: object) -> SplitResult | None:
+    """The parts of an address that has a host, and nothing that hides where it leads."""
+    if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value.strip()):
+        return None
+    try:
+        parts = urlsplit(value.strip())
+        plain = bool(parts.hostname) and parts.port != 0 and not (parts.query or parts.fragment or "@" in parts.netloc)
+    except ValueError:
+        return None
+    return parts if plain else None
+
+
+def _check_number(value: object, least: int, most: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise ValueError(f"must be a whole number from {least} to {most}")
+    return value
+
+
+# The settings themselves. `None` stands for what has not been set yet.
+
+
+def _setting(check: Callable[[object], object], default: object = None, *, key: str | None = None) -> Any:
+    """A dataclass field that knows how its value is checked, and its key where that is no name in Python."""
+    return field(default=default, metadata={"check": check, "key": key})
+
+
+@dataclass(frozen=True)
+class XeroSettings:
+    """How Xero is reached. The addresses are settings so that the sandbox can stand in."""
+
+    client_id: str | None = _setting(check_text)
+    redirect_uri: str = _setting(check_redirect_address, "http://localhost:8742/callback")
+    scopes: tuple[str, ...] = _setting(check_scopes, SCOPES)
+    login_url: str = _setting(check_address, "https://login.xero.com/identity")
+    identity_url: str = _setting(check_address, "https://identity.xero.com")
+    api_url: str = _setting(check_address, "https://api.xero.com")
+
+
+@dataclass(frozen=True)
+class SyncSettings:
+    """Which practice is synced, and into which office its clients arrive."""
+
+    name: str = _setting(check_text, "Xero Practice Manager")
+    tenant_id: str | None = _setting(check_uuid)
+    default_office_code: str | None = _setting(check_office_code)
+    full_every_hours: int = _setting(check_hours, 24)
+
+
+@dataclass(frozen=True)
+class NotifySettings:
+    """Who is told when the sync is disrupted."""
+
+    email: str | None = _setting(check_email)
+
+
+@dataclass(frozen=True)
+class SmtpSettings:
+    """The mail server. Its password, where it wants one, is in the keyring."""
+
+    host: str = _setting(check_host)
+    port: int = _setting(check_port, USUAL_PORTS["starttls"])
+    security: Literal["starttls", "tls", "none"] = _setting(check_security, "starttls")
+    username: str | None = _setting(check_text)
+    sender: str = _setting(check_email, key="from")
+
+
+@dataclass(frozen=True)
+class GuardSettings:
+    """From where on a change is too large to be believed without a person."""
+
+    lost_clients_percent: int = _setting(check_percent, 10)
+    lost_clients_at_least: int = _setting(check_count, 10)
+    lost_staff_percent: int = _setting(check_percent, 10)
+    lost_staff_at_least: int = _setting(check_count, 3)
+    emptied_field_percent: int = _setting(check_percent, 10)
+    emptied_field_at_least: int = _setting(check_count, 10)
+    full_again_after_hours: int = _setting(check_hours, 6)
+
+
+@dataclass(frozen=True)
+class KeyringSettings:
+    """Which keyring `connect` used, and so every other command."""
+
+    backend: str | None = _setting(check_backend)
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that ``config.toml`` says."""
+
+    xero: XeroSettings = field(default_factory=XeroSettings)
+    sync: SyncSettings = field(default_factory=SyncSettings)
+    notify: NotifySettings = field(default_factory=NotifySettings)
+    smtp: SmtpSettings | None = None
+    guard: GuardSettings = field(default_factory=GuardSettings)
+    keyring: KeyringSettings = field(default_factory=KeyringSettings)
+
+
+SECTIONS: Final[Mapping[str, type[Any]]] = {
+    "xero": XeroSettings,
+    "sync": SyncSettings,
+    "notify": NotifySettings,
+    "smtp": SmtpSettings,
+    "guard": GuardSettings,
+    "keyring": KeyringSettings,
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One key of ``config.toml``."""
+
+    section: str
+    key: str
+    attribute: str
+    check: Callable[[object], Any]
+    default: object
+
+    @property
+    def name(self) -> str:
+        """The dotted key, such as ``sync.name``."""
+        return f"{self.section}.{self.key}"
+
+
+SETTINGS: Final[Mapping[str, Setting]] = {
+    setting.name: setting
+    for section, settings in SECTIONS.items()
+    for item in fields(settings)
+    for setting in [
+        Setting(section, item.metadata["key"] or item.name, item.name, item.metadata["check"], item.default)
+    ]
+}
+"""Every key there is, by its dotted name."""
+
+
+def check_setting(name: str, value: object) -> Any:
+    """`value` as the key `name` keeps it; raises ValueError("must ...") where it cannot be one."""
+    return SETTINGS[name].check(value)
+
+
+def require(value: Value | None, name: str) -> Value:
+    """`value`, or a ConfigurationError that says how the key `name` is set."""
+    if value is None:
+        raise ConfigurationError(f"{name} is not set yet.", f"{SET_BY.get(name, 'Run: xpmsync configure')}.")
+    return value
+
+
+def read_config(home: Home) -> Config:
+    """The settings of `home`; a missing file is one that says nothing.
+
+    Raises ConfigurationError that lists every mistake, each with its key.
+    """
+    return _read_text(home, _load_text(home) or "")
+
+
+def change_config(home: Home, changes: Mapping[str, object]) -> None:
+    """Write `changes` (dotted key to value; None removes the key) and leave everything else as the person wrote it.
+
+    Nothing is written where the outcome would not be readable.
+    """
+    prepare_home(home)
+    text = _load_text(home)
+    if text is None:
+        text = NEW_FILE
+    _read_text(home, text)
+    for name, value in changes.items():
+        text = _change_text(text, SETTINGS[name], value)
+    _read_text(home, text)
+    _write_text(home, text)
+
+
+def _load_text(home: Home) -> str | None:
+    try:
+        return home.config_file.read_text("utf-8")
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(
+            f"{home.config_file} is not UTF-8 text (byte {error.start}).", "Save the file as UTF-8 in your editor."
+        ) from None
+    except OSError as error:
+        raise ConfigurationError(
+            f"{home.config_file} cannot be read: {error.strerror}.", "Give the file back to the user who runs xpmsync."
+        ) from error
+
+
+def _read_text(home: Home, text: str) -> Config:
+    try:
+        config, mistakes = _read_tables(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(
+            f"{home.config_file} cannot be read as TOML: {error}.", "Correct that line; config.example.toml shows how."
+        ) from None
+    if mistakes:
+        count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+        raise ConfigurationError(
+            "\n  ".join([f"{home.config_file} has {count}:", *mistakes]),
+            "Correct the file; config.example.toml explains every key.",
+        )
+    return config
+
+
+def _read_tables(tables: Mapping[str, object]) -> tuple[Config, list[str]]:
+    """The settings in `tables`, and every mistake in them. Values are never repeated: one may be a secret."""
+    mistakes: list[str] = []
+    values: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
+    for section, table in tables.items():
+        if not isinstance(table, dict):
+            mistakes.append(f"{section}: must be a table, [{section}]" if section in SECTIONS else _unknown(section))
+            continue
+        if not table and section not in SECTIONS:
+            mistakes.append(_unknown(section))
+        for key, value in table.items():
+            setting = SETTINGS.get(f"{section}.{key}")
+            if setting is None:
+                mistakes.append(_unknown(f"{section}.{key}"))
+                continue
+            try:
+                values[section][setting.attribute] = setting.check(value)
+            except ValueError as error:
+                mistakes.append(f"{setting.name}: {error}")
+    smtp = values.pop("smtp")
+    if isinstance(table := tables.get("smtp"), dict) and table:
+        mistakes += [f"smtp.{key}: is needed to send mail" for key in ("host", "from") if key not in table]
+        smtp.setdefault("port", USUAL_PORTS[smtp.get("security", "starttls")])
+        if "username" in smtp and smtp.get("security") == "none" and not is_loopback(smtp.get("host", "localhost")):
+            mistakes.append("smtp.security: must be starttls or tls; with none the password could be read on the way")
+    config = Config(
+        smtp=SmtpSettings(**smtp) if smtp else None,
+        **{section: SECTIONS[section](**given) for section, given in values.items()},
+    )
+    return config, mistakes
+
+
+def _unknown(name: str) -> str:
+    """What to say about a key that does not exist."""
+    if remark := SECRETS.get(name):
+        return f"{name}: {remark}"
+    elsewhere = [known for known in SETTINGS if known.endswith(f".{name.rpartition('.')[2]}")]
+    near = elsewhere or difflib.get_close_matches(name, SETTINGS, n=1)
+    return f"{name}: there is no such key" + (f"; did you mean {near[0]}?" if near else "")
+
+
+def _change_text(text: str, setting: Setting, value: object) -> str:
+    """`text` with one key set or removed."""
+    document = tomlkit.parse(text if text.endswith("\n") or not text else f"{text}\n")
+    table = document.get(setting.section)
+    if value is None:
+        if table is not None:
+            table.pop(setting.key, None)
+        return tomlkit.dumps(document)
+    value = list(value) if isinstance(value, tuple) else value
+    if table is None:
+        document[setting.section] = tomlkit.table().append(setting.key, value)
+    elif setting.key in table or not isinstance(table, Table) or table.is_super_table():
+        table[setting.key] = value
+    else:
+        # Beneath the key's own commented-out line, or the last key. tomlkit would put it at the table's end, beneath
+        # the comment that introduces the next table. It does not notice the insertion, so the text is taken at once.
+        place = 0
+        for index, (key, item) in enumerate(table.value.body, start=1):
+            if key is not None:
+                place = index
+            elif isinstance(item, Comment) and re.match(rf"#\s*{setting.key}\s*=", item.trivia.comment):
+                place = index
+                break
+        table.value.body.insert(place, (tomlkit.key(setting.key), tomlkit.item(value)))
+    return tomlkit.dumps(document)
+
+
+def _write_text(home: Home, text: str) -> None:
+    """Put `text` in the file's place whole, and on the disk, before returning. A link is followed, not replaced."""
+    target = home.config_file.resolve()
+    try:
+        descriptor, draft = tempfile.mkstemp(prefix=f"{target.name}.", dir=target.parent)  # mode 0600
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(draft, target)  # noqa: PTH105 - `draft` is mkstemp's own text
+        except BaseException:
+            os.unlink(draft)  # noqa: PTH108 - `draft` is mkstemp's own text
+            raise
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{home.config_file} cannot be written: {error.strerror}.", "Make room, or give the file back to its owner."
+        ) from error
