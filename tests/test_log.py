@@ -1,0 +1,71 @@
+import contextlib
+import logging
+import re
+import stat
+
+import pytest
+
+from xpmsync.home import Home
+from xpmsync.log import LARGEST_FILE_BYTES, SILENCED, open_log
+
+log = logging.getLogger("xpmsync.tests")
+
+
+@pytest.fixture
+def home(tmp_path):
+    yield Home(tmp_path, tmp_path)
+    for handler in logging.getLogger("xpmsync").handlers[:]:
+        logging.getLogger("xpmsync").removeHandler(handler)
+        with contextlib.suppress(OSError):
+            handler.close()
+
+
+def test_what_is_logged_reaches_a_private_file_with_utc_times(home):
+    open_log(home)
+    log.info("a run has begun")
+    line = home.log_file.read_text("utf-8")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \d+ INFO xpmsync\.tests: a run has begun\n", line)
+    assert stat.S_IMODE(home.log_file.stat().st_mode) == 0o600
+
+
+def test_a_full_log_is_put_aside_and_both_files_are_private(home):
+    open_log(home)
+    for word in ("first", "second"):
+        log.info(word.ljust(LARGEST_FILE_BYTES // 2 + 1))
+    files = sorted(home.data_folder.glob("xpmsync.log*"))
+    assert [file.name for file in files] == ["xpmsync.log", "xpmsync.log.1"]
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+
+
+@pytest.mark.parametrize("library", [*SILENCED, "requests_oauthlib.oauth2_session", "urllib3.connectionpool"])
+def test_a_library_that_is_made_talkative_still_says_nothing(home, library, caplog):
+    open_log(home, level=logging.DEBUG)
+    caplog.set_level(logging.DEBUG)
+    if library in SILENCED:
+        library += ".somewhere"
+    logging.getLogger(library).setLevel(logging.DEBUG)
+    logging.getLogger(library).debug("refresh_token=s3cret")
+    logging.getLogger(library).critical("refresh_token=s3cret")
+    assert "s3cret" not in caplog.text
+    assert home.log_file.read_text("utf-8") == ""
+
+
+def test_a_log_that_cannot_be_opened_stops_nothing_and_says_nothing(home, capfd):
+    home.log_file.mkdir()
+    open_log(home)
+    log.error("nobody reads this")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_disk_that_is_full_stops_nothing_and_says_nothing(home, capfd):
+    home.log_file.symlink_to("/dev/full")
+    open_log(home)
+    log.error("nobody reads this")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_opening_the_log_again_writes_every_line_once(home):
+    open_log(home)
+    open_log(home)
+    log.warning("once")
+    assert home.log_file.read_text("utf-8").count("once") == 1

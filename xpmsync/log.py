@@ -1,0 +1,62 @@
+"""The log: details for the person who helps, in one private file beside the database.
+
+Only xpmsync's own words reach it. The libraries that sign in and fetch write tokens and secrets when they are asked to
+be talkative, so they are cut off here, whatever level anybody sets. Nothing that goes wrong with the log stops a run.
+"""
+
+import contextlib
+import logging
+import logging.handlers
+import os
+import time
+from pathlib import Path
+from typing import Final
+
+from xpmsync.home import PRIVATE_FILE_MODE, Home
+
+LARGEST_FILE_BYTES: Final = 1_000_000
+OLDER_FILES: Final = 3
+SILENCED: Final = ("keyring", "oauthlib", "requests", "requests_oauthlib", "urllib3")
+"""Known to log tokens, secrets or whole requests: nothing of theirs is kept or passed on."""
+
+
+def open_log(home: Home, *, level: int = logging.INFO) -> None:
+    """Send what ``xpmsync`` logs to the home's log file, or nowhere if the file cannot be written."""
+    logging.raiseExceptions = False  # a full disk is no reason for a stack trace under cron
+    for name in SILENCED:
+        library = logging.getLogger(name)
+        library.propagate = False
+        library.setLevel(logging.CRITICAL + 1)
+        library.handlers = [logging.NullHandler()]
+    logger = logging.getLogger("xpmsync")
+    for earlier in logger.handlers[:]:
+        logger.removeHandler(earlier)
+        with contextlib.suppress(OSError):
+            earlier.close()
+    logger.setLevel(level)
+    logger.addHandler(_open_handler(home.log_file))
+
+
+def _open_handler(path: Path) -> logging.Handler:
+    try:
+        _make_private(path)
+        handler = logging.handlers.RotatingFileHandler(
+            path, maxBytes=LARGEST_FILE_BYTES, backupCount=OLDER_FILES, encoding="utf-8", errors="backslashreplace"
+        )
+    except OSError:
+        return logging.NullHandler()
+    handler.rotator = _rotate
+    formatter = logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
+    return handler
+
+
+def _rotate(source: str, destination: str) -> None:
+    """Put a full file aside and start the next one as private as the first."""
+    os.rename(source, destination)  # noqa: PTH104 - logging's own texts, not paths
+    _make_private(Path(source))
+
+
+def _make_private(path: Path) -> None:
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE_MODE))
