@@ -1,0 +1,157 @@
+"""What every command has in common on a screen: tables and texts that fit 80 columns, JSON, CSV, times, questions.
+
+Names and texts come from Xero and may hold anything: no control character of theirs reaches a terminal, nothing of
+theirs is taken for markup, and no cell of a CSV file is taken for a formula. Colour is left to rich, which heeds
+NO_COLOR and TERM. Knows nothing of what is shown.
+"""
+
+import csv
+import io
+import json
+import sys
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+import click
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+Answer = TypeVar("Answer")
+
+WIDTH: Final = 80
+FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+REVERSING: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that make a terminal show a text in another order than it has."""
+
+
+def is_watched() -> bool:
+    """Whether a person sits at the terminal: can be asked, and likes to see progress."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def open_console(*, stderr: bool = False) -> Console:
+    """A console that takes texts literally: no markup, no emoji codes, no guessed highlighting.
+
+    As wide as the terminal up to 100 columns; 80 where the output is no terminal.
+    """
+    stream = sys.stderr if stderr else sys.stdout
+    console = Console(file=stream, markup=False, emoji=False, highlight=False, soft_wrap=False)
+    console.width = min(console.width, 100) if stream.isatty() else WIDTH
+    return console
+
+
+def clean(text: object) -> str:
+    """`text` on one line, with nothing in it that a terminal would obey."""
+    return "".join(_clean_character(character) for character in str(text))
+
+
+def _clean_character(character: str) -> str:
+    if character in "\t\n\r\u2028\u2029":
+        return " "
+    return "\N{REPLACEMENT CHARACTER}" if _is_harmful(character) else character
+
+
+def _is_harmful(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cs") or character in REVERSING
+
+
+def print_table(console: Console, headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Rows beneath headings; what is too long is folded. Numbers stand to the right, None is left blank."""
+    rows = list(rows)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for index, heading in enumerate(headings):
+        numbers = all(row[index] is None or isinstance(row[index], int) for row in rows)
+        table.add_column(heading, justify="right" if numbers and rows else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*("" if cell is None else clean(cell) for cell in row))
+    console.print(table)
+
+
+def print_facts(console: Console, facts: Iterable[tuple[str, object]]) -> None:
+    """Names and values, one beneath the other; a value that is too long goes on beneath itself."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in facts:
+        table.add_row(name, clean(value))
+    console.print(table)
+
+
+def print_text(console: Console, text: str, *, indent: int = 0, style: str = "") -> None:
+    """A text, wrapped between the words, every line of it indented."""
+    console.print(Padding(Text(clean(text), style=style), (0, 0, 0, indent)))
+
+
+def print_json(document: object) -> None:
+    """One JSON document, in UTF-8 whatever the terminal's own encoding; harmful characters stand escaped in it."""
+    text = json.dumps(document, ensure_ascii=False, indent=2)
+    safe = "".join(
+        character if character == "\n" or not _is_harmful(character) else f"\\u{ord(character):04x}"
+        for character in text
+    )
+    click.echo(safe.encode())
+
+
+def print_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Comma-separated values in UTF-8; what a spreadsheet would calculate is marked as text."""
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer)
+    writer.writerow(columns)
+    writer.writerows([_plain_cell(row[column]) for column in columns] for row in rows)
+    click.echo(buffer.getvalue().encode(), nl=False)
+
+
+def _plain_cell(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return f"'{clean(value)}" if value.startswith(FORMULA_STARTS) else clean(value)
+
+
+def render_time(moment: str) -> str:
+    """A stored time (UTC) as the clock on the wall shows it."""
+    return datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def render_count(count: int, singular: str, plural: str | None = None) -> str:
+    """A number with its noun: 1 client, 2 clients."""
+    return f"{count:,} {singular if count == 1 else plural or f'{singular}s'}"
+
+
+def render_age(moment: str, now: datetime) -> str:
+    """How long ago a stored time is, in its largest unit."""
+    seconds = (now - datetime.fromisoformat(moment).astimezone(UTC)).total_seconds()
+    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= length:
+            return f"{render_count(int(seconds // length), unit)} ago"
+    return "just now" if seconds > -60 else "in the future"  # noqa: PLR2004 - clocks differ by seconds
+
+
+def ask(question: str, check: Callable[[object], Answer], *, default: str | None = None) -> Answer:
+    """Ask until the answer passes `check`, which raises ValueError("must ...") on one that does not."""
+
+    def convert(answer: str) -> Answer:
+        try:
+            return check(answer)
+        except ValueError as error:
+            raise click.UsageError(f"It {error}.") from None
+
+    answer: Answer = click.prompt(question, default=default, value_proc=convert)
+    return answer
+
+
+def choose(console: Console, question: str, choices: Sequence[str], *, default: int | None = None) -> int:
+    """Show numbered choices and ask for one; gives back its index."""
+    for number, choice in enumerate(choices, start=1):
+        print_text(console, f"{number:>3}  {choice}", indent=1)
+    number = click.prompt(
+        question,
+        type=click.IntRange(1, len(choices)),
+        default=None if default is None else default + 1,
+        show_choices=False,
+    )
+    return int(number) - 1
