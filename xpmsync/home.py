@@ -7,6 +7,7 @@ One home is one sync of one practice. Knows paths, modes and owners; opens nothi
 import os
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,10 +95,8 @@ def prepare_home(home: Home) -> None:
 
 def load_home_id(home: Home) -> str:
     """The id of this home, made once: the name under which its secrets lie in the keyring."""
-    try:
+    if home.home_id_file.exists():
         return home.home_id_file.read_text("ascii").strip()
-    except FileNotFoundError:
-        pass
     # Written beside and linked into place: a second process, or a crash, can neither tear nor replace it.
     draft = home.home_id_file.with_name(f"home-id.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE_MODE)
@@ -106,10 +105,8 @@ def load_home_id(home: Home) -> str:
             file.write(f"{uuid.uuid4()}\n")
             file.flush()
             os.fsync(file.fileno())
-        try:
+        with suppress(FileExistsError):
             os.link(draft, home.home_id_file)
-        except FileExistsError:
-            pass
     finally:
         draft.unlink()
     return home.home_id_file.read_text("ascii").strip()

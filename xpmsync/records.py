@@ -37,3 +37,22 @@ class RecordShape:
     def columns(self) -> tuple[str, ...]:
         """Every column, in the order of a Record."""
         return (*self.values.values(), *(part.column for part in self.lists))
+
+
+@dataclass(frozen=True)
+class User:
+    """A user of Active."""
+
+    id: str
+    first_name: str
+    last_name: str | None
+    email: str
+    role: str | None
+    office_code: str | None
+    status: str
+    xpm_staff_uuid: str | None
+
+    @property
+    def name(self) -> str:
+        """First and last name."""
+        return f"{self.first_name} {self.last_name or ''}".strip()

@@ -1,1 +1,1 @@
-"""Active's records, the mirror of XPM and the log of what happened, in SQLite. The only place that knows the database."""
+"""Active's records, the mirror of XPM and the log of what happened. The only place that knows the database."""

@@ -1,0 +1,71 @@
+"""The error log: one open row for each problem of each record, which counts how often it was seen and heals itself."""
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from xpmsync.active.database import Database, to_text
+
+
+def save_problems(
+    database: Database,
+    problems: Iterable[Mapping[str, str | None]],
+    *,
+    run_id: int,
+    now: datetime,
+    resolve_others: bool,
+) -> None:
+    """Log the problems of a run: new, or seen again; with `resolve_others`, open ones that are gone are resolved.
+
+    A problem is told apart by its code, entity, XPM record and field.
+    """
+    moment = to_text(now)
+    database.connection.executemany(
+        "INSERT INTO sync_errors (code, severity, entity, xpm_uuid, name, field, message, suggestion, "
+        "first_seen_at, last_seen_at, first_run_id, last_run_id) "
+        "VALUES (:code, :severity, :entity, :xpm_uuid, :name, :field, :message, :suggestion, :now, :now, :run, :run) "
+        "ON CONFLICT (code, entity, coalesce(xpm_uuid, ''), coalesce(field, '')) WHERE resolved_at IS NULL "
+        "DO UPDATE SET name = excluded.name, message = excluded.message, suggestion = excluded.suggestion, "
+        "last_seen_at = excluded.last_seen_at, last_run_id = excluded.last_run_id, "
+        # Two nameless records of one run are one problem seen once.
+        "times_seen = times_seen + (last_run_id <> excluded.last_run_id)",
+        [{**problem, "now": moment, "run": run_id} for problem in problems],
+    )
+    if resolve_others:
+        database.connection.execute(
+            "UPDATE sync_errors SET resolved_at = ? WHERE resolved_at IS NULL AND last_run_id <> ?", (moment, run_id)
+        )
+
+
+def find_problems(
+    database: Database,
+    *,
+    since: datetime | None = None,
+    run_id: int | None = None,
+    entity: str | None = None,
+    code: str | None = None,
+    include_resolved: bool = False,
+) -> list[sqlite3.Row]:
+    """The rows of the log, errors before warnings, newest first.
+
+    `since` finds what was open at any moment since then; without it, and without `run_id` or `include_resolved`,
+    what is open now.
+    """
+    conditions, parameters = ["true"], []
+    if since is not None:
+        conditions.append("(resolved_at IS NULL OR resolved_at >= ?)")
+        parameters.append(to_text(since))
+    elif run_id is None and not include_resolved:
+        conditions.append("resolved_at IS NULL")
+    if run_id is not None:
+        conditions.append("? BETWEEN first_run_id AND last_run_id")
+        parameters.append(str(run_id))
+    for column, value in (("entity", entity), ("code", code)):
+        if value is not None:
+            conditions.append(f"{column} = ?")
+            parameters.append(value)
+    return database.connection.execute(
+        f"SELECT * FROM sync_errors WHERE {' AND '.join(conditions)} "  # noqa: S608 - conditions of ours
+        "ORDER BY severity, entity DESC, code, name, id",
+        parameters,
+    ).fetchall()

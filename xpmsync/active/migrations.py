@@ -1,0 +1,308 @@
+"""The tables of Active, as steps that are applied once each; a step that has been released never changes.
+
+The schema is read by other programs and by people: times are UTC `YYYY-MM-DDTHH:MM:SSZ`, identifiers are UUIDs in lower
+case, not set is NULL. Knows no data.
+"""
+
+from typing import Final
+
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+
+MIGRATIONS: Final = Migrations("xpmsync")
+
+
+def _execute(db: Database, *statements: str) -> None:
+    for statement in statements:
+        db.execute(statement)
+
+
+@MIGRATIONS()
+def create_active_records(db: Database) -> None:
+    """Offices, users, clients and client groups: the firm's own data."""
+    _execute(
+        db,
+        """
+CREATE TABLE offices (
+  code TEXT NOT NULL PRIMARY KEY CHECK (code <> ''),
+  name TEXT NOT NULL,
+  default_partner_id TEXT REFERENCES users (id) -- takes the clients that have no partner in XPM
+) STRICT
+""",
+        """
+CREATE TABLE users (
+  id TEXT NOT NULL PRIMARY KEY,
+  first_name TEXT NOT NULL,
+  last_name TEXT,
+  email TEXT NOT NULL,
+  email_key TEXT UNIQUE, -- the e-mail address whatever its case, kept by xpmsync
+  role TEXT CHECK (role IN ('User', 'Admin', 'Owner')), -- the administrator's, like office and modules
+  office_code TEXT REFERENCES offices (code),
+  status TEXT NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'removed', 'deactivated')),
+  xpm_staff_uuid TEXT UNIQUE
+) STRICT
+""",
+        "CREATE UNIQUE INDEX users_email ON users (email COLLATE NOCASE)",
+        """
+CREATE TABLE user_modules (
+  user_id TEXT NOT NULL REFERENCES users (id),
+  module TEXT NOT NULL CHECK (module <> ''),
+  PRIMARY KEY (user_id, module)
+) STRICT, WITHOUT ROWID
+""",
+        """
+CREATE TABLE clients (
+  id TEXT NOT NULL PRIMARY KEY,
+  legal_name TEXT NOT NULL,
+  code TEXT CHECK (code <> ''),
+  code_key TEXT UNIQUE, -- the code whatever its case, kept by xpmsync
+  entity_type TEXT,
+  abn TEXT, -- digits: 11 of an ABN, 13 of an NZBN
+  individual_title TEXT,
+  individual_first_name TEXT,
+  individual_last_name TEXT,
+  individual_salutation TEXT,
+  email TEXT,
+  telephone TEXT,
+  fax TEXT,
+  residential_address_line_1 TEXT,
+  residential_address_line_2 TEXT,
+  residential_address_line_3 TEXT,
+  residential_address_suburb TEXT,
+  residential_address_state TEXT,
+  residential_address_post_code TEXT,
+  postal_address_line_1 TEXT,
+  postal_address_line_2 TEXT,
+  postal_address_line_3 TEXT,
+  postal_address_suburb TEXT,
+  postal_address_state TEXT,
+  postal_address_post_code TEXT,
+  partner_id TEXT NOT NULL REFERENCES users (id),
+  manager_id TEXT REFERENCES users (id),
+  office_code TEXT NOT NULL REFERENCES offices (code), -- the administrator's after the creation
+  status TEXT NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'archived', 'deleted', 'removed')),
+  xpm_client_uuid TEXT UNIQUE
+) STRICT
+""",
+        "CREATE UNIQUE INDEX clients_code ON clients (code COLLATE NOCASE)",
+        "CREATE INDEX clients_partner ON clients (partner_id)",
+        "CREATE INDEX clients_manager ON clients (manager_id)",
+        """
+CREATE TABLE client_groups (
+  id TEXT NOT NULL PRIMARY KEY,
+  name TEXT NOT NULL,
+  xpm_group_uuid TEXT UNIQUE
+) STRICT
+""",
+        """
+CREATE TABLE client_group_members (
+  client_id TEXT NOT NULL REFERENCES clients (id),
+  client_group_id TEXT NOT NULL REFERENCES client_groups (id),
+  PRIMARY KEY (client_id, client_group_id)
+) STRICT, WITHOUT ROWID
+""",
+        "CREATE INDEX client_group_members_by_group ON client_group_members (client_group_id)",
+        """
+CREATE TABLE synced_values (
+  record_id TEXT NOT NULL PRIMARY KEY, -- of a user or client
+  written TEXT NOT NULL -- JSON: the values that syncs wrote; an empty value in XPM clears these alone
+) STRICT, WITHOUT ROWID
+""",
+    )
+
+
+@MIGRATIONS()
+def create_mirror(db: Database) -> None:
+    """What XPM says, as it says it: the supported elements alone, never a tax number or bank detail."""
+    _execute(
+        db,
+        """
+CREATE TABLE xpm_staff (
+  uuid TEXT NOT NULL PRIMARY KEY,
+  name TEXT,
+  email TEXT,
+  vanished_at TEXT -- when a full list first came without it
+) STRICT, WITHOUT ROWID
+""",
+        """
+CREATE TABLE xpm_clients (
+  uuid TEXT NOT NULL PRIMARY KEY,
+  is_archived TEXT,
+  is_deleted TEXT,
+  account_manager_uuid TEXT, -- the Partner of XPM's screens
+  account_manager_name TEXT,
+  job_manager_uuid TEXT,
+  job_manager_name TEXT,
+  name TEXT,
+  first_name TEXT,
+  last_name TEXT,
+  title TEXT,
+  email TEXT,
+  phone TEXT,
+  fax TEXT,
+  client_code TEXT,
+  address TEXT,
+  city TEXT,
+  region TEXT,
+  post_code TEXT,
+  postal_address TEXT,
+  postal_city TEXT,
+  postal_region TEXT,
+  postal_post_code TEXT,
+  business_number TEXT,
+  business_structure TEXT,
+  groups TEXT, -- JSON; NULL: XPM never told
+  contacts TEXT, -- JSON: salutation and flags of each contact; NULL: XPM never told
+  vanished_at TEXT -- when a full list first came without it
+) STRICT, WITHOUT ROWID
+""",
+        """
+CREATE TABLE xpm_groups (
+  uuid TEXT NOT NULL PRIMARY KEY,
+  name TEXT
+) STRICT, WITHOUT ROWID
+""",
+    )
+
+
+@MIGRATIONS()
+def create_history(db: Database) -> None:
+    """The runs, the error log, what changed, and who was told."""
+    _execute(
+        db,
+        """
+CREATE TABLE sync_runs (
+  id INTEGER PRIMARY KEY,
+  started_at TEXT NOT NULL,
+  finished_at TEXT,
+  mode TEXT NOT NULL CHECK (mode IN ('full', 'incremental')),
+  status TEXT NOT NULL CHECK (status IN ('running', 'succeeded', 'failed', 'interrupted')),
+  users_created INTEGER NOT NULL DEFAULT 0,
+  users_updated INTEGER NOT NULL DEFAULT 0,
+  users_unchanged INTEGER NOT NULL DEFAULT 0,
+  users_skipped INTEGER NOT NULL DEFAULT 0,
+  clients_created INTEGER NOT NULL DEFAULT 0,
+  clients_updated INTEGER NOT NULL DEFAULT 0,
+  clients_unchanged INTEGER NOT NULL DEFAULT 0,
+  clients_skipped INTEGER NOT NULL DEFAULT 0,
+  problems INTEGER NOT NULL DEFAULT 0,
+  api_calls INTEGER NOT NULL DEFAULT 0,
+  bytes_received INTEGER NOT NULL DEFAULT 0,
+  day_calls_remaining INTEGER, -- of Xero's daily limit, after the run
+  xero_clock_at TEXT, -- Xero's own time at the run's first answer
+  is_watched INTEGER NOT NULL DEFAULT 0, -- a person was at the terminal
+  message TEXT,
+  exit_code INTEGER
+) STRICT
+""",
+        """
+CREATE TABLE sync_errors (
+  id INTEGER PRIMARY KEY,
+  code TEXT NOT NULL,
+  severity TEXT NOT NULL CHECK (severity IN ('error', 'warning')),
+  entity TEXT NOT NULL CHECK (entity IN ('user', 'client', 'run')),
+  xpm_uuid TEXT,
+  name TEXT,
+  field TEXT,
+  message TEXT NOT NULL,
+  suggestion TEXT NOT NULL,
+  first_seen_at TEXT NOT NULL,
+  last_seen_at TEXT NOT NULL,
+  times_seen INTEGER NOT NULL DEFAULT 1,
+  first_run_id INTEGER NOT NULL REFERENCES sync_runs (id),
+  last_run_id INTEGER NOT NULL REFERENCES sync_runs (id),
+  resolved_at TEXT
+) STRICT
+""",
+        """
+CREATE UNIQUE INDEX sync_errors_open ON sync_errors
+  (code, entity, coalesce(xpm_uuid, ''), coalesce(field, '')) WHERE resolved_at IS NULL
+""",
+        """
+CREATE TABLE changes (
+  id INTEGER PRIMARY KEY,
+  run_id INTEGER REFERENCES sync_runs (id), -- NULL: the administrator's
+  actor TEXT NOT NULL,
+  changed_at TEXT NOT NULL,
+  entity TEXT NOT NULL CHECK (entity IN ('user', 'client', 'group', 'office')),
+  entity_id TEXT NOT NULL,
+  action TEXT NOT NULL CHECK (action IN ('created', 'updated', 'linked', 'status')),
+  field TEXT,
+  old_value TEXT,
+  new_value TEXT
+) STRICT
+""",
+        "CREATE INDEX changes_by_record ON changes (entity_id)",
+        "CREATE INDEX changes_by_run ON changes (run_id)",
+        """
+CREATE TABLE notifications (
+  id INTEGER PRIMARY KEY,
+  recipient TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  reserved_at TEXT NOT NULL,
+  sent_at TEXT,
+  status TEXT NOT NULL CHECK (status IN ('reserved', 'sent', 'released'))
+) STRICT
+""",
+    )
+
+
+@MIGRATIONS()
+def create_views(db: Database) -> None:
+    """The same data with names instead of identifiers, pleasant to read in any SQLite browser."""
+    _execute(
+        db,
+        """
+CREATE VIEW client_list AS
+SELECT
+  clients.code, clients.legal_name, clients.entity_type, clients.abn, clients.status,
+  trim(partner.first_name || ' ' || coalesce(partner.last_name, '')) AS partner,
+  trim(manager.first_name || ' ' || coalesce(manager.last_name, '')) AS manager,
+  offices.name AS office,
+  (
+    SELECT group_concat(client_groups.name, '; ')
+    FROM client_group_members JOIN client_groups ON client_groups.id = client_group_members.client_group_id
+    WHERE client_group_members.client_id = clients.id
+  ) AS groups,
+  clients.email, clients.telephone,
+  clients.residential_address_suburb AS suburb, clients.residential_address_state AS state
+FROM clients
+JOIN users AS partner ON partner.id = clients.partner_id
+LEFT JOIN users AS manager ON manager.id = clients.manager_id
+JOIN offices ON offices.code = clients.office_code
+ORDER BY clients.legal_name
+""",
+        """
+CREATE VIEW user_list AS
+SELECT
+  trim(users.first_name || ' ' || coalesce(users.last_name, '')) AS name, users.email, users.role,
+  offices.name AS office,
+  (SELECT group_concat(module, '; ') FROM user_modules WHERE user_id = users.id) AS modules,
+  users.status,
+  (SELECT count(*) FROM clients WHERE partner_id = users.id AND clients.status = 'active') AS clients_as_partner
+FROM users LEFT JOIN offices ON offices.code = users.office_code
+ORDER BY name
+""",
+        """
+CREATE VIEW open_errors AS
+SELECT severity, entity, name, message, suggestion, first_seen_at, last_seen_at, times_seen, code
+FROM sync_errors WHERE resolved_at IS NULL
+ORDER BY severity, entity, code, name
+""",
+        """
+CREATE VIEW change_list AS
+SELECT
+  changes.changed_at, changes.entity,
+  coalesce(
+    clients.legal_name, trim(users.first_name || ' ' || coalesce(users.last_name, '')),
+    client_groups.name, offices.name
+  ) AS name,
+  changes.action, changes.field, changes.old_value, changes.new_value, changes.actor, changes.run_id
+FROM changes
+LEFT JOIN clients ON changes.entity = 'client' AND clients.id = changes.entity_id
+LEFT JOIN users ON changes.entity = 'user' AND users.id = changes.entity_id
+LEFT JOIN client_groups ON changes.entity = 'group' AND client_groups.id = changes.entity_id
+LEFT JOIN offices ON changes.entity = 'office' AND offices.code = changes.entity_id
+ORDER BY changes.id
+""",
+    )

@@ -1,0 +1,94 @@
+"""The mirror: what XPM says, as it says it, kept from run to run. Judges nothing.
+
+Within one transaction a spool of fetched records is merged into it; rows that are the same are not touched.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+
+from xpmsync.active.database import Database, to_text
+from xpmsync.active.spool import Spool
+from xpmsync.records import RecordShape
+
+
+@contextmanager
+def attached(database: Database, spool: Spool) -> Iterator[None]:
+    """Make the spool's tables visible beside the database's; begins and ends outside of transactions."""
+    database.connection.execute("ATTACH ? AS spool", (str(spool.path),))
+    try:
+        yield
+    finally:
+        database.connection.execute("DETACH spool")
+
+
+def merge_records(database: Database, table: str, shape: RecordShape, *, is_full_list: bool, now: datetime) -> None:
+    """Merge the spool's records into the mirror's `table`.
+
+    A list (of contacts, of groups) that is absent was not told: what is known stays. From a full list, a record that
+    is missing has vanished. Records without an identifier cannot be kept; `load_unidentified` names them.
+    """
+    quoted = [f'"{column}"' for column in shape.columns]
+    list_columns = {part.column for part in shape.lists}
+    # XPM writes identifiers in either case; here they are in lower case, so that they can be compared.
+    source = [f"lower({name})" if name.endswith('uuid"') else name for name in quoted]
+    updates = {
+        name: f"coalesce(excluded.{name}, {table}.{name})" if column in list_columns else f"excluded.{name}"
+        for column, name in zip(shape.columns, quoted, strict=True)
+        if column != "uuid"
+    }
+    assignments = ", ".join(f"{name} = {value}" for name, value in updates.items())
+    differences = " OR ".join(f"{table}.{name} IS NOT {value}" for name, value in updates.items())
+    database.connection.execute(
+        f"INSERT INTO {table} ({', '.join(quoted)}) SELECT {', '.join(source)} FROM spool.{table} "  # noqa: S608 - the shape's names
+        f"WHERE uuid IS NOT NULL ON CONFLICT (uuid) DO UPDATE SET {assignments}, vanished_at = NULL "
+        f"WHERE {differences} OR {table}.vanished_at IS NOT NULL"
+    )
+    if is_full_list:
+        database.connection.execute(
+            f"UPDATE {table} SET vanished_at = ? WHERE vanished_at IS NULL AND uuid NOT IN "  # noqa: S608 - as above
+            f"(SELECT lower(uuid) FROM spool.{table} WHERE uuid IS NOT NULL)",
+            (to_text(now),),
+        )
+
+
+def merge_groups(database: Database) -> None:
+    """Merge the names of groups: those that the clients bring, then those of the group list, which has the last word."""
+    named_by_clients = (
+        "SELECT lower(json_extract(value, '$.uuid')) AS uuid, max(json_extract(value, '$.name')) AS name "
+        "FROM spool.xpm_clients, json_each(groups) WHERE groups <> '[]'"
+    )
+    for source in (named_by_clients, "SELECT lower(uuid) AS uuid, max(name) AS name FROM spool.xpm_groups WHERE true"):
+        database.connection.execute(
+            f"INSERT INTO xpm_groups (uuid, name) {source} GROUP BY 1 HAVING uuid IS NOT NULL "  # noqa: S608 - no value
+            "ON CONFLICT (uuid) DO UPDATE SET name = excluded.name WHERE name IS NOT excluded.name"
+        )
+
+
+def load_unidentified(database: Database, table: str) -> list[str | None]:
+    """The names of the spool's records that came without an identifier."""
+    return [row["name"] for row in database.connection.execute(f"SELECT name FROM spool.{table} WHERE uuid IS NULL")]  # noqa: S608 - a name of ours
+
+
+def load_listed_staff(database: Database) -> list[sqlite3.Row]:
+    """The staff that XPM lists now."""
+    return database.connection.execute("SELECT * FROM xpm_staff WHERE vanished_at IS NULL ORDER BY uuid").fetchall()
+
+
+def load_group_names(database: Database) -> dict[str, str | None]:
+    """Every group that XPM ever named."""
+    return dict(database.connection.execute("SELECT uuid, name FROM xpm_groups").fetchall())
+
+
+def iterate_clients(database: Database, columns: Sequence[str]) -> Iterator[sqlite3.Row]:
+    """Every client of the mirror, the vanished too, with `columns` alone; nothing may be written meanwhile."""
+    return database.connection.execute(f"SELECT {', '.join(columns)} FROM xpm_clients ORDER BY uuid")  # noqa: S608 - names of ours
+
+
+def load_clients(database: Database, uuids: Sequence[str]) -> list[sqlite3.Row]:
+    """The mirrored clients with these identifiers."""
+    return database.connection.execute(
+        "SELECT * FROM xpm_clients WHERE uuid IN (SELECT value FROM json_each(?)) ORDER BY uuid", (json.dumps(uuids),)
+    ).fetchall()

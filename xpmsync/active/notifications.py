@@ -1,0 +1,38 @@
+"""Who was told, and when: what keeps the e-mails at one in 24 hours, across crashes and parallel runs."""
+
+from datetime import datetime, timedelta
+
+from xpmsync.active.database import Database, to_text
+
+QUIET_TIME = timedelta(hours=24)
+
+
+def reserve_notification(database: Database, recipient: str, subject: str, now: datetime) -> int | None:
+    """Reserve the one e-mail of these 24 hours; None where it is spoken for. In a transaction of its own.
+
+    A reservation counts from the moment it is made, so that a crash between reserving and sending sends no second one;
+    a time in the future (a clock that was wrong) does not count.
+    """
+    with database.transaction():
+        is_spoken_for = database.connection.execute(
+            "SELECT 1 FROM notifications WHERE status <> 'released' AND reserved_at > ? AND reserved_at <= ?",
+            (to_text(now - QUIET_TIME), to_text(now)),
+        ).fetchone()
+        if is_spoken_for:
+            return None
+        return database.connection.execute(
+            "INSERT INTO notifications (recipient, subject, reserved_at, status) VALUES (?, ?, ?, 'reserved')",
+            (recipient, subject, to_text(now)),
+        ).lastrowid
+
+
+def mark_notification_sent(database: Database, notification_id: int, now: datetime) -> None:
+    """The e-mail was handed over."""
+    database.connection.execute(
+        "UPDATE notifications SET status = 'sent', sent_at = ? WHERE id = ?", (to_text(now), notification_id)
+    )
+
+
+def release_notification(database: Database, notification_id: int) -> None:
+    """The e-mail was refused, or nobody was there to take it: it does not count."""
+    database.connection.execute("UPDATE notifications SET status = 'released' WHERE id = ?", (notification_id,))

@@ -1,0 +1,22 @@
+"""Active's offices and their default partners."""
+
+import sqlite3
+
+from xpmsync.active.database import Database
+
+
+def load_offices(database: Database) -> list[sqlite3.Row]:
+    """Every office: code, name, default_partner_id."""
+    return database.connection.execute("SELECT code, name, default_partner_id FROM offices ORDER BY code").fetchall()
+
+
+def insert_office(database: Database, code: str, name: str) -> None:
+    """Add an office."""
+    database.connection.execute("INSERT INTO offices (code, name) VALUES (?, ?)", (code, name))
+
+
+def update_office(database: Database, code: str, *, name: str, default_partner_id: str | None) -> None:
+    """Change an office's name and default partner; its code never changes."""
+    database.connection.execute(
+        "UPDATE offices SET name = ?, default_partner_id = ? WHERE code = ?", (name, default_partner_id, code)
+    )

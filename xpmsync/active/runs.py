@@ -1,0 +1,54 @@
+"""The runs: when each began and ended, what it did, and how it ended."""
+
+import sqlite3
+from collections.abc import Mapping
+from datetime import datetime
+
+from xpmsync.active.database import Database, to_text
+
+
+def start_run(database: Database, *, mode: str, is_watched: bool, now: datetime) -> int:
+    """Write the row of a run that begins, and mark those that never finished; gives the run's id.
+
+    Called under the run lock: a row that still says `running` belongs to a process that died.
+    """
+    database.connection.execute(
+        "UPDATE sync_runs SET status = 'interrupted', message = 'The run was cut off; the data is as it was before it.' "
+        "WHERE status = 'running'"
+    )
+    cursor = database.connection.execute(
+        "INSERT INTO sync_runs (started_at, mode, status, is_watched) VALUES (?, ?, 'running', ?)",
+        (to_text(now), mode, is_watched),
+    )
+    assert cursor.lastrowid is not None  # noqa: S101 - an INSERT has one
+    return cursor.lastrowid
+
+
+def finish_run(database: Database, run_id: int, *, status: str, now: datetime, values: Mapping[str, object]) -> None:
+    """Write how a run ended: its status, its counts, its message and its exit code."""
+    row = {"status": status, "finished_at": to_text(now), **values}
+    assignments = ", ".join(f"{column} = ?" for column in row)
+    database.connection.execute(
+        f"UPDATE sync_runs SET {assignments} WHERE id = ?",  # noqa: S608 - columns of ours
+        (*row.values(), run_id),
+    )
+
+
+def load_run(database: Database, run_id: int) -> sqlite3.Row | None:
+    """One run."""
+    row: sqlite3.Row | None = database.connection.execute("SELECT * FROM sync_runs WHERE id = ?", (run_id,)).fetchone()
+    return row
+
+
+def load_last_runs(database: Database, limit: int) -> list[sqlite3.Row]:
+    """The last runs, newest first."""
+    return database.connection.execute("SELECT * FROM sync_runs ORDER BY id DESC LIMIT ?", (limit,)).fetchall()
+
+
+def load_last_success(database: Database, *, mode: str | None = None) -> sqlite3.Row | None:
+    """The last run that succeeded, of one mode or of any."""
+    row: sqlite3.Row | None = database.connection.execute(
+        "SELECT * FROM sync_runs WHERE status = 'succeeded' AND mode = coalesce(?, mode) ORDER BY id DESC LIMIT 1",
+        (mode,),
+    ).fetchone()
+    return row

@@ -1,0 +1,43 @@
+"""Active's users. What is written here is written as told; who may change what is the rules' business."""
+
+from collections.abc import Mapping, Sequence
+
+from xpmsync.active.database import Database
+from xpmsync.records import User
+
+
+def load_users(database: Database) -> list[User]:
+    """Every user, whatever their status."""
+    rows = database.connection.execute(
+        "SELECT id, first_name, last_name, email, role, office_code, status, xpm_staff_uuid FROM users "
+        "ORDER BY first_name, last_name, id"
+    )
+    return [User(**row) for row in rows]
+
+
+def insert_user(database: Database, user_id: str, values: Mapping[str, object]) -> None:
+    """Add a user."""
+    row = {"id": user_id, **values}
+    database.connection.execute(
+        f"INSERT INTO users ({', '.join(row)}, email_key) "  # noqa: S608 - columns of ours
+        f"VALUES ({', '.join('?' for _ in row)}, fold(?))",
+        (*row.values(), row["email"]),
+    )
+
+
+def update_user(database: Database, user_id: str, values: Mapping[str, object]) -> None:
+    """Change some of a user's columns."""
+    assignments = ", ".join(f"{column} = ?" for column in values)
+    database.connection.execute(
+        f"UPDATE users SET {assignments} WHERE id = ?",  # noqa: S608 - columns of ours
+        (*values.values(), user_id),
+    )
+    if "email" in values:
+        database.connection.execute("UPDATE users SET email_key = fold(email) WHERE id = ?", (user_id,))
+
+
+def release_emails(database: Database, user_ids: Sequence[str]) -> None:
+    """Let go of the e-mail addresses of users that are given others at once, so that two can swap theirs."""
+    database.connection.executemany(
+        "UPDATE users SET email = id, email_key = NULL WHERE id = ?", [(user_id,) for user_id in user_ids]
+    )

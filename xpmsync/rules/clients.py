@@ -1,0 +1,245 @@
+"""From XPM's clients to Active's clients: who is synced, which record each becomes, who is refused and why.
+
+Planned in two steps, so that 15,000 clients need little memory: `plan_clients` sees only what matching and the
+partner rules need of each client; `read_client` then reads the supported fields of one client at a time.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from xpmsync.rules.fields import CLIENT_FIELDS, MirrorRow, read_fields
+from xpmsync.rules.matching import Claimant, Holder, Settlement, settle
+from xpmsync.rules.problems import Problem, problem
+from xpmsync.rules.reading import (
+    ABN_DIGITS,
+    fold,
+    is_abn,
+    is_email_address,
+    is_nzbn,
+    is_yes,
+    primary_contacts,
+    read_business_number,
+    read_groups,
+    read_identity,
+    read_legal_name,
+    read_name,
+    read_text,
+)
+from xpmsync.rules.staff import Directory, join_names
+
+OUTLINE_COLUMNS: Final = (
+    "uuid",
+    "name",
+    "first_name",
+    "last_name",
+    "client_code",
+    "business_number",
+    "account_manager_uuid",
+    "account_manager_name",
+    "is_archived",
+    "is_deleted",
+    "vanished_at",
+)
+"""The mirror's columns that `plan_clients` reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientRecord:
+    """A client of Active, as far as matching needs it."""
+
+    id: str
+    legal_name: str
+    code: str | None
+    abn: str | None
+    office_code: str
+    xpm_client_uuid: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A live client of XPM, as far as matching needs it."""
+
+    uuid: str
+    legal_name: str | None
+    code: str | None
+    abn: str | None
+
+
+@dataclass(frozen=True)
+class ClientPlan:
+    """What becomes of the clients."""
+
+    settlement: Settlement
+    partners: Mapping[str, str]
+    """XPM client to the user who is their partner."""
+    statuses: Mapping[str, str]
+    """XPM client that is not live to the status its Active client gets."""
+    skipped: int
+    problems: tuple[Problem, ...]
+
+
+def read_status(row: MirrorRow) -> str:
+    """What XPM says of a client's life: gone from a full list, deleted (which beats archived), archived, or live."""
+    if row["vanished_at"] is not None:
+        return "removed"
+    if is_yes(row["is_deleted"]):
+        return "deleted"
+    return "archived" if is_yes(row["is_archived"]) else "active"
+
+
+def plan_clients(
+    rows: Iterable[MirrorRow],
+    records: Sequence[ClientRecord],
+    directory: Directory,
+    default_partners: Mapping[str, str | None],
+    default_office: str,
+) -> ClientPlan:
+    """Decide for every client of XPM which record of Active it is, and whose client.
+
+    `default_partners` maps every office to its default partner; new clients go to `default_office`.
+    """
+    candidates: dict[str, Candidate] = {}
+    partners: dict[str, str] = {}
+    statuses: dict[str, str] = {}
+    problems: list[Problem] = []
+    refused: set[str] = set()
+    by_uuid = {record.xpm_client_uuid: record for record in records if record.xpm_client_uuid}
+    by_code = {fold(record.code): record for record in records if record.code}
+    for row in rows:
+        status, uuid = read_status(row), row["uuid"]
+        assert uuid is not None  # noqa: S101 - the mirror's key
+        if status != "active":
+            statuses[uuid] = status
+            continue
+        candidate = Candidate(
+            uuid,
+            read_legal_name(row["name"], row["first_name"], row["last_name"]),
+            read_text(row["client_code"]),
+            read_business_number(row["business_number"]),
+        )
+        candidates[uuid] = candidate
+        record = by_uuid.get(uuid) or by_code.get(fold(candidate.code or ""))
+        office = record.office_code if record else default_office
+        found = _check_name(candidate) or _find_partner(candidate, row, directory, office, default_partners.get(office))
+        if isinstance(found, Problem):
+            problems.append(found)
+            refused.add(uuid)
+        else:
+            partners[uuid] = found
+    settlement = settle(
+        [
+            Claimant(each.uuid, fold(each.code) if each.code else None, each.uuid in refused)
+            for each in candidates.values()
+        ],
+        [Holder(each.id, fold(each.code) if each.code else None, each.xpm_client_uuid) for each in records],
+        shared="client-code-shared",
+        taken="client-code-taken",
+        refuse_takeover=_takeover_rule(candidates, {record.id: record for record in records}),
+    )
+    problems.extend(_explain_rejections(settlement, candidates, {record.id: record for record in records}))
+    skipped = len(refused | settlement.rejections.keys())
+    return ClientPlan(settlement, partners, statuses, skipped, tuple(problems))
+
+
+def _check_name(candidate: Candidate) -> Problem | None:
+    if candidate.legal_name is not None:
+        return None
+    label = f"with the code {candidate.code}" if candidate.code else f"with the identifier {candidate.uuid}"
+    return problem("client-without-name", candidate.uuid, None, label=label)
+
+
+def _find_partner(
+    candidate: Candidate, row: MirrorRow, directory: Directory, office: str, default_partner_id: str | None
+) -> str | Problem:
+    """The partner's user id: the one XPM names, else the default partner of the client's office, else the problem."""
+    staff_uuid, name = read_identity(row["account_manager_uuid"]), read_name(row["account_manager_name"])
+    if staff_uuid is None and name is None:
+        return default_partner_id or problem("partner-missing", candidate.uuid, candidate.legal_name, office=office)
+    return directory.find_user(staff_uuid) or problem(
+        directory.explain_missing(staff_uuid),
+        candidate.uuid,
+        candidate.legal_name,
+        partner=name or staff_uuid,
+        partner_uuid=staff_uuid,
+    )
+
+
+def _takeover_rule(
+    candidates: Mapping[str, Candidate], records: Mapping[str, ClientRecord]
+) -> Callable[[str, str], str | None]:
+    """When a client may take over the record that holds its code.
+
+    A record set up by hand: unless the ABNs contradict. One whose XPM client is archived, deleted or gone: the client
+    was re-created in XPM if the ABN is the same, or the name is the same and no ABN contradicts.
+    """
+
+    def refuse_takeover(uuid: str, record_id: str) -> str | None:
+        candidate, record = candidates[uuid], records[record_id]
+        both_have_abn = candidate.abn is not None and record.abn is not None
+        contradicts = both_have_abn and candidate.abn != record.abn
+        if record.xpm_client_uuid is None:
+            return "abn-contradicts" if contradicts else None
+        same_name = fold(record.legal_name) == fold(candidate.legal_name or "")
+        is_same = not contradicts and (both_have_abn or same_name)
+        return None if is_same else "code-held-by-former-client"
+
+    return refuse_takeover
+
+
+def _explain_rejections(
+    settlement: Settlement, candidates: Mapping[str, Candidate], records: Mapping[str, ClientRecord]
+) -> Iterable[Problem]:
+    for uuid, rejection in settlement.rejections.items():
+        candidate = candidates[uuid]
+        code = rejection.code
+        if rejection.holder_id and code == "client-code-taken":
+            owner = records[rejection.holder_id].xpm_client_uuid
+            if owner is not None and owner not in candidates:
+                code = "code-held-by-former-client"
+        yield problem(
+            code,
+            uuid,
+            candidate.legal_name,
+            code=candidate.code,
+            others=join_names(
+                [candidates[other].legal_name or "a client without a name" for other in rejection.others]
+            ),
+            holder=records[rejection.holder_id].legal_name if rejection.holder_id else "",
+        )
+
+
+@dataclass(frozen=True)
+class ClientReading:
+    """The supported fields of one live client."""
+
+    values: dict[str, object]
+    """Active's column to value, without the groups."""
+    groups: Mapping[str, str | None] | None
+    """The groups it is in, UUID to name; None where XPM does not tell."""
+    problems: tuple[Problem, ...]
+
+
+def read_client(row: MirrorRow, partner_id: str, directory: Directory) -> ClientReading:
+    """Read one client that is synced; looks up its manager, and gives what is odd about its values as warnings."""
+    values = read_fields(CLIENT_FIELDS, row)
+    values["partner_id"] = partner_id
+    values["manager_id"] = directory.find_user(read_identity(row["job_manager_uuid"]))
+    del values["groups"]
+    return ClientReading(values, read_groups(row["groups"]), tuple(_check_values(row, values)))
+
+
+def _check_values(row: MirrorRow, values: Mapping[str, object]) -> Iterable[Problem]:
+    uuid, name = row["uuid"], str(values["legal_name"])
+    email, abn, number = values["email"], values["abn"], read_text(row["business_number"])
+    if isinstance(email, str) and not is_email_address(email):
+        yield problem("client-email-unusual", uuid, name, email=email)
+    if number and abn is None:
+        yield problem("business-number-unreadable", uuid, name, number=number)
+    if isinstance(abn, str) and not (is_abn(abn) if len(abn) == ABN_DIGITS else is_nzbn(abn)):
+        yield problem("business-number-check-digit", uuid, name, number=number)
+    manager = read_name(row["job_manager_name"]) or read_identity(row["job_manager_uuid"])
+    if manager and values["manager_id"] is None:
+        yield problem("manager-not-in-active", uuid, name, manager=manager)
+    if row["contacts"] and (count := len(primary_contacts(row["contacts"]))) > 1:
+        yield problem("several-primary-contacts", uuid, name, count=count)

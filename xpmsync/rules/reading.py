@@ -1,0 +1,124 @@
+"""How the text of XPM's elements becomes the values of Active: one small function for each way of reading.
+
+Every reader takes the texts of its elements, None where an element is absent or empty, and gives a value or None.
+Knows nothing of where the texts come from and where the values go.
+"""
+
+import json
+import re
+from collections.abc import Callable
+
+ADDRESS_LINES = 3
+ABN_DIGITS = 11
+ABN_WEIGHTS = (10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19)
+ABN_MODULUS = 89
+NZBN_DIGITS = 13
+
+
+def read_text(text: str | None) -> str | None:
+    """Read a text: trimmed, its inside as it is; nothing but white space is not set."""
+    return (text.strip() or None) if text else None
+
+
+def read_name(text: str | None) -> str | None:
+    """Read a name: trimmed, inner runs of white space folded into one space."""
+    return (" ".join(text.split()) or None) if text else None
+
+
+def read_given_name(name: str | None) -> str | None:
+    """The text before the first space; a name of one word is the first name, since Active asks for one."""
+    words = read_name(name)
+    return words.partition(" ")[0] if words else None
+
+
+def read_family_name(name: str | None) -> str | None:
+    """Everything after the first space."""
+    words = read_name(name)
+    return (words.partition(" ")[2] or None) if words else None
+
+
+def read_legal_name(name: str | None, first_name: str | None, last_name: str | None) -> str | None:
+    """The client's name, or where that is empty the first and last names of the person."""
+    return read_name(name) or read_name(f"{first_name or ''} {last_name or ''}")
+
+
+def read_identity(text: str | None) -> str | None:
+    """Read a UUID: in lower case."""
+    return (text.strip().lower() or None) if text else None
+
+
+def read_address_line(number: int) -> Callable[[str | None], str | None]:
+    """A reader of line `number`, from 1, of an address: one text of several lines, indented.
+
+    Empty lines do not count. More lines than Active has are joined to the last one with a comma: nothing is dropped.
+    """
+
+    def read(address: str | None) -> str | None:
+        if not address:
+            return None
+        lines = [line.strip() for line in address.splitlines() if line.strip()]
+        if number == ADDRESS_LINES:
+            return ", ".join(lines[number - 1 :]) or None
+        return lines[number - 1] if len(lines) >= number else None
+
+    return read
+
+
+def read_business_number(text: str | None) -> str | None:
+    """The digits of an ABN (11) or an NZBN (13); anything else cannot be one and is not set."""
+    digits = re.sub(r"\D", "", text, flags=re.ASCII) if text else ""
+    return digits if len(digits) in (ABN_DIGITS, NZBN_DIGITS) else None
+
+
+def read_salutation(contacts: str | None) -> str | None:
+    """The salutation of the primary contact; deleted contacts do not count, and the first of several primaries wins."""
+    primaries = primary_contacts(contacts)
+    return read_name(primaries[0]["salutation"]) if primaries else None
+
+
+def primary_contacts(contacts: str | None) -> list[dict[str, str | None]]:
+    """The contacts marked as primary and not deleted, from the mirror's JSON text."""
+    if not contacts or contacts == "[]":
+        return []
+    return [
+        contact
+        for contact in json.loads(contacts)
+        if is_yes(contact["is_primary"]) and not is_yes(contact["is_deleted"])
+    ]
+
+
+def read_groups(groups: str | None) -> dict[str, str | None] | None:
+    """The groups a client is in, UUID to name, from the mirror's JSON text; None where XPM does not tell."""
+    if groups is None:
+        return None
+    if groups == "[]":
+        return {}
+    named = ((read_identity(group["uuid"]), read_name(group["name"])) for group in json.loads(groups))
+    return {uuid: name for uuid, name in named if uuid}
+
+
+def is_yes(text: str | None) -> bool:
+    """XPM writes the words Yes and No (recorded)."""
+    return text is not None and text.strip().lower() in ("yes", "true")
+
+
+def is_email_address(text: str) -> bool:
+    """Whether a text can be one e-mail address: something, an at sign, something; no white space or list of several."""
+    return re.fullmatch(r"[^\s@,;<>]+@[^\s@,;<>]+", text) is not None
+
+
+def is_abn(digits: str) -> bool:
+    """Whether the check digits of an ABN hold (the Australian Business Register's own sum, modulus 89)."""
+    numbers = [int(digit) for digit in digits]
+    numbers[0] -= 1
+    return sum(weight * number for weight, number in zip(ABN_WEIGHTS, numbers, strict=True)) % ABN_MODULUS == 0
+
+
+def is_nzbn(digits: str) -> bool:
+    """Whether the check digit of an NZBN holds (a GS1 number: weights 1 and 3 in turn, modulus 10)."""
+    return sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(digits)) % 10 == 0
+
+
+def fold(text: str) -> str:
+    """What makes two codes, names or addresses the same, whatever their case, in any script."""
+    return text.strip().casefold()

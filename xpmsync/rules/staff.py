@@ -1,0 +1,131 @@
+"""From XPM's staff to Active's users: who is synced, who becomes which user, who is refused and why."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from xpmsync.records import User
+from xpmsync.rules.fields import STAFF_FIELDS, MirrorRow, read_fields
+from xpmsync.rules.matching import Claimant, Holder, Settlement, settle
+from xpmsync.rules.problems import Problem, problem
+from xpmsync.rules.reading import fold, is_email_address, read_name, read_text
+
+MOST_NAMES = 3
+
+
+@dataclass(frozen=True)
+class StaffMember:
+    """A staff member as XPM lists them, readable and with what Active asks for."""
+
+    uuid: str
+    name: str
+    email: str
+    values: Mapping[str, object]
+    """Active's column to value."""
+
+
+@dataclass(frozen=True)
+class StaffPlan:
+    """What becomes of the staff: whom each is in Active, and what was wrong."""
+
+    members: Mapping[str, StaffMember]
+    settlement: Settlement
+    problems: tuple[Problem, ...]
+
+
+def read_staff(rows: Sequence[MirrorRow]) -> tuple[list[StaffMember], list[Problem]]:
+    """Read the listed staff: those that Active can take, and what is wrong with the others."""
+    members, problems = [], []
+    for row in rows:
+        values = read_fields(STAFF_FIELDS, row)
+        uuid, name, email = row["uuid"], read_name(row["name"]), read_text(row["email"])
+        if uuid is None:
+            problems.append(problem("staff-without-id", None, name))
+        elif name is None:
+            problems.append(problem("staff-without-name", uuid, None, label=_label(uuid, email)))
+        elif email is None:
+            problems.append(problem("staff-without-email", uuid, name))
+        elif not is_email_address(email):
+            problems.append(problem("staff-email-unusable", uuid, name, email=email))
+        else:
+            if values["last_name"] is None:
+                problems.append(problem("staff-name-one-word", uuid, name))
+            members.append(StaffMember(uuid, name, email, values))
+    return members, problems
+
+
+def _label(uuid: str, email: str | None) -> str:
+    return f"with the address {email}" if email else f"with the identifier {uuid}"
+
+
+def plan_users(rows: Sequence[MirrorRow], users: Sequence[User]) -> StaffPlan:
+    """Decide which user each listed staff member is: linked, else of the same e-mail address, else new."""
+    read, problems = read_staff(rows)
+    members = {member.uuid: member for member in read}
+    by_id = {user.id: user for user in users}
+    listed = {row["uuid"] for row in rows}
+
+    def refuse_takeover(uuid: str, user_id: str) -> str | None:
+        user = by_id[user_id]
+        if user.xpm_staff_uuid is None:
+            return None
+        if user.xpm_staff_uuid in listed:
+            return "staff-email-taken"
+        same_name = fold(user.name) == fold(members[uuid].name)
+        return None if same_name else "staff-email-held-by-former-user"
+
+    settlement = settle(
+        [Claimant(member.uuid, fold(member.email)) for member in read],
+        [Holder(user.id, fold(user.email), user.xpm_staff_uuid) for user in users],
+        shared="staff-email-shared",
+        taken="staff-email-taken",
+        refuse_takeover=refuse_takeover,
+    )
+    for uuid, rejection in settlement.rejections.items():
+        member = members[uuid]
+        holder = by_id[rejection.holder_id].name if rejection.holder_id else ""
+        others = join_names([members[other].name for other in rejection.others])
+        problems.append(problem(rejection.code, uuid, member.name, email=member.email, holder=holder, others=others))
+    return StaffPlan(members, settlement, tuple(problems))
+
+
+@dataclass(frozen=True)
+class Directory:
+    """Who is who: the staff that XPM names, and the users of Active they are."""
+
+    listed: Mapping[str, str | None]
+    """Listed staff member to their e-mail address, folded; None where it has none that can be used."""
+    user_by_staff: Mapping[str, str]
+    user_by_email: Mapping[str, str]
+
+    def find_user(self, staff_uuid: str | None) -> str | None:
+        """The user linked to a staff member, else the user with that staff member's e-mail address."""
+        if staff_uuid is None:
+            return None
+        return self.user_by_staff.get(staff_uuid) or self.user_by_email.get(self.listed.get(staff_uuid) or "")
+
+    def explain_missing(self, staff_uuid: str | None) -> str:
+        """The problem code that says why `find_user` found nobody."""
+        if staff_uuid is None or staff_uuid not in self.listed:
+            return "partner-not-listed"
+        return "partner-not-in-active" if self.listed[staff_uuid] else "partner-without-email"
+
+
+def make_directory(rows: Sequence[MirrorRow], users: Sequence[User]) -> Directory:
+    """The directory after the users were synced."""
+
+    def usable(text: str | None) -> str | None:
+        email = read_text(text)
+        return fold(email) if email and is_email_address(email) else None
+
+    return Directory(
+        listed={row["uuid"]: usable(row["email"]) for row in rows if row["uuid"]},
+        user_by_staff={user.xpm_staff_uuid: user.id for user in users if user.xpm_staff_uuid},
+        user_by_email={fold(user.email): user.id for user in users},
+    )
+
+
+def join_names(names: Sequence[str]) -> str:
+    """Names in a sentence: “Ann”, “Ann and Bob”, “Ann, Bob and 3 others”."""
+    if len(names) <= MOST_NAMES:
+        return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else "".join(names)
+    return f"{', '.join(names[:MOST_NAMES])} and {len(names) - MOST_NAMES} others"
