@@ -65,7 +65,6 @@ def find_problems(
             conditions.append(f"{column} = ?")
             parameters.append(value)
     return database.connection.execute(
-        f"SELECT * FROM sync_errors WHERE {' AND '.join(conditions)} "  # noqa: S608 - conditions of ours
-        "ORDER BY severity, entity DESC, code, name, id",
+        f"SELECT * FROM sync_errors WHERE {' AND '.join(conditions)} ORDER BY severity, entity DESC, code, name, id",
         parameters,
     ).fetchall()

@@ -42,34 +42,34 @@ def merge_records(database: Database, table: str, shape: RecordShape, *, is_full
     assignments = ", ".join(f"{name} = {value}" for name, value in updates.items())
     differences = " OR ".join(f"{table}.{name} IS NOT {value}" for name, value in updates.items())
     database.connection.execute(
-        f"INSERT INTO {table} ({', '.join(quoted)}) SELECT {', '.join(source)} FROM spool.{table} "  # noqa: S608 - the shape's names
+        f"INSERT INTO {table} ({', '.join(quoted)}) SELECT {', '.join(source)} FROM spool.{table} "
         f"WHERE uuid IS NOT NULL ON CONFLICT (uuid) DO UPDATE SET {assignments}, vanished_at = NULL "
         f"WHERE {differences} OR {table}.vanished_at IS NOT NULL"
     )
     if is_full_list:
         database.connection.execute(
-            f"UPDATE {table} SET vanished_at = ? WHERE vanished_at IS NULL AND uuid NOT IN "  # noqa: S608 - as above
+            f"UPDATE {table} SET vanished_at = ? WHERE vanished_at IS NULL AND uuid NOT IN "
             f"(SELECT lower(uuid) FROM spool.{table} WHERE uuid IS NOT NULL)",
             (to_text(now),),
         )
 
 
 def merge_groups(database: Database) -> None:
-    """Merge the names of groups: those that the clients bring, then those of the group list, which has the last word."""
-    named_by_clients = (
-        "SELECT lower(json_extract(value, '$.uuid')) AS uuid, max(json_extract(value, '$.name')) AS name "
-        "FROM spool.xpm_clients, json_each(groups) WHERE groups <> '[]'"
+    """Merge the names of groups: the group list has the last word over what the clients bring."""
+    database.connection.execute(
+        "INSERT INTO xpm_groups (uuid, name) "
+        "SELECT uuid, coalesce(max(listed), max(brought)) FROM ("
+        "  SELECT lower(uuid) AS uuid, name AS listed, NULL AS brought FROM spool.xpm_groups "
+        "  UNION ALL SELECT lower(json_extract(value, '$.uuid')), NULL, json_extract(value, '$.name') "
+        "  FROM spool.xpm_clients, json_each(groups) WHERE groups <> '[]'"
+        ") WHERE uuid IS NOT NULL GROUP BY uuid "
+        "ON CONFLICT (uuid) DO UPDATE SET name = excluded.name WHERE name IS NOT excluded.name"
     )
-    for source in (named_by_clients, "SELECT lower(uuid) AS uuid, max(name) AS name FROM spool.xpm_groups WHERE true"):
-        database.connection.execute(
-            f"INSERT INTO xpm_groups (uuid, name) {source} GROUP BY 1 HAVING uuid IS NOT NULL "  # noqa: S608 - no value
-            "ON CONFLICT (uuid) DO UPDATE SET name = excluded.name WHERE name IS NOT excluded.name"
-        )
 
 
 def load_unidentified(database: Database, table: str) -> list[str | None]:
     """The names of the spool's records that came without an identifier."""
-    return [row["name"] for row in database.connection.execute(f"SELECT name FROM spool.{table} WHERE uuid IS NULL")]  # noqa: S608 - a name of ours
+    return [row["name"] for row in database.connection.execute(f"SELECT name FROM spool.{table} WHERE uuid IS NULL")]
 
 
 def load_listed_staff(database: Database) -> list[sqlite3.Row]:
@@ -84,7 +84,7 @@ def load_group_names(database: Database) -> dict[str, str | None]:
 
 def iterate_clients(database: Database, columns: Sequence[str]) -> Iterator[sqlite3.Row]:
     """Every client of the mirror, the vanished too, with `columns` alone; nothing may be written meanwhile."""
-    return database.connection.execute(f"SELECT {', '.join(columns)} FROM xpm_clients ORDER BY uuid")  # noqa: S608 - names of ours
+    return database.connection.execute(f"SELECT {', '.join(columns)} FROM xpm_clients ORDER BY uuid")
 
 
 def load_clients(database: Database, uuids: Sequence[str]) -> list[sqlite3.Row]:

@@ -13,7 +13,7 @@ def start_run(database: Database, *, mode: str, is_watched: bool, now: datetime)
     Called under the run lock: a row that still says `running` belongs to a process that died.
     """
     database.connection.execute(
-        "UPDATE sync_runs SET status = 'interrupted', message = 'The run was cut off; the data is as it was before it.' "
+        "UPDATE sync_runs SET status = 'interrupted', message = 'The run was cut off; it changed nothing.' "
         "WHERE status = 'running'"
     )
     cursor = database.connection.execute(
@@ -29,7 +29,7 @@ def finish_run(database: Database, run_id: int, *, status: str, now: datetime, v
     row = {"status": status, "finished_at": to_text(now), **values}
     assignments = ", ".join(f"{column} = ?" for column in row)
     database.connection.execute(
-        f"UPDATE sync_runs SET {assignments} WHERE id = ?",  # noqa: S608 - columns of ours
+        f"UPDATE sync_runs SET {assignments} WHERE id = ?",
         (*row.values(), run_id),
     )
 

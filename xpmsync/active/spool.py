@@ -31,8 +31,8 @@ class Spool:
 
         def take(records: Iterator[Record]) -> None:
             with self._connection:
-                self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 - a name of ours
-                self._connection.executemany(f"INSERT INTO {table} VALUES ({places})", records)  # noqa: S608 - as above
+                self._connection.execute(f"DELETE FROM {table}")
+                self._connection.executemany(f"INSERT INTO {table} VALUES ({places})", records)
 
         return take
 

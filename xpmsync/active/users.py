@@ -19,8 +19,7 @@ def insert_user(database: Database, user_id: str, values: Mapping[str, object]) 
     """Add a user."""
     row = {"id": user_id, **values}
     database.connection.execute(
-        f"INSERT INTO users ({', '.join(row)}, email_key) "  # noqa: S608 - columns of ours
-        f"VALUES ({', '.join('?' for _ in row)}, fold(?))",
+        f"INSERT INTO users ({', '.join(row)}, email_key) VALUES ({', '.join('?' for _ in row)}, fold(?))",
         (*row.values(), row["email"]),
     )
 
@@ -29,7 +28,7 @@ def update_user(database: Database, user_id: str, values: Mapping[str, object]) 
     """Change some of a user's columns."""
     assignments = ", ".join(f"{column} = ?" for column in values)
     database.connection.execute(
-        f"UPDATE users SET {assignments} WHERE id = ?",  # noqa: S608 - columns of ours
+        f"UPDATE users SET {assignments} WHERE id = ?",
         (*values.values(), user_id),
     )
     if "email" in values:

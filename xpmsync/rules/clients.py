@@ -4,6 +4,7 @@ Planned in two steps, so that 15,000 clients need little memory: `plan_clients` 
 partner rules need of each client; `read_client` then reads the supported fields of one client at a time.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -53,6 +54,7 @@ class ClientRecord:
     code: str | None
     abn: str | None
     office_code: str
+    status: str
     xpm_client_uuid: str | None
 
 
@@ -75,6 +77,8 @@ class ClientPlan:
     """XPM client to the user who is their partner."""
     statuses: Mapping[str, str]
     """XPM client that is not live to the status its Active client gets."""
+    former_partners: Mapping[str, int]
+    """Staff member whom XPM no longer lists, but names as the partner of so many clients, and whose user is known."""
     skipped: int
     problems: tuple[Problem, ...]
 
@@ -104,6 +108,7 @@ def plan_clients(
     statuses: dict[str, str] = {}
     problems: list[Problem] = []
     refused: set[str] = set()
+    former_partners: Counter[str] = Counter()
     by_uuid = {record.xpm_client_uuid: record for record in records if record.xpm_client_uuid}
     by_code = {fold(record.code): record for record in records if record.code}
     for row in rows:
@@ -127,6 +132,9 @@ def plan_clients(
             refused.add(uuid)
         else:
             partners[uuid] = found
+            staff_uuid = read_identity(row["account_manager_uuid"])
+            if staff_uuid is not None and staff_uuid not in directory.listed:
+                former_partners[staff_uuid] += 1
     settlement = settle(
         [
             Claimant(each.uuid, fold(each.code) if each.code else None, each.uuid in refused)
@@ -139,7 +147,7 @@ def plan_clients(
     )
     problems.extend(_explain_rejections(settlement, candidates, {record.id: record for record in records}))
     skipped = len(refused | settlement.rejections.keys())
-    return ClientPlan(settlement, partners, statuses, skipped, tuple(problems))
+    return ClientPlan(settlement, partners, statuses, former_partners, skipped, tuple(problems))
 
 
 def _check_name(candidate: Candidate) -> Problem | None:

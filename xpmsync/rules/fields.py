@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 from xpmsync.records import ListShape, RecordShape
 from xpmsync.rules.reading import (
@@ -139,8 +140,12 @@ STAFF_SHAPE = _shape("StaffList/Staff", STAFF_ELEMENTS, STAFF_FIELDS)
 CLIENT_SHAPE = _shape("Clients/Client", CLIENT_ELEMENTS, CLIENT_FIELDS)
 GROUP_SHAPE = RecordShape("Groups/Group", {"UUID": "uuid", "Name": "name"})
 
-MirrorRow = Mapping[str, str | None]
-"""One record as the mirror keeps it: column to text."""
+
+class MirrorRow(Protocol):
+    """One record as the mirror keeps it: column to text."""
+
+    def __getitem__(self, column: str, /) -> str | None:
+        """The text of one column."""
 
 
 def read_fields(fields: tuple[Field, ...], row: MirrorRow) -> dict[str, object]:

@@ -50,6 +50,8 @@ class Settlement:
     """XPM record to the Active record it keeps or takes over."""
     takeovers: frozenset[str]
     """Those of `records` that are linked in this run."""
+    moving: frozenset[str]
+    """The Active records that exchange the key they hold for another."""
     new: frozenset[str]
     rejections: Mapping[str, Rejection]
 
@@ -101,7 +103,8 @@ def settle(
             break
     kept = {each.uuid: own[each.uuid].id for each in accepted if each.uuid in own and each.uuid not in rejections}
     new = {each.uuid for each in accepted} - kept.keys() - takeovers.keys() - rejections.keys()
-    return Settlement(kept | takeovers, frozenset(takeovers), frozenset(new), rejections)
+    exchanged = {own[each.uuid].id for each in accepted if each.uuid in kept and own[each.uuid].key != each.key}
+    return Settlement(kept | takeovers, frozenset(takeovers), frozenset(exchanged), frozenset(new), rejections)
 
 
 def _reject_shared(claimants: Sequence[Claimant], own: Mapping[str, Holder], code: str) -> dict[str, Rejection]:
