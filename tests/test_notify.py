@@ -1,0 +1,461 @@
+import asyncio
+import contextlib
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+
+import pytest
+from aiosmtpd.smtp import SMTP, AuthResult
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xpmsync.active.database import open_database
+from xpmsync.active.notifications import mark_notification_sent, release_notification, reserve_notification
+from xpmsync.config import Config, NotifySettings, SmtpSettings, SyncSettings
+from xpmsync.errors import DatabaseTrouble
+from xpmsync.notify import (
+    DUE_AT_ONCE,
+    PATIENCE,
+    Failure,
+    Health,
+    MailRefused,
+    MailTrouble,
+    Outbox,
+    Outcome,
+    find_trouble,
+    render_email,
+    render_readable,
+    render_test_email,
+    send_email,
+    tell_if_due,
+)
+
+NOW = datetime(2026, 11, 1, 14, 7, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+class Mailbox:
+    """What a mail server does with what it is given: keeps it, or answers as it is told."""
+
+    def __init__(self, *, to_recipient="250 OK", to_data="250 OK"):
+        self.envelopes = []
+        self.to_recipient = to_recipient
+        self.to_data = to_data
+
+    async def handle_RCPT(self, _server, _session, envelope, address, _options):  # noqa: N802 - aiosmtpd's name
+        if self.to_recipient.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return self.to_recipient
+
+    async def handle_DATA(self, _server, _session, envelope):  # noqa: N802 - aiosmtpd's name
+        if self.to_data.startswith("250"):
+            self.envelopes.append(envelope)
+        return self.to_data
+
+    def read(self):
+        return [message_from_bytes(envelope.content, policy=policy.default) for envelope in self.envelopes]
+
+
+@contextlib.contextmanager
+def serve(mailbox, *, tls=None, security="none", username=None, **options):
+    """A mail server on loopback, at a port of the machine's choice; yields the settings that reach it."""
+    loop = asyncio.new_event_loop()
+    listening = loop.create_server(
+        lambda: SMTP(mailbox, loop=loop, hostname="localhost", **options), "127.0.0.1", ssl=tls
+    )
+    server = loop.run_until_complete(listening)
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    host, port = server.sockets[0].getsockname()[:2]
+    name = "localhost" if tls or "tls_context" in options else host
+    try:
+        yield SmtpSettings(host=name, port=port, security=security, username=username, sender="sync@firm.example")
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        server.close()
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("certificate")
+    options = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    files = ["-keyout", folder / "key.pem", "-out", folder / "certificate.pem"]
+    subprocess.run([shutil.which("openssl"), *options.split(), *files], check=True, capture_output=True)  # noqa: S603 - our own words
+    return folder
+
+
+@pytest.fixture
+def tls(certificate):
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate / "certificate.pem", certificate / "key.pem")
+    return context
+
+
+@pytest.fixture
+def trusted(certificate, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "certificate.pem"))
+
+
+@pytest.fixture
+def database(tmp_path):
+    with open_database(tmp_path / "active.db") as database:
+        yield database
+
+
+def accept_one_password(*details):
+    data = details[-1]
+    accepted = (data.login, data.password) == (b"sync", b"right")
+    return AuthResult(success=accepted, handled=accepted)
+
+
+def make_outbox(database, now=NOW):
+    return Outbox(
+        reserve=lambda recipient, subject: reserve_notification(database, recipient, subject, now),
+        mark_sent=lambda notification: mark_notification_sent(database, notification, now),
+        release=lambda notification: release_notification(database, notification),
+    )
+
+
+def make_config(smtp, email="ann@firm.example"):
+    return Config(sync=SyncSettings(name="Smith & Co"), notify=NotifySettings(email=email), smtp=smtp)
+
+
+def failed(exit_code, *, ago=timedelta(0), last_success=HOUR, remedy="Run: xpmsync connect"):
+    return Health(
+        first_run_at=NOW - timedelta(days=30),
+        last_success_at=None if last_success is None else NOW - last_success,
+        last_failure=Failure(exit_code, NOW - ago, "Xero no longer accepts the sign-in.", remedy),
+    )
+
+
+def tell(config, database, health=None, *, now=NOW, password=None):
+    return tell_if_due(
+        config, health or failed(4), make_outbox(database, now), password=password, now=now, computer="server1"
+    )
+
+
+def statuses(database):
+    return [row["status"] for row in database.connection.execute("SELECT status FROM notifications ORDER BY id")]
+
+
+# Whether to tell.
+
+
+@pytest.mark.parametrize("exit_code", sorted(DUE_AT_ONCE))
+def test_a_failure_that_does_not_pass_by_itself_is_due_at_once(exit_code):
+    trouble = find_trouble(failed(exit_code), NOW)
+    assert (trouble.exit_code, trouble.happened) == (exit_code, "Xero no longer accepts the sign-in.")
+
+
+@pytest.mark.parametrize("exit_code", [6, 10, 130])
+def test_a_failure_that_passes_by_itself_is_not_due_at_once(exit_code):
+    assert find_trouble(failed(exit_code), NOW) is None
+
+
+def test_xero_out_of_reach_is_due_after_three_hours():
+    assert find_trouble(failed(6, last_success=PATIENCE - timedelta(seconds=1)), NOW) is None
+    assert find_trouble(failed(6, last_success=PATIENCE), NOW).exit_code == 6
+
+
+def test_silence_is_due_after_three_hours():
+    health = Health(first_run_at=NOW - timedelta(days=9), last_success_at=NOW - PATIENCE)
+    assert find_trouble(health, NOW).exit_code is None
+    assert find_trouble(health, NOW - timedelta(seconds=1)) is None
+
+
+def test_a_sync_that_never_succeeded_is_due_three_hours_after_its_first_run():
+    health = Health(first_run_at=NOW - PATIENCE, last_success_at=None)
+    assert find_trouble(health, NOW).last_success_at is None
+    assert find_trouble(health, NOW - timedelta(seconds=1)) is None
+
+
+def test_a_sync_that_was_never_started_is_not_missed():
+    assert find_trouble(Health(first_run_at=None, last_success_at=None), NOW) is None
+
+
+def test_a_failure_before_the_last_success_is_over():
+    assert find_trouble(failed(4, ago=HOUR * 2, last_success=HOUR), NOW) is None
+
+
+def test_a_success_in_the_future_proves_nothing():
+    health = Health(first_run_at=NOW - timedelta(days=9), last_success_at=NOW + HOUR)
+    assert find_trouble(health, NOW).exit_code is None
+
+
+moments = st.integers(-100, 20).map(lambda hours: NOW + hours * HOUR)
+
+
+@given(
+    st.none() | moments,
+    st.none() | moments,
+    st.none() | st.tuples(st.integers(0, 130), moments),
+)
+def test_nobody_is_told_within_three_hours_of_a_success_unless_a_later_run_failed_for_good(first, success, failure):
+    health = Health(first, success, Failure(*failure, "It failed.") if failure else None)
+    if (
+        success
+        and NOW - PATIENCE < success <= NOW
+        and not (failure and failure[0] in DUE_AT_ONCE and failure[1] >= success)
+    ):
+        assert find_trouble(health, NOW) is None
+
+
+# At most one e-mail in 24 hours.
+
+
+def test_the_person_to_notify_gets_one_email_in_24_hours(database):
+    mailbox = Mailbox()
+    with serve(mailbox) as smtp:
+        config = make_config(smtp)
+        outcomes = [tell(config, database, now=NOW + HOUR * hours).outcome for hours in (0, 1, 23, 24, 25)]
+    assert outcomes == [Outcome.SENT, Outcome.TOLD_ALREADY, Outcome.TOLD_ALREADY, Outcome.SENT, Outcome.TOLD_ALREADY]
+    assert [envelope.rcpt_tos for envelope in mailbox.envelopes] == [["ann@firm.example"]] * 2
+    assert statuses(database) == ["sent", "sent"]
+
+
+def test_a_healthy_sync_reserves_and_sends_nothing(database):
+    health = Health(first_run_at=NOW - HOUR, last_success_at=NOW - HOUR)
+    assert tell(make_config(None), database, health).outcome is Outcome.NOTHING_DUE
+    assert statuses(database) == []
+
+
+def test_a_refusal_frees_the_reservation_so_that_the_next_attempt_sends(database):
+    mailbox = Mailbox(to_recipient="550 No such person")
+    with serve(mailbox) as smtp:
+        config = make_config(smtp)
+        telling = tell(config, database)
+        mailbox.to_recipient = "250 OK"
+        assert tell(config, database).outcome is Outcome.SENT
+    assert telling.outcome is Outcome.NOT_SENT
+    assert "550 No such person" in telling.remark
+    assert "\n" not in telling.remark
+    assert statuses(database) == ["released", "sent"]
+
+
+def test_a_server_that_cannot_be_reached_frees_the_reservation(database):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+        smtp = SmtpSettings(host="127.0.0.1", port=port, security="none", sender="sync@firm.example")
+        telling = tell(make_config(smtp), database)
+    assert telling.outcome is Outcome.NOT_SENT
+    assert f"127.0.0.1 cannot be reached on port {port}" in telling.remark
+    assert statuses(database) == ["released"]
+
+
+@pytest.mark.parametrize(
+    ("cut_after", "outcome"),
+    [
+        (b"EHLO", "not sent"),
+        (b"MAIL", "not sent"),
+        (b"RCPT", "not sent"),
+        (b"DATA", "not sent"),
+        (b"\r\n.\r\n", "sent"),
+    ],
+)
+def test_a_line_cut_before_the_text_is_over_counts_as_not_sent_and_after_it_as_sent(database, cut_after, outcome):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer_until, args=(listener, cut_after))
+        thread.start()
+        port = listener.getsockname()[1]
+        smtp = SmtpSettings(host="127.0.0.1", port=port, security="none", sender="sync@firm.example")
+        telling = tell(make_config(smtp), database)
+        thread.join()
+    assert telling.outcome == outcome
+    assert statuses(database) == ["sent" if outcome == "sent" else "released"]
+
+
+def answer_until(listener, cut_after):
+    """A mail server that hangs up once it has read `cut_after`."""
+    connection, _ = listener.accept()
+    with connection:
+        connection.sendall(b"220 hello\r\n")
+        while (received := connection.recv(100_000)) and cut_after not in received.upper():
+            connection.sendall(
+                b"354 go on\r\n" if received.startswith(b"data") or received == b"DATA\r\n" else b"250 OK\r\n"
+            )
+
+
+def test_a_refusal_after_the_text_frees_the_reservation(database):
+    with serve(Mailbox(to_data="451 Try again later")) as smtp:
+        telling = tell(make_config(smtp), database)
+    assert "451 Try again later" in telling.remark
+    assert statuses(database) == ["released"]
+
+
+def test_without_mail_settings_standard_error_is_told_once_in_24_hours(database):
+    config = make_config(None)
+    first, second = tell(config, database), tell(config, database, now=NOW + HOUR)
+    assert first.remark.startswith("Smith & Co: the sync needs a person to sign in. Xero no longer accepts")
+    assert (second.outcome, second.remark) == (Outcome.TOLD_ALREADY, None)
+
+
+def test_a_database_that_cannot_be_written_is_a_remark_and_no_error():
+    def refuse(*_):
+        raise DatabaseTrouble("The database cannot be written.", "Make room.")
+
+    smtp = SmtpSettings(host="localhost", port=1, security="none", sender="sync@firm.example")
+    telling = tell_if_due(
+        make_config(smtp), failed(9), Outbox(refuse, print, print), password=None, now=NOW, computer="server1"
+    )
+    assert telling.remark == "No e-mail could be sent: The database cannot be written. Make room."
+
+
+def test_a_person_to_notify_who_is_missing_is_a_remark_that_names_the_command(database):
+    smtp = SmtpSettings(host="localhost", port=1, security="none", sender="sync@firm.example")
+    telling = tell(make_config(smtp, email=None), database)
+    assert telling.remark == "No e-mail could be sent: notify.email is not set yet. Run: xpmsync configure."
+
+
+# The e-mail.
+
+
+def test_the_email_says_what_happened_since_when_what_it_means_and_what_to_do():
+    mailbox = Mailbox()
+    with serve(mailbox) as smtp:
+        config = make_config(smtp)
+        message = render_email(config, find_trouble(failed(4), NOW), NOW, "server1")
+        send_email(smtp, None, message)
+    received = mailbox.read()[0]
+    assert received["Subject"] == "Smith & Co: the sync needs a person to sign in"
+    assert received["From"] == "sync@firm.example"
+    assert received["To"] == "ann@firm.example"
+    assert received["Auto-Submitted"] == "auto-generated"
+    assert received["Message-ID"].endswith("@firm.example>")
+    assert received["Date"].datetime == NOW
+    assert received.get_content_type() == "text/plain"
+    assert received.get_content_charset() == "utf-8"
+    text = " ".join(received.get_content().split())
+    for part in (
+        "Xero no longer accepts the sign-in.",
+        "The last run that succeeded ended on",
+        "Active still holds the data of",
+        "Run: xpmsync connect",
+        "At most once in 24 hours",
+        "server1",
+    ):
+        assert part in text
+    assert max(map(len, received.get_content().splitlines())) <= 76
+
+
+def test_letters_beyond_ascii_a_leading_dot_and_long_commands_arrive_as_written():
+    command = "xpmsync admin user link ann@firm.example --xpm-staff 3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11"
+    health = failed(8, remedy=f"Ask Māra.\n.\n{command}")
+    mailbox = Mailbox()
+    with serve(mailbox) as smtp:
+        config = Config(
+            sync=SyncSettings(name="Tāmaki 🧾 Partners"),
+            notify=NotifySettings(email="ann@firm.example"),
+            smtp=smtp,
+        )
+        send_email(smtp, None, render_email(config, find_trouble(health, NOW), NOW, "server1"))
+    received = mailbox.read()[0]
+    assert received["Subject"].startswith("Tāmaki 🧾 Partners: ")
+    assert "  Ask Māra.\n  .\n" in received.get_content().replace("\r\n", "\n")
+
+
+def test_a_line_break_in_a_name_never_becomes_a_header():
+    smtp = SmtpSettings(host="localhost", port=1, security="none", sender="sync@firm.example")
+    config = Config(
+        sync=SyncSettings(name="Firm\nBcc: thief@example.com"),
+        notify=NotifySettings(email="ann@firm.example"),
+        smtp=smtp,
+    )
+    with pytest.raises(ValueError, match="linefeed"):
+        render_test_email(config, NOW, "server1")
+
+
+def test_the_readable_email_shows_headers_and_text():
+    smtp = SmtpSettings(host="localhost", port=1, security="none", sender="sync@firm.example")
+    text = render_readable(render_email(make_config(smtp), find_trouble(failed(7), NOW), NOW, "server1"))
+    assert text.startswith(
+        "From: sync@firm.example\nTo: ann@firm.example\nSubject: Smith & Co: the sync stopped because"
+    )
+
+
+# The mail server.
+
+
+def send_test(smtp, password=None, email="ann@firm.example"):
+    send_email(smtp, password, render_test_email(make_config(smtp, email), NOW, "server1"))
+
+
+@pytest.mark.usefixtures("trusted")
+def test_the_password_goes_out_on_a_starttls_line_with_a_verified_certificate(tls):
+    mailbox = Mailbox()
+    demands = {"require_starttls": True, "auth_required": True, "authenticator": accept_one_password}
+    with serve(mailbox, tls_context=tls, security="starttls", username="sync", **demands) as smtp:
+        send_test(smtp, "right")
+    assert len(mailbox.envelopes) == 1
+
+
+@pytest.mark.usefixtures("trusted")
+def test_tls_from_the_first_byte_works_as_well(tls):
+    mailbox = Mailbox()
+    with serve(mailbox, tls=tls, security="tls") as smtp:
+        send_test(smtp)
+    assert len(mailbox.envelopes) == 1
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused_before_the_password_goes_out(tls):
+    passwords = []
+    options = {"tls_context": tls, "authenticator": lambda *details: passwords.append(details)}
+    with (
+        serve(Mailbox(), security="starttls", username="sync", **options) as smtp,
+        pytest.raises(MailRefused, match="certificate of localhost cannot be trusted"),
+    ):
+        send_test(smtp, "right")
+    assert passwords == []
+
+
+def test_a_server_without_starttls_is_refused_rather_than_trusted():
+    with serve(Mailbox(), security="starttls") as smtp, pytest.raises(MailRefused, match="does not offer"):
+        send_test(smtp)
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_wrong_password_is_told_without_repeating_it(tls):
+    options = {"tls_context": tls, "authenticator": accept_one_password}
+    with (
+        serve(Mailbox(), security="starttls", username="sync", **options) as smtp,
+        pytest.raises(MailRefused, match="does not accept the user name and password") as caught,
+    ):
+        send_test(smtp, "wr0ng-secret")
+    assert "wr0ng" not in f"{caught.value.happened}{caught.value.remedy}{caught.value.details}"
+
+
+@pytest.mark.parametrize("password", [None, "pässword"])
+def test_a_password_that_is_missing_or_cannot_be_sent_is_told_before_anything_is_sent(password):
+    with serve(Mailbox(), username="sync") as smtp, pytest.raises(MailRefused, match="mail server") as caught:
+        send_test(smtp, password)
+    assert "pässword" not in repr(caught.value)
+
+
+def test_a_server_that_is_busy_is_trouble_that_passes():
+    with (
+        serve(Mailbox(to_recipient="421 Too busy")) as smtp,
+        pytest.raises(MailTrouble, match="421 Too busy") as caught,
+    ):
+        send_test(smtp)
+    assert not isinstance(caught.value, MailRefused)
+
+
+def test_an_address_beyond_ascii_is_handed_to_a_server_that_knows_them():
+    mailbox = Mailbox()
+    with serve(mailbox, enable_SMTPUTF8=True) as smtp:
+        send_test(smtp, email="māra@firm.example")
+    assert mailbox.envelopes[0].rcpt_tos == ["māra@firm.example"]
+
+
+def test_an_address_beyond_ascii_is_no_crash_where_the_server_does_not_know_them():
+    with serve(Mailbox(), enable_SMTPUTF8=False) as smtp, pytest.raises(MailRefused, match="does not offer"):
+        send_test(smtp, email="māra@firm.example")

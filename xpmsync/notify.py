@@ -1,0 +1,374 @@
+"""Whether somebody must be told that the sync is disrupted, and telling them by e-mail.
+
+`find_trouble` decides from a few facts, `tell_if_due` is what both the hourly run and the watchman call. At most one
+e-mail in 24 hours: the right to send it is reserved first, through the `Outbox` that the caller hands in, and given
+back only when the mail server certainly does not have the text. Knows neither database nor keyring nor terminal.
+"""
+
+import contextlib
+import logging
+import re
+import smtplib
+import ssl
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
+from email.utils import format_datetime, make_msgid
+from enum import StrEnum
+from typing import ClassVar, Final
+
+from xpmsync.config import Config, SmtpSettings, require
+from xpmsync.errors import XpmsyncError
+
+log = logging.getLogger(__name__)
+
+DUE_AT_ONCE: Final = frozenset({1, 4, 5, 7, 8, 9})
+"""Exit codes that do not pass by themselves."""
+UNREACHABLE: Final = 6
+PATIENCE: Final = timedelta(hours=3)
+"""How long the sync may go without a success before somebody is told."""
+STANDARD_ERROR: Final = "standard error"
+"""The recipient where there are no mail settings: cron mails what it reads there, and should not do so all day."""
+
+TIMEOUT_SECONDS: Final = 20
+WIDTH: Final = 72
+
+SUMMARIES: Final[Mapping[int | None, str]] = {
+    1: "the sync stopped because of a fault in xpmsync",
+    4: "the sync needs a person to sign in",
+    5: "the sync stopped because its settings are wrong",
+    6: "the sync cannot reach Xero",
+    7: "the sync stopped because Xero refuses it",
+    8: "the sync stopped before a suspicious change",
+    9: "the sync stopped because its database cannot be used",
+    None: "the sync has not succeeded for hours",
+}
+REMEDIES: Final[Mapping[int | None, str]] = {
+    4: "Run: xpmsync connect",
+    6: "Nothing, if Xero or your line is in trouble: the sync goes on by itself. Otherwise run: xpmsync sync",
+    None: "Check that the computer is on and that cron has both lines of crontab.example; then run: xpmsync sync",
+}
+USUAL_REMEDY: Final = "Run: xpmsync errors"
+
+
+class MailTrouble(XpmsyncError):
+    """The mail server cannot be reached, or asks to try again later."""
+
+    exit_code: ClassVar[int] = 6
+    code: ClassVar[str] = "mail-not-sent"
+
+
+class MailRefused(MailTrouble):
+    """The mail server does not take the e-mail with these settings."""
+
+    exit_code: ClassVar[int] = 5
+    code: ClassVar[str] = "mail-refused"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """How the latest run that nobody watched has failed."""
+
+    exit_code: int
+    failed_at: datetime
+    happened: str
+    remedy: str | None = None
+
+
+@dataclass(frozen=True)
+class Health:
+    """What is known of the sync."""
+
+    first_run_at: datetime | None
+    """When a sync was first tried; None where none ever was, and so none is missed."""
+    last_success_at: datetime | None
+    last_failure: Failure | None = None
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What somebody must be told."""
+
+    exit_code: int | None
+    """None where it is the silence that is told."""
+    happened: str
+    remedy: str
+    last_success_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Outbox:
+    """Where notifications are remembered across runs, crashes and parallel processes."""
+
+    reserve: Callable[[str, str], int | None]
+    """Recipient and subject to the reservation's id; None where one within 24 hours stands already."""
+    mark_sent: Callable[[int], None]
+    release: Callable[[int], None]
+
+
+class Outcome(StrEnum):
+    """What came of telling."""
+
+    NOTHING_DUE = "nothing due"
+    TOLD_ALREADY = "told already"
+    SENT = "sent"
+    NOT_SENT = "not sent"
+
+
+@dataclass(frozen=True)
+class Telling:
+    """What came of telling, and what to print on standard error about it, if anything."""
+
+    outcome: Outcome
+    remark: str | None = None
+
+
+# Whether to tell.
+
+
+def find_trouble(health: Health, now: datetime) -> Trouble | None:
+    """What somebody must be told about this sync, if anything. A success in the future proves nothing."""
+    success = health.last_success_at if health.last_success_at and health.last_success_at <= now else None
+    failure = health.last_failure
+    if failure and success and failure.failed_at < success:
+        failure = None
+    if failure and failure.exit_code in DUE_AT_ONCE:
+        return Trouble(failure.exit_code, failure.happened, _find_remedy(failure), success)
+    waiting_since = success or health.first_run_at
+    if waiting_since is None or now - waiting_since < PATIENCE:
+        return None
+    if failure and failure.exit_code == UNREACHABLE and now - failure.failed_at < PATIENCE:
+        return Trouble(UNREACHABLE, failure.happened, _find_remedy(failure), success)
+    hours = (now - waiting_since) // timedelta(hours=1)
+    return Trouble(None, f"No run has succeeded for {hours} hours.", REMEDIES[None], success)
+
+
+def _find_remedy(failure: Failure) -> str:
+    return failure.remedy or REMEDIES.get(failure.exit_code, USUAL_REMEDY)
+
+
+# Telling.
+
+
+def tell_if_due(
+    config: Config, health: Health, outbox: Outbox, *, password: str | None, now: datetime, computer: str
+) -> Telling:
+    """Send the e-mail that is due, if one is and none was sent within 24 hours.
+
+    Raises nothing of its own: a failing e-mail must not hide what it is about. The remark says what is to be said.
+    """
+    trouble = find_trouble(health, now)
+    if trouble is None:
+        return Telling(Outcome.NOTHING_DUE)
+    try:
+        outcome = _tell(config, trouble, outbox, password=password, now=now, computer=computer)
+    except XpmsyncError as error:
+        log.warning("no e-mail could be sent: %s (%s)", error.happened, error.details)
+        return Telling(Outcome.NOT_SENT, f"No e-mail could be sent: {error.happened} {error.remedy}")
+    if outcome is Outcome.SENT and config.smtp is None:
+        return Telling(outcome, f"{render_subject(config, trouble)}. {trouble.happened} {trouble.remedy}")
+    return Telling(outcome)
+
+
+def _tell(
+    config: Config, trouble: Trouble, outbox: Outbox, *, password: str | None, now: datetime, computer: str
+) -> Outcome:
+    recipient = config.notify.email if config.smtp and config.notify.email else STANDARD_ERROR
+    notification = outbox.reserve(recipient, render_subject(config, trouble))
+    if notification is None:
+        return Outcome.TOLD_ALREADY
+    try:
+        if config.smtp is not None:
+            send_email(config.smtp, password, render_email(config, trouble, now, computer))
+    except BaseException:
+        outbox.release(notification)
+        raise
+    outbox.mark_sent(notification)
+    log.info("told %s: %s", recipient, render_subject(config, trouble))
+    return Outcome.SENT
+
+
+# The e-mail.
+
+
+def render_moment(moment: datetime) -> str:
+    """A time as the clock on the wall shows it, with the name of its zone."""
+    return moment.astimezone().strftime("%-d %B %Y, %H:%M %Z")
+
+
+def render_subject(config: Config, trouble: Trouble) -> str:
+    """Which sync, and what is wrong with it."""
+    return f"{config.sync.name}: {SUMMARIES.get(trouble.exit_code, SUMMARIES[1])}"
+
+
+def render_email(config: Config, trouble: Trouble, now: datetime, computer: str) -> EmailMessage:
+    """The e-mail about `trouble`, ready to be sent."""
+    if trouble.last_success_at:
+        last = render_moment(trouble.last_success_at)
+        since = f"The last run that succeeded ended on {last}."
+        meaning = f"Active still holds the data of {last}. What was changed in XPM since then is not in Active yet."
+    else:
+        since = "No run has succeeded yet."
+        meaning = "Active holds no data from XPM yet."
+    sections = {
+        "What happened": trouble.happened,
+        "Since when": since,
+        "What it means for your data": f"{meaning} Nothing is lost: the next run that succeeds brings all of it.",
+        "What to do": f"{trouble.remedy}\nThe sync lives on the computer {computer}; commands are typed there.",
+        "How often you are told": "At most once in 24 hours, for as long as it lasts.",
+    }
+    return _make_email(config, render_subject(config, trouble), sections, now)
+
+
+def render_test_email(config: Config, now: datetime, computer: str) -> EmailMessage:
+    """An e-mail that proves that e-mails arrive."""
+    sections = {
+        "What happened": f"Somebody typed xpmsync notify --test on the computer {computer}.",
+        "What it means": "E-mails about this sync reach you. You get one when the sync is disrupted, at most one in "
+        "24 hours.",
+    }
+    return _make_email(config, f"{config.sync.name}: a test of the e-mail about the sync", sections, now)
+
+
+def render_readable(message: EmailMessage) -> str:
+    """The e-mail as its reader sees it."""
+    headers = "\n".join(f"{name}: {message[name]}" for name in ("From", "To", "Subject", "Date"))
+    return f"{headers}\n\n{message.get_content()}"
+
+
+def _make_email(config: Config, subject: str, sections: Mapping[str, str], now: datetime) -> EmailMessage:
+    settings = require(config.smtp, "smtp.host")
+    recipient = require(config.notify.email, "notify.email")
+    # Only a server that knows SMTPUTF8 takes addresses beyond ASCII; for all others every server will do.
+    message = EmailMessage(policy=SMTP if f"{settings.sender}{recipient}".isascii() else SMTPUTF8)
+    message["From"] = settings.sender
+    message["To"] = recipient
+    message["Subject"] = subject
+    message["Date"] = format_datetime(now.astimezone())
+    domain = settings.sender.rpartition("@")[2]
+    message["Message-ID"] = make_msgid("xpmsync", domain if domain.isascii() else "localhost")
+    message["Auto-Submitted"] = "auto-generated"
+    paragraphs = [f"{title}\n{_wrap(text)}" for title, text in sections.items()]
+    message.set_content("\n\n".join(paragraphs) + "\n", cte="quoted-printable")
+    return message
+
+
+def _wrap(text: str) -> str:
+    return "\n".join(
+        textwrap.fill(
+            line, WIDTH, initial_indent="  ", subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+        )
+        for line in text.splitlines()
+    )
+
+
+# The mail server.
+
+
+def send_email(settings: SmtpSettings, password: str | None, message: EmailMessage) -> None:
+    """Hand `message` to the mail server. Returns as soon as the server may have it; raises where it has not."""
+    try:
+        with contextlib.closing(_connect(settings)) as client:
+            _log_in(client, settings, password)
+            _hand_over(client, message)
+    except smtplib.SMTPResponseException as error:
+        raise _explain_answer(settings, error) from None
+    except smtplib.SMTPServerDisconnected as error:
+        raise _explain_silence(settings, error) from None
+    except smtplib.SMTPException as error:
+        raise MailRefused(
+            f"The mail server {settings.host} does not offer what the settings ask of it.",
+            "Check security, port and username under [smtp] in config.toml, or run: xpmsync configure",
+            details=str(error),
+        ) from None
+    except ssl.SSLCertVerificationError as error:
+        raise MailRefused(
+            f"The certificate of {settings.host} cannot be trusted: {error.verify_message}.",
+            "Use the name that stands in the server's certificate, or ask the person who runs the mail server.",
+        ) from None
+    except OSError as error:
+        raise _explain_silence(settings, error) from None
+
+
+def _explain_answer(settings: SmtpSettings, error: smtplib.SMTPResponseException) -> MailTrouble:
+    """The server said no, or not now."""
+    kind = MailRefused if error.smtp_code >= 500 else MailTrouble  # noqa: PLR2004 - SMTP's permanent answers
+    if isinstance(error, smtplib.SMTPAuthenticationError):
+        what = "does not accept the user name and password"
+    else:
+        what = "does not take the e-mail"
+    return kind(
+        f"The mail server {settings.host} {what}; it says: {_quote(error)}.",
+        "Correct the mail settings: xpmsync configure" if kind is MailRefused else "It is tried again by itself.",
+    )
+
+
+def _explain_silence(settings: SmtpSettings, error: OSError) -> MailTrouble:
+    """No answer, or a line that broke."""
+    return MailTrouble(
+        f"The mail server {settings.host} cannot be reached on port {settings.port}.",
+        "Check host, port and security under [smtp] in config.toml, and the line to the server.",
+        details=f"{type(error).__name__}: {error}",
+    )
+
+
+def _connect(settings: SmtpSettings) -> smtplib.SMTP:
+    """A line to the mail server, protected as the settings say and never less."""
+    context = ssl.create_default_context()  # verifies; without it smtplib would trust anybody
+    if settings.security == "tls":
+        return smtplib.SMTP_SSL(settings.host, settings.port, timeout=TIMEOUT_SECONDS, context=context)
+    client = smtplib.SMTP(settings.host, settings.port, timeout=TIMEOUT_SECONDS)
+    try:
+        if settings.security == "starttls":
+            client.starttls(context=context)
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+def _log_in(client: smtplib.SMTP, settings: SmtpSettings, password: str | None) -> None:
+    client.ehlo_or_helo_if_needed()
+    if settings.username is None:
+        return
+    if password is None:
+        raise MailRefused("The password of the mail server could not be read.", "Run: xpmsync configure")
+    if not f"{settings.username}{password}".isascii():
+        raise MailRefused(
+            "The user name or the password of the mail server has a letter that cannot be sent.",
+            "Choose a password of plain letters, digits and signs, and run: xpmsync configure",
+        )
+    client.login(settings.username, password)
+
+
+def _hand_over(client: smtplib.SMTP, message: EmailMessage) -> None:
+    """Sender, recipient and text. Once the text has gone out, only a refusal in words is a failure.
+
+    smtplib's own ``sendmail`` does not tell a line that broke before the text was out from one that broke after it.
+    """
+    options = ("SMTPUTF8", "BODY=8BITMIME") if message.policy is SMTPUTF8 else ()
+    _expect(client.mail(message["From"].addresses[0].addr_spec, options))
+    _expect(client.rcpt(message["To"].addresses[0].addr_spec))
+    _expect(client.docmd("DATA"))
+    client.send(re.sub(rb"(?m)^\.", b"..", message.as_bytes()) + b".\r\n")
+    try:
+        answer = client.getreply()
+    except smtplib.SMTPServerDisconnected:
+        return
+    _expect(answer)
+
+
+def _expect(answer: tuple[int, bytes]) -> None:
+    code, text = answer
+    if not 200 <= code < 400:  # noqa: PLR2004 - SMTP's good answers
+        raise smtplib.SMTPResponseException(code, text)
+
+
+def _quote(error: smtplib.SMTPResponseException) -> str:
+    """The server's own words, on one line."""
+    words = error.smtp_error.decode("utf-8", "replace") if isinstance(error.smtp_error, bytes) else error.smtp_error
+    line = " ".join(f"{error.smtp_code} {words}".split())
+    return "".join(character for character in line if character.isprintable())[:200]
