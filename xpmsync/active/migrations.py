@@ -175,6 +175,7 @@ CREATE TABLE sync_runs (
   id INTEGER PRIMARY KEY,
   started_at TEXT NOT NULL,
   finished_at TEXT,
+  tenant_id TEXT, -- of the practice
   mode TEXT NOT NULL CHECK (mode IN ('full', 'incremental')),
   status TEXT NOT NULL CHECK (status IN ('running', 'succeeded', 'failed', 'interrupted')),
   users_created INTEGER NOT NULL DEFAULT 0,
@@ -190,7 +191,7 @@ CREATE TABLE sync_runs (
   bytes_received INTEGER NOT NULL DEFAULT 0,
   day_calls_remaining INTEGER, -- of Xero's daily limit, after the run
   xero_clock_at TEXT, -- Xero's own time at the run's first answer
-  is_watched INTEGER NOT NULL DEFAULT 0, -- a person was at the terminal
+  is_watched INTEGER NOT NULL DEFAULT 0, -- 1: a person was at the terminal
   message TEXT,
   exit_code INTEGER
 ) STRICT

@@ -92,3 +92,11 @@ def load_clients(database: Database, uuids: Sequence[str]) -> list[sqlite3.Row]:
     return database.connection.execute(
         "SELECT * FROM xpm_clients WHERE uuid IN (SELECT value FROM json_each(?)) ORDER BY uuid", (json.dumps(uuids),)
     ).fetchall()
+
+
+def is_first_list_empty(database: Database, table: str) -> bool:
+    """Whether the spool's list is empty, and the mirror has never held anything of its kind."""
+    row = database.connection.execute(
+        f"SELECT NOT EXISTS (SELECT 1 FROM spool.{table}) AND NOT EXISTS (SELECT 1 FROM main.{table})"
+    ).fetchone()
+    return bool(row[0])

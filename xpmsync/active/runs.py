@@ -7,7 +7,7 @@ from datetime import datetime
 from xpmsync.active.database import Database, to_text
 
 
-def start_run(database: Database, *, mode: str, is_watched: bool, now: datetime) -> int:
+def start_run(database: Database, *, tenant_id: str | None, mode: str, is_watched: bool, now: datetime) -> int:
     """Write the row of a run that begins, and mark those that never finished; gives the run's id.
 
     Called under the run lock: a row that still says `running` belongs to a process that died.
@@ -17,8 +17,8 @@ def start_run(database: Database, *, mode: str, is_watched: bool, now: datetime)
         "WHERE status = 'running'"
     )
     cursor = database.connection.execute(
-        "INSERT INTO sync_runs (started_at, mode, status, is_watched) VALUES (?, ?, 'running', ?)",
-        (to_text(now), mode, is_watched),
+        "INSERT INTO sync_runs (started_at, tenant_id, mode, status, is_watched) VALUES (?, ?, ?, 'running', ?)",
+        (to_text(now), tenant_id, mode, is_watched),
     )
     assert cursor.lastrowid is not None  # noqa: S101 - an INSERT has one
     return cursor.lastrowid
@@ -52,3 +52,27 @@ def load_last_success(database: Database, *, mode: str | None = None) -> sqlite3
         (mode,),
     ).fetchone()
     return row
+
+
+def load_first_run(database: Database) -> sqlite3.Row | None:
+    """The first run there ever was."""
+    row: sqlite3.Row | None = database.connection.execute("SELECT * FROM sync_runs ORDER BY id LIMIT 1").fetchone()
+    return row
+
+
+def load_last_failure(database: Database) -> sqlite3.Row | None:
+    """The last run that failed with nobody watching, with the remedy that its error in the log has."""
+    row: sqlite3.Row | None = database.connection.execute(
+        "SELECT sync_runs.*, sync_errors.suggestion AS remedy FROM sync_runs "
+        "LEFT JOIN sync_errors ON sync_errors.entity = 'run' AND sync_errors.last_run_id = sync_runs.id "
+        "WHERE sync_runs.status = 'failed' AND NOT sync_runs.is_watched ORDER BY sync_runs.id DESC LIMIT 1"
+    ).fetchone()
+    return row
+
+
+def load_practice(database: Database) -> str | None:
+    """The tenant id of the practice whose data this is; None while there is none."""
+    row = database.connection.execute(
+        "SELECT tenant_id FROM sync_runs WHERE status = 'succeeded' AND tenant_id IS NOT NULL ORDER BY id DESC LIMIT 1"
+    ).fetchone()
+    return row["tenant_id"] if row else None

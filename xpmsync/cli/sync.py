@@ -1,0 +1,102 @@
+"""``xpmsync sync``: one run. Silent under cron on success; a person sees how far it is and what it did."""
+
+import dataclasses
+import os
+from typing import Any, Final, Self
+
+import click
+
+from xpmsync.cli.screen import is_watched, open_console, print_facts, print_json, print_text, render_count
+from xpmsync.config import read_config
+from xpmsync.home import find_home, prepare_home
+from xpmsync.log import open_log
+
+PROBLEMS_EXIT_CODE: Final = 3
+
+
+@click.command()
+@click.option("--strict", is_flag=True, help="End with exit code 3 if any record has an error.")
+@click.option("--json", "as_json", is_flag=True, help="Print what the run did as JSON.")
+def command(*, strict: bool, as_json: bool) -> int:
+    """Bring Active's users and clients up to date with XPM, once.
+
+    Cron runs this every hour (see crontab.example). Prints nothing on success unless a person is watching.
+    """
+    from xpmsync.sync import Summary, run_sync  # noqa: PLC0415 - the network's libraries are slow to load
+
+    home = find_home(os.environ)
+    prepare_home(home)
+    open_log(home)
+    watched = is_watched()
+    with _Screen(is_shown=watched and not as_json) as report:
+        summary: Summary = run_sync(home, read_config(home), report=report, is_watched=watched)
+    if as_json:
+        print_json(_to_json(summary))
+    elif watched:
+        _print_summary(summary)
+    return PROBLEMS_EXIT_CODE if strict and summary.errors else 0
+
+
+def _to_json(summary: Any) -> dict[str, Any]:
+    document = dataclasses.asdict(summary)
+    for name in ("started_at", "finished_at"):
+        document[name] = document[name].strftime("%Y-%m-%dT%H:%M:%SZ")
+    return document
+
+
+def _print_summary(summary: Any) -> None:
+    console = open_console()
+    seconds = (summary.finished_at - summary.started_at).total_seconds()
+    print_text(console, f"Run {summary.run_id} done in {seconds:.1f} seconds.", style="bold")
+    print_facts(
+        console,
+        [
+            ("Users", _describe(summary.users)),
+            ("Clients", _describe(summary.clients)),
+            ("Problems", f"{render_count(summary.errors, 'error')}, {render_count(summary.warnings, 'warning')}"),
+            ("Xero", f"{render_count(summary.api_calls, 'call')}, {summary.bytes_received / 1000:,.0f} KB"),
+        ],
+    )
+    if summary.errors + summary.warnings:
+        print_text(console, "See what they are, and what to do: xpmsync errors")
+
+
+def _describe(counts: Any) -> str:
+    parts = [f"{number:,} {name}" for name, number in dataclasses.asdict(counts).items() if number]
+    return ", ".join(parts) or "none"
+
+
+class _Screen:
+    """Progress on a terminal, on standard error; nothing where nobody watches."""
+
+    def __init__(self, *, is_shown: bool) -> None:
+        self._console = open_console(stderr=True)
+        self._is_shown = is_shown
+        self._status = self._console.status("") if is_shown else None
+        self._stage = ""
+
+    def __enter__(self) -> Self:
+        if self._status:
+            self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._status:
+            self._status.stop()
+
+    def begin(self, stage: str) -> None:
+        """A stage of the run begins."""
+        self._stage = stage
+        self._show(stage)
+
+    def count(self, records: int) -> None:
+        """So many records of the stage are done."""
+        self._show(f"{self._stage}: {records:,}")
+
+    def remark(self, text: str) -> None:
+        """Something that a person should know although the run goes its way."""
+        click.echo(text, err=True)
+
+    def _show(self, text: str) -> None:
+        if self._status:
+            self._status.update(f"{text} …")

@@ -1,0 +1,302 @@
+"""The story of one run, readable from top to bottom: fetch everything, then derive and write in one transaction.
+
+Fetching never judges, judging never fetches. A run that fails leaves the data as it was, says so in its own row and in
+the error log, and sees to it that somebody is told.
+"""
+
+import dataclasses
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+from xpmsync.active import mirror, offices, runs
+from xpmsync.active.database import Database, from_text, open_database, to_text
+from xpmsync.active.error_log import save_problems
+from xpmsync.active.history import save_changes
+from xpmsync.active.spool import Spool, open_spool
+from xpmsync.config import Config, require
+from xpmsync.derive import Counts, Derivation, derive
+from xpmsync.errors import AnotherRun, ConfigurationError, XpmsyncError
+from xpmsync.home import Home, load_home_id
+from xpmsync.lock import hold
+from xpmsync.records import Record
+from xpmsync.rules.fields import CLIENT_SHAPE, GROUP_SHAPE, STAFF_SHAPE
+from xpmsync.rules.problems import Problem, problem
+from xpmsync.watchman import tell
+from xpmsync.xpm.api import PracticeManager
+from xpmsync.xpm.http import Gateway
+from xpmsync.xpm.tokens import open_tokens
+from xpmsync.xpm.vault import Vault, open_vault
+
+log = logging.getLogger(__name__)
+
+RUN_SECONDS: Final = 50 * 60
+"""A run ends within this time whatever happens: the next hour's run must find the lock free."""
+SHAPES: Final = {"xpm_staff": STAFF_SHAPE, "xpm_groups": GROUP_SHAPE, "xpm_clients": CLIENT_SHAPE}
+ACTOR: Final = "sync"
+INTERRUPTED_EXIT_CODE: Final = 130
+
+
+class Report(Protocol):
+    """Where a run says how far it is."""
+
+    def begin(self, stage: str) -> None:
+        """A stage of the run begins."""
+
+    def count(self, records: int) -> None:
+        """So many records of the stage are done."""
+
+    def remark(self, text: str) -> None:
+        """Something that a person should know although the run goes its way."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The time, handed in."""
+
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run did."""
+
+    run_id: int
+    mode: str
+    started_at: datetime
+    finished_at: datetime
+    users: Counts
+    clients: Counts
+    errors: int
+    warnings: int
+    api_calls: int
+    bytes_received: int
+    day_calls_remaining: int | None
+
+
+def run_sync(home: Home, config: Config, *, report: Report, is_watched: bool, clock: Clock | None = None) -> Summary:
+    """Run one sync; gives what it did.
+
+    Raises AnotherRun where one is in progress, and every other XpmsyncError after the run's row, the error log and the
+    chosen person know of it.
+    """
+    clock = clock or Clock()
+    with hold(home.run_lock) as is_held:
+        if not is_held:
+            raise AnotherRun("Another run is in progress.", "Nothing needs to be done: it ends by itself.")
+        with open_database(home.database_file) as database:
+            started_at = clock.now()
+            with database.transaction():
+                run_id = runs.start_run(
+                    database, tenant_id=config.sync.tenant_id, mode="full", is_watched=is_watched, now=started_at
+                )
+            log.info("run %d began", run_id)
+            secrets = _Secrets()
+            try:
+                summary = _sync(home, config, database, run_id, started_at, secrets, report, clock)
+            except KeyboardInterrupt:
+                _end_run(database, run_id, "interrupted", "The run was interrupted.", INTERRUPTED_EXIT_CODE, clock)
+                raise
+            except Exception as error:
+                failure = _as_failure(error)
+                log.exception("run %d failed: %s", run_id, failure.details or "")
+                failure.meaning = _explain_data(database)
+                _record_failure(database, run_id, failure, clock)
+                if not is_watched:
+                    telling = tell(database, config, password=secrets.mail_password, now=clock.now)
+                    if telling.remark:
+                        report.remark(telling.remark)
+                raise failure from error
+            log.info("run %d succeeded: %s", run_id, summary)
+            return summary
+
+
+@dataclass
+class _Secrets:
+    """What the run reads once at its start; the mail password serves when the rest of the run fails."""
+
+    mail_password: str | None = None
+
+    def open(self, home: Home, config: Config) -> Vault:
+        vault = open_vault(load_home_id(home), config.keyring)
+        if config.smtp and config.smtp.username:
+            self.mail_password = vault.read("smtp-password")
+        return vault
+
+
+def _sync(
+    home: Home,
+    config: Config,
+    database: Database,
+    run_id: int,
+    started_at: datetime,
+    secrets: _Secrets,
+    report: Report,
+    clock: Clock,
+) -> Summary:
+    """One run: sign in, fetch, and in one transaction merge, derive, log, finish."""
+    tenant_id, office = _check_settings(config, database)
+    report.begin("Signing in at Xero")
+    vault = secrets.open(home, config)
+    tokens = open_tokens(home, config, vault, now=clock.now)
+    gateway = Gateway(
+        config.xero.api_url,
+        tokens,
+        now=clock.now,
+        monotonic=clock.monotonic,
+        sleep=clock.sleep,
+        deadline=clock.monotonic() + RUN_SECONDS,
+    )
+    with closing(gateway), open_spool(home.spool_file, SHAPES) as spool:
+        tokens.access_token()
+        _fetch(PracticeManager(gateway, tenant_id), spool, report)
+        report.begin("Comparing with Active")
+        with mirror.attached(database, spool), database.transaction():
+            problems = _merge(database, clock.now())
+            derivation = derive(database, office)
+            problems += derivation.problems
+            finished_at = clock.now()
+            save_changes(database, derivation.changes, run_id=run_id, actor=ACTOR, now=finished_at)
+            save_problems(database, map(vars, problems), run_id=run_id, now=finished_at, resolve_others=True)
+            summary = _summarise(run_id, started_at, finished_at, derivation, problems, gateway)
+            runs.finish_run(database, run_id, status="succeeded", now=finished_at, values=_to_row(summary, gateway))
+    return summary
+
+
+def _check_settings(config: Config, database: Database) -> tuple[str, str]:
+    """The practice and the default office, both set and both what this home's data belongs to."""
+    require(config.xero.client_id, "xero.client_id")
+    tenant_id = require(config.sync.tenant_id, "sync.tenant_id")
+    office = require(config.sync.default_office_code, "sync.default_office_code")
+    if runs.load_practice(database) not in (None, tenant_id):
+        raise ConfigurationError(
+            "The practice in config.toml (sync.tenant_id) is not the one whose data this home holds.",
+            "Connect the other practice with another XPMSYNC_HOME, or put the earlier sync.tenant_id back.",
+        )
+    if office not in {row["code"] for row in offices.load_offices(database)}:
+        raise ConfigurationError(
+            f"The default office {office} (sync.default_office_code) is not an office of Active.",
+            "Run: xpmsync configure",
+        )
+    return tenant_id, office
+
+
+def _fetch(practice: PracticeManager, spool: Spool, report: Report) -> None:
+    """Fetch the staff, the client groups and the clients into the spool."""
+
+    def taker(table: str) -> Callable[[Iterator[Record]], None]:
+        take = spool.taker(table)
+        return lambda records: take(_count(records, report))
+
+    report.begin("Fetching the staff")
+    practice.fetch_staff(STAFF_SHAPE, taker("xpm_staff"))
+    report.begin("Fetching the client groups")
+    practice.fetch_groups(GROUP_SHAPE, taker("xpm_groups"))
+    report.begin("Fetching the clients")
+    practice.fetch_clients(CLIENT_SHAPE, taker("xpm_clients"))
+
+
+def _count(records: Iterator[Record], report: Report) -> Iterator[Record]:
+    for number, record in enumerate(records, start=1):
+        if number % 100 == 0:
+            report.count(number)
+        yield record
+
+
+def _merge(database: Database, now: datetime) -> list[Problem]:
+    """Merge what was fetched into the mirror; gives what is odd about the lists themselves."""
+    problems = []
+    for table, entity, records in (("xpm_staff", "staff", "staff"), ("xpm_clients", "client", "clients")):
+        if mirror.is_first_list_empty(database, table):
+            problems.append(problem("first-list-empty", None, None, records=records))
+        names = mirror.load_unidentified(database, table)
+        problems += [problem(f"{entity}-without-id", None, name) for name in names]
+        mirror.merge_records(database, table, SHAPES[table], is_full_list=True, now=now)
+    mirror.merge_groups(database)
+    return problems
+
+
+def _summarise(
+    run_id: int,
+    started_at: datetime,
+    finished_at: datetime,
+    derivation: Derivation,
+    problems: list[Problem],
+    gateway: Gateway,
+) -> Summary:
+    errors = sum(problem.severity == "error" for problem in problems)
+    return Summary(
+        run_id=run_id,
+        mode="full",
+        started_at=started_at,
+        finished_at=finished_at,
+        users=derivation.users,
+        clients=derivation.clients,
+        errors=errors,
+        warnings=len(problems) - errors,
+        api_calls=gateway.api_calls,
+        bytes_received=gateway.bytes_received,
+        day_calls_remaining=gateway.day_calls_remaining,
+    )
+
+
+def _to_row(summary: Summary, gateway: Gateway) -> dict[str, object]:
+    counts = {
+        f"{kind}_{name}": number
+        for kind in ("users", "clients")
+        for name, number in dataclasses.asdict(getattr(summary, kind)).items()
+    }
+    return {
+        **counts,
+        "problems": summary.errors + summary.warnings,
+        "api_calls": summary.api_calls,
+        "bytes_received": summary.bytes_received,
+        "day_calls_remaining": summary.day_calls_remaining,
+        "xero_clock_at": to_text(gateway.first_answer_at) if gateway.first_answer_at else None,
+        "exit_code": 0,
+    }
+
+
+def _as_failure(error: Exception) -> XpmsyncError:
+    if isinstance(error, XpmsyncError):
+        return error
+    return XpmsyncError(
+        f"xpmsync has a fault and stopped ({type(error).__name__}).",
+        "Send the log to the people who make xpmsync; the next run tries again.",
+    )
+
+
+def _explain_data(database: Database) -> str:
+    success = runs.load_last_success(database)
+    if success is None:
+        return "Active holds no data from XPM yet; nothing was changed."
+    moment = from_text(success["finished_at"]).astimezone()
+    return f"Active still holds the data of {moment:%-d %B %Y, %H:%M}; nothing was changed."
+
+
+def _record_failure(database: Database, run_id: int, failure: XpmsyncError, clock: Clock) -> None:
+    """Write the failed run's row and its error, in a small transaction of its own."""
+    entry = Problem(
+        code=failure.code,
+        severity="error",
+        entity="run",
+        xpm_uuid=None,
+        name=None,
+        field=None,
+        message=failure.happened,
+        suggestion=failure.remedy,
+    )
+    with database.transaction():
+        save_problems(database, [vars(entry)], run_id=run_id, now=clock.now(), resolve_others=False)
+        _end_run(database, run_id, "failed", failure.happened, failure.exit_code, clock)
+
+
+def _end_run(database: Database, run_id: int, status: str, message: str, exit_code: int, clock: Clock) -> None:
+    values = {"message": message, "exit_code": exit_code}
+    runs.finish_run(database, run_id, status=status, now=clock.now(), values=values)

@@ -1,0 +1,39 @@
+"""Looks at the health of the sync and tells the chosen person: what the hourly run and the watchman share.
+
+Brings the runs in the database and the e-mail of `xpmsync.notify` together; decides nothing itself.
+"""
+
+import socket
+from collections.abc import Callable
+from datetime import datetime
+
+from xpmsync.active import notifications, runs
+from xpmsync.active.database import Database, from_text
+from xpmsync.config import Config
+from xpmsync.notify import Failure, Health, Outbox, Telling, tell_if_due
+
+
+def load_health(database: Database) -> Health:
+    """How the runs went of late. Runs that a person watched, and those cut off, are nobody's news."""
+    success = runs.load_last_success(database)
+    first = runs.load_first_run(database)
+    failed = runs.load_last_failure(database)
+    return Health(
+        first_run_at=from_text(first["started_at"]) if first else None,
+        last_success_at=from_text(success["finished_at"]) if success else None,
+        last_failure=Failure(failed["exit_code"], from_text(failed["finished_at"]), failed["message"], failed["remedy"])
+        if failed
+        else None,
+    )
+
+
+def tell(database: Database, config: Config, *, password: str | None, now: Callable[[], datetime]) -> Telling:
+    """Send the e-mail that is due, if one is; see `xpmsync.notify.tell_if_due`."""
+    outbox = Outbox(
+        reserve=lambda recipient, subject: notifications.reserve_notification(database, recipient, subject, now()),
+        mark_sent=lambda notification_id: notifications.mark_notification_sent(database, notification_id, now()),
+        release=lambda notification_id: notifications.release_notification(database, notification_id),
+    )
+    return tell_if_due(
+        config, load_health(database), outbox, password=password, now=now(), computer=socket.gethostname()
+    )
