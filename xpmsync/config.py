@@ -95,7 +95,7 @@ def check_redirect_address(value: object) -> str:
     """The address Xero sends the browser back to: as Xero accepts them."""
     parts = _split_address(value)
     if parts is None or not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname == "localhost")):
-        raise ValueError("must be http://localhost:PORT/PATH, or start with https://, exactly as registered with Xero")
+        raise ValueError("must be http://localhost:PORT/PATH, or start with https://, as it is registered with Xero")
     return parts.geturl()
 
 

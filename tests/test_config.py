@@ -1,0 +1,432 @@
+import os
+import re
+import stat
+import string
+import tomllib
+from dataclasses import MISSING, fields
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xpmsync.config import (
+    SECTIONS,
+    SETTINGS,
+    Config,
+    GuardSettings,
+    SmtpSettings,
+    change_config,
+    check_address,
+    check_email,
+    check_host,
+    check_office_code,
+    check_redirect_address,
+    read_config,
+    require,
+)
+from xpmsync.errors import ConfigurationError
+from xpmsync.home import Home
+
+PROJECT = Path(__file__).parent.parent
+TENANT = "3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11"
+
+
+@pytest.fixture
+def home(tmp_path):
+    return Home(tmp_path, tmp_path)
+
+
+def write(home, text):
+    home.config_file.write_text(text, "utf-8")
+
+
+def read_mistakes(home, text):
+    write(home, text)
+    with pytest.raises(ConfigurationError) as caught:
+        read_config(home)
+    return [line.strip() for line in caught.value.happened.splitlines()[1:]]
+
+
+# Reading.
+
+
+def test_a_missing_file_is_one_that_says_nothing(home):
+    assert read_config(home) == Config()
+    assert not home.config_file.exists()
+
+
+def test_every_key_is_read(home):
+    write(
+        home,
+        f"""
+        [xero]
+        client_id = "ABC"
+        redirect_uri = "http://localhost:9000/back"
+        scopes = ["offline_access", "practicemanager"]
+        login_url = "http://127.0.0.1:1/identity/"
+        identity_url = "http://[::1]:1"
+        api_url = "https://api.example.com"
+        [sync]
+        name = "Smith & Co"
+        tenant_id = "{TENANT.upper()}"
+        default_office_code = "SYD"
+        full_every_hours = 12
+        [notify]
+        email = "ann@example.com"
+        [smtp]
+        host = "mail.example.com"
+        port = 2525
+        security = "tls"
+        username = "ann"
+        from = "sync@example.com"
+        [guard]
+        lost_clients_percent = 20
+        [keyring]
+        backend = "keyring.backends.SecretService.Keyring"
+        """,
+    )
+    config = read_config(home)
+    assert config.xero.client_id == "ABC"
+    assert config.xero.redirect_uri == "http://localhost:9000/back"
+    assert config.xero.scopes == ("offline_access", "practicemanager")
+    assert config.xero.login_url == "http://127.0.0.1:1/identity"
+    assert config.xero.identity_url == "http://[::1]:1"
+    assert config.xero.api_url == "https://api.example.com"
+    assert (config.sync.name, config.sync.tenant_id) == ("Smith & Co", TENANT)
+    assert (config.sync.default_office_code, config.sync.full_every_hours) == ("SYD", 12)
+    assert config.notify.email == "ann@example.com"
+    assert config.smtp == SmtpSettings(
+        host="mail.example.com", port=2525, security="tls", username="ann", sender="sync@example.com"
+    )
+    assert config.guard == GuardSettings(lost_clients_percent=20)
+    assert config.keyring.backend == "keyring.backends.SecretService.Keyring"
+
+
+@pytest.mark.parametrize(("security", "port"), [("starttls", 587), ("tls", 465), ("none", 25)])
+def test_the_port_follows_from_the_security_where_it_is_not_given(home, security, port):
+    write(home, f'[smtp]\nhost = "localhost"\nfrom = "a@b.example"\nsecurity = "{security}"\n')
+    assert read_config(home).smtp.port == port
+
+
+def test_an_empty_table_for_mail_means_no_mail(home):
+    write(home, "[smtp]\n")
+    assert read_config(home).smtp is None
+
+
+def test_every_mistake_is_reported_at_once_each_with_its_key(home):
+    mistakes = read_mistakes(
+        home,
+        """
+        client_id = "ABC"
+        notify = "ann@example.com"
+        [xero]
+        redirect_uri = "http://127.0.0.1:8742/callback"
+        api_url = "http://api.example.com"
+        scopes = ["practicemanager"]
+        [sync]
+        nmae = "x"
+        tenant_id = "Smith"
+        full_every_hours = true
+        [smtp]
+        port = 0
+        security = "ssl"
+        [smpt]
+        host = "x"
+        [zoo]
+        """,
+    )
+    assert mistakes == [
+        "client_id: there is no such key; did you mean xero.client_id?",
+        "notify: must be a table, [notify]",
+        "xero.redirect_uri: must be http://localhost:PORT/PATH, or start with https://, as it is registered with Xero",
+        "xero.api_url: must be an address that starts with https:// (http:// for this machine alone)",
+        'xero.scopes: must contain "offline_access": the sign-in would end within half an hour',
+        "sync.nmae: there is no such key; did you mean sync.name?",
+        "sync.tenant_id: must be an id such as 3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11",
+        "sync.full_every_hours: must be a whole number from 1 to 168",
+        "smtp.port: must be a whole number from 1 to 65535",
+        "smtp.security: must be one of starttls, tls, none",
+        "smpt.host: there is no such key; did you mean smtp.host?",
+        "zoo: there is no such key",
+        "smtp.host: is needed to send mail",
+        "smtp.from: is needed to send mail",
+    ]
+
+
+@pytest.mark.parametrize(("table", "key"), [("smtp", "password"), ("xero", "client_secret")])
+def test_a_secret_in_the_file_is_refused_and_never_repeated(home, table, key):
+    (mistake, *_) = read_mistakes(home, f'[{table}]\n{key} = "hunter2"\n')
+    assert mistake.startswith(f"{table}.{key}: ")
+    assert "kept in the keyring" in mistake
+    assert "hunter2" not in mistake
+
+
+def test_a_password_that_could_be_read_on_the_way_is_refused(home):
+    text = '[smtp]\nhost = "{}"\nfrom = "a@b.example"\nsecurity = "none"\nusername = "ann"\n'
+    assert "could be read on the way" in read_mistakes(home, text.format("mail.example.com"))[0]
+    write(home, text.format("127.0.0.1"))
+    assert read_config(home).smtp.username == "ann"
+
+
+@pytest.mark.parametrize("content", [b"[sync\n", b"\xff", b'a = "1"\na = "2"\n'])
+def test_a_file_that_is_no_toml_is_a_mistake_of_the_configuration(home, content):
+    home.config_file.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=re.escape(str(home.config_file))):
+        read_config(home)
+
+
+def test_a_file_that_cannot_be_read_is_a_mistake_of_the_configuration(home):
+    home.config_file.mkdir()
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        read_config(home)
+
+
+def test_what_is_not_set_yet_names_the_command_that_sets_it():
+    assert require("SYD", "sync.default_office_code") == "SYD"
+    with pytest.raises(ConfigurationError) as caught:
+        require(None, "sync.tenant_id")
+    assert (caught.value.happened, caught.value.remedy) == ("sync.tenant_id is not set yet.", "Run: xpmsync connect.")
+
+
+# The checks.
+
+
+@pytest.mark.parametrize(
+    ("check", "good"),
+    [
+        (check_address, "https://api.xero.com"),
+        (check_address, "http://localhost:8000"),
+        (check_address, "http://127.9.9.9"),
+        (check_redirect_address, "http://localhost:8742/callback"),
+        (check_redirect_address, "http://localhost"),
+        (check_redirect_address, "https://firm.example/back"),
+        (check_email, "ann@firm.example"),
+        (check_email, "ann+xpm@mail.firm.example"),
+        (check_email, "māra@tāmaki.example"),
+        (check_email, "root@localhost"),
+        (check_office_code, "SYD"),
+        (check_office_code, "North.Shore-2"),
+        (check_host, "mail.example.com"),
+        (check_host, "::1"),
+    ],
+)
+def test_a_good_value_is_kept_as_it_is(check, good):
+    assert check(good) == good
+    assert check(f" {good} ") == good
+
+
+@pytest.mark.parametrize(
+    ("check", "bad"),
+    [
+        (check_address, "http://localhost.example.com"),
+        (check_address, "http://user@localhost"),
+        (check_address, "https://api.xero.com?x=1"),
+        (check_address, "https://api.xero.com#x"),
+        (check_address, "https://:443"),
+        (check_address, "https://api.xero.com:99999"),
+        (check_address, "https://a b"),
+        (check_address, "ftp://localhost"),
+        (check_address, "https://[x"),
+        (check_address, 3),
+        (check_redirect_address, "http://127.0.0.1:8742/callback"),
+        (check_redirect_address, "http://firm.example/callback"),
+        (check_email, "ann"),
+        (check_email, "ann@"),
+        (check_email, "@firm.example"),
+        (check_email, "ann@firm..example"),
+        (check_email, "ann@firm.example, bob@firm.example"),
+        (check_email, "Ann <ann@firm.example>"),
+        (check_email, "ann@firm.example\nBcc: bob@firm.example"),
+        (check_email, "a\u200bnn@firm.example"),
+        (check_email, f"{'a' * 250}@b.example"),
+        (check_email, None),
+        (check_office_code, ""),
+        (check_office_code, "two words"),
+        (check_office_code, "-x"),
+        (check_office_code, "x" * 21),
+        (check_host, "https://mail.example.com"),
+        (check_host, "mail.example.com:25"),
+        (check_host, ""),
+    ],
+)
+def test_a_bad_value_is_refused_with_what_it_must_be(check, bad):
+    with pytest.raises(ValueError, match="must be"):
+        check(bad)
+
+
+# Changing.
+
+
+def test_a_change_keeps_the_persons_comments_and_order(home):
+    write(
+        home,
+        """\
+# ours
+[notify] # who
+email = "ann@example.com"  # Ann
+
+[sync]
+# The name
+name = "Smith"
+# The practice; an example:
+#tenant_id = "x"
+# The rest
+full_every_hours = 12
+
+# Mail goes out
+# by the relay
+[smtp]
+host = "localhost"
+from = "a@b.example"
+""",
+    )
+    change_config(
+        home,
+        {
+            "sync.tenant_id": TENANT,
+            "sync.default_office_code": "SYD",
+            "notify.email": "bob@example.com",
+            "smtp.port": 2525,
+            "xero.client_id": "ABC",
+        },
+    )
+    assert home.config_file.read_text("utf-8") == (
+        f"""\
+# ours
+[notify] # who
+email = "bob@example.com"  # Ann
+
+[sync]
+# The name
+name = "Smith"
+# The practice; an example:
+#tenant_id = "x"
+tenant_id = "{TENANT}"
+# The rest
+full_every_hours = 12
+default_office_code = "SYD"
+
+# Mail goes out
+# by the relay
+[smtp]
+host = "localhost"
+from = "a@b.example"
+port = 2525
+
+[xero]
+client_id = "ABC"
+"""
+    )
+
+
+@pytest.mark.parametrize("text", ['sync.name = "a"\n[smtp]\n', 'sync = {name = "a"}\r\n', '[sync]\nname = "a"', ""])
+def test_a_change_fits_however_the_file_is_written(home, text):
+    write(home, text)
+    change_config(home, {"sync.default_office_code": "SYD"})
+    assert read_config(home).sync.default_office_code == "SYD"
+    assert read_config(home).sync.name == ("a" if text else Config().sync.name)
+
+
+def test_none_removes_a_key(home):
+    write(home, '[sync]\nname = "Smith"\ntenant_id = "x"\n'.replace('"x"', f'"{TENANT}"'))
+    change_config(home, {"sync.tenant_id": None, "xero.client_id": None})
+    assert home.config_file.read_text("utf-8") == '[sync]\nname = "Smith"\n'
+
+
+def test_a_change_that_could_not_be_read_again_is_not_written(home):
+    write(home, '[sync]\nname = "Smith"\n')
+    with pytest.raises(ConfigurationError, match="full_every_hours"):
+        change_config(home, {"sync.full_every_hours": 0})
+    with pytest.raises(ConfigurationError, match=r"smtp\.from: is needed"):
+        change_config(home, {"smtp.host": "localhost"})
+    assert home.config_file.read_text("utf-8") == '[sync]\nname = "Smith"\n'
+
+
+def test_the_file_is_private_whatever_it_was_and_nothing_is_left_beside_it(home):
+    write(home, "")
+    home.config_file.chmod(0o644)
+    change_config(home, {"sync.name": "Smith"})
+    assert stat.S_IMODE(home.config_file.stat().st_mode) == 0o600
+    assert [file.name for file in home.config_folder.iterdir()] == ["config.toml"]
+
+
+def test_a_link_to_the_file_stays_a_link(home, tmp_path):
+    elsewhere = tmp_path / "dotfiles.toml"
+    elsewhere.write_text("# mine\n")
+    home.config_file.symlink_to(elsewhere)
+    change_config(home, {"sync.name": "Smith"})
+    assert home.config_file.is_symlink()
+    assert elsewhere.read_text() == '# mine\n\n[sync]\nname = "Smith"\n'
+
+
+def test_a_file_that_cannot_be_written_stays_as_it_was(home, monkeypatch):
+    write(home, '[sync]\nname = "Smith"\n')
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(ConfigurationError, match="No space left"):
+        change_config(home, {"sync.name": "Jones"})
+    assert [file.name for file in home.config_folder.iterdir()] == ["config.toml"]
+    assert read_config(home).sync.name == "Smith"
+
+
+VALUES = {
+    "sync.name": st.text("aé\u4e2d🧾\"'\\#=[]{}.", min_size=1),
+    "sync.full_every_hours": st.integers(1, 168),
+    "sync.default_office_code": st.text(string.ascii_letters + string.digits, min_size=1, max_size=20),
+    "notify.email": st.from_regex(r"\A[a-z.+]{1,20}@[a-z]{1,10}\.[a-z]{2,5}\Z"),
+    "guard.lost_staff_at_least": st.integers(1, 1_000_000),
+    "xero.client_id": st.from_regex(r"\A[0-9A-F]{32}\Z"),
+}
+EXAMPLE = (PROJECT / "config.example.toml").read_text("utf-8")
+
+
+@given(
+    st.lists(st.fixed_dictionaries({}, optional=VALUES), max_size=3),
+    st.sampled_from(["", EXAMPLE, '# a\n[sync] # b\n#name = ""\n\n# c\n[notify]\n']),
+)
+def test_what_is_written_is_what_is_read_and_no_comment_is_lost(tmp_path_factory, changes, text):
+    folder = tmp_path_factory.mktemp("home")
+    home = Home(folder, folder)
+    write(home, text)
+    for change in changes:
+        change_config(home, change)
+    config = read_config(home)
+    for name, value in {name: value for change in changes for name, value in change.items()}.items():
+        setting = SETTINGS[name]
+        assert getattr(getattr(config, setting.section), setting.attribute) == value
+    comments = [line for line in home.config_file.read_text("utf-8").splitlines() if line.startswith("#")]
+    assert comments == [line for line in text.splitlines() if line.startswith("#")]
+
+
+# The examples.
+
+
+def test_the_example_sets_nothing_and_shows_every_key_with_its_default(home):
+    assert all(table == {} for table in tomllib.loads(EXAMPLE).values())
+    shown = tomllib.loads(re.sub(r"(?m)^#(?=\w+ = )", "", EXAMPLE))
+    write(home, re.sub(r"(?m)^#(?=\w+ = )", "", EXAMPLE))
+    read_config(home)
+    assert {f"{section}.{key}" for section, table in shown.items() for key in table} == set(SETTINGS)
+    for setting in SETTINGS.values():
+        if setting.default is not None:
+            assert setting.check(shown[setting.section][setting.key]) == setting.default, setting.name
+
+
+def test_every_setting_has_a_default_so_that_a_home_can_begin_empty():
+    assert all(item.default is not MISSING for section in SECTIONS.values() for item in fields(section))
+
+
+def test_the_crontab_runs_the_sync_every_hour_off_the_full_hour_and_the_watchman_every_ten_minutes():
+    lines = [line for line in (PROJECT / "crontab.example").read_text("utf-8").splitlines() if line and line[0] != "#"]
+    variables = [line for line in lines if re.match(r"\w+=", line)]
+    jobs = [line.split() for line in lines if line not in variables]
+    assert [variable.partition("=")[0] for variable in variables] == ["MAILTO"]
+    assert [(*job[:5], job[6]) for job in jobs] == [
+        ("17", "*", "*", "*", "*", "sync"),
+        ("*/10", "*", "*", "*", "*", "notify"),
+    ]
+    assert not any("%" in line for line in lines)
