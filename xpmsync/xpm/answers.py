@@ -1,0 +1,143 @@
+"""What Xero's API means by an answer that is not the one hoped for, by the recorded answers where there are any.
+
+Pure: an answer's status, headers and words in, an exception out that says what to do next. Sends nothing, waits for
+nothing. Xero's correlation ids go into the details, as its support asks for them.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+import requests
+from requests import codes
+
+from xpmsync.errors import PassingTrouble, Refused, SignInNeeded
+
+LONGEST_WAIT_SECONDS: Final = 120.0
+"""A minute's limit is over sooner (22 s recorded); a longer wish is the day's limit by another name."""
+PERMISSION: Final = "“Connect third-party add-ons” (in older practices: “Authorise 3rd Party Full Access”)"
+"""The staff permission that the person who connects needs, by both its names."""
+
+
+class DayLimitReached(PassingTrouble):
+    """The day's calls are used up; waiting within a run is pointless."""
+
+
+class NotFound(Refused):
+    """Xero has nothing under this address."""
+
+
+class TokenRejected(Exception):
+    """The access token is not accepted; another one may be."""
+
+    def __init__(self, details: str) -> None:
+        super().__init__(details)
+        self.details = details
+
+
+def explain(answer: requests.Response, words: Mapping[str, Any], now: datetime) -> Exception:
+    """What `answer` means; `words` is the JSON object in its body with keys in lower case, empty if there is none."""
+    details = describe(answer, words)
+    match answer.status_code:
+        case codes.unauthorized:
+            return _explain_unauthorised(answer, words, details)
+        case codes.forbidden:
+            return _explain_forbidden(words, details)
+        case codes.too_many_requests:
+            return _explain_limit(answer, details, read_retry_after(answer, now))
+        case codes.not_found:
+            return NotFound(
+                "Xero knows nothing under the address that was asked for.",
+                "Compare api_url in config.toml with config.example.toml; if it is right, please report this.",
+                details=details,
+            )
+        case _:
+            return _explain_other(answer, details, read_retry_after(answer, now))
+
+
+def make_trouble(happened: str, details: str | None = None, retry_after_seconds: float | None = None) -> PassingTrouble:
+    """Trouble at Xero or on the way to it."""
+    remedy = "Nothing needs to be done: the next run tries again. If it lasts, look at https://status.xero.com."
+    return PassingTrouble(happened, remedy, details=details, retry_after_seconds=retry_after_seconds)
+
+
+def describe(answer: requests.Response, words: Mapping[str, Any] | None = None) -> str:
+    """An answer in a line for the log and for Xero's support: status, correlation id, Xero's own detail."""
+    words = words or {}
+    parts = {
+        "status": answer.status_code,
+        "correlation id": answer.headers.get("xero-correlation-id") or words.get("instance"),
+        "limit": answer.headers.get("x-rate-limit-problem"),
+        "detail": words.get("detail"),
+    }
+    return ", ".join(f"{name} {value}" for name, value in parts.items() if value)
+
+
+def read_retry_after(answer: requests.Response, now: datetime) -> float | None:
+    """How long Xero wants us to wait: seconds, or a date as HTTP allows."""
+    text = answer.headers.get("retry-after", "")
+    if text.isascii() and text.isdigit():
+        return float(text)
+    moment = read_date(text)
+    return None if moment is None else max((moment - now).total_seconds(), 0.0)
+
+
+def read_date(text: str | None) -> datetime | None:
+    """A date as HTTP writes it."""
+    try:
+        moment = parsedate_to_datetime(text or "")
+    except ValueError:
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _explain_unauthorised(answer: requests.Response, words: Mapping[str, Any], details: str) -> Exception:
+    # A missing scope looks like this, and no refresh cures it (said by developers).
+    challenge = answer.headers.get("www-authenticate", "")
+    if "insufficient_scope" in challenge or words.get("detail") == "AuthorizationUnsuccessful":
+        return SignInNeeded(
+            "Xero has not granted this sign-in what the sync needs (a scope is missing).",
+            "Compare scopes in config.toml with config.example.toml, then run: xpmsync connect",
+            details=details,
+        )
+    return TokenRejected(details)
+
+
+def _explain_forbidden(words: Mapping[str, Any], details: str) -> Exception:
+    # Xero's own 403 is JSON (recorded); a firewall in front of it answers with a page (said by developers).
+    if not words:
+        return make_trouble("A firewall in front of Xero has turned the call away.", details)
+    return Refused(
+        "Xero refuses access to this practice: the connection was ended, or the person who connected has left or has"
+        " lost a permission.",
+        f"In Practice Manager, under Business > Settings > Staff > that person > Permissions, tick {PERMISSION}; or let"
+        " somebody who has it run: xpmsync connect",
+        details=details,
+    )
+
+
+def _explain_limit(answer: requests.Response, details: str, retry_after_seconds: float | None) -> PassingTrouble:
+    is_day = answer.headers.get("x-rate-limit-problem", "").lower() == "day"
+    if is_day or (retry_after_seconds or 0) > LONGEST_WAIT_SECONDS:
+        return DayLimitReached(
+            "Xero's limit of calls a day is used up, by all programs that are connected to this practice together.",
+            "Nothing needs to be done: the sync goes on when Xero counts a new day. If it happens often, look for"
+            " another program that calls Xero.",
+            details=details,
+            retry_after_seconds=retry_after_seconds,
+        )
+    return make_trouble("Xero asks to call less often.", details, retry_after_seconds)
+
+
+def _explain_other(answer: requests.Response, details: str, retry_after_seconds: float | None) -> Exception:
+    status = answer.status_code
+    if status >= codes.internal_server_error or status == codes.request_timeout:
+        return make_trouble(f"Xero has a problem of its own (status {status}).", details, retry_after_seconds)
+    if status < codes.bad_request:
+        return make_trouble("Something between here and Xero sends the call elsewhere.", details)
+    return Refused(
+        f"Xero does not accept what xpmsync asks (status {status}).",
+        "This is for the makers of xpmsync to put right: please report it together with the log.",
+        details=details,
+    )

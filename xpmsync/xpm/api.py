@@ -1,0 +1,109 @@
+"""What xpmsync asks of Xero: the connections of the person who signed in, and a practice's staff, clients and groups.
+
+Responsible for addresses and parameters. A list is handed on while it arrives: `take` is called anew for every try,
+with the records of one answer from its start, and whoever takes starts over; so two answers never mix. Knows nothing of
+what a record means.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from xpmsync.errors import Refused
+from xpmsync.records import Record, RecordShape
+from xpmsync.xpm.answers import NotFound
+from xpmsync.xpm.http import Call, Gateway
+from xpmsync.xpm.xml import parse_records
+
+PRACTICE_MANAGER: Final = "PRACTICEMANAGER"
+"""The type of tenant that is a practice in Practice Manager. (One in Xero HQ is a `PRACTICE`.)"""
+BASE: Final = "practicemanager/3.1"
+
+Take = Callable[[Iterator[Record]], None]
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One thing in Xero that the person has connected to the app."""
+
+    id: str
+    tenant_id: str
+    tenant_type: str
+    tenant_name: str | None
+    """None in Xero's own example of a practice, a text elsewhere."""
+    auth_event_id: str | None
+    created_at: datetime | None
+
+
+def fetch_connections(gateway: Gateway) -> list[Connection]:
+    """Everything the person has connected to the app, of whatever type."""
+    body = gateway.fetch(Call("connections", "application/json"), b"".join)
+    try:
+        return [_read_connection(values) for values in json.loads(body)]
+    except (ValueError, TypeError, KeyError):
+        raise Refused(
+            "Xero's list of connections cannot be read.",
+            "If the next runs say the same, compare api_url in config.toml with config.example.toml.",
+        ) from None
+
+
+def delete_connection(gateway: Gateway, connection_id: str) -> None:
+    """End one connection; the user's others to the app stay."""
+    gateway.fetch(Call(f"connections/{connection_id}", "application/json", method="DELETE"), b"".join)
+
+
+@dataclass(frozen=True)
+class PracticeManager:
+    """Practice Manager, as one practice's records are asked for."""
+
+    gateway: Gateway
+    tenant_id: str
+
+    def fetch_staff(self, shape: RecordShape, take: Take) -> None:
+        """The whole staff list."""
+        self._fetch("staff.api/list", shape, take)
+
+    def fetch_clients(self, shape: RecordShape, take: Take, *, modified_since: datetime | None = None) -> None:
+        """All clients with contacts and groups, archived and deleted ones too; or those modified since a moment."""
+        # Detailed always: the plain list has no groups, the paged one neither contacts nor archived clients.
+        parameters = {"detailed": "true"}
+        if modified_since is not None:
+            parameters["modifiedsince"] = f"{modified_since.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
+        self._fetch("client.api/list", shape, take, parameters)
+
+    def fetch_groups(self, shape: RecordShape, take: Take) -> None:
+        """All client groups, without their members."""
+        self._fetch("clientgroup.api/list", shape, take)
+
+    def fetch_client(self, uuid: str, shape: RecordShape) -> Record | None:
+        """One client in the shape of the list, or None where Xero knows none of this id."""
+        single = replace(shape, path=shape.path.rpartition("/")[2])
+        found: list[Record] = []
+
+        def take(records: Iterator[Record]) -> None:
+            found[:] = records
+
+        try:
+            self._fetch(f"client.api/get/{uuid}", single, take)
+        except NotFound:
+            return None
+        return found[0] if found else None
+
+    def _fetch(self, path: str, shape: RecordShape, take: Take, parameters: dict[str, str] | None = None) -> None:
+        call = Call(f"{BASE}/{path}", "application/xml", parameters or {}, self.tenant_id)
+        self.gateway.fetch(call, lambda chunks: take(parse_records(chunks, shape)))
+
+
+def _read_connection(values: dict[str, Any]) -> Connection:
+    created_at = values.get("createdDateUtc")
+    return Connection(
+        id=values["id"],
+        tenant_id=values["tenantId"],
+        tenant_type=values["tenantType"],
+        tenant_name=values.get("tenantName"),
+        auth_event_id=values.get("authEventId"),
+        # Seven decimals and no zone, although it is UTC (Xero's docs).
+        created_at=datetime.fromisoformat(created_at).replace(tzinfo=UTC) if created_at else None,
+    )

@@ -1,0 +1,224 @@
+"""The way to Xero's API: one session, and what a run has used of Xero's limits.
+
+Responsible for sending a call, for waiting and trying again within the run's time, and for handing an answer on while
+it arrives. What an answer other than the one hoped for means is told by ``answers``. Knows nothing of XML, of staff or
+clients, or of how an access token is come by. No token reaches an exception or the log.
+"""
+
+import json
+import logging
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from threading import Thread
+from typing import Any, Final, Protocol, TypeVar
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+
+from xpmsync import __version__
+from xpmsync.config import is_loopback
+from xpmsync.errors import PassingTrouble, Refused
+from xpmsync.xpm.answers import (
+    LONGEST_WAIT_SECONDS,
+    DayLimitReached,
+    TokenRejected,
+    describe,
+    explain,
+    make_trouble,
+    read_date,
+)
+from xpmsync.xpm.deadline import OutOfTime, call_within
+
+Taken = TypeVar("Taken")
+Take = Callable[[Iterator[bytes]], Taken]
+"""Takes an answer's bytes while they arrive; called anew, with a new answer, whenever the call is tried again."""
+
+CONNECT_AND_READ_SECONDS: Final = (10.0, 300.0)
+"""Xero thinks for minutes before the first byte of a long client list (said by developers)."""
+ANSWER_SECONDS: Final = 1200.0
+"""For a whole answer: the read time-out begins anew with every byte, so a server that drips would live for ever."""
+CHUNK_BYTES: Final = 256 * 1024
+EXPLANATION_BYTES: Final = 64 * 1024
+"""As much of an error's body as is read."""
+PAUSES_SECONDS: Final = (1.0, 3.0, 10.0, 30.0)
+"""Before each new try after passing trouble; Xero's own wish goes first."""
+
+log = logging.getLogger(__name__)
+
+
+class AccessTokens(Protocol):
+    """Where access tokens come from."""
+
+    def access_token(self) -> str:
+        """One that Xero accepts."""
+
+    def renew(self, rejected_access_token: str) -> str:
+        """Another one in place of one that Xero has rejected."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One question to the API."""
+
+    path: str
+    accept: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    tenant_id: str | None = None
+    method: str = "GET"
+
+
+class Gateway:
+    """Xero's API for the length of a run. `deadline` is when the run's time is over, on the clock of `monotonic`."""
+
+    def __init__(
+        self,
+        api_url: str,
+        tokens: AccessTokens,
+        *,
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float],
+        sleep: Callable[[float], None],
+        deadline: float,
+    ) -> None:
+        self._api_url = api_url
+        self._tokens = tokens
+        self._now = now
+        self._monotonic = monotonic
+        self._sleep = sleep
+        self._deadline = deadline
+        self._session = requests.Session()
+        self._session.trust_env = not is_loopback(urlsplit(api_url).hostname or "")  # no proxy between us and ourselves
+        self._session.headers.update({"User-Agent": f"xpmsync/{__version__}", "Accept-Encoding": "gzip"})
+        self.api_calls = 0
+        self.bytes_received = 0
+        """On the wire, compressed where Xero compresses: what is paid for."""
+        self.first_answer_at: datetime | None = None
+        """Xero's own time (`Date`) of the first answer about a practice."""
+        self.day_calls_remaining: int | None = None
+        """What Xero said last about the day's limit; it need not say anything."""
+
+    def fetch(self, call: Call, take: Take[Taken]) -> Taken:
+        """Ask, and let `take` take the answer while it arrives; again from the start where trouble may pass.
+
+        Returns what `take` returned for the answer that was read whole.
+        """
+        renewed = False
+        pauses = iter(PAUSES_SECONDS)
+        while True:
+            if self._monotonic() >= self._deadline:
+                raise make_trouble("The time that a run may take is over.")
+            token = self._tokens.access_token()
+            try:
+                return self._try(call, token, take)
+            except TokenRejected as rejected:
+                if renewed:
+                    raise Refused(
+                        "Xero does not accept the sign-in although it has just been renewed.",
+                        "Wait for the next run; if it lasts, run: xpmsync connect",
+                        details=rejected.details,
+                    ) from None
+                renewed = True
+                self._tokens.renew(token)
+            except DayLimitReached:
+                raise
+            except PassingTrouble as trouble:
+                self._wait(trouble, next(pauses, None))
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._session.close()
+
+    def _wait(self, trouble: PassingTrouble, pause_seconds: float | None) -> None:
+        """Wait before another try, or raise `trouble` where there is to be none."""
+        if pause_seconds is None:
+            raise trouble
+        if trouble.retry_after_seconds is not None:
+            pause_seconds = trouble.retry_after_seconds
+        if pause_seconds > min(LONGEST_WAIT_SECONDS, self._deadline - self._monotonic()):
+            raise trouble
+        log.info("%s Trying again in %.0f s. %s", trouble.happened, pause_seconds, trouble.details or "")
+        self._sleep(pause_seconds)
+
+    def _try(self, call: Call, token: str, take: Take[Taken]) -> Taken:
+        ends_at = min(self._deadline, self._monotonic() + ANSWER_SECONDS)
+        answer = self._send(call, token, ends_at)
+        try:
+            self._note(call, answer)
+            if answer.status_code not in (requests.codes.ok, requests.codes.no_content):
+                raise explain(answer, self._read_words(answer, ends_at), self._now())
+            if "html" in answer.headers.get("content-type", ""):
+                raise make_trouble("Something between here and Xero has answered with a web page.", describe(answer))
+            return take(self._read(answer, ends_at))
+        finally:
+            # In a thread: where a read still hangs, closing waits for it.
+            Thread(target=answer.close, daemon=True, name="xpmsync-close").start()
+
+    def _send(self, call: Call, token: str, ends_at: float) -> requests.Response:
+        self.api_calls += 1
+        headers = {"Accept": call.accept} | ({"xero-tenant-id": call.tenant_id} if call.tenant_id else {})
+
+        def authorise(request: requests.PreparedRequest) -> requests.PreparedRequest:
+            # As `auth`, not as a header: a line in the person's .netrc would take the header's place.
+            request.headers["Authorization"] = f"Bearer {token}"
+            return request
+
+        return self._within(
+            ends_at,
+            lambda: self._session.request(
+                call.method,
+                f"{self._api_url}/{call.path}",
+                params=call.parameters,
+                headers=headers,
+                auth=authorise,
+                timeout=CONNECT_AND_READ_SECONDS,
+                allow_redirects=False,
+                stream=True,
+            ),
+        )
+
+    def _read(self, answer: requests.Response, ends_at: float) -> Iterator[bytes]:
+        """The answer's bytes while they arrive, counted as they came and unpacked."""
+        # Not `iter_content`: it says nothing of what came over the wire when the answer is in chunks.
+        pieces = answer.raw.stream(CHUNK_BYTES, decode_content=False)
+        packed = answer.headers.get("content-encoding", "").lower() in ("gzip", "x-gzip")
+        unpack = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress if packed else bytes
+        while piece := self._within(ends_at, lambda: next(pieces, b"")):
+            self.bytes_received += len(piece)
+            try:
+                yield unpack(piece)
+            except zlib.error as error:
+                raise make_trouble("Xero's answer arrived damaged.", str(error)) from error
+
+    def _read_words(self, answer: requests.Response, ends_at: float) -> Mapping[str, Any]:
+        """The JSON object in an error's body, its keys in lower case (both have been seen); empty if there is none."""
+        body = b""
+        try:
+            for piece in self._read(answer, ends_at):
+                body += piece
+                if len(body) > EXPLANATION_BYTES:
+                    break
+            words = json.loads(body)
+        except (PassingTrouble, ValueError):
+            return {}
+        return {key.lower(): value for key, value in words.items()} if isinstance(words, dict) else {}
+
+    def _within(self, ends_at: float, call: Callable[[], Taken]) -> Taken:
+        """What `call` returns; whatever keeps it from coming in time is passing trouble."""
+        try:
+            return call_within(ends_at - self._monotonic(), call)
+        except OutOfTime:
+            raise make_trouble("Xero has not finished its answer in time.") from None
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise make_trouble("The line to Xero is down or was cut.", f"{type(error).__name__}: {error}") from error
+
+    def _note(self, call: Call, answer: requests.Response) -> None:
+        """Keep what the headers tell; all of them are optional."""
+        if call.tenant_id and self.first_answer_at is None:
+            self.first_answer_at = read_date(answer.headers.get("date"))
+        remaining = answer.headers.get("x-daylimit-remaining", "")
+        if remaining.isascii() and remaining.isdigit():
+            self.day_calls_remaining = int(remaining)
+        log.debug("%s %s: %s", call.method, call.path, describe(answer))

@@ -1,0 +1,251 @@
+"""The sign-in at Xero: authorisation code with PKCE, refresh, revocation, on top of requests-oauthlib.
+
+Responsible for what is asked of the identity server and for telling its answers apart: Xero decides by the word in
+``{"error": ...}``, never by the status, and everything else that is not a token is trouble on the way. Keeps nothing:
+what becomes of a grant is the business of ``tokens``. Nothing secret reaches an exception, a ``repr`` or a log.
+"""
+
+import base64
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import HTTPBasicAuth
+from requests_oauthlib import OAuth2Session
+
+from xpmsync.config import XeroSettings, is_loopback, require
+from xpmsync.errors import ConfigurationError, PassingTrouble, Refused
+from xpmsync.xpm.deadline import OutOfTime, call_within
+
+CONNECT_AND_READ_SECONDS: Final = (10.0, 30.0)
+ANSWER_SECONDS: Final = 60.0
+"""For a whole answer: the time-outs above begin anew with every byte."""
+LIFETIME_SECONDS: Final = 720
+"""For an access token that does not tell its own: the shorter of the two that Xero's pages name."""
+
+# At DEBUG it writes access token, refresh token and client secret (tried); a filter outlives any level and set-up.
+logging.getLogger("requests_oauthlib.oauth2_session").addFilter(lambda _: False)
+
+
+class InvalidGrant(Exception):
+    """Xero does not know this code or refresh token any more; what that means is for ``tokens`` to decide."""
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What the identity server gave."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    lifetime_seconds: int
+    scopes: tuple[str, ...]
+    user_id: str | None
+    """Who signed in, by Xero's own id; for display alone."""
+
+
+@dataclass(frozen=True)
+class Consent:
+    """A sign-in that waits for a person: the address to open, and what comes back exchanged for a grant."""
+
+    address: str
+    state: str = field(repr=False)
+    redeem: Callable[[str], Grant] = field(repr=False)
+    """Exchange the code that came back; raises InvalidGrant when Xero does not accept it."""
+
+
+@dataclass(frozen=True)
+class IdentityClient:
+    """The identity server, as one app sees it."""
+
+    settings: XeroSettings
+    client_secret: str | None = field(default=None, repr=False)
+
+    def ask_for_consent(self) -> Consent:
+        """Prepare a sign-in: nothing is sent, the person's browser goes there."""
+        session = self._open_session()
+        session.scope = self.settings.scopes
+        login = f"{self.settings.login_url}/connect/authorize"
+        address, state = session.authorization_url(_as_https(login))
+        session.scope = None  # otherwise a grant of more scopes than asked for would be raised as a Warning
+
+        def redeem(code: str) -> Grant:
+            return self._ask(
+                session,
+                lambda url: session.fetch_token(
+                    url,
+                    code=code,
+                    auth=self._basic(),
+                    include_client_id=self.client_secret is None,
+                    timeout=CONNECT_AND_READ_SECONDS,
+                ),
+            )
+
+        return Consent(address.replace(_as_https(login), login, 1), state, redeem)
+
+    def refresh(self, refresh_token: str) -> Grant:
+        """Exchange a refresh token for a new grant; raises InvalidGrant when Xero does not accept it."""
+        session = self._open_session()
+        return self._ask(
+            session,
+            lambda url: session.refresh_token(
+                url,
+                refresh_token=refresh_token,
+                auth=self._basic(),
+                timeout=CONNECT_AND_READ_SECONDS,
+                client_id=None if self.client_secret else self.settings.client_id,
+            ),
+        )
+
+    def revoke(self, refresh_token: str) -> None:
+        """End the grant; at Xero this ends all of the user's connections to the app."""
+        form = {"token": refresh_token} | ({} if self.client_secret else {"client_id": self.settings.client_id})
+
+        def post() -> requests.Response:
+            with self._open_session() as session:
+                return session.post(
+                    _as_https(f"{self.settings.identity_url}/connect/revocation"),
+                    data=form,
+                    auth=self._basic(),
+                    timeout=CONNECT_AND_READ_SECONDS,
+                )
+
+        answer = _ask_in_time(post)
+        if answer.status_code != requests.codes.ok:
+            raise _explain(answer)
+
+    def _ask(self, session: OAuth2Session, request: Callable[[str], Mapping[str, Any]]) -> Grant:
+        """One word with the token endpoint, judged before oauthlib makes less of it."""
+        session.register_compliance_hook("access_token_response", _judge)
+        session.register_compliance_hook("refresh_token_response", _judge)
+        with session:
+            token = _ask_in_time(lambda: request(_as_https(f"{self.settings.identity_url}/connect/token")))
+        claims = read_claims(token["access_token"])
+        user_id = claims.get("xero_userid")
+        return Grant(
+            access_token=token["access_token"],
+            refresh_token=token.get("refresh_token", ""),
+            lifetime_seconds=token.get("expires_in") or LIFETIME_SECONDS,
+            scopes=_read_scopes(token.get("scope") or claims.get("scope")),
+            user_id=user_id if isinstance(user_id, str) else None,
+        )
+
+    def _open_session(self) -> OAuth2Session:
+        client_id = require(self.settings.client_id, "xero.client_id")
+        session = OAuth2Session(client_id, redirect_uri=self.settings.redirect_uri, pkce="S256")
+        session.max_redirects = 0  # what is posted here goes to Xero or nowhere
+        address = self.settings.identity_url
+        if address != _as_https(address):
+            session.trust_env = False  # no proxy stands between this machine and itself
+            session.mount(_as_https(address), _LoopbackAdapter())
+        return session
+
+    def _basic(self) -> HTTPBasicAuth | None:
+        return HTTPBasicAuth(self.settings.client_id or "", self.client_secret) if self.client_secret else None
+
+
+class _LoopbackAdapter(HTTPAdapter):
+    """Carries over plain http what oauthlib believes to be https.
+
+    oauthlib's own switch would allow plain http everywhere in the process; this is mounted for the one address that
+    the settings name on this machine.
+    """
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        request.url = (request.url or "").replace("https://", "http://", 1)
+        return super().send(request, *args, **kwargs)
+
+
+def _as_https(address: str) -> str:
+    """`address` as oauthlib accepts it: plain http on this machine is written as https (see _LoopbackAdapter)."""
+    parts = urlsplit(address)
+    local = parts.scheme == "http" and is_loopback(parts.hostname or "")
+    return parts._replace(scheme="https").geturl() if local else address
+
+
+def _ask_in_time(request: Callable[[], Any]) -> Any:
+    """What `request` returns; whatever keeps it from coming is passing trouble."""
+    try:
+        return call_within(ANSWER_SECONDS, request)
+    except OutOfTime:
+        raise _trouble("did not finish its answer in time") from None
+    except requests.RequestException as error:
+        raise _trouble("cannot be reached", f"{type(error).__name__}: {error}") from error
+
+
+def _judge(answer: requests.Response) -> requests.Response:
+    """Let a token through to oauthlib, which would lose the status and the words of anything else."""
+    match _read_json(answer):
+        case {"error": _}:
+            pass
+        case {"access_token": str(), "refresh_token": str(), "expires_in": int()} if (
+            answer.status_code == requests.codes.ok
+        ):
+            return answer
+    raise _explain(answer)
+
+
+def _explain(answer: requests.Response) -> Exception:
+    """What the identity server means by an answer that is not what was asked for."""
+    word = _read_json(answer).get("error")
+    details = f"identity server: status {answer.status_code}, error {word!r}"
+    match word:
+        case "invalid_grant":
+            return InvalidGrant()
+        case "invalid_client" | "unauthorized_client":
+            return ConfigurationError(
+                f"Xero does not accept this app's client id or client secret ({word}).",
+                "Compare client_id in config.toml with the app's page at https://developer.xero.com/app/manage, then"
+                " run: xpmsync connect (for an app with a client secret: xpmsync connect --client-secret-stdin)",
+                details=details,
+            )
+        case "unsupported_grant_type" | "invalid_scope" | "invalid_request":
+            return Refused(
+                f"Xero does not accept the way xpmsync signs in ({word}). The sign-in itself is kept.",
+                "This is for the makers of xpmsync to put right: please report it together with the log.",
+                details=details,
+            )
+        case _:
+            return _trouble(f"answered with status {answer.status_code}", details, _read_seconds(answer))
+
+
+def _trouble(what: str, details: str | None = None, retry_after_seconds: float | None = None) -> PassingTrouble:
+    return PassingTrouble(
+        f"Xero's sign-in server {what}.",
+        "Nothing needs to be done: the next run tries again. If it lasts, look at https://status.xero.com.",
+        details=details,
+        retry_after_seconds=retry_after_seconds,
+    )
+
+
+def _read_json(answer: requests.Response) -> Mapping[str, Any]:
+    try:
+        body = answer.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _read_seconds(answer: requests.Response) -> float | None:
+    text = answer.headers.get("retry-after", "")
+    return float(text) if text.isascii() and text.isdigit() else None
+
+
+def _read_scopes(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return tuple(value.split())
+    return tuple(str(scope) for scope in value) if isinstance(value, list) else ()
+
+
+def read_claims(access_token: str) -> Mapping[str, Any]:
+    """What an access token says about itself, unverified, for display alone; empty when it is no JSON web token."""
+    try:
+        payload = access_token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (IndexError, ValueError):
+        return {}
+    return claims if isinstance(claims, dict) else {}

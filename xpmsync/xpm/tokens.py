@@ -1,0 +1,322 @@
+"""The sign-in that lives for years: read, refreshed and stored so that no crash and no keyring loses it.
+
+Xero replaces the refresh token at every refresh. The replaced one works for 30 more minutes after its first use, any
+number of times (said by Xero); whether it then gives the same new token or another one is unknown, and does not matter
+here. So nothing may be lost for longer than that, and everything below follows from it:
+
+- One lock between processes is held around read, refresh and write: twenty runs refresh one after the other.
+- Before the request, the intent and its time are stored beside the token, and read back. That also proves that the
+  keyring takes what it is given *before* the old token is used up; a keyring that does not costs nothing.
+- After the answer, the new token is stored, read back and compared before its access token is handed out.
+- The token it replaced stays beside it, with the time of its first use.
+
+A process may die at any point:
+
+==================================  =============================================  ====================================
+it dies                             the keyring then holds                         what the next call does
+==================================  =============================================  ====================================
+before the intent is stored         the current token, unused                      refreshes
+before the request is sent          the same, and the intent                       refreshes
+before or after the answer arrives  the same token, used up at Xero, the intent    refreshes with it, within the grace;
+                                                                                   the token never seen is never needed
+after the new token is stored       the new token, the previous one, no intent     refreshes
+==================================  =============================================  ====================================
+
+An intent that stays is what ``is_pending`` tells: ``notify`` finishes it within ten minutes, as cron's hour is longer
+than the grace. What cannot be survived is a machine that is off for longer than the grace in that very moment.
+
+Only ``invalid_grant`` means that a person is needed, and only after storage was read again (another process may have
+stored a newer token meanwhile) and the previous token was refused as well. That one is tried whatever the clock says:
+Xero's clock decides about the grace, ours may have been moved; the times are for people to read. No failure ever
+deletes a token. Whether a grant is alive is learnt here; what is asked of Xero, and how secrets are kept, is not.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final, Self
+
+from xpmsync.config import Config
+from xpmsync.errors import ConfigurationError, KeyringTrouble, PassingTrouble, Refused, SignInNeeded
+from xpmsync.home import Home
+from xpmsync.lock import hold
+from xpmsync.xpm.oauth import Grant, IdentityClient, InvalidGrant
+from xpmsync.xpm.vault import Vault
+
+GRACE: Final = timedelta(minutes=30)
+"""How long Xero accepts a replaced refresh token after its first use (said by Xero)."""
+LOCK_SECONDS: Final = 300.0
+"""For the others who refresh first: each may meet a slow keyring and a slow Xero."""
+PAUSES_SECONDS: Final = (1.0, 5.0)
+"""Before the identity server is asked again after passing trouble."""
+LONGEST_PAUSE_SECONDS: Final = 60.0
+EARLY_SECONDS: Final = 60.0
+"""An access token is renewed this long before its end, so that it does not end on the way."""
+
+CONNECT: Final = "Run: xpmsync connect"
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """What can be told about the sign-in without telling a secret."""
+
+    connected_at: datetime
+    practice_name: str | None
+    user_id: str | None
+    """Who signed in, by Xero's id."""
+    scopes: tuple[str, ...]
+    refreshed_at: datetime
+    pending_since: datetime | None
+    """When a refresh began that has not been finished."""
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """The keyring's one value. Texts alone, so that it is JSON as it stands; `None` where there is nothing."""
+
+    refresh_token: str = field(repr=False)
+    refreshed_at: str
+    connected_at: str
+    scopes: tuple[str, ...]
+    practice_name: str | None = None
+    user_id: str | None = None
+    previous_refresh_token: str | None = field(default=None, repr=False)
+    previous_used_at: str | None = None
+    intent_at: str | None = None
+
+    def to_text(self) -> str:
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Raises ValueError, TypeError or KeyError where no `to_text`, of this or a later version, wrote this."""
+        values = json.loads(text)
+        known = {each.name: values[each.name] for each in fields(cls) if each.name in values}
+        stored = cls(**known | {"scopes": tuple(values["scopes"])})
+        for moment in (stored.refreshed_at, stored.connected_at, stored.intent_at):
+            _read_time(moment)
+        return stored
+
+
+@dataclass(frozen=True)
+class _Access:
+    """An access token, in memory alone."""
+
+    token: str = field(repr=False)
+    renew_at: datetime
+
+
+class Tokens:
+    """The sign-in of one home."""
+
+    def __init__(
+        self,
+        vault: Vault,
+        client: IdentityClient,
+        lock: Path,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._vault = vault
+        self._client = client
+        self._lock = lock
+        self._now = now
+        self._sleep = sleep
+        self._access: _Access | None = None
+
+    def access_token(self) -> str:
+        """An access token that Xero accepts; refreshed at the first use and near its end."""
+        if self._access is not None and self._now() < self._access.renew_at:
+            return self._access.token
+        with self._held():
+            return self._refresh(self._load())
+
+    def renew(self, rejected_access_token: str) -> str:
+        """Another access token in place of one that Xero has rejected."""
+        if self._access is not None and self._access.token == rejected_access_token:
+            self._access = None
+        return self.access_token()
+
+    def is_pending(self) -> bool:
+        """Whether a refresh was begun and never finished. Says nothing to Xero and waits for nobody."""
+        value = self._vault.read("sign-in")
+        return value is not None and _parse(value).intent_at is not None
+
+    def finish_pending(self) -> None:
+        """Finish what a crash, a time-out or the keyring left half done."""
+        with self._held():
+            stored = self._load()
+            if stored.intent_at is not None:  # otherwise somebody else has just finished it
+                self._refresh(stored)
+
+    def save_sign_in(self, grant: Grant, *, practice_name: str | None) -> None:
+        """Put a new, proven sign-in in the place of the one before."""
+        now = _write_time(self._now())
+        stored = _Stored(
+            refresh_token=grant.refresh_token,
+            refreshed_at=now,
+            connected_at=now,
+            scopes=grant.scopes,
+            practice_name=practice_name,
+            user_id=grant.user_id,
+        )
+        with self._held():
+            self._store(stored)
+        self._keep(grant)
+
+    def describe(self) -> SignIn | None:
+        """What is known about the sign-in, without asking Xero; None where there is none."""
+        value = self._vault.read("sign-in")
+        if value is None:
+            return None
+        stored = _parse(value)
+        return SignIn(
+            connected_at=datetime.fromisoformat(stored.connected_at),
+            practice_name=stored.practice_name,
+            user_id=stored.user_id,
+            scopes=stored.scopes,
+            refreshed_at=datetime.fromisoformat(stored.refreshed_at),
+            pending_since=_read_time(stored.intent_at),
+        )
+
+    def revoke(self) -> None:
+        """End the grant at Xero, and with it all of the user's connections to the app. Forgets nothing here."""
+        with self._held(), suppress(InvalidGrant):  # a grant that is dead already is no trouble
+            self._client.revoke(self._load().refresh_token)
+
+    def forget(self) -> None:
+        """Remove the sign-in from the keyring. The client secret stays: it is the app's, not the sign-in's."""
+        with self._held():
+            self._vault.forget("sign-in")
+        self._access = None
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        with hold(self._lock, wait_seconds=LOCK_SECONDS) as had:
+            if not had:
+                raise PassingTrouble(
+                    "Another xpmsync has been busy with the sign-in for several minutes.",
+                    "Nothing needs to be done: the next run tries again.",
+                )
+            yield
+
+    def _load(self) -> _Stored:
+        value = self._vault.read("sign-in")
+        if value is None:
+            raise SignInNeeded("xpmsync is not connected to Xero Practice Manager.", CONNECT)
+        return _parse(value)
+
+    def _store(self, stored: _Stored) -> None:
+        """Store, read back, compare: a keyring may drop, cut or shadow what it was given without a word."""
+        text = stored.to_text()
+        self._vault.write("sign-in", text)
+        if self._vault.read("sign-in") != text:
+            raise KeyringTrouble("The keyring did not keep what xpmsync stored in it.", self._vault.remedy)
+
+    def _refresh(self, stored: _Stored) -> str:
+        """Refresh under the lock; the order of the steps is the point (see above)."""
+        intended = replace(stored, intent_at=stored.intent_at or _write_time(self._now()))
+        self._store(intended)
+        try:
+            used, grant = self._ask(intended)
+        except (ConfigurationError, Refused):
+            self._store(stored)  # Xero has not looked at the token: an earlier intent stays, this one never was
+            raise
+        except InvalidGrant:
+            self._store(replace(stored, intent_at=None))  # no refresh is pending any more; the tokens stay
+            raise SignInNeeded(
+                "Xero no longer accepts this sign-in: it was ended at Xero, or not used for 60 days, or this machine"
+                " stopped in the middle of a refresh for longer than Xero waits.",
+                f"{CONNECT}. Any user of the practice who may connect third-party add-ons can do it.",
+            ) from None
+        self._save(intended, used, grant)
+        return self._keep(grant)
+
+    def _ask(self, stored: _Stored) -> tuple[str, Grant]:
+        """The refresh token that Xero accepted, and what it gave for it; raises InvalidGrant when it accepts none."""
+        refused: set[str] = set()
+        for token in self._candidates(stored):
+            if token in refused:
+                continue
+            try:
+                return token, self._ask_patiently(token)
+            except InvalidGrant:
+                refused.add(token)
+        raise InvalidGrant
+
+    def _candidates(self, stored: _Stored) -> Iterator[str]:
+        """The current token; then what storage holds by now; then the one before."""
+        yield stored.refresh_token
+        latest = self._load()
+        yield latest.refresh_token
+        if latest.previous_refresh_token is not None:
+            yield latest.previous_refresh_token
+
+    def _ask_patiently(self, refresh_token: str) -> Grant:
+        """Ask again after passing trouble. The same token may be sent again: that is what Xero's grace is for."""
+        for pause_seconds in PAUSES_SECONDS:
+            try:
+                return self._client.refresh(refresh_token)
+            except PassingTrouble as trouble:
+                asked_seconds = trouble.retry_after_seconds or 0
+                if asked_seconds > LONGEST_PAUSE_SECONDS:
+                    raise
+                self._sleep(max(pause_seconds, asked_seconds))
+        return self._client.refresh(refresh_token)
+
+    def _save(self, intended: _Stored, used: str, grant: Grant) -> None:
+        used_at = intended.previous_used_at if used == intended.previous_refresh_token else intended.intent_at
+        renewed = replace(
+            intended,
+            refresh_token=grant.refresh_token,
+            refreshed_at=_write_time(self._now()),
+            scopes=grant.scopes or intended.scopes,
+            previous_refresh_token=used,
+            previous_used_at=used_at,
+            intent_at=None,
+        )
+        try:
+            self._store(renewed)
+        except KeyringTrouble as trouble:
+            until = (datetime.fromisoformat(used_at or renewed.refreshed_at) + GRACE).astimezone()
+            raise KeyringTrouble(
+                f"Xero has renewed the sign-in, and the keyring did not take it. {trouble.happened}",
+                f"{trouble.remedy} Xero accepts the earlier sign-in until {until:%H:%M} (30 minutes): until then the"
+                " next run puts this right by itself; later, run: xpmsync connect",
+                details=trouble.details,
+            ) from None
+
+    def _keep(self, grant: Grant) -> str:
+        """Keep the access token in memory, and hand it out."""
+        early_seconds = min(EARLY_SECONDS, grant.lifetime_seconds / 2)
+        renew_at = self._now() + timedelta(seconds=grant.lifetime_seconds - early_seconds)
+        self._access = _Access(grant.access_token, renew_at)
+        return grant.access_token
+
+
+def open_tokens(
+    home: Home, config: Config, vault: Vault, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> Tokens:
+    """The sign-in of `home`, refreshed with the app's secret if the vault holds one."""
+    return Tokens(vault, IdentityClient(config.xero, vault.read("client-secret")), home.sign_in_lock, now=now)
+
+
+def _parse(value: str) -> _Stored:
+    try:
+        return _Stored.from_text(value)
+    except (ValueError, TypeError, KeyError):
+        # Not chained: the error would repeat what it could not read.
+        raise SignInNeeded("What the keyring holds as xpmsync's sign-in cannot be read.", CONNECT) from None
+
+
+def _write_time(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _read_time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

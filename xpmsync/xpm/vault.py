@@ -1,0 +1,194 @@
+"""The vault: xpmsync's secrets in the operating system's keyring. The only place that knows ``keyring``.
+
+Keyrings fail in many ways and sometimes not at all: they hang. Every call here has a deadline, and whatever goes wrong
+becomes a KeyringTrouble that says what to do on this machine. Refuses backends that would keep secrets in the clear or
+throw them away. Knows names and texts; knows nothing of what the secrets are for, and never repeats one.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, TypeVar
+
+import keyring.core
+import keyring.errors
+from keyring.backend import KeyringBackend
+from keyring.backends.chainer import ChainerBackend
+
+from xpmsync.config import KeyringSettings
+from xpmsync.errors import KeyringTrouble
+from xpmsync.xpm.deadline import OutOfTime, call_within
+
+SecretName = Literal["sign-in", "client-secret", "smtp-password"]
+Result = TypeVar("Result")
+
+SERVICE: Final = "xpmsync"
+CHOICE_VARIABLE: Final = "PYTHON_KEYRING_BACKEND"
+PATIENCE_SECONDS: Final = 15.0
+"""For a keyring that nobody has to unlock by hand first."""
+
+UNSAFE_MODULES: Final = ("keyring.backends.null", "keyring.backends.fail", "keyrings.alt")
+"""Backends that forget, refuse, or (all of keyrings.alt, once it is installed) write files that others can read."""
+KNOWN_NAMES: Final[Mapping[str, str]] = {
+    "keyring.backends.SecretService.Keyring": "the desktop's keyring (Secret Service)",
+    "keyring.backends.libsecret.Keyring": "the desktop's keyring (libsecret)",
+    "keyring.backends.kwallet.DBusKeyring": "KDE Wallet",
+    "keyring.backends.macOS.Keyring": "the macOS Keychain",
+}
+MAC_BACKEND: Final = "keyring.backends.macOS.Keyring"
+
+
+@dataclass(frozen=True)
+class Vault:
+    """The secrets of one home, in one keyring."""
+
+    backend: KeyringBackend
+    home_id: str
+    patience_seconds: float
+    remedy: str
+    """What to do about a keyring that does not work on this machine."""
+
+    @property
+    def backend_name(self) -> str:
+        """The backend's class, as ``[keyring] backend`` in config.toml names it."""
+        return _name(self.backend)
+
+    @property
+    def description(self) -> str:
+        """Which keyring this is, for people."""
+        return KNOWN_NAMES.get(self.backend_name, self.backend_name)
+
+    def read(self, name: SecretName) -> str | None:
+        """The secret, or None where there is none."""
+        for user_name in self._user_names(name):
+            value = self._call("read", self.backend.get_password, user_name)
+            if value is not None:
+                return value
+        return None
+
+    def write(self, name: SecretName, value: str) -> None:
+        """Store the secret in place of an earlier one."""
+        for user_name in reversed(self._user_names(name)):
+            self._call("store", self.backend.set_password, user_name, value)
+
+    def forget(self, name: SecretName) -> None:
+        """Remove the secret, if there is one."""
+        for user_name in self._user_names(name):
+            if self._call("read", self.backend.get_password, user_name) is not None:
+                self._call("remove", self.backend.delete_password, user_name)
+
+    def _user_names(self, name: SecretName) -> tuple[str, ...]:
+        """Where the secret lies, and its spare copy.
+
+        On macOS keyring 25 replaces a value by removing the old one and then adding the new one; a crash between the
+        two would lose it. There a spare copy is written first, and read when the value itself is missing.
+        """
+        user_name = f"{self.home_id}/{name}"
+        return (user_name, f"{user_name}/spare") if self.backend_name == MAC_BACKEND else (user_name,)
+
+    def _call(self, verb: str, method: Callable[..., Result], *arguments: str) -> Result:
+        try:
+            return call_within(self.patience_seconds, lambda: method(SERVICE, *arguments))
+        except Exception as error:  # noqa: BLE001 - backends raise what they like
+            attempt = f"tried to {verb} a secret"
+            # Not chained, and cleaned: the backend's own words may repeat what it was given.
+            raise _explain(error, attempt, self.remedy, self.patience_seconds, secrets=arguments[1:]) from None
+
+
+def open_vault(
+    home_id: str,
+    settings: KeyringSettings,
+    *,
+    environment: Mapping[str, str] = os.environ,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> Vault:
+    """The secrets of the home `home_id`, in the keyring that is chosen, recorded, or found, in this order.
+
+    `patience_seconds` is how long each call may take: longer where a person may be asked to unlock the keyring.
+    """
+    remedy = find_remedy(environment)
+    try:
+        backend = call_within(patience_seconds, lambda: _choose_backend(settings, environment))
+    except KeyringTrouble:
+        raise
+    except Exception as error:
+        raise _explain(error, "looked for a keyring", remedy, patience_seconds) from error
+    return Vault(backend, home_id, patience_seconds, remedy)
+
+
+def _choose_backend(settings: KeyringSettings, environment: Mapping[str, str]) -> KeyringBackend:
+    if chosen := environment.get(CHOICE_VARIABLE):
+        return keyring.core.load_keyring(chosen)  # a person's own, explicit choice stands, whatever it is
+    first = keyring.core.load_keyring(settings.backend) if settings.backend else keyring.core.get_keyring()
+    # A chain would pass a secret on to whichever member takes it: one member is chosen, and stays the one.
+    candidates: list[KeyringBackend] = list(first.backends) if isinstance(first, ChainerBackend) else [first]
+    for candidate in candidates:
+        if not _is_unsafe(candidate):
+            return candidate
+    names = " or ".join(
+        _name(candidate) for candidate in candidates if _name(candidate) != "keyring.backends.fail.Keyring"
+    )
+    if not names:
+        raise keyring.errors.NoKeyringError("no backend")
+    raise KeyringTrouble(
+        f"This machine offers no keyring but {names}, which does not keep secrets safe. xpmsync does not use it.",
+        f"{find_remedy(environment)} (Whoever wants it nevertheless sets {CHOICE_VARIABLE} to its name.)",
+    )
+
+
+def _is_unsafe(backend: KeyringBackend) -> bool:
+    """Whether the backend, or one that it is made from, is known to keep secrets badly."""
+    return any(
+        f"{kind.__module__}.".startswith(tuple(f"{module}." for module in UNSAFE_MODULES))
+        or "plaintext" in kind.__name__.lower()
+        for kind in type(backend).__mro__
+    )
+
+
+def _name(backend: KeyringBackend) -> str:
+    return f"{type(backend).__module__}.{type(backend).__qualname__}"
+
+
+def _explain(
+    error: Exception, attempt: str, remedy: str, patience_seconds: float, secrets: tuple[str, ...] = ()
+) -> KeyringTrouble:
+    """One of a keyring's many failures, in a person's words."""
+    match error:
+        case OutOfTime():
+            happened = f"The keyring has not answered for {patience_seconds:.0f} seconds; it may be locked."
+        case keyring.errors.KeyringLocked():
+            happened = "The keyring is locked."
+        case keyring.errors.NoKeyringError() | keyring.errors.InitError():
+            happened = "There is no keyring that xpmsync can reach."
+        case keyring.errors.PasswordSetError():
+            happened = "The keyring did not take what xpmsync wanted to store."
+        case _:
+            happened = "The keyring does not work."
+    words = f"{type(error).__name__}: {error}"
+    for secret in secrets:
+        words = words.replace(secret, "(secret)")
+    return KeyringTrouble(happened, remedy, details=f"{attempt}: {words}")
+
+
+def find_remedy(environment: Mapping[str, str], *, platform: str = sys.platform, user_id: int | None = None) -> str:
+    """What to do about a keyring on a machine like this one: a Mac, a desktop, cron beside a desktop, a server."""
+    if platform == "darwin":
+        return "Log in to this Mac so that its keychain is unlocked, then try again."
+    if environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY"):
+        return "Unlock the keyring (log in to the desktop again, or open “Passwords and Keys”), then try again."
+    if environment.get("DBUS_SESSION_BUS_ADDRESS"):
+        return (
+            "Log in to the desktop of this machine once, so that its keyring is started and unlocked, then try again."
+        )
+    bus = Path(f"/run/user/{os.getuid() if user_id is None else user_id}/bus")
+    if bus.exists():
+        return (
+            "Commands outside the desktop, such as cron's, do not find its keyring by themselves. Put this line above"
+            f" xpmsync's in the crontab: DBUS_SESSION_BUS_ADDRESS=unix:path={bus}"
+        )
+    return (
+        "This machine has no keyring running for this user. On a server, install one (on Debian: gnome-keyring and"
+        " dbus) and start xpmsync within a session that has unlocked it."
+    )

@@ -1,0 +1,173 @@
+"""Records out of Xero's XML while it arrives, in constant memory.
+
+Follows a RecordShape: elements that the shape does not name are skipped, their order does not matter, text is handed on
+as it came, None where the element is absent or empty. Judges the answer as a whole (is it one, is it complete, does
+Xero say OK), never a record. Nothing may be believed before the iterator has ended: an answer that was cut looks well
+until then.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, cast
+
+from lxml.etree import XMLPullParser, XMLSyntaxError, _Element
+
+from xpmsync.errors import PassingTrouble, Refused
+from xpmsync.records import Record, RecordShape
+
+ROOT: Final = "Response"
+_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+class CutShort(PassingTrouble):
+    """The answer ended before its end; asked again, it may come whole."""
+
+
+class Unreadable(Refused):
+    """The answer is not what Practice Manager answers."""
+
+
+@dataclass(frozen=True)
+class _ListPlan:
+    """Where a list's items are found, and what is read of each."""
+
+    slot: int
+    item: str
+    keys: Mapping[str, str]
+
+
+_Plan = Mapping[str, "int | _ListPlan | _Plan"]
+"""Child element to the value's place in the record, to a list, or to the plan for its own children."""
+
+
+def parse_records(chunks: Iterable[bytes], shape: RecordShape) -> Iterator[Record]:
+    """Each record of an answer, as soon as it has arrived.
+
+    Raises Refused where Xero says ERROR, Unreadable where this is no such answer, CutShort where it is half of one.
+    """
+    *containers, tag = shape.path.split("/")
+    parents = [*reversed(containers), ROOT]
+    plan = _make_plan(shape)
+    empty: list[str | None] = [None] * len(shape.columns)
+    parser = XMLPullParser(
+        ("end",),
+        tag=(tag, "Status", "ErrorDescription"),
+        resolve_entities=False,
+        no_network=True,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    outcome: dict[str, str] = {}
+    for chunk in chunks:
+        try:
+            parser.feed(chunk)
+        except XMLSyntaxError as error:
+            raise Unreadable(
+                "Xero's answer is damaged: it is not the XML that Practice Manager sends.",
+                "If the next runs say the same, tell Xero's support, with the details in the log.",
+                details=_words(error),
+            ) from None
+        for _, element in cast("Iterable[tuple[str, _Element]]", parser.read_events()):
+            if element.tag == tag and _is_within(element, parents):
+                values = empty.copy()
+                _read(element, plan, values)
+                yield tuple(values)
+                _drop(element)
+            elif element.tag != tag and _is_within(element, [ROOT]):
+                outcome[element.tag] = element.text or ""
+    try:
+        root = parser.close()
+    except XMLSyntaxError as error:
+        raise CutShort(
+            "Xero's answer was cut off on its way.",
+            "Nothing needs to be done: the next run tries again.",
+            details=_words(error),
+        ) from None
+    _check_outcome(root, outcome)
+
+
+def _check_outcome(root: _Element, outcome: Mapping[str, str]) -> None:
+    """Whether Xero says, around the records, that all is well."""
+    status = outcome.get("Status")
+    # Practice Manager declares no document type; one would bring entities, and texts that are not what they seem.
+    is_answer = root.tag == ROOT and root.getroottree().docinfo.internalDTD is None
+    if is_answer and status == "OK":
+        return
+    if is_answer and status == "ERROR":
+        raise Refused(
+            f"Xero Practice Manager reports an error: {outcome.get('ErrorDescription') or 'without a description'}",
+            "If the next runs say the same, look in Practice Manager for what it names, or ask Xero's support.",
+        )
+    raise Unreadable(
+        "Xero's answer is not one of Practice Manager's.",
+        "If the next runs say the same, compare api_url in config.toml with config.example.toml.",
+        details=f"root {root.tag!r}, status {status!r}",
+    )
+
+
+def _make_plan(shape: RecordShape) -> _Plan:
+    plan: dict[str, int | _ListPlan | _Plan] = {}
+    slots = {column: slot for slot, column in enumerate(shape.columns)}
+    for path, column in shape.values.items():
+        _branch(plan, path)[path.rpartition("/")[2]] = slots[column]
+    for part in shape.lists:
+        container, _, item = part.path.rpartition("/")
+        _branch(plan, container)[container.rpartition("/")[2]] = _ListPlan(slots[part.column], item, part.values)
+    return plan
+
+
+def _branch(plan: dict[str, "int | _ListPlan | _Plan"], path: str) -> dict[str, "int | _ListPlan | _Plan"]:
+    """The part of `plan` in which the last element of `path` is planned; made on the way."""
+    for element in path.split("/")[:-1]:
+        branch = plan.setdefault(element, {})
+        assert isinstance(branch, dict)  # noqa: S101 - a shape that reads an element as a text and as a parent is a bug
+        plan = branch
+    return plan
+
+
+def _read(element: _Element, plan: _Plan, values: list[str | None]) -> None:
+    """Put what `plan` names of the element's children into `values`.
+
+    One pass with a look-up each, as there are a million children: a search for each field takes three times as long.
+    """
+    for child in element:
+        step = plan.get(child.tag)
+        if isinstance(step, int):
+            values[step] = child.text or None
+        elif isinstance(step, _ListPlan):
+            values[step.slot] = _to_json([_read_item(item, step.keys) for item in child.iterchildren(step.item)])
+        elif step is not None:
+            _read(child, step, values)
+
+
+def _read_item(item: _Element, keys: Mapping[str, str]) -> dict[str, str | None]:
+    values: dict[str, str | None] = dict.fromkeys(keys.values())
+    for child in item:
+        key = keys.get(child.tag)
+        if key is not None:
+            values[key] = child.text or None
+    return values
+
+
+def _is_within(element: _Element, parents: Iterable[str]) -> bool:
+    """Whether the elements around this one are `parents`, from the inside to the root."""
+    around = element.getparent()
+    for tag in parents:
+        if around is None or around.tag != tag:
+            return False
+        around = around.getparent()
+    return around is None
+
+
+def _drop(element: _Element) -> None:
+    """Free a record that has been read, and everything that came before it."""
+    element.clear()
+    container = element.getparent()
+    while container is not None and element.getprevious() is not None:
+        del container[0]
+
+
+def _words(error: XMLSyntaxError) -> str:
+    """Where the parser stumbled. Not its message, which may quote a client's data."""
+    return f"XML error at line {error.lineno}, column {error.offset}"
