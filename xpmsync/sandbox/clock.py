@@ -1,0 +1,37 @@
+"""The sandbox's own clock: real time plus a distance that a test can move.
+
+Responsible for the one `now` behind token lifetimes, the grace of replaced tokens, limit windows, modified times and the `Date`
+header, so that an hour passes without anyone waiting for it. Knows nothing of what the time is used for.
+"""
+
+import threading
+import time
+from datetime import UTC, datetime
+
+
+class Clock:
+    """Starts at real time and runs at its speed; `advance` moves it, also backwards."""
+
+    def __init__(self, ahead_seconds: float = 0.0) -> None:
+        self._ahead_seconds = ahead_seconds
+        self._lock = threading.Lock()
+
+    def now(self) -> float:
+        """Seconds since 1970, as the sandbox sees them."""
+        with self._lock:
+            return time.time() + self._ahead_seconds
+
+    def now_utc(self) -> datetime:
+        """The same as a date in UTC."""
+        return datetime.fromtimestamp(self.now(), UTC)
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock; a negative number moves it back."""
+        with self._lock:
+            self._ahead_seconds += seconds
+
+    def set(self, moment: datetime) -> None:
+        """Move the clock to a moment; a date without a zone is taken as UTC."""
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        with self._lock:
+            self._ahead_seconds = aware.timestamp() - time.time()

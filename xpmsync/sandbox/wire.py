@@ -1,0 +1,225 @@
+"""XML as Practice Manager sends it: compact, in the recorded order, with every recorded form of "nothing here".
+
+Responsible for bytes: values in, XML out. Refuses to know which clients belong into an answer and what HTTP is.
+"""
+
+import functools
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from xpmsync.sandbox.practice import BASE_ELEMENTS, DETAIL_ELEMENTS, Client, Content, Group, Staff
+
+Detail = Literal["paged", "plain", "detailed"]
+CHUNK_BYTES: Final = 256 * 1024
+DECLARATION: Final = b'<?xml version="1.0" encoding="utf-8"?>'
+
+_CLOSED: Final = re.compile(rb"(?:</\w+>|/>)(?=<)")
+_ITEM_NAMES: Final = {
+    "Contacts": "Contact",
+    "Notes": "Note",
+    "Groups": "Group",
+    "Relationships": "Relationship",
+    "Clients": "Client",
+}
+_MASKED_BUT_FOR: Final = 3
+
+
+@dataclass(frozen=True)
+class Form:
+    """How elements are written; the part of the switches that rendered bytes depend on."""
+
+    empty_elements: str = "mixed"
+    uuid_last: bool = False
+
+
+@dataclass(frozen=True)
+class Document:
+    """An XML answer in pieces, so that 50 MB are never joined.
+
+    What stands before the records, the records in their container, and what stands after them.
+    """
+
+    before: bytes
+    records: Sequence[bytes] = ()
+    after: bytes = b""
+    container: str = ""  # empty where the answer is not a list
+
+    def pieces(self) -> Iterator[bytes]:
+        """The bytes in pieces of a good size for a socket."""
+        opening, closing = self._container_tags()
+        collected = [self.before, opening]
+        size = 0
+        for record in self.records:
+            collected.append(record)
+            size += len(record)
+            if size >= CHUNK_BYTES:
+                yield b"".join(collected)
+                collected, size = [], 0
+        yield b"".join([*collected, closing, self.after])
+
+    def size(self) -> int:
+        """The number of bytes."""
+        return sum(map(len, (self.before, *self._container_tags(), *self.records, self.after)))
+
+    def with_line_breaks(self) -> "Document":
+        """The same document with a line break after each closed element that another follows."""
+        broken = [_CLOSED.sub(rb"\g<0>\n", record) for record in self.records]
+        return replace(self, before=_CLOSED.sub(rb"\g<0>\n", self.before), records=broken)
+
+    def with_declaration(self) -> "Document":
+        """The same document after an XML declaration."""
+        return replace(self, before=DECLARATION + self.before)
+
+    def _container_tags(self) -> tuple[bytes, bytes]:
+        if not self.container:
+            return b"", b""
+        if not self.records:
+            return f"<{self.container} />".encode(), b""
+        return f"<{self.container}>".encode(), f"</{self.container}>".encode()
+
+    def content(self) -> bytes:
+        """All bytes in one."""
+        return b"".join(self.pieces())
+
+    def with_records(self, records: Sequence[bytes]) -> "Document":
+        """The same document around other records."""
+        return replace(self, records=records)
+
+
+@dataclass(frozen=True)
+class _RenderedClient:
+    """A client's XML in the parts from which the three kinds of list are put together."""
+
+    form: Form
+    head: bytes
+    contacts: bytes
+    details: bytes
+    tail: bytes
+
+
+def escape(text: str) -> str:
+    """A text for use between tags. A carriage return is written as a reference, or a parser would turn it into a line feed."""
+    if "&" in text or "<" in text or ">" in text or "\r" in text:
+        return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\r", "&#xD;")
+    return text
+
+
+@functools.cache
+def _tags(name: str) -> tuple[str, str, str, str]:
+    """An element's tags, and its two forms without a text."""
+    return f"<{name}>", f"</{name}>", f"<{name}></{name}>", f"<{name} />"
+
+
+def render_element(name: str, content: Content, *, self_closing: bool = False) -> str:
+    """One element. An empty list is self-closing (`<Groups />`, recorded); an empty text has one of its two forms."""
+    opening, closing, pair, single = _tags(name)
+    if type(content) is str:
+        if content:
+            return f"{opening}{escape(content)}{closing}"
+        return single if self_closing else pair
+    if isinstance(content, list):
+        item_name = _ITEM_NAMES[name]
+        inner = [render_element(item_name, item, self_closing=self_closing) for item in content]
+        return f"{opening}{''.join(inner)}{closing}" if inner else single
+    if isinstance(content, Mapping):
+        inner = [render_element(key, value, self_closing=self_closing) for key, value in content.items()]
+        return f"{opening}{''.join(inner)}{closing}"
+    raise TypeError(f"{name} holds {content!r}.")
+
+
+def render_staff(staff: Staff, form: Form) -> bytes:
+    """A staff member: the UUID first, in the recorded order."""
+    self_closing = _self_closing(staff.uuid, form)
+    order = ("Name", "Email", "Phone", "Mobile", "Address", "PayrollCode")
+    parts = [
+        render_element(name, staff.elements[name], self_closing=self_closing)
+        for name in order
+        if name in staff.elements
+    ]
+    return f"<Staff><UUID>{staff.uuid}</UUID>{''.join(parts)}</Staff>".encode()
+
+
+def render_client(client: Client, form: Form, detail: Detail, *, business_number: bool = True) -> bytes:
+    """A client in one of three details. The bytes are kept on the client until it changes."""
+    if detail == "paged" and not business_number:
+        without = {name: content for name, content in client.elements.items() if name != "BusinessNumber"}
+        parts = _render_parts(replace(client, elements=without), form)
+        return parts.head + parts.tail
+    rendered = client.rendered
+    if not isinstance(rendered, _RenderedClient) or rendered.form != form:
+        rendered = _render_parts(client, form)
+        client.rendered = rendered
+    if detail == "paged":
+        return rendered.head + rendered.tail
+    if detail == "plain":
+        return rendered.head + rendered.contacts + rendered.tail
+    return rendered.head + rendered.contacts + rendered.details + rendered.tail
+
+
+def _render_parts(client: Client, form: Form) -> _RenderedClient:
+    elements = client.elements
+    self_closing = _self_closing(client.uuid, form)
+
+    def render(names: Iterable[str]) -> str:
+        return "".join(
+            [
+                render_element(name, _masked(name, elements[name]), self_closing=self_closing)
+                for name in names
+                if name in elements
+            ]
+        )
+
+    uuid = f"<UUID>{client.uuid}</UUID>"
+    return _RenderedClient(
+        form,
+        head=f"<Client>{'' if form.uuid_last else uuid}{render(BASE_ELEMENTS)}{client.extra}".encode(),
+        contacts=render(("Contacts",)).encode(),
+        details=render(DETAIL_ELEMENTS).encode(),
+        tail=f"{uuid if form.uuid_last else ''}</Client>".encode(),
+    )
+
+
+def _masked(name: str, content: Content) -> Content:
+    """Xero sends a tax number masked but for its last three characters (docs: `******123`)."""
+    if name != "TaxNumber" or not isinstance(content, str):
+        return content
+    return "*" * (len(content) - _MASKED_BUT_FOR) + content[-_MASKED_BUT_FOR:]
+
+
+def render_group(group: Group, members: Sequence[Client] | None = None) -> bytes:
+    """A group, with its members where one group was asked for."""
+    content: dict[str, Content] = {"UUID": group.uuid, "Name": group.name, "Taxable": "Yes" if group.taxable else "No"}
+    if members is not None:
+        content["Clients"] = [{"UUID": member.uuid, "Name": member.name} for member in members]
+    return render_element("Group", content).encode()
+
+
+def render_list(name: str, records: Sequence[bytes], *, after: bytes = b"", api_method: str = "List") -> Document:
+    """A list answer: the status, a container of records, and what follows it."""
+    return Document(
+        f'<Response api-method="{api_method}"><Status>OK</Status>'.encode(),
+        records,
+        after + b"</Response>",
+        container=name,
+    )
+
+
+def render_one(record: bytes, *, web_url: str | None = None) -> Document:
+    """An answer with a single record."""
+    url = render_element("WebUrl", web_url) if web_url else ""
+    return Document(f'<Response api-method="Get"><Status>OK</Status>{url}'.encode(), [record], b"</Response>")
+
+
+def render_error(description: str, api_method: str = "Get") -> Document:
+    """The error that comes with HTTP status 200 (recorded)."""
+    inner: Mapping[str, Content] = {"Status": "ERROR", "ErrorDescription": description}
+    content = "".join(render_element(key, value) for key, value in inner.items())
+    return Document(f'<Response api-method="{api_method}">{content}</Response>'.encode())
+
+
+def _self_closing(uuid: str, form: Form) -> bool:
+    if form.empty_elements == "mixed":
+        return uuid[-1] in "07"
+    return form.empty_elements == "self-closing"
