@@ -17,7 +17,6 @@ from typing import Any, Final, TypeVar
 import click
 from rich import box
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -40,6 +39,8 @@ def open_console(*, stderr: bool = False) -> Console:
     As wide as the terminal up to 100 columns; 80 where the output is no terminal.
     """
     stream = sys.stderr if stderr else sys.stdout
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")  # a terminal without UTF-8 is no reason to fail
     console = Console(file=stream, markup=False, emoji=False, highlight=False, soft_wrap=False)
     console.width = min(console.width, 100) if stream.isatty() else WIDTH
     return console
@@ -84,7 +85,9 @@ def print_facts(console: Console, facts: Iterable[tuple[str, object]]) -> None:
 
 def print_text(console: Console, text: str, *, indent: int = 0, style: str = "") -> None:
     """A text, wrapped between the words, every line of it indented."""
-    console.print(Padding(Text(clean(text), style=style), (0, 0, 0, indent)))
+    for line in Text(clean(text), style=style).wrap(console, console.width - indent):
+        line.rstrip()
+        console.print(Text.assemble(" " * indent, line))
 
 
 def print_json(document: object) -> None:
