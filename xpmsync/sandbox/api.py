@@ -1,6 +1,7 @@
 """The calls of the Practice Manager API 3.1: which records belong into which answer.
 
-Responsible for staff, client and group lists, filters and pages. Refuses to know who asks, whether they may, and HTTP.
+Responsible for staff, client and group lists, filters and pages. Refuses to know who asks, whether they may, and
+HTTP.
 """
 
 import base64
@@ -15,7 +16,7 @@ from xpmsync.sandbox.wire import (
     Document,
     Form,
     render_client,
-    render_element,
+    render_elements,
     render_error,
     render_group,
     render_list,
@@ -103,7 +104,10 @@ def _is_modified(practice: Practice, client: Client, since: int, switches: Switc
 
 
 def _list_page(practice: Practice, switches: Switches, query: Mapping[str, str], url: str) -> Document:
-    """One page of the clients that are neither archived nor deleted; the token names the last client of the page before."""
+    """One page of the clients that are neither archived nor deleted.
+
+    The token names the last client of the page before.
+    """
     size_text = query.get("pageSize", str(DEFAULT_PAGE_SIZE))
     if not size_text.isdigit() or not 1 <= int(size_text) <= MAX_PAGE_SIZE:
         return render_error("Invalid pageSize", "List")
@@ -121,7 +125,7 @@ def _list_page(practice: Practice, switches: Switches, query: Mapping[str, str],
         links["Next"] = f"{address}?pageToken={_page_token(page[-1].number)}&pageSize={size_text}"
     elif switches.paged_list_last_next == "empty":
         links["Next"] = ""
-    pagination = render_element("Pagination", {"Links": links}).encode()
+    pagination = render_elements([("Pagination", {"Links": links})]).encode()
     form, number = _form(switches), switches.paged_list_business_number
     return render_list(
         "Clients",

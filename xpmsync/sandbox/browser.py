@@ -1,8 +1,8 @@
 """A browser without a person: opens the consent page, presses a button, and hands back or follows the redirect.
 
-`python -m xpmsync.sandbox.browser [--cancel] ADDRESS` serves as the value of the BROWSER variable (`… %s &`, so that
-whoever opens it does not wait for it). Responsible for reading the page's form as a browser does. Refuses to know what
-the sandbox does with it.
+`python -m xpmsync.sandbox.browser [--cancel] ADDRESS` serves as the value of the BROWSER variable (`… %s &`, so
+that whoever opens it does not wait for it). Responsible for reading the page's form as a browser does. Refuses to
+know what the sandbox does with it.
 """
 
 import argparse

@@ -1,7 +1,8 @@
 """The sandbox's own clock: real time plus a distance that a test can move.
 
-Responsible for the one `now` behind token lifetimes, the grace of replaced tokens, limit windows, modified times and the `Date`
-header, so that an hour passes without anyone waiting for it. Knows nothing of what the time is used for.
+Responsible for the one `now` behind token lifetimes, the grace of replaced tokens, limit windows, modified times
+and the `Date` header, so that an hour passes without anyone waiting for it. Knows nothing of what the time is used
+for.
 """
 
 import threading

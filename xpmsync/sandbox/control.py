@@ -1,7 +1,7 @@
-"""The controls under `/sandbox`: change the practice, the switches, the faults and the clock with curl while the sandbox runs.
+"""The controls under `/sandbox`: change the practice, switches, faults and clock with curl while the sandbox runs.
 
-Responsible for JSON in and out, for clear words about bad input, and for keeping other web pages out: a page that a person happens to
-visit must not reach these controls through the browser. Refuses to know what an order does.
+Responsible for JSON in and out, for clear words about bad input, and for keeping other web pages out: a page that a
+person happens to visit must not reach these controls through the browser. Refuses to know what an order does.
 """
 
 import dataclasses

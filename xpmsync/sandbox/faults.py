@@ -1,7 +1,8 @@
 """Faults by name, with a start and an end.
 
-Responsible for the catalogue of what can go wrong, for which running fault meets which request, and for the answers and bodies that a
-fault puts in place of the right ones. Refuses to know sockets: how an answer is lost or cut, it only orders.
+Responsible for the catalogue of what can go wrong, for which running fault meets which request, and for the answers
+and bodies that a fault puts in place of the right ones. Refuses to know sockets: how an answer is lost or cut, it
+only orders.
 """
 
 import difflib
@@ -107,8 +108,8 @@ class Faults:
     ) -> Fault:
         """Start a fault.
 
-        `path`: only for requests whose path and query contain this. `times`: for so many answers, then it ends by itself.
-        `after`: this many matching requests go well first.
+        `path`: only for requests whose path and query contain this. `times`: for so many answers, then it ends by
+        itself. `after`: this many matching requests go well first.
         """
         known = name.replace("_", "-")
         if known not in FAULTS:
@@ -195,7 +196,8 @@ def _check_option(name: str, kind: FaultKind, option: str, value: object) -> Non
 ERROR_FORMS: Final = ("json", "html", "xml", "empty")
 
 _FIREWALL_PAGE: Final = (
-    "<html><head><title>Access Denied</title></head><body><h1>Access Denied</h1>You don't have permission to access this server."
+    "<html><head><title>Access Denied</title></head><body><h1>Access Denied</h1>You don't have permission "
+    "to access this server."
     "<p>Reference #18.2d351ab8.1557333295.a4e16ab</body></html>"
 )
 _HTML_PAGE: Final = (
@@ -410,7 +412,8 @@ FAULTS: Final[Mapping[str, FaultKind]] = {
         instead=_unauthorized("Bearer error=invalid_token", "AuthenticationUnsuccessful"),
     ),
     "token-expired": FaultKind(
-        "The access token dies in the middle of a run (use `after`); a refresh cures it. Once, if `times` does not say otherwise.",
+        "The access token dies in the middle of a run (use `after`); a refresh cures it. Once, if `times` "
+        "does not say otherwise.",
         "api",
         ends_token=True,
     ),

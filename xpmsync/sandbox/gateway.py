@@ -1,7 +1,7 @@
 """The gateway in front of the API: who may pass, how often, and what a refusal looks like.
 
-Responsible for bearer tokens, scopes, tenants and limits of `/connections` and the Practice Manager API. Refuses to know what a
-practice holds and how bytes travel.
+Responsible for bearer tokens, scopes, tenants and limits of `/connections` and the Practice Manager API. Refuses to
+know what a practice holds and how bytes travel.
 """
 
 import functools
@@ -68,7 +68,10 @@ class Gateway:
         return empty_answer(HTTPStatus.NOT_FOUND)
 
     def answer_api(self, request: Request, manner: Manner, change: Callable[[Answer], Answer], url: str) -> Reply:
-        """Answer a call of the Practice Manager API, or refuse it. A call counts against the limits until it is sent."""
+        """Answer a call of the Practice Manager API, or refuse it.
+
+        A call counts against the limits until it is sent.
+        """
         call = request.path.removeprefix(BASE_PATH)
         try:
             access = self._check(request)
@@ -97,7 +100,10 @@ class Gateway:
             raise self._unauthorized(_INVALID_TOKEN, detail) from refused
 
     def _admit(self, request: Request, access: Access, call: str) -> str:
-        """Let a call pass to its tenant, whose id is returned, or refuse it: scope, the app's limit, right, the tenant's limits."""
+        """Let a call pass to its tenant, whose id is returned, or refuse it.
+
+        Scope, the app's limit, right, the tenant's limits.
+        """
         switches = self._switches()
         tenant_id = request.headers.get("xero-tenant-id", "").lower()
         if call == request.path or request.method != "GET":

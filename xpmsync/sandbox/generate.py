@@ -1,8 +1,9 @@
-"""A believable practice from a seed: Australian and New Zealand people, companies, trusts and funds, and everything that hurts.
+"""A believable practice from a seed: Australian and New Zealand clients and staff, and everything that hurts.
 
-Responsible for inventing records; the same numbers give the same practice, byte for byte. Refuses to know Xero's answers. Nobody here
-is real: e-mail addresses end in example.com and its siblings, phone numbers come from the ranges that the Australian regulator keeps
-for fiction (New Zealand has none). Business numbers are random and pass their checksums.
+Responsible for inventing records; the same numbers give the same practice, byte for byte. Refuses to know Xero's
+answers. Nobody here is real: e-mail addresses end in example.com and its siblings, phone numbers come from the
+ranges that the Australian regulator keeps for fiction (New Zealand has none). Business numbers are random and pass
+their checksums.
 """
 
 import random
@@ -281,7 +282,6 @@ class _Inventor:
         return addresses
 
     def _tax_block(self, kind: "_Kind", *, new_zealand: bool) -> Elements:
-        chance = self.chance.random
         company_number = self._digits(9) if kind.structure == "Company" else ""
         if new_zealand:
             business_number = nzbn_of(f"94290{self._digits(7)}") if self.happens(0.8) else ""
@@ -320,7 +320,7 @@ class _Inventor:
     ) -> list[Mapping[str, Content]]:
         """One to three contacts. Few clients have a primary one (recorded: 6 of 87; here a few more)."""
         chance = self.chance.random
-        people = [person, *(self.person() for _ in range(int(chance() * 2.4)))]
+        people = [person, *(self.person() for _ in range(int(chance() * 4)))]
         primary = self.happens(0.25)
         return [
             {
@@ -348,7 +348,7 @@ class _Inventor:
                 "Date": f"20{15 + int(chance() * 11)}-{1 + int(chance() * 12):02d}-14T09:30:00",
                 "CreatedBy": str(self.managers[0]["Name"]) if self.managers else "",
             }
-            for _ in range(int(chance() * 3))
+            for _ in range(int(chance() * 6))
         ]
 
 

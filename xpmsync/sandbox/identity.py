@@ -1,7 +1,7 @@
 """Xero's identity server and connections: who may come in, with what, and for how long.
 
-Responsible for apps, consents, codes, tokens, their rotation and grace, and connections. Refuses to know HTTP and HTML: requests come
-in as mappings, refusals go out as exceptions.
+Responsible for apps, consents, codes, tokens, their rotation and grace, and connections. Refuses to know HTTP and
+HTML: requests come in as mappings, refusals go out as exceptions.
 """
 
 import base64
@@ -203,7 +203,10 @@ class Identity:
         return f"{consent.redirect_uri}?{urlencode({'error': 'access_denied', 'state': consent.state})}"
 
     def allow(self, consent_id: str, tenant_id: str) -> str:
-        """The person pressed Allow access for one tenant (or for all offered: empty); returns where to send the browser."""
+        """The person pressed Allow access for one tenant (or for all offered.
+
+        Empty); returns where to send the browser.
+        """
         consent = self._take_consent(consent_id)
         now = self.clock.now()
         switches = self.switches()
@@ -280,7 +283,10 @@ class Identity:
         return code.grant
 
     def _rotate(self, app: App, form: Mapping[str, str]) -> tuple[_Grant, str]:
-        """Replace a refresh token. The replaced one keeps working for a while after its first use, any number of times."""
+        """Replace a refresh token.
+
+        The replaced one keeps working for a while after its first use, any number of times.
+        """
         token = self._refresh_tokens.get(form.get("refresh_token", ""))
         if token is None or token.grant.app != app or token.grant.revoked:
             raise TokenError("invalid_grant")

@@ -1,6 +1,7 @@
 """The passwords of the sandbox's keyring, in memory, so that several processes see one keyring and nothing is on disk.
 
-Responsible for keeping them and for the keyring's faults. Refuses to know who asks: `xpmsync.sandbox.keyring` is the other side.
+Responsible for keeping them and for the keyring's faults. Refuses to know who asks: `xpmsync.sandbox.keyring` is
+the other side.
 """
 
 import json

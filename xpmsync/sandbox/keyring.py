@@ -1,7 +1,9 @@
-"""A keyring backend whose passwords live in the memory of a running sandbox: nothing is on disk, several processes see one keyring.
+"""A keyring backend whose passwords live in the memory of a running sandbox.
 
-Chosen by `PYTHON_KEYRING_BACKEND=xpmsync.sandbox.keyring.SandboxKeyring`; `XPMSYNC_SANDBOX_KEYRING` holds the sandbox's address.
-Responsible for turning the sandbox's answers, faults among them, into what keyring's own backends do. Keeps nothing itself.
+Nothing is on disk, and several processes see one keyring. Chosen by
+`PYTHON_KEYRING_BACKEND=xpmsync.sandbox.keyring.SandboxKeyring`; `XPMSYNC_SANDBOX_KEYRING` holds the sandbox's
+address. Responsible for turning the sandbox's answers, faults among them, into what keyring's own backends do.
+Keeps nothing itself.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Xero's limits, counted honestly: calls at once, a minute and a day for each tenant, a minute for each app.
 
-Responsible for the counters and their windows. Refuses to know HTTP: it says which limit is reached, and what is left.
-Windows are fixed (Xero's docs): a minute and a day by the sandbox's clock, not sliding.
+Responsible for the counters and their windows. Refuses to know HTTP: it says which limit is reached, and what is
+left. Windows are fixed (Xero's docs): a minute and a day by the sandbox's clock, not sliding.
 """
 
 import threading

@@ -1,6 +1,7 @@
 """The pages a person sees: the consent page, the identity server's error page, the index of the controls.
 
-Responsible for plain HTML that works without scripts, with a keyboard and a screen reader. Refuses to know what a button does.
+Responsible for plain HTML that works without scripts, with a keyboard and a screen reader. Refuses to know what a
+button does.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from xpmsync.sandbox.identity import Consent
 _STYLE: Final = """
 :root { color-scheme: light dark; }
 body { font: 1rem/1.5 system-ui, sans-serif; margin: 0; background: #eef1f4; color: #14202e; }
-main { max-width: 30rem; margin: 4rem auto; padding: 2rem; background: #fff; border-radius: .75rem; box-shadow: 0 1px 6px #0003; }
+main { max-width: 30rem; margin: 4rem auto; padding: 2rem; background: #fff; border-radius: .75rem; }
 main.wide { max-width: 60rem; }
 h1 { font-size: 1.4rem; margin-top: 0; }
 label { display: block; font-weight: 600; margin-bottom: .25rem; }
@@ -22,10 +23,12 @@ button { cursor: pointer; background: transparent; color: inherit; }
 button.main { background: #0b6bcb; border-color: #0b6bcb; color: #fff; }
 button:focus-visible, select:focus-visible { outline: 3px solid #f5a623; outline-offset: 2px; }
 .note { font-size: .875rem; color: #4a5866; }
-table { border-collapse: collapse; width: 100%; } td, th { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0; }
+table { border-collapse: collapse; width: 100%; }
+td, th { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0; }
 pre { overflow-x: auto; background: #eef1f4; padding: .75rem; border-radius: .4rem; }
 @media (prefers-color-scheme: dark) {
-  body { background: #10161d; color: #e8edf2; } main { background: #1b2530; } pre { background: #10161d; } .note { color: #a9b6c2; }
+  body { background: #10161d; color: #e8edf2; }
+  main { background: #1b2530; } pre { background: #10161d; } .note { color: #a9b6c2; }
 }
 """
 
@@ -81,7 +84,8 @@ def render_sign_in_error(words: str) -> str:
         "Error",
         f"""<main><h1>Sorry, something went wrong</h1>
 <p>Error: <code>{escape(words)}</code></p>
-<p class="note">The program that sent you here is told nothing. This is the xpmsync sandbox, a stand-in for Xero.</p></main>""",
+<p class="note">The program that sent you here is told nothing.
+This is the xpmsync sandbox, a stand-in for Xero.</p></main>""",
     )
 
 
@@ -97,7 +101,8 @@ def render_index(url: str, routes: Sequence[tuple[str, str, str]]) -> str:
         f"""<main class="wide"><h1>xpmsync sandbox</h1>
 <p>A stand-in for Xero: identity, connections and the Practice Manager API 3.1 at <code>{escape(url)}</code>.</p>
 <table><caption class="note">Controls: JSON in, JSON out</caption>
-<thead><tr><th scope="col">Method</th><th scope="col">Path</th><th scope="col">Does</th></tr></thead><tbody>{rows}</tbody></table>
+<thead><tr><th scope="col">Method</th><th scope="col">Path</th><th scope="col">Does</th></tr></thead>
+<tbody>{rows}</tbody></table>
 <pre>{escape(example)}</pre></main>""",
     )
 
@@ -105,6 +110,7 @@ def render_index(url: str, routes: Sequence[tuple[str, str, str]]) -> str:
 def _page(title: str, content: str) -> str:
     return (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width"><title>{title} | xpmsync sandbox</title><style>{_STYLE}</style></head>'
+        f'<meta name="viewport" content="width=device-width"><title>{title} | xpmsync sandbox</title>'
+        f"<style>{_STYLE}</style></head>"
         f"<body>{content}</body></html>"
     )

@@ -1,10 +1,11 @@
 """The practice: staff, clients and groups as Practice Manager holds them, and every change a person there could make.
 
-Responsible for the state and for when which part of a client changed. Refuses to know how any of it looks on the wire, which changes
-Xero reports, and who may read it: it keeps the facts, others decide what to tell.
+Responsible for the state and for when which part of a client changed. Refuses to know how any of it looks on the
+wire, which changes Xero reports, and who may read it: it keeps the facts, others decide what to tell.
 
-Values are given under Xero's own element names in lower case with underscores (`PostalPostCode` is `postal_post_code`). A text is a
-text, `""` an element that is there without a text, `None` an element that is not there at all, `True` and `False` are Yes and No.
+Values are given under Xero's own element names in lower case with underscores (`PostalPostCode` is
+`postal_post_code`). A text is a text, `""` an element that is there without a text, `None` an element that is not
+there at all, `True` and `False` are Yes and No.
 """
 
 import copy
@@ -168,7 +169,10 @@ class Practice:
         *,
         name: str = "Kahikatea & Wattle Accountants",
     ) -> "Practice":
-        """A believable practice with everything that hurts in it. The same numbers give the same practice, byte for byte."""
+        """A believable practice with everything that hurts in it.
+
+        The same numbers give the same practice, byte for byte.
+        """
         from xpmsync.sandbox.generate import fill_practice  # noqa: PLC0415 - it builds practices, so it imports this module
 
         practice = cls(name)
@@ -219,7 +223,10 @@ class Practice:
             self._staff(uuid).deleted = True
 
     def recreate_staff(self, uuid: str) -> str:
-        """Delete a staff member and type the same person in again; returns the new UUID. Clients keep naming the old one."""
+        """Delete a staff member and type the same person in again.
+
+        Returns the new UUID. Clients keep naming the old one.
+        """
         with self.lock:
             former = self._staff(uuid)
             former.deleted = True
@@ -259,10 +266,11 @@ class Practice:
     def add_client(self, name: str | None = "", *, uuid: str | None = None, extra: str = "", **values: Any) -> str:
         """Add a client and return the UUID.
 
-        Not named elements are as Xero has them for a fresh client. Besides the elements: `account_manager` and `job_manager` (the
-        UUID of a staff member, or a pair of UUID and name for someone the practice does not know), `groups` (UUIDs, or names, which
-        are added when new), `contacts`, `notes`, `relationships` (mappings), `type` and `billing_client` (a mapping),
-        `tax_block=False` (none of the tax elements), `extra` (XML, put into the client as it is).
+        Elements that are not named are as Xero has them for a fresh client. Besides the elements: `account_manager` and
+        `job_manager` (the UUID of a staff member, or a pair of UUID and name for someone the practice does not know),
+        `groups` (UUIDs, or names, which are added when new), `contacts`, `notes`, `relationships` (lists of mappings),
+        `type` and `billing_client` (a mapping), `tax_block=False` (none of the tax elements), `extra` (XML, put into
+        the client as it is).
         """
         with self.lock:
             client = Client(
@@ -339,7 +347,10 @@ class Practice:
             return fresh.uuid
 
     def merge_clients(self, duplicate_uuid: str, into_uuid: str) -> None:
-        """Merge one client into another: leaves an archived client and no other trace, as users of other products report."""
+        """Merge one client into another.
+
+        Leaves an archived client and no other trace, as users of other products report.
+        """
         with self.lock:
             self.client(into_uuid)
             self.archive_client(duplicate_uuid)

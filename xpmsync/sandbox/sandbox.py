@@ -1,7 +1,7 @@
 """The sandbox as a whole: identity, connections, Practice Manager and the controls on one address.
 
-Responsible for putting the parts together, for sending each request to its part, for faults on the way, and for the log of requests.
-Refuses to know how any part works.
+Responsible for putting the parts together, for sending each request to its part, for faults on the way, and for the
+log of requests. Refuses to know how any part works.
 """
 
 import dataclasses
@@ -43,7 +43,10 @@ class LoggedRequest:
 
 
 class Sandbox:
-    """A stand-in for Xero on 127.0.0.1. A context manager: it serves, in threads of its own, while the `with` block runs."""
+    """A stand-in for Xero on 127.0.0.1. A context manager.
+
+    It serves, in threads of its own, while the `with` block runs.
+    """
 
     def __init__(
         self,
@@ -108,7 +111,10 @@ class Sandbox:
         tenant_type: str = "PRACTICEMANAGER",
         tenant_id: str | None = None,
     ) -> str:
-        """Add a tenant that the user may connect and return its id. Of other types than PRACTICEMANAGER only connections show."""
+        """Add a tenant that the user may connect and return its id.
+
+        Of other types than PRACTICEMANAGER only connections show.
+        """
         tenant = Tenant(tenant_id or str(uuids.uuid4()), tenant_type, tenant_name or practice.name)
         practice.clock = self.clock
         if tenant_type == "PRACTICEMANAGER":

@@ -1,7 +1,7 @@
 """HTTP on a loopback socket: requests read, answers sent, and sent badly on demand.
 
-Responsible for bytes: framing, compression, connections, and every way to spoil a sending (late, in drops, cut, never). Refuses to know
-what is asked and answered.
+Responsible for bytes: framing, compression, connections, and every way to spoil a sending (late, in drops, cut,
+never). Refuses to know what is asked and answered.
 """
 
 import socket
@@ -177,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
         if manner.cut is not None:
             self._send_cut(answer, pieces, size, manner)
             return
-        # A cut answer is never compressed: half of a gzip stream would be noticed by some programs for that reason alone.
+        # A cut answer is never compressed: some programs would notice half of a gzip stream for that reason alone.
         compress = "gzip" in self._accepted_encodings() and size >= GZIP_FROM_BYTES and self.server.may_compress()
         if compress:
             framing: tuple[tuple[str, str], ...] = (("content-encoding", "gzip"), ("transfer-encoding", "chunked"))

@@ -1,8 +1,8 @@
 """What nobody outside Xero knows for sure, as switches, and the sandbox's settings beside them.
 
-Responsible for their names, values, meaning, and for reading a value from text or JSON. Refuses to know what a switch does: whoever
-behaves differently reads it. Where Xero's behaviour is unknown, the default is the less comfortable one, so that a program that
-passes here relies on nothing that Xero does not promise.
+Responsible for their names, values, meaning, and for reading a value from text or JSON. Refuses to know what a
+switch does: whoever behaves differently reads it. Where Xero's behaviour is unknown, the default is the less
+comfortable one, so that a program that passes here relies on nothing that Xero does not promise.
 """
 
 import dataclasses
@@ -30,11 +30,13 @@ class Switches:
     # Identity
     replayed_refresh: Literal["new", "same"] = _unknown(
         "new",
-        "A replaced refresh token used again within its grace gives one more `new` token, or the `same` one as at its first use.",
+        "A replaced refresh token used again within its grace gives one more `new` token, or the `same` "
+        "one as at its first use.",
     )
     pkce_practice_scopes: bool = _unknown(
         True,  # the one comfortable default: without it an app that has no secret cannot connect at all
-        "`true`: an app without a secret may ask for Practice Manager scopes. `false`: it gets the page `Invalid scope for client`.",
+        "`true`: an app without a secret may ask for Practice Manager scopes. `false`: it gets the page "
+        "`Invalid scope for client`.",
     )
     token_error_status: Literal[400, 401] = _unknown(
         400,
@@ -52,11 +54,13 @@ class Switches:
     withheld_scopes: str = _setting("", "Scopes not granted although asked for, separated by spaces; empty for none.")
     user_may_connect: bool = _setting(
         True,
-        "`false`: the user lacks the permission to connect add-ons: the consent page lists no practice, `/connections` is `[]`.",
+        "`false`: the user lacks the permission to connect add-ons: the consent page lists no practice, "
+        "`/connections` is `[]`.",
     )
     tenant_name_null: bool = _unknown(
         False,  # both have been seen; a name is what a person can choose by
-        "`true`: `tenantName` is `null` in `/connections`, as in Xero's Practice Manager example. `false`: the practice's name.",
+        "`true`: `tenantName` is `null` in `/connections`, as in Xero's Practice Manager example. `false`: "
+        "the practice's name.",
     )
 
     # Gateway
@@ -70,11 +74,13 @@ class Switches:
     )
     retry_after_everywhere: bool = _unknown(
         False,
-        "`true`: the 429 answers for concurrent calls and for the app carry `retry-after` too. `false`: only minute and day.",
+        "`true`: the 429 answers for concurrent calls and for the app carry `retry-after` too. `false`: "
+        "only minute and day.",
     )
     error_keys_lower_case: bool = _unknown(
         False,
-        "`true`: the keys of a JSON error are lower-case (`title`, `status`). `false`: as recorded (`Title`, `Status`).",
+        "`true`: the keys of a JSON error are lower-case (`title`, `status`). `false`: as recorded "
+        "(`Title`, `Status`).",
     )
     unauthorized_content_type: bool = _unknown(
         False,
@@ -101,7 +107,8 @@ class Switches:
     )
     contact_touches_client: bool = _unknown(
         False,
-        "`true`: a change of a contact makes the client modified. `false`: it does not, as users of other products report.",
+        "`true`: a change of a contact makes the client modified. `false`: it does not, as users of other "
+        "products report.",
     )
     group_membership_touches_client: bool = _unknown(
         False,
@@ -129,12 +136,14 @@ class Switches:
     )
     empty_elements: Literal["mixed", "pair", "self-closing"] = _setting(
         "mixed",
-        "An element without a text is a `pair` (`<Email></Email>`, recorded), `self-closing` (`<Email />`, Xero's docs), "
+        "An element without a text is a `pair` (`<Email></Email>`, recorded), `self-closing` (`<Email />`, "
+        "Xero's docs), "
         "or `mixed`: self-closing in about one client of eight.",
     )
     uuid_last: bool = _setting(
         False,
-        "`true`: a client's `UUID` is its last element, as recorded of API 3.0. `false`: the first, as documented of 3.1.",
+        "`true`: a client's `UUID` is its last element, as recorded of API 3.0. `false`: the first, as "
+        "documented of 3.1.",
     )
     xml_declaration: bool = _unknown(
         False, "`true`: XML answers begin with an XML declaration. `false`: without, as recorded."
@@ -157,7 +166,10 @@ def describe_switches() -> list[tuple[str, Plain, str, bool]]:
 
 
 def read_switch(name: str, value: object) -> tuple[str, Plain]:
-    """A switch as given by a person, as text or JSON, with its real type. Raises ValueError with a message for that person."""
+    """A switch as given by a person, as text or JSON, with its real type.
+
+    Raises ValueError with a message for that person.
+    """
     known = name.replace("-", "_")
     if known not in NAMES:
         close = difflib.get_close_matches(known, NAMES, n=1)

@@ -1,7 +1,7 @@
 """Signed JSON web tokens (RS256) by plain Python integers, so that the sandbox needs no cryptography package.
 
-Responsible for one key of this process, signing, and the public key as JWKS. It is a stand-in's key: made afresh at the first use,
-never stored, and worth nothing. Refuses to know what a token says.
+Responsible for one key of this process, signing, and the public key as JWKS. It is a stand-in's key: made afresh at
+the first use, never stored, and worth nothing. Refuses to know what a token says.
 """
 
 import base64
