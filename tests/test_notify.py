@@ -15,8 +15,11 @@ from hypothesis import strategies as st
 
 from xpmsync.active.database import open_database
 from xpmsync.active.notifications import mark_notification_sent, release_notification, reserve_notification
-from xpmsync.config import Config, NotifySettings, SmtpSettings, SyncSettings
+from xpmsync.active.runs import finish_run, start_run
+from xpmsync.cli import run
+from xpmsync.config import Config, NotifySettings, SmtpSettings, SyncSettings, change_config
 from xpmsync.errors import DatabaseTrouble
+from xpmsync.home import find_home
 from xpmsync.notify import (
     DUE_AT_ONCE,
     PATIENCE,
@@ -459,3 +462,112 @@ def test_an_address_beyond_ascii_is_handed_to_a_server_that_knows_them():
 def test_an_address_beyond_ascii_is_no_crash_where_the_server_does_not_know_them():
     with serve(Mailbox(), enable_SMTPUTF8=False) as smtp, pytest.raises(MailRefused, match="does not offer"):
         send_test(smtp, email="māra@firm.example")
+
+
+# The command.
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("XPMSYNC_HOME", str(tmp_path))
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+    return find_home({"XPMSYNC_HOME": str(tmp_path)})
+
+
+@pytest.fixture
+def failing_sync(home):
+    """A sync whose last run needs a person to sign in."""
+    now = datetime.now(UTC)
+    with open_database(home.database_file) as database:
+        run_id = start_run(database, tenant_id=None, mode="full", is_watched=False, now=now)
+        values = {"message": "Xero no longer accepts the sign-in.", "exit_code": 4}
+        finish_run(database, run_id, status="failed", now=now, values=values)
+
+
+def configure_mail(home, smtp):
+    change_config(
+        home,
+        {
+            "sync.name": "Smith & Co",
+            "notify.email": "ann@firm.example",
+            "smtp.host": smtp.host,
+            "smtp.port": smtp.port,
+            "smtp.security": smtp.security,
+            "smtp.from": smtp.sender,
+        },
+    )
+
+
+def test_the_watchman_is_silent_before_there_is_anything_to_watch(home, capfd):
+    assert run(["notify"]) == 0
+    assert capfd.readouterr() == ("", "")
+    assert not home.database_file.exists()
+
+
+@pytest.mark.usefixtures("failing_sync")
+def test_the_watchman_sends_the_email_that_is_due_once_and_in_silence(home, capfd):
+    mailbox = Mailbox()
+    with serve(mailbox) as smtp:
+        configure_mail(home, smtp)
+        assert [run(["notify"]), run(["notify"])] == [0, 0]
+    assert [message["Subject"] for message in mailbox.read()] == ["Smith & Co: the sync needs a person to sign in"]
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.usefixtures("failing_sync")
+def test_an_email_that_is_due_and_cannot_be_sent_is_one_line_on_standard_error(home, capfd):
+    smtp = SmtpSettings(host="127.0.0.1", port=1, security="none", sender="sync@firm.example")
+    configure_mail(home, smtp)
+    assert run(["notify"]) == 0
+    printed = capfd.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("No e-mail could be sent: The mail server 127.0.0.1 cannot be reached on port 1.")
+    assert printed.err.count("\n") == 1
+
+
+@pytest.mark.usefixtures("failing_sync")
+def test_a_mail_password_behind_a_shut_keyring_is_one_line_on_standard_error(home, capfd):
+    configure_mail(home, SmtpSettings(host="localhost", port=1, security="none", sender="sync@firm.example"))
+    with serve(Mailbox()) as smtp:
+        change_config(home, {"smtp.host": smtp.host, "smtp.port": smtp.port, "smtp.username": "sync"})
+        assert run(["notify"]) == 0
+    assert capfd.readouterr().err == (
+        "No e-mail could be sent: The password of the mail server could not be read. Run: xpmsync configure\n"
+    )
+
+
+def test_a_keyring_that_is_shut_is_left_to_the_hourly_run_to_tell(home, capfd):
+    change_config(home, {"sync.tenant_id": "3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11", "xero.client_id": "ABC"})
+    assert run(["notify"]) == 4
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.usefixtures("failing_sync")
+def test_a_dry_run_prints_the_email_and_neither_sends_nor_reserves_it(home, capfd):
+    configure_mail(home, SmtpSettings(host="127.0.0.1", port=1, security="none", sender="sync@firm.example"))
+    assert run(["notify", "--dry-run"]) == 0
+    assert "Subject: Smith & Co: the sync needs a person to sign in\n" in capfd.readouterr().out
+    with open_database(home.database_file) as database:
+        assert statuses(database) == []
+
+
+def test_a_dry_run_of_a_healthy_sync_says_that_nothing_is_due(home, capfd):
+    assert run(["notify", "--dry-run"]) == 0
+    assert capfd.readouterr().out == "Nothing is due: the sync is well.\n"
+    assert not home.database_file.exists()
+
+
+def test_a_test_email_arrives_and_does_not_use_up_the_day(home, capfd):
+    mailbox = Mailbox()
+    with serve(mailbox) as smtp:
+        configure_mail(home, smtp)
+        assert run(["notify", "--test"]) == 0
+    assert mailbox.read()[0]["Subject"] == "Smith & Co: a test of the e-mail about the sync"
+    assert "ann@firm.example" in capfd.readouterr().out
+    assert not home.database_file.exists()
+
+
+def test_a_test_email_without_mail_settings_names_the_command_that_sets_them(home, capfd):
+    assert run(["notify", "--test"]) == 5
+    assert capfd.readouterr().err == "smtp.host is not set yet.\nRun: xpmsync configure.\n"
+    assert not home.config_file.exists()

@@ -138,7 +138,8 @@ def _name_record(row: Row) -> str:
 
 
 def _render_history(row: Row) -> str:
-    text = f"since {render_time(row['first_seen_at'])}, seen {render_count(row['times_seen'], 'time')}"
+    times = "once" if row["times_seen"] == 1 else f"{row['times_seen']:,} times"
+    text = f"since {render_time(row['first_seen_at'])}, seen {times}"
     return f"{text}, resolved {render_time(row['resolved_at'])}" if row["resolved_at"] else text
 
 

@@ -1,0 +1,132 @@
+"""``xpmsync notify``: the watchman, for every ten minutes. Silent unless something cannot be told in any other way."""
+
+import logging
+import os
+import socket
+from datetime import UTC, datetime
+from typing import Final
+
+import click
+
+from xpmsync.cli.screen import clean, is_watched, open_console, print_text
+from xpmsync.config import Config, read_config, require
+from xpmsync.errors import XpmsyncError
+from xpmsync.home import Home, find_home, load_home_id, prepare_home
+from xpmsync.log import open_log
+from xpmsync.notify import Health, Outcome, find_trouble, render_email, render_readable, render_test_email, send_email
+
+log = logging.getLogger(__name__)
+
+REMARKS: Final = {
+    Outcome.NOTHING_DUE: "Nothing is due: the sync is well.",
+    Outcome.TOLD_ALREADY: "Nothing is due: somebody was told within the last 24 hours.",
+    Outcome.SENT: "The e-mail is sent.",
+}
+
+
+@click.command()
+@click.option("--test", "is_test", is_flag=True, help="Send an e-mail that proves that e-mails arrive.")
+@click.option("--dry-run", is_flag=True, help="Print the e-mail instead of sending it.")
+def command(*, is_test: bool, dry_run: bool) -> int:
+    """Look after the sync: send the e-mail that is due, at most one in 24 hours.
+
+    Cron runs this every ten minutes (see crontab.example). It also finishes a renewal of the sign-in that a crash left
+    half done. Prints nothing unless a person is watching, or an e-mail is due and cannot be sent.
+    """
+    home = find_home(os.environ)
+    prepare_home(home)
+    open_log(home)
+    config = read_config(home)
+    if is_test:
+        _test(home, config, dry_run=dry_run)
+        return 0
+    if dry_run:
+        _show_due(home, config)
+        return 0
+    exit_code = _finish_sign_in(home, config)
+    _tell(home, config)
+    return exit_code
+
+
+def _test(home: Home, config: Config, *, dry_run: bool) -> None:
+    settings = require(config.smtp, "smtp.host")
+    message = render_test_email(config, datetime.now(UTC), socket.gethostname())
+    if dry_run:
+        click.echo(render_readable(message))
+        return
+    password = _read_mail_password(home, config)
+    send_email(settings, password, message)
+    print_text(
+        open_console(), f"An e-mail is on its way to {config.notify.email}. If it does not arrive, look into spam."
+    )
+
+
+def _show_due(home: Home, config: Config) -> None:
+    now = datetime.now(UTC)
+    trouble = find_trouble(_load_health(home), now)
+    if trouble is None:
+        print_text(open_console(), REMARKS[Outcome.NOTHING_DUE])
+    else:
+        click.echo(render_readable(render_email(config, trouble, now, socket.gethostname())))
+
+
+def _load_health(home: Home) -> Health:
+    from xpmsync.active.database import open_database  # noqa: PLC0415 - slow to load
+    from xpmsync.watchman import load_health  # noqa: PLC0415 - slow to load
+
+    if not home.database_file.exists():
+        return Health(first_run_at=None, last_success_at=None)
+    with open_database(home.database_file) as database:
+        return load_health(database)
+
+
+def _tell(home: Home, config: Config) -> None:
+    from xpmsync.active.database import open_database  # noqa: PLC0415 - slow to load
+    from xpmsync.watchman import tell  # noqa: PLC0415 - slow to load
+
+    if find_trouble(_load_health(home), datetime.now(UTC)) is None:
+        outcome, remark = Outcome.NOTHING_DUE, None  # neither keyring nor reservation is touched
+    else:
+        try:
+            password = _read_mail_password(home, config)
+        except XpmsyncError as error:
+            log.warning("the mail password cannot be read: %s (%s)", error.happened, error.details)
+            password = None
+        with open_database(home.database_file) as database:
+            telling = tell(database, config, password=password, now=lambda: datetime.now(UTC))
+        outcome, remark = telling.outcome, telling.remark
+    if remark:
+        click.echo(clean(remark), err=True)
+    elif is_watched():
+        print_text(open_console(), REMARKS[outcome])
+
+
+def _read_mail_password(home: Home, config: Config) -> str | None:
+    from xpmsync.xpm.vault import open_vault  # noqa: PLC0415 - keyring is slow to load
+
+    if config.smtp is None or config.smtp.username is None:
+        return None
+    return open_vault(load_home_id(home), config.keyring).read("smtp-password")
+
+
+def _finish_sign_in(home: Home, config: Config) -> int:
+    """Finish a renewal of the sign-in that was left half done.
+
+    What goes wrong here is the hourly run's to tell; saying it every ten minutes as well would make it no clearer.
+    """
+    from xpmsync.xpm.tokens import open_tokens  # noqa: PLC0415 - keyring and requests are slow to load
+    from xpmsync.xpm.vault import open_vault  # noqa: PLC0415 - keyring and requests are slow to load
+
+    if config.sync.tenant_id is None:
+        return 0
+    try:
+        tokens = open_tokens(home, config, open_vault(load_home_id(home), config.keyring))
+        if tokens.is_pending():
+            tokens.finish_pending()
+            log.info("finished a renewal of the sign-in that was left half done")
+    except XpmsyncError as error:
+        log.warning("the sign-in could not be looked after: %s (%s)", error.happened, error.details)
+        if is_watched():
+            click.echo(f"{error.happened} {error.remedy}", err=True)
+        return error.exit_code
+    return 0
