@@ -77,6 +77,19 @@ def load_listed_staff(database: Database) -> list[sqlite3.Row]:
     return database.connection.execute("SELECT * FROM xpm_staff WHERE vanished_at IS NULL ORDER BY uuid").fetchall()
 
 
+def find_staff(database: Database, staff_uuid: str) -> sqlite3.Row | None:
+    """A staff member whom XPM lists, once listed, or names for a client: uuid, name, and whether listed now."""
+    row: sqlite3.Row | None = database.connection.execute(
+        "SELECT uuid, name, is_listed FROM ("
+        "  SELECT uuid, name, vanished_at IS NULL AS is_listed, 1 AS place FROM xpm_staff"
+        "  UNION ALL SELECT account_manager_uuid, account_manager_name, false, 2 FROM xpm_clients"
+        "  UNION ALL SELECT job_manager_uuid, job_manager_name, false, 3 FROM xpm_clients"
+        ") WHERE uuid = ? ORDER BY place LIMIT 1",
+        (staff_uuid,),
+    ).fetchone()
+    return row
+
+
 def load_group_names(database: Database) -> dict[str, str | None]:
     """Every group that XPM ever named."""
     return dict(database.connection.execute("SELECT uuid, name FROM xpm_groups").fetchall())

@@ -1,6 +1,6 @@
 """Active's users. What is written here is written as told; who may change what is the rules' business."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from xpmsync.active.database import Database
 from xpmsync.records import User
@@ -39,4 +39,22 @@ def release_emails(database: Database, user_ids: Sequence[str]) -> None:
     """Let go of the e-mail addresses of users that are given others at once, so that two can swap theirs."""
     database.connection.executemany(
         "UPDATE users SET email = id, email_key = NULL WHERE id = ?", [(user_id,) for user_id in user_ids]
+    )
+
+
+def load_modules(database: Database) -> dict[str, tuple[str, ...]]:
+    """User to the modules they may use; users without one are left out."""
+    modules: dict[str, tuple[str, ...]] = {}
+    for user_id, module in database.connection.execute(
+        "SELECT user_id, module FROM user_modules ORDER BY user_id, module"
+    ):
+        modules[user_id] = (*modules.get(user_id, ()), module)
+    return modules
+
+
+def save_modules(database: Database, user_id: str, modules: Iterable[str]) -> None:
+    """Give a user these modules in place of the earlier ones."""
+    database.connection.execute("DELETE FROM user_modules WHERE user_id = ?", (user_id,))
+    database.connection.executemany(
+        "INSERT INTO user_modules (user_id, module) VALUES (?, ?)", [(user_id, module) for module in modules]
     )
