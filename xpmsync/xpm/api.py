@@ -6,6 +6,7 @@ what a record means.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,11 +16,13 @@ from xpmsync.errors import Refused
 from xpmsync.records import Record, RecordShape
 from xpmsync.xpm.answers import NotFound
 from xpmsync.xpm.http import Call, Gateway
-from xpmsync.xpm.xml import parse_records
+from xpmsync.xpm.xml import ErrorReported, parse_records
 
 PRACTICE_MANAGER: Final = "PRACTICEMANAGER"
 """The type of tenant that is a practice in Practice Manager. (One in Xero HQ is a `PRACTICE`.)"""
 BASE: Final = "practicemanager/3.1"
+UNKNOWN_CLIENT: Final = re.compile(r"\binvalid\b.*\bidentifier\b|\bnot found\b|\bdoes not exist\b", re.IGNORECASE)
+"""How Practice Manager may word that it knows no client of an id (unknown; another error must not be taken for it)."""
 
 Take = Callable[[Iterator[Record]], None]
 
@@ -42,7 +45,7 @@ def fetch_connections(gateway: Gateway) -> list[Connection]:
     body = gateway.fetch(Call("connections", "application/json"), b"".join)
     try:
         return [_read_connection(values) for values in json.loads(body)]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         raise Refused(
             "Xero's list of connections cannot be read.",
             "If the next runs say the same, compare api_url in config.toml with config.example.toml.",
@@ -89,6 +92,10 @@ class PracticeManager:
             self._fetch(f"client.api/get/{uuid}", single, take)
         except NotFound:
             return None
+        except ErrorReported as error:
+            if UNKNOWN_CLIENT.search(error.description):
+                return None
+            raise
         return found[0] if found else None
 
     def _fetch(self, path: str, shape: RecordShape, take: Take, parameters: dict[str, str] | None = None) -> None:
@@ -100,7 +107,7 @@ def _read_connection(values: dict[str, Any]) -> Connection:
     created_at = values.get("createdDateUtc")
     return Connection(
         id=values["id"],
-        tenant_id=values["tenantId"],
+        tenant_id=values["tenantId"].lower(),
         tenant_type=values["tenantType"],
         tenant_name=values.get("tenantName"),
         auth_event_id=values.get("authEventId"),

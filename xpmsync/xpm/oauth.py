@@ -19,7 +19,7 @@ from requests.auth import HTTPBasicAuth
 from requests_oauthlib import OAuth2Session
 
 from xpmsync.config import XeroSettings, is_loopback, require
-from xpmsync.errors import ConfigurationError, PassingTrouble, Refused
+from xpmsync.errors import ConfigurationError, PassingTrouble, Refused, SignInNeeded
 from xpmsync.xpm.deadline import OutOfTime, call_within
 
 CONNECT_AND_READ_SECONDS: Final = (10.0, 30.0)
@@ -33,7 +33,7 @@ logging.getLogger("requests_oauthlib.oauth2_session").addFilter(lambda _: False)
 
 
 class InvalidGrant(Exception):
-    """Xero does not know this code or refresh token any more; what that means is for ``tokens`` to decide."""
+    """Xero does not know this refresh token any more; what that means is for ``tokens`` to decide."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Consent:
     address: str
     state: str = field(repr=False)
     redeem: Callable[[str], Grant] = field(repr=False)
-    """Exchange the code that came back; raises InvalidGrant when Xero does not accept it."""
+    """Exchange the code that came back."""
 
 
 @dataclass(frozen=True)
@@ -74,16 +74,22 @@ class IdentityClient:
         session.scope = None  # otherwise a grant of more scopes than asked for would be raised as a Warning
 
         def redeem(code: str) -> Grant:
-            return self._ask(
-                session,
-                lambda url: session.fetch_token(
-                    url,
-                    code=code,
-                    auth=self._basic(),
-                    include_client_id=self.client_secret is None,
-                    timeout=CONNECT_AND_READ_SECONDS,
-                ),
-            )
+            try:
+                return self._ask(
+                    session,
+                    lambda url: session.fetch_token(
+                        url,
+                        code=code,
+                        auth=self._basic(),
+                        include_client_id=self.client_secret is None,
+                        timeout=CONNECT_AND_READ_SECONDS,
+                    ),
+                )
+            except InvalidGrant:
+                raise SignInNeeded(
+                    "Xero does not accept what the browser brought back; it serves once, for five minutes.",
+                    "Run again: xpmsync connect",
+                ) from None
 
         return Consent(address.replace(_as_https(login), login, 1), state, redeem)
 

@@ -299,6 +299,22 @@ class Tokens:
         return grant.access_token
 
 
+@dataclass(frozen=True)
+class TrialTokens:
+    """A sign-in that is not proven yet: used, but kept nowhere, so that it cannot take an older one's place."""
+
+    grant: Grant
+
+    def access_token(self) -> str:
+        """The one that came with the grant."""
+        return self.grant.access_token
+
+    def renew(self, rejected_access_token: str) -> str:
+        """There is no other one."""
+        del rejected_access_token
+        raise SignInNeeded("Xero does not accept the sign-in that it has just given.", f"Try again. {CONNECT}")
+
+
 def open_tokens(
     home: Home, config: Config, vault: Vault, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
 ) -> Tokens:

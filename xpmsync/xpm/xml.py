@@ -24,6 +24,17 @@ class CutShort(PassingTrouble):
     """The answer ended before its end; asked again, it may come whole."""
 
 
+class ErrorReported(Refused):
+    """Practice Manager answers with an error of its own, in `description`, under a status that says all is well."""
+
+    def __init__(self, description: str) -> None:
+        super().__init__(
+            f"Xero Practice Manager reports an error: {description or 'without a description'}",
+            "If the next runs say the same, look in Practice Manager for what it names, or ask Xero's support.",
+        )
+        self.description = description
+
+
 class Unreadable(Refused):
     """The answer is not what Practice Manager answers."""
 
@@ -44,7 +55,7 @@ _Plan = Mapping[str, "int | _ListPlan | _Plan"]
 def parse_records(chunks: Iterable[bytes], shape: RecordShape) -> Iterator[Record]:
     """Each record of an answer, as soon as it has arrived.
 
-    Raises Refused where Xero says ERROR, Unreadable where this is no such answer, CutShort where it is half of one.
+    Raises ErrorReported where Xero says so, Unreadable where this is no such answer, CutShort where it is half of one.
     """
     *containers, tag = shape.path.split("/")
     parents = [*reversed(containers), ROOT]
@@ -95,10 +106,7 @@ def _check_outcome(root: _Element, outcome: Mapping[str, str]) -> None:
     if is_answer and status == "OK":
         return
     if is_answer and status == "ERROR":
-        raise Refused(
-            f"Xero Practice Manager reports an error: {outcome.get('ErrorDescription') or 'without a description'}",
-            "If the next runs say the same, look in Practice Manager for what it names, or ask Xero's support.",
-        )
+        raise ErrorReported(outcome.get("ErrorDescription", ""))
     raise Unreadable(
         "Xero's answer is not one of Practice Manager's.",
         "If the next runs say the same, compare api_url in config.toml with config.example.toml.",

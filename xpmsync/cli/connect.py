@@ -1,0 +1,260 @@
+"""``xpmsync connect``: the sign-in at Xero, the choice of the practice, and the proof that it works.
+
+Nothing that stood before is replaced until the new sign-in has been proven with a real call.
+"""
+
+import os
+import sys
+import threading
+import time
+import webbrowser
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import click
+
+from xpmsync.cli.screen import ask, choose, clean, is_watched, open_console, render_count
+from xpmsync.config import Config, change_config, check_setting, read_config, require
+from xpmsync.errors import ConfigurationError, Refused, SignInNeeded
+from xpmsync.home import Home, find_home, load_home_id, prepare_home
+from xpmsync.log import open_log
+from xpmsync.records import Record, RecordShape
+from xpmsync.xpm.callback import Reply, listen, read_reply
+
+if TYPE_CHECKING:
+    from xpmsync.xpm.api import Connection
+    from xpmsync.xpm.oauth import Consent, Grant, IdentityClient
+
+WAIT_SECONDS: Final = 300.0
+UNLOCK_SECONDS: Final = 120.0
+"""For a keyring that asks the person for its password first."""
+PROOF_SECONDS: Final = 120.0
+APPS_PAGE: Final = "https://developer.xero.com/app/manage"
+STAFF_NAMES: Final = RecordShape("StaffList/Staff", {"UUID": "uuid", "Name": "name"})
+
+
+@click.command()
+@click.option("--tenant", metavar="ID", help="Which practice, where you may use several: its id, or its name.")
+@click.option("--no-browser", is_flag=True, help="Print the address, and read the one that Xero redirects to.")
+@click.option("--client-secret-stdin", is_flag=True, help="Read the app's client secret from standard input.")
+@click.option(
+    "--wait",
+    "wait_seconds",
+    metavar="SECONDS",
+    type=click.FloatRange(min=1),
+    default=WAIT_SECONDS,
+    help="How long to wait for the browser (5 minutes).",
+)
+def command(*, tenant: str | None, no_browser: bool, client_secret_stdin: bool, wait_seconds: float) -> None:
+    """Sign in at Xero and choose the practice.
+
+    Opens the browser on Xero's page. On a server use --no-browser: open the address that is printed on any computer,
+    and paste the address that the browser ends on.
+    """
+    # The network's libraries are slow to load.
+    from xpmsync.xpm.oauth import IdentityClient  # noqa: PLC0415
+    from xpmsync.xpm.tokens import open_tokens  # noqa: PLC0415
+    from xpmsync.xpm.vault import open_vault  # noqa: PLC0415
+
+    home = find_home(os.environ)
+    prepare_home(home)
+    open_log(home)
+    config = read_config(home)
+    vault = open_vault(load_home_id(home), config.keyring, patience_seconds=UNLOCK_SECONDS)
+    secret = vault.read("client-secret")  # opens the keyring now, rather than after the person has signed in
+    client_id, new_secret = _ask_for_app(config, client_secret_stdin=client_secret_stdin)
+    if new_secret is not None:
+        secret = new_secret or None
+    settings = replace(config.xero, client_id=client_id)
+
+    client = IdentityClient(settings, secret)
+    grant = _sign_in_by_hand(client) if no_browser else _sign_in_with_browser(client, wait_seconds)
+    _check_scopes(settings.scopes, grant)
+    practice, staff_count = _prove(home, config, grant, tenant)
+
+    if new_secret:
+        vault.write("client-secret", new_secret)
+    elif new_secret is not None:
+        vault.forget("client-secret")
+    open_tokens(home, config, vault).save_sign_in(grant, practice_name=practice.tenant_name)
+    change_config(
+        home,
+        {
+            "xero.client_id": client_id,
+            "sync.tenant_id": practice.tenant_id,
+            "keyring.backend": vault.backend_name,
+        },
+    )
+    click.echo(f"Connected to {_name(practice)}: {render_count(staff_count, 'staff member')} can be read.")
+    click.echo(f"The sign-in is kept in {vault.description}.")
+    click.echo("Next: xpmsync configure")
+
+
+def _ask_for_app(config: Config, *, client_secret_stdin: bool) -> tuple[str, str | None]:
+    """The app's client id, and its client secret where it is told now: empty for an app that has none."""
+    client_id = config.xero.client_id
+    is_new = client_id is None and sys.stdin.isatty()
+    if is_new:
+        click.echo(f"The app's client id and client secret are on its page at {APPS_PAGE}", err=True)
+        client_id = ask("Client id", lambda value: str(check_setting("xero.client_id", value)))
+    client_id = require(client_id, "xero.client_id")
+    if not (is_new or client_secret_stdin):
+        return client_id, None
+    return client_id, _read_secret_line("Client secret (press Enter if the app has none)")
+
+
+def _sign_in_with_browser(client: "IdentityClient", wait_seconds: float) -> "Grant":
+    consent = client.ask_for_consent()
+    with listen(client.settings.redirect_uri, consent.state) as listener:
+        click.echo("Your browser opens on Xero's page: sign in there, choose the practice, and press “Allow access”.")
+        click.echo("If no browser opens, go to this address:\n")
+        click.echo(consent.address)
+        # In a thread: some browsers come back only when they are closed.
+        threading.Thread(target=webbrowser.open, args=(consent.address,), daemon=True).start()
+        return _redeem(consent, listener.wait(wait_seconds) or _explain_silence(client, wait_seconds))
+
+
+def _sign_in_by_hand(client: "IdentityClient") -> "Grant":
+    consent = client.ask_for_consent()
+    click.echo("Open this address in a browser on any computer, sign in, and press “Allow access”:\n", err=True)
+    click.echo(consent.address)
+    sys.stdout.flush()
+    click.echo(
+        f"\nThe browser then tries to open {client.settings.redirect_uri}?… and may show an error; that is all right."
+        "\nCopy the whole address from its address bar, and paste it here. (It is not shown.)",
+        err=True,
+    )
+    reply = read_reply(_read_secret_line("Address"), consent.state)
+    if reply is None:
+        raise SignInNeeded(
+            "What was pasted is not the address that this sign-in ends on.",
+            "Run xpmsync connect --no-browser again, open the new address, and paste the whole address it ends on.",
+        )
+    return _redeem(consent, reply)
+
+
+def _redeem(consent: "Consent", reply: Reply) -> "Grant":
+    if reply.code:
+        return consent.redeem(reply.code)
+    if reply.error == "access_denied":
+        raise SignInNeeded(
+            "Access was not allowed: “Cancel” was pressed on Xero's page. Nothing has changed.",
+            "To connect after all, run xpmsync connect again and press “Allow access”.",
+        )
+    raise Refused(
+        f"Xero has refused the sign-in ({clean(reply.error)}).",
+        f"Compare the app's page at {APPS_PAGE} with config.toml, then run xpmsync connect again.",
+    )
+
+
+def _explain_silence(client: "IdentityClient", wait_seconds: float) -> NoReturn:
+    """Some mistakes end on a page of Xero's, and the program hears nothing: its time-out has to name them."""
+    scopes = " ".join(client.settings.scopes)
+    raise SignInNeeded(
+        f"The browser has not come back within {wait_seconds / 60:.0f} minutes. Nothing has changed."
+        if wait_seconds >= 60  # noqa: PLR2004 - a minute
+        else f"The browser has not come back within {wait_seconds:.0f} seconds. Nothing has changed.",
+        f"If Xero showed an error instead of asking for access, it is put right on the app's page at {APPS_PAGE}:\n"
+        f"  - “Invalid redirect_uri”: register {client.settings.redirect_uri} there, letter by letter.\n"
+        f"  - “Invalid scope”: the app has not been granted all of: {scopes}\n"
+        f"  - “Unknown client”: xero.client_id in config.toml is not the client id shown there.\n"
+        "Then run xpmsync connect again. Where no browser can open, use: xpmsync connect --no-browser",
+    )
+
+
+def _check_scopes(asked: Collection[str], grant: "Grant") -> None:
+    """Xero may grant more than was asked for, by earlier consents; less is of no use."""
+    granted = set(grant.scopes)
+    broad = {scope for scope in asked if scope.startswith("practicemanager.") and "practicemanager" in granted}
+    missing = [scope for scope in asked if scope not in granted | broad]
+    if missing or not grant.refresh_token:
+        raise Refused(
+            f"Xero has granted less than was asked for. Missing: {', '.join(missing) or 'offline_access'}. Nothing has"
+            " changed.",
+            f"Ask Xero to allow it for the app (its page is at {APPS_PAGE}), then run xpmsync connect again.",
+        )
+
+
+def _prove(home: Home, config: Config, grant: "Grant", tenant: str | None) -> tuple["Connection", int]:
+    """Choose the practice and ask it one real question; returns it, and how many staff members it has."""
+    from xpmsync.xpm.api import PracticeManager, fetch_connections  # noqa: PLC0415 - slow to load
+    from xpmsync.xpm.http import Gateway  # noqa: PLC0415
+    from xpmsync.xpm.tokens import TrialTokens  # noqa: PLC0415
+
+    gateway = Gateway(
+        config.xero.api_url,
+        TrialTokens(grant),
+        now=lambda: datetime.now(UTC),
+        monotonic=time.monotonic,
+        sleep=time.sleep,
+        deadline=time.monotonic() + PROOF_SECONDS,
+    )
+    # A home with a database belongs to its practice.
+    settled_id = config.sync.tenant_id if home.database_file.exists() else None
+    staff: list[Record] = []
+
+    def take(records: Iterator[Record]) -> None:
+        staff[:] = records
+
+    with closing(gateway):
+        practice = _choose_practice(fetch_connections(gateway), tenant, settled_id)
+        PracticeManager(gateway, practice.tenant_id).fetch_staff(STAFF_NAMES, take)
+    return practice, len(staff)
+
+
+def _choose_practice(connections: Iterable["Connection"], tenant: str | None, settled_id: str | None) -> "Connection":
+    """The practice that was named, or is this home's already, or is the only one, or is asked for."""
+    from xpmsync.xpm.answers import PERMISSION  # noqa: PLC0415 - slow to load
+    from xpmsync.xpm.api import PRACTICE_MANAGER  # noqa: PLC0415
+
+    practices = [connection for connection in connections if connection.tenant_type == PRACTICE_MANAGER]
+    if not practices:
+        raise Refused(
+            "You have signed in, but Xero offers no practice of Xero Practice Manager to connect.",
+            "You need a staff permission: in Practice Manager, under Business > Settings > Staff > your name >"
+            f" Permissions > Practice Administration, tick {PERMISSION}. Then run xpmsync connect again, and choose the"
+            " practice on Xero's page.",
+        )
+    wanted = tenant or settled_id
+    named = [practice for practice in practices if wanted and _is_named(practice, wanted)]
+    if tenant and len(named) != 1:
+        count = "no practice" if not named else f"{len(named)} practices"
+        raise click.UsageError(
+            f"You have connected {count} called {tenant!r}. Use one of these ids:\n{_list(practices)}"
+        )
+    candidates = named or practices
+    if len(candidates) == 1:
+        chosen = candidates[0]
+    elif is_watched():
+        console = open_console()
+        chosen = candidates[choose(console, "Which practice", [_name(practice) for practice in candidates])]
+    else:
+        raise click.UsageError(f"You have connected several practices. Choose one with --tenant:\n{_list(candidates)}")
+    if settled_id and chosen.tenant_id != settled_id:
+        raise ConfigurationError(
+            f"This home holds the data of another practice than {_name(chosen)}. Nothing has changed.",
+            "Each practice needs a home of its own: set XPMSYNC_HOME to another folder, and run xpmsync connect there.",
+        )
+    return chosen
+
+
+def _is_named(practice: "Connection", wanted: str) -> bool:
+    return wanted.casefold() in (practice.tenant_id, (practice.tenant_name or "").casefold())
+
+
+def _name(practice: "Connection") -> str:
+    return f"“{clean(practice.tenant_name)}”" if practice.tenant_name else f"the practice {practice.tenant_id}"
+
+
+def _list(practices: Iterable["Connection"]) -> str:
+    return "\n".join(f"  {practice.tenant_id}  {clean(practice.tenant_name or '')}".rstrip() for practice in practices)
+
+
+def _read_secret_line(question: str) -> str:
+    """A line that the terminal does not show, or the next line of a pipe."""
+    if sys.stdin.isatty():
+        return str(click.prompt(question, hide_input=True, default="", show_default=False, err=True)).strip()
+    return sys.stdin.readline().strip()

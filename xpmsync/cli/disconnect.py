@@ -1,0 +1,82 @@
+"""``xpmsync disconnect``: ends the connection at Xero and forgets the sign-in. The data stays.
+
+Works when Xero cannot be reached or no longer knows the sign-in: what cannot be ended there is said, and forgotten here
+all the same.
+"""
+
+import os
+import time
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from xpmsync.config import Config, read_config
+from xpmsync.errors import KeyringTrouble, XpmsyncError
+from xpmsync.home import find_home, load_home_id, prepare_home
+from xpmsync.log import open_log
+
+if TYPE_CHECKING:
+    from xpmsync.xpm.tokens import Tokens
+
+PATIENCE_SECONDS: Final = 60.0
+UNLOCK_SECONDS: Final = 120.0
+
+
+@click.command()
+@click.option("--revoke", is_flag=True, help="End all of your connections to this app at Xero, not this one alone.")
+def command(*, revoke: bool) -> None:
+    """End the connection at Xero and forget the sign-in.
+
+    The data stays, and so do the settings; xpmsync connect signs in again.
+    """
+    # The network's libraries are slow to load.
+    from xpmsync.xpm.tokens import open_tokens  # noqa: PLC0415
+    from xpmsync.xpm.vault import open_vault  # noqa: PLC0415
+
+    home = find_home(os.environ)
+    prepare_home(home)
+    open_log(home)
+    config = read_config(home)
+    vault = open_vault(load_home_id(home), config.keyring, patience_seconds=UNLOCK_SECONDS)
+    if vault.read("sign-in") is None:
+        click.echo("xpmsync is not connected to Xero.")
+        return
+    tokens = open_tokens(home, config, vault)
+    try:
+        if revoke:
+            tokens.revoke()
+        else:
+            _end_connection(config, tokens)
+    except KeyringTrouble:
+        raise  # what it holds could not be forgotten either
+    except XpmsyncError as error:
+        click.echo(error.happened, err=True)
+        click.echo(
+            "So the connection could not be ended at Xero. To end it there: in Xero, open Settings > Connected apps.",
+            err=True,
+        )
+    else:
+        click.echo("The connection has been ended at Xero.")
+    tokens.forget()
+    click.echo("The sign-in has been forgotten; the data stays. To connect again: xpmsync connect")
+
+
+def _end_connection(config: Config, tokens: "Tokens") -> None:
+    """Remove this practice's connection alone: revoking would end the user's others to the app as well."""
+    from xpmsync.xpm.api import delete_connection, fetch_connections  # noqa: PLC0415 - slow to load
+    from xpmsync.xpm.http import Gateway  # noqa: PLC0415
+
+    gateway = Gateway(
+        config.xero.api_url,
+        tokens,
+        now=lambda: datetime.now(UTC),
+        monotonic=time.monotonic,
+        sleep=time.sleep,
+        deadline=time.monotonic() + PATIENCE_SECONDS,
+    )
+    with closing(gateway):
+        for connection in fetch_connections(gateway):
+            if connection.tenant_id == config.sync.tenant_id:
+                delete_connection(gateway, connection.id)
