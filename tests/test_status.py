@@ -1,0 +1,129 @@
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from xpmsync.active.database import open_database
+from xpmsync.active.runs import finish_run, start_run
+from xpmsync.cli import run
+from xpmsync.config import change_config
+from xpmsync.home import find_home
+from xpmsync.sandbox import Practice
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+TENANT = "3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11"
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("XPMSYNC_HOME", str(tmp_path))
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+    return find_home({"XPMSYNC_HOME": str(tmp_path)})
+
+
+@pytest.fixture
+def show(capsys):
+    """Runs the command; gives its lines, without the blanks around them, or its document."""
+
+    def call(*arguments):
+        assert run(["status", *arguments]) == 0
+        printed = capsys.readouterr()
+        assert printed.err == ""
+        if arguments:
+            return json.loads(printed.out)
+        assert max(map(len, printed.out.splitlines())) <= 80
+        return [" ".join(line.split()) for line in printed.out.splitlines() if line.strip()]
+
+    return call
+
+
+def record(home, *, hours_ago, status="succeeded", mode="full", **values):
+    moment = NOW - timedelta(hours=hours_ago)
+    with open_database(home.database_file) as database:
+        run_id = start_run(database, tenant_id=None, mode=mode, is_watched=False, now=moment)
+        finish_run(database, run_id, status=status, now=moment, values=values)
+
+
+def wall(moment):
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def test_a_new_home_is_calm_and_names_the_first_command(show, home):
+    assert show() == [
+        "Xero Practice Manager",
+        "Connected to nothing yet; run: xpmsync connect",
+        "Last success none yet",
+        "Next full run the first run",
+        "Open problems 0 errors, 0 warnings",
+        "Xero's limit unknown",
+    ]
+    assert list(home.data_folder.iterdir()) == []
+
+
+def test_the_connection_the_runs_and_what_is_open_are_shown_without_a_call_to_xero(show, make_firm):
+    firm = make_firm(Practice.generate(clients=30, staff=5, seed=7))
+    summary = firm.sync()
+    firm.sync()
+    asked = len(firm.sandbox.requests)
+    lines = show()
+    assert "Connected to Test" in lines
+    assert any(line.startswith("By the Xero user ") for line in lines)
+    assert f"Open problems {summary.errors} errors, {summary.warnings} warnings" in " ".join(lines).replace(
+        "1 warning ", "1 warnings "
+    )
+    assert any(line.startswith("Xero's limit 4,9") and line.endswith("calls of the day left") for line in lines)
+    created = summary.users.created + summary.clients.created
+    assert lines[-2].endswith(f"full succeeded 0 0 {summary.errors + summary.warnings}")
+    assert lines[-1].endswith(f"full succeeded {created} 0 {summary.errors + summary.warnings}")
+    assert len(firm.sandbox.requests) == asked
+
+
+def test_a_keyring_that_is_shut_hides_the_sign_in_and_nothing_else(show, home):
+    change_config(home, {"sync.tenant_id": TENANT, "xero.client_id": "ABC"})
+    record(home, hours_ago=2, clients_created=3)
+    lines = show()
+    assert any(line.startswith("Connected to unknown: ") for line in lines)
+    assert f"Practice id {TENANT}" in lines
+    assert f"Last success {wall(NOW - timedelta(hours=2))}, 2 hours ago" in lines
+    assert show("--json")["connection"]["state"] == "unknown"
+
+
+def test_the_last_runs_stand_newest_first_and_say_why_the_last_one_failed(show, home):
+    record(home, hours_ago=30, clients_created=12_345, clients_updated=1_234, users_created=40, problems=17)
+    for hours_ago in (5, 4, 3):
+        record(home, hours_ago=hours_ago, mode="incremental", clients_updated=1_234, users_updated=1, problems=5)
+    record(home, hours_ago=2, status="interrupted", mode="incremental")
+    record(home, hours_ago=1, status="failed", mode="incremental", message="Xero cannot be reached.", exit_code=6)
+    lines = show()
+    numbers = [line.split()[0] for line in lines if line[0].isdigit()]
+    assert numbers == ["6", "5", "4", "3", "2"]
+    assert lines[-2].split()[0] == "2"
+    assert lines[-1] == "Run 6: Xero cannot be reached."
+    assert f"Next full run by {wall(NOW - timedelta(hours=6))}" in lines
+
+
+def test_json_has_stable_keys_and_utc_times(show, home):
+    record(home, hours_ago=1, day_calls_remaining=4_990)
+    document = show("--json")
+    assert list(document) == [
+        "sync",
+        "tenant_id",
+        "connection",
+        "last_success_at",
+        "next_full_run_by",
+        "open_errors",
+        "open_warnings",
+        "day_calls_remaining",
+        "runs",
+    ]
+    assert document["day_calls_remaining"] == 4_990
+    assert document["next_full_run_by"] == (NOW + timedelta(hours=23)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert document["runs"][0]["status"] == "succeeded"
+
+
+def test_a_renewal_that_was_cut_off_is_shown(show, make_firm):
+    firm = make_firm(Practice())
+    (key,) = firm.sandbox.keychain.passwords
+    stored = json.loads(firm.sandbox.keychain.passwords[key])
+    firm.sandbox.keychain.passwords[key] = json.dumps(stored | {"intent_at": "2026-11-01T14:07:00Z"})
+    assert any(line.startswith("Sign-in its renewal was cut off at 2026-11-0") for line in show())
