@@ -121,7 +121,6 @@ def _sign_in_by_hand(client: "IdentityClient") -> "Grant":
     consent = client.ask_for_consent()
     click.echo("Open this address in a browser on any computer, sign in, and press “Allow access”:\n", err=True)
     click.echo(consent.address)
-    sys.stdout.flush()
     click.echo(
         f"\nThe browser then tries to open {client.settings.redirect_uri}?… and may show an error; that is all right."
         "\nCopy the whole address from its address bar, and paste it here. (It is not shown.)",
@@ -154,20 +153,18 @@ def _explain_silence(client: "IdentityClient", wait_seconds: float) -> NoReturn:
     """Some mistakes end on a page of Xero's, and the program hears nothing: its time-out has to name them."""
     scopes = " ".join(client.settings.scopes)
     raise SignInNeeded(
-        f"The browser has not come back within {wait_seconds / 60:.0f} minutes. Nothing has changed."
-        if wait_seconds >= 60  # noqa: PLR2004 - a minute
-        else f"The browser has not come back within {wait_seconds:.0f} seconds. Nothing has changed.",
+        f"The browser has not come back within {render_count(round(wait_seconds), 'second')}. Nothing has changed.",
         f"If Xero showed an error instead of asking for access, it is put right on the app's page at {APPS_PAGE}:\n"
         f"  - “Invalid redirect_uri”: register {client.settings.redirect_uri} there, letter by letter.\n"
         f"  - “Invalid scope”: the app has not been granted all of: {scopes}\n"
-        f"  - “Unknown client”: xero.client_id in config.toml is not the client id shown there.\n"
+        "  - “Unknown client”: xero.client_id in config.toml is not the client id shown there.\n"
         "Then run xpmsync connect again. Where no browser can open, use: xpmsync connect --no-browser",
     )
 
 
 def _check_scopes(asked: Collection[str], grant: "Grant") -> None:
     """Xero may grant more than was asked for, by earlier consents; less is of no use."""
-    granted = set(grant.scopes)
+    granted = set(grant.scopes or asked)  # an answer that names none grants what was asked for (RFC 6749)
     broad = {scope for scope in asked if scope.startswith("practicemanager.") and "practicemanager" in granted}
     missing = [scope for scope in asked if scope not in granted | broad]
     if missing or not grant.refresh_token:
@@ -222,9 +219,7 @@ def _choose_practice(connections: Iterable["Connection"], tenant: str | None, se
     named = [practice for practice in practices if wanted and _is_named(practice, wanted)]
     if tenant and len(named) != 1:
         count = "no practice" if not named else f"{len(named)} practices"
-        raise click.UsageError(
-            f"You have connected {count} called {tenant!r}. Use one of these ids:\n{_list(practices)}"
-        )
+        raise click.UsageError(f"You have connected {count} called {tenant!r}. There are:\n{_list(practices)}")
     candidates = named or practices
     if len(candidates) == 1:
         chosen = candidates[0]
