@@ -168,8 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
             reply.sent()
 
     def _send(self, answer: Answer, manner: Manner) -> None:
-        self.server.stopping.wait(manner.delay_seconds)
-        if manner.lost:
+        if self.server.stopping.wait(manner.delay_seconds) or manner.lost:
             self._reset()
             return
         size = len(answer.body) if isinstance(answer.body, bytes) else answer.body.size()
