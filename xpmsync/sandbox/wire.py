@@ -224,5 +224,5 @@ def render_error(description: str, api_method: str = "Get") -> Document:
 
 def _self_closing(uuid: str, form: Form) -> bool:
     if form.empty_elements == "mixed":
-        return uuid[-1] in "07"
+        return uuid.endswith(("0", "7"))
     return form.empty_elements == "self-closing"
