@@ -1,0 +1,457 @@
+import dataclasses
+import importlib.util
+import json
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from xpmsync.errors import ConfigurationError, KeyringTrouble, PassingTrouble, Refused, SignInNeeded
+from xpmsync.lock import hold
+from xpmsync.xpm.tokens import TrialTokens
+
+PROGRAM = Path(__file__).parent / "refresh.py"
+_specification = importlib.util.spec_from_file_location("refresh", PROGRAM)
+refresh = importlib.util.module_from_spec(_specification)
+_specification.loader.exec_module(refresh)
+
+REPLAYS = ["new", "same"]
+
+
+class Killed(BaseException):
+    """The process ends here, as far as the code can tell."""
+
+
+def refresh_until(office, fatal_step):
+    """Refresh in this process and end at a step, as a kill would."""
+
+    def reach(step):
+        if step == fatal_step:
+            raise Killed
+
+    steps = refresh.Steps(office.open_vault(), office.client, reach)
+    office.open_tokens(vault=steps, client=steps, sleep=steps.sleep).access_token()
+
+
+def lose_answers(office, fatal_step):
+    """The fault that belongs to a step, if any."""
+    if fatal_step == "answer lost":
+        office.sandbox.faults.start("answer-lost", path="/connect/token", times=1)
+
+
+def run_program(office, *orders):
+    """Run the program of processes; returns how each of them ended."""
+    arguments = [sys.executable, PROGRAM, office.folder, office.sandbox.url, *orders]
+    program = subprocess.run(arguments, check=True, capture_output=True, text=True)
+    assert program.stderr == ""
+    return [int(code) for code in program.stdout.split()]
+
+
+def live_on(office, *others):
+    """What cron's two lines do afterwards: `notify` within ten minutes, then `sync` every hour."""
+    homes = (office, *others)
+    office.pass_time(minutes=10)
+    for home in homes:
+        watchman = home.open_tokens()
+        if watchman.is_pending():
+            watchman.finish_pending()
+        assert not watchman.is_pending()
+    for _ in range(2):
+        office.pass_time(hours=1)
+        for home in homes:
+            office.sandbox.identity.check(f"Bearer {home.open_tokens().access_token()}")
+
+
+# The usual life
+
+
+def test_an_access_token_is_fetched_at_the_first_use_and_kept_in_memory(office):
+    tokens = office.connect()
+    calls = office.count_calls("/connect/token")
+    first = tokens.access_token()
+    assert tokens.access_token() == first
+    assert office.count_calls("/connect/token") == calls + 1
+    assert first not in office.stored()
+
+
+def test_it_is_renewed_shortly_before_its_end(office):
+    tokens = office.connect()
+    first = tokens.access_token()
+    office.pass_time(minutes=28)
+    assert tokens.access_token() == first
+    office.pass_time(minutes=1, seconds=30)
+    assert tokens.access_token() != first
+
+
+def test_a_token_that_lives_for_seconds_is_used_all_the_same(office):
+    office.sandbox.set_switches(access_token_seconds=20)
+    tokens = office.connect()
+    assert tokens.access_token() == tokens.access_token()
+
+
+def test_a_rejected_token_is_replaced_once_however_often_it_is_named(office):
+    tokens = office.connect()
+    first = tokens.access_token()
+    second = tokens.renew(first)
+    assert second != first
+    assert tokens.renew(first) == second
+
+
+def test_every_refresh_stores_the_new_token_beside_the_one_before(office):
+    tokens = office.connect()
+    connected = json.loads(office.stored())
+    tokens.access_token()
+    stored = json.loads(office.stored())
+    assert stored["previous_refresh_token"] == connected["refresh_token"] != stored["refresh_token"]
+    assert stored["previous_used_at"] is not None
+    assert stored["intent_at"] is None
+    assert list(office.sandbox.keychain.passwords) == [("xpmsync", "home/sign-in")]
+
+
+def test_an_hour_after_hour_sign_in_lives_for_a_year(office):
+    tokens = office.connect()
+    for _ in range(7):
+        office.pass_time(days=55)
+        tokens = office.open_tokens()
+        office.sandbox.identity.check(f"Bearer {tokens.access_token()}")
+
+
+def test_what_is_told_about_it_holds_no_secret(office):
+    tokens = office.connect()
+    tokens.access_token()
+    told = tokens.describe()
+    stored = json.loads(office.stored())
+    assert told.practice_name == "The Practice"
+    assert told.scopes == ("offline_access", "practicemanager.staff.read", "practicemanager.client.read")
+    assert abs(told.connected_at - office.now()) < timedelta(minutes=1)
+    assert told.pending_since is None
+    assert told.user_id
+    for name in ("refresh_token", "previous_refresh_token"):
+        assert stored[name] not in repr(told)
+        assert stored[name] not in repr(vars(tokens))
+
+
+def test_nothing_is_told_where_nobody_has_signed_in(office):
+    tokens = office.open_tokens()
+    assert tokens.describe() is None
+    assert not tokens.is_pending()
+    for ask in (tokens.access_token, tokens.finish_pending):
+        with pytest.raises(SignInNeeded, match="not connected"):
+            ask()
+
+
+def test_forgetting_leaves_nothing_behind(office):
+    tokens = office.connect()
+    tokens.access_token()
+    tokens.forget()
+    assert office.sandbox.keychain.passwords == {}
+    with pytest.raises(SignInNeeded):
+        tokens.access_token()
+
+
+def test_what_a_later_version_adds_is_no_trouble(office):
+    tokens = office.connect()
+    stored = json.loads(office.stored()) | {"something_new": 1}
+    office.open_vault().write("sign-in", json.dumps(stored))
+    tokens.access_token()
+
+
+@pytest.mark.parametrize("value", ["", "?", "[]", "{}", '"text"', '{"refresh_token": "secret"}', "secret"])
+def test_a_stored_value_that_is_none_asks_for_a_new_sign_in_and_is_kept(office, value):
+    tokens = office.connect()
+    office.open_vault().write("sign-in", value)
+    with pytest.raises(SignInNeeded) as caught:
+        tokens.access_token()
+    assert "secret" not in f"{caught.value}{caught.value.details}"
+    assert office.stored() == value
+
+
+def test_a_sign_in_on_trial_is_used_and_not_kept(office):
+    tokens = TrialTokens(office.consent())
+    office.sandbox.identity.check(f"Bearer {tokens.access_token()}")
+    with pytest.raises(SignInNeeded):
+        tokens.renew(tokens.access_token())
+    assert office.sandbox.keychain.passwords == {}
+
+
+# Crashes
+
+
+@pytest.mark.parametrize("replay", REPLAYS)
+@pytest.mark.parametrize("step", refresh.STEPS)
+def test_a_crash_at_any_step_is_survived(office, step, replay):
+    office.sandbox.set_switches(replayed_refresh=replay)
+    office.connect()
+    lose_answers(office, step)
+    with pytest.raises(Killed):
+        refresh_until(office, step)
+    live_on(office)
+
+
+@pytest.mark.parametrize("skew", [timedelta(days=-1), timedelta(days=1)], ids=["back", "ahead"])
+@pytest.mark.parametrize("step", refresh.STEPS)
+def test_a_crash_is_survived_when_the_clock_is_moved_meanwhile(office, step, skew):
+    office.connect()
+    lose_answers(office, step)
+    with pytest.raises(Killed):
+        refresh_until(office, step)
+    office.skew = skew
+    live_on(office)
+
+
+@pytest.mark.parametrize("replay", REPLAYS)
+def test_crash_after_crash_is_survived(office, replay):
+    office.sandbox.set_switches(replayed_refresh=replay)
+    office.connect()
+    for step in refresh.STEPS:
+        lose_answers(office, step)
+        with pytest.raises(Killed):
+            refresh_until(office, step)
+        office.pass_time(minutes=3)
+    live_on(office)
+
+
+@pytest.mark.parametrize("replay", REPLAYS)
+def test_a_killed_process_is_survived_at_every_step(office, replay):
+    office.sandbox.set_switches(replayed_refresh=replay)
+    homes = {step: dataclasses.replace(office, home_id=step.replace(" ", "-")) for step in refresh.STEPS}
+    for home in homes.values():
+        home.connect()
+    lose_answers(office, refresh.STEPS[0])
+    ends = run_program(office, *(f"{home.home_id}={step}" for step, home in homes.items()))
+    assert ends == [-signal.SIGKILL] * len(homes)
+    live_on(*homes.values())
+
+
+def test_a_machine_that_is_off_for_longer_than_the_grace_needs_a_person(office):
+    office.connect()
+    with pytest.raises(Killed):
+        refresh_until(office, "answer received")
+    office.pass_time(minutes=31)
+    before = json.loads(office.stored())
+    tokens = office.open_tokens()
+    with pytest.raises(SignInNeeded, match="no longer accepts"):
+        tokens.finish_pending()
+    assert json.loads(office.stored()) == before | {"intent_at": None}
+    assert not tokens.is_pending()
+
+
+def test_a_crash_leaves_word_of_it_and_an_ordinary_refresh_does_not(office):
+    tokens = office.connect()
+    tokens.access_token()
+    assert not tokens.is_pending()
+    with pytest.raises(Killed):
+        refresh_until(office, "answer received")
+    assert tokens.is_pending()
+    assert abs(tokens.describe().pending_since - office.now()) < timedelta(minutes=1)
+    calls = office.count_calls("/connect/token")
+    tokens.finish_pending()
+    tokens.finish_pending()
+    assert office.count_calls("/connect/token") == calls + 1
+
+
+def test_the_lock_is_free_after_a_crash(office):
+    office.connect()
+    with pytest.raises(Killed):
+        refresh_until(office, "intent stored")
+    with hold(office.lock) as had:
+        assert had
+
+
+def test_twenty_programs_at_once_refresh_one_after_the_other(office):
+    office.sandbox.set_switches(replay_grace_seconds=0)  # a token that is used twice is lost
+    office.connect()
+    calls = office.count_calls("/connect/token")
+    assert run_program(office, "--at-once", *["home="] * 20) == [0] * 20
+    assert office.count_calls("/connect/token") == calls + 20
+    office.open_tokens().access_token()
+
+
+def test_threads_of_one_program_get_on_with_each_other(office):
+    tokens = office.connect()
+    with ThreadPoolExecutor(8) as pool:
+        for token in pool.map(lambda _: tokens.access_token(), range(8)):
+            office.sandbox.identity.check(f"Bearer {token}")
+
+
+# Trouble on the way
+
+
+@pytest.mark.parametrize("replay", REPLAYS)
+def test_a_lost_answer_is_asked_for_again_in_the_same_run(office, replay):
+    office.sandbox.set_switches(replayed_refresh=replay)
+    tokens = office.connect()
+    with office.sandbox.faults.active("answer-lost", path="/connect/token", times=2):
+        office.sandbox.identity.check(f"Bearer {tokens.access_token()}")
+    assert office.naps == [1, 5]
+
+
+@pytest.mark.parametrize(
+    "fault", ["connection-reset", "answer-lost", "firewall", "html-page", "error-500", "error-503", "error-504"]
+)
+def test_passing_trouble_costs_nothing_but_time(office, fault):
+    tokens = office.connect()
+    before = json.loads(office.stored())
+    with office.sandbox.faults.active(fault, path="/connect/token"):
+        for _ in range(3):
+            with pytest.raises(PassingTrouble):
+                tokens.access_token()
+            office.pass_time(minutes=6)
+    stored = json.loads(office.stored())
+    assert stored["refresh_token"] == before["refresh_token"]
+    assert tokens.is_pending()
+    live_on(office)
+
+
+def test_a_wish_to_wait_is_honoured_up_to_a_limit(office):
+    tokens = office.connect()
+    for seconds in (9, 3600):
+        with office.sandbox.faults.active("rate-limit-minute", path="/connect/token", retry_after=seconds):
+            with pytest.raises(PassingTrouble) as caught:
+                tokens.access_token()
+        assert caught.value.retry_after_seconds == seconds
+    assert office.naps == [9, 9]
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ("invalid-client", ConfigurationError),
+        ("unauthorized-client", ConfigurationError),
+        ("unsupported-grant-type", Refused),
+        ("invalid-scope", Refused),
+    ],
+)
+def test_wrong_settings_leave_the_sign_in_as_it_was(office, fault, kind):
+    tokens = office.connect()
+    before = office.stored()
+    with office.sandbox.faults.active(fault), pytest.raises(kind):
+        tokens.access_token()
+    assert office.stored() == before
+    tokens.access_token()
+
+
+def test_wrong_settings_do_not_hide_an_answer_that_was_lost_before(office):
+    tokens = office.connect()
+    with pytest.raises(Killed):
+        refresh_until(office, "answer received")
+    with office.sandbox.faults.active("invalid-client"), pytest.raises(ConfigurationError):
+        tokens.access_token()
+    assert tokens.is_pending()
+    live_on(office)
+
+
+def test_a_dead_grant_needs_a_person_and_deletes_nothing(office):
+    tokens = office.connect()
+    tokens.access_token()
+    before = office.stored()
+    office.client.revoke(json.loads(before)["refresh_token"])
+    with pytest.raises(SignInNeeded, match="no longer accepts"):
+        office.open_tokens().access_token()
+    assert office.stored() == before
+
+
+def test_a_refused_token_counts_only_after_storage_was_read_again(office):
+    """A second machine that shares the keyring, and not the lock, has refreshed in between."""
+    office.connect()
+    old = json.loads(office.stored())
+    office.open_tokens().access_token()
+    latest = office.stored()
+    office.pass_time(minutes=31)
+    vault = office.open_vault()
+
+    class Overtaken:
+        """Storage that still holds the old value at first, and the other machine's once a request was sent."""
+
+        remedy = ""
+
+        def __init__(self):
+            self.client = office.client
+            self.asked = 0
+
+        def read(self, name):
+            return vault.read(name)
+
+        def write(self, name, value):
+            vault.write(name, value)
+
+        def refresh(self, refresh_token):
+            self.asked += 1
+            if self.asked == 1:
+                vault.write("sign-in", latest)
+            return self.client.refresh(refresh_token)
+
+    vault.write("sign-in", json.dumps(old))
+    storage = Overtaken()
+    office.sandbox.identity.check(
+        f"Bearer {office.open_tokens(vault=storage, client=storage).access_token()}"
+    )
+    assert storage.asked == 2
+    live_on(office)
+
+
+def test_the_previous_token_helps_when_the_current_one_fails(office):
+    """The keyring says that it holds the new token, and after a reboot holds a wrong one."""
+    office.connect().access_token()
+    stored = json.loads(office.stored())
+    office.open_vault().write("sign-in", json.dumps(stored | {"refresh_token": "never-seen-by-xero"}))
+    office.pass_time(minutes=20)
+    office.sandbox.identity.check(f"Bearer {office.open_tokens().access_token()}")
+    live_on(office)
+
+
+# Trouble with the keyring
+
+
+@pytest.mark.parametrize(
+    "fault",
+    ["keyring-locked", "keyring-missing", "keyring-init-error", "keyring-runtime-error", "keyring-full", "keyring-forgets"],
+)
+def test_a_keyring_in_trouble_is_found_out_before_xero_is_asked(office, fault):
+    tokens = office.connect()
+    before, calls = office.stored(), office.count_calls("/connect/token")
+    with office.sandbox.faults.active(fault), pytest.raises(KeyringTrouble):
+        tokens.access_token()
+    assert office.stored() == before
+    assert office.count_calls("/connect/token") == calls
+    tokens.access_token()
+
+
+@pytest.mark.parametrize("replay", REPLAYS)
+@pytest.mark.parametrize("fault", ["keyring-locked", "keyring-full", "keyring-forgets"])
+def test_a_keyring_that_fails_after_the_answer_is_told_at_once_and_put_right_later(office, fault, replay):
+    office.sandbox.set_switches(replayed_refresh=replay)
+    office.connect()
+
+    def reach(step):
+        if step == "answer received":
+            office.sandbox.faults.start(fault)
+
+    steps = refresh.Steps(office.open_vault(), office.client, reach)
+    with pytest.raises(KeyringTrouble, match="renewed the sign-in, and the keyring did not take it") as caught:
+        office.open_tokens(vault=steps, client=steps).access_token()
+    assert "30 minutes" in caught.value.remedy
+    office.pass_time(minutes=12)
+    with pytest.raises(KeyringTrouble):
+        office.open_tokens().access_token()
+    office.sandbox.faults.stop()
+    live_on(office)
+
+
+def test_a_keyring_that_hangs_is_given_up(office):
+    office.connect()
+    with office.sandbox.faults.active("keyring-hangs"):
+        with pytest.raises(KeyringTrouble, match="not answered"):
+            office.open_tokens(vault=office.open_vault(patience_seconds=0.2)).access_token()
+    office.open_tokens().access_token()
+
+
+def test_nobody_waits_for_ever_for_the_lock(office, monkeypatch):
+    monkeypatch.setattr("xpmsync.xpm.tokens.LOCK_SECONDS", 0.1)
+    tokens = office.connect()
+    with hold(office.lock), pytest.raises(PassingTrouble, match="Another xpmsync"):
+        tokens.access_token()
