@@ -105,7 +105,7 @@ def run_sync(home: Home, config: Config, *, report: Report, is_watched: bool, cl
                 raise
             except Exception as error:
                 failure = _as_failure(error)
-                log.exception("run %d failed: %s", run_id, failure.details or "")
+                log.warning("run %d failed: %s %s", run_id, failure.happened, failure.details or "")
                 failure.meaning = _explain_data(database)
                 _record_failure(database, run_id, failure, clock)
                 if not is_watched:
@@ -266,6 +266,7 @@ def _to_row(summary: Summary, gateway: Gateway) -> dict[str, object]:
 def _as_failure(error: Exception) -> XpmsyncError:
     if isinstance(error, XpmsyncError):
         return error
+    log.error("a fault in xpmsync", exc_info=error)
     return XpmsyncError(
         f"xpmsync has a fault and stopped ({type(error).__name__}).",
         "Send the log to the people who make xpmsync; the next run tries again.",

@@ -261,9 +261,11 @@ SELECT
   trim(manager.first_name || ' ' || coalesce(manager.last_name, '')) AS manager,
   offices.name AS office,
   (
-    SELECT group_concat(client_groups.name, '; ')
-    FROM client_group_members JOIN client_groups ON client_groups.id = client_group_members.client_group_id
-    WHERE client_group_members.client_id = clients.id
+    SELECT group_concat(name, '; ') FROM (
+      SELECT client_groups.name
+      FROM client_group_members JOIN client_groups ON client_groups.id = client_group_members.client_group_id
+      WHERE client_group_members.client_id = clients.id ORDER BY client_groups.name
+    )
   ) AS groups,
   clients.email, clients.telephone,
   clients.residential_address_suburb AS suburb, clients.residential_address_state AS state
@@ -278,7 +280,9 @@ CREATE VIEW user_list AS
 SELECT
   trim(users.first_name || ' ' || coalesce(users.last_name, '')) AS name, users.email, users.role,
   offices.name AS office,
-  (SELECT group_concat(module, '; ') FROM user_modules WHERE user_id = users.id) AS modules,
+  (
+    SELECT group_concat(module, '; ') FROM (SELECT module FROM user_modules WHERE user_id = users.id ORDER BY module)
+  ) AS modules,
   users.status,
   (SELECT count(*) FROM clients WHERE partner_id = users.id AND clients.status = 'active') AS clients_as_partner
 FROM users LEFT JOIN offices ON offices.code = users.office_code

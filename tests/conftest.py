@@ -1,0 +1,121 @@
+"""A firm for the tests: a home that is connected to a sandbox, as `connect` and `configure` leave it."""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from xpmsync.active.database import open_database
+from xpmsync.active.offices import insert_office
+from xpmsync.config import change_config, read_config
+from xpmsync.home import Home, find_home, load_home_id, prepare_home
+from xpmsync.sandbox import Practice, Sandbox
+from xpmsync.sandbox.browser import press
+from xpmsync.sync import Clock, Summary, run_sync
+from xpmsync.xpm.oauth import IdentityClient
+from xpmsync.xpm.tokens import open_tokens
+from xpmsync.xpm.vault import open_vault
+
+RECORDINGS = Path(__file__).parent / "recordings"
+
+
+class SilentReport:
+    """What a run has to say, kept."""
+
+    def __init__(self) -> None:
+        self.remarks: list[str] = []
+
+    def begin(self, stage: str) -> None:
+        pass
+
+    def count(self, records: int) -> None:
+        pass
+
+    def remark(self, text: str) -> None:
+        self.remarks.append(text)
+
+
+@dataclass(frozen=True)
+class Firm:
+    """A home with its sandbox."""
+
+    home: Home
+    sandbox: Sandbox
+
+    @property
+    def practice(self) -> Practice:
+        return self.sandbox.practice
+
+    def connect(self) -> None:
+        """Sign in through the real flow, as `xpmsync connect` does."""
+        config = read_config(self.home)
+        vault = open_vault(load_home_id(self.home), config.keyring)
+        consent = IdentityClient(config.xero, None).ask_for_consent()
+        answer = parse_qs(urlsplit(press(consent.address)).query)
+        assert answer["state"] == [consent.state]
+        open_tokens(self.home, config, vault).save_sign_in(consent.redeem(answer["code"][0]), practice_name="Test")
+
+    def sync(
+        self, *, is_watched: bool = True, report: SilentReport | None = None, clock: Clock | None = None
+    ) -> Summary:
+        """Run one sync in this process."""
+        config = read_config(self.home)
+        return run_sync(self.home, config, report=report or SilentReport(), is_watched=is_watched, clock=clock)
+
+    def rows(self, query: str, *parameters: object) -> list[dict[str, Any]]:
+        """What the database holds, as another program reads it."""
+        with closing(sqlite3.connect(self.home.database_file)) as connection:
+            connection.row_factory = sqlite3.Row
+            return [dict(row) for row in connection.execute(query, parameters)]
+
+    def write(self, statement: str, *parameters: object) -> None:
+        """What another program, or the administrator, writes."""
+        with closing(sqlite3.connect(self.home.database_file)) as connection, connection:
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute(statement, parameters)
+
+
+@pytest.fixture
+def make_firm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Firm]]:
+    """Make a firm of a practice; its home is `tmp_path`, and the environment points to it."""
+    sandboxes = []
+
+    def make(practice: Practice | None = None, *, default_partner: str | None = None) -> Firm:
+        sandbox = Sandbox(practice or Practice()).start()
+        sandboxes.append(sandbox)
+        monkeypatch.setenv("XPMSYNC_HOME", str(tmp_path / "home"))
+        monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "xpmsync.sandbox.keyring.SandboxKeyring")
+        monkeypatch.setenv("XPMSYNC_SANDBOX_KEYRING", sandbox.url)
+        home = find_home(os.environ)
+        prepare_home(home)
+        change_config(
+            home,
+            {
+                "xero.client_id": "sandbox-app",
+                "xero.login_url": f"{sandbox.url}/identity",
+                "xero.identity_url": sandbox.url,
+                "xero.api_url": sandbox.url,
+                "sync.tenant_id": sandbox.tenant_id,
+                "sync.default_office_code": "MAIN",
+            },
+        )
+        with open_database(home.database_file) as database, database.transaction():
+            insert_office(database, "MAIN", "Main Office")
+        firm = Firm(home, sandbox)
+        firm.connect()
+        if default_partner:
+            firm.sync()
+            firm.write(
+                "UPDATE offices SET default_partner_id = (SELECT id FROM users WHERE email = ?)", default_partner
+            )
+        return firm
+
+    yield make
+    for sandbox in sandboxes:
+        sandbox.stop()

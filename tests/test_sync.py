@@ -1,0 +1,502 @@
+"""The story of a sync: real HTTP, a real database, and what is left behind when something goes wrong."""
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+import pytest
+
+from xpmsync.cli import run
+from xpmsync.config import change_config
+from xpmsync.errors import AnotherRun, ConfigurationError, PassingTrouble, Refused
+from xpmsync.rules.problems import CATALOGUE
+from xpmsync.sandbox import Practice
+from xpmsync.sync import Clock
+
+DATA_TABLES = ("users", "clients", "client_groups", "client_group_members", "synced_values", "changes", "xpm_clients")
+
+
+def snapshot(firm):
+    """Every row of the firm's data."""
+    return {table: firm.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in DATA_TABLES}
+
+
+def small_practice() -> tuple[Practice, dict[str, str]]:
+    """A practice with two staff and three clients, nothing wrong with any of them."""
+    practice = Practice()
+    ann = practice.add_staff("Ann Lee", "ann@example.com")
+    bob = practice.add_staff("Bob Ray", "bob@example.com")
+    uuids = {
+        "ann": ann,
+        "bob": bob,
+        "first": practice.add_client("First Pty Ltd", client_code="F1", account_manager=ann, groups=["Family"]),
+        "second": practice.add_client("Second Trust", client_code="S2", account_manager=ann, job_manager=bob),
+        "third": practice.add_client("Third", account_manager=bob),
+    }
+    return practice, uuids
+
+
+def test_a_practice_arrives_in_active_and_a_second_run_writes_nothing(make_firm):
+    firm = make_firm(Practice.generate(clients=300, staff=12, seed=7))
+
+    first = firm.sync()
+    before = snapshot(firm)
+    again = firm.sync()
+
+    assert first.clients.created == len(before["clients"]) > 250
+    assert first.api_calls == again.api_calls == 3
+    assert snapshot(firm) == before
+    assert (again.clients.created, again.clients.updated) == (0, 0)
+    assert again.clients.unchanged == first.clients.created
+    assert (again.users.created, again.users.updated, again.users.unchanged) == (0, 0, first.users.created)
+    assert (again.errors, again.warnings) == (first.errors, first.warnings)
+    assert {row["times_seen"] for row in firm.rows("SELECT times_seen FROM sync_errors")} == {2}
+
+
+def test_every_field_of_a_client_arrives(make_firm):
+    practice = Practice()
+    ann = practice.add_staff("Ann Mary Lee", "ann@example.com")
+    bob = practice.add_staff("Bob Ray", "bob@example.com")
+    uuid = practice.add_client(
+        "  Kōwhai &  Sons Ltd ",
+        title="Dr",
+        first_name="Hēmi",
+        last_name="Kōwhai",
+        email="office@example.co.nz",
+        phone="09 555 0100",
+        fax="09 555 0101",
+        address="Level 3\n    Kauri House\n\n    12 Queen Street\n    Rear entrance",
+        city="Auckland",
+        region="Auckland",
+        post_code="1010",
+        postal_address="PO Box 7",
+        postal_city="Hamilton",
+        postal_region="Waikato",
+        postal_post_code="3204",
+        client_code="KOW01",
+        account_manager=ann,
+        job_manager=bob,
+        business_number="51 824 753 556",
+        business_structure="Company",
+        groups=["Kōwhai family", "Growers"],
+        contacts=[
+            {"name": "Old", "salutation": "Sir", "is_primary": "Yes", "is_deleted": "Yes"},
+            {"name": "Mere", "salutation": "Mere", "is_primary": "Yes"},
+            {"name": "Tama", "salutation": "Tama", "is_primary": "No"},
+        ],
+    )
+    firm = make_firm(practice)
+    firm.sync()
+
+    users = {row["email"]: row for row in firm.rows("SELECT * FROM users")}
+    assert users["ann@example.com"] == {
+        "id": users["ann@example.com"]["id"],
+        "first_name": "Ann",
+        "last_name": "Mary Lee",
+        "email": "ann@example.com",
+        "email_key": "ann@example.com",
+        "role": None,
+        "office_code": None,
+        "status": "active",
+        "xpm_staff_uuid": ann,
+    }
+    (client,) = firm.rows("SELECT * FROM clients")
+    assert client == {
+        "id": client["id"],
+        "legal_name": "Kōwhai & Sons Ltd",
+        "code": "KOW01",
+        "code_key": "kow01",
+        "entity_type": "Company",
+        "abn": "51824753556",
+        "individual_title": "Dr",
+        "individual_first_name": "Hēmi",
+        "individual_last_name": "Kōwhai",
+        "individual_salutation": "Mere",
+        "email": "office@example.co.nz",
+        "telephone": "09 555 0100",
+        "fax": "09 555 0101",
+        "residential_address_line_1": "Level 3",
+        "residential_address_line_2": "Kauri House",
+        "residential_address_line_3": "12 Queen Street, Rear entrance",
+        "residential_address_suburb": "Auckland",
+        "residential_address_state": "Auckland",
+        "residential_address_post_code": "1010",
+        "postal_address_line_1": "PO Box 7",
+        "postal_address_line_2": None,
+        "postal_address_line_3": None,
+        "postal_address_suburb": "Hamilton",
+        "postal_address_state": "Waikato",
+        "postal_address_post_code": "3204",
+        "partner_id": users["ann@example.com"]["id"],
+        "manager_id": users["bob@example.com"]["id"],
+        "office_code": "MAIN",
+        "status": "active",
+        "xpm_client_uuid": uuid,
+    }
+    assert firm.rows("SELECT groups FROM client_list") == [{"groups": "Growers; Kōwhai family"}]
+    assert firm.rows("SELECT * FROM sync_errors") == []
+
+
+def test_what_changes_in_xpm_changes_in_active_with_a_row_for_each_field(make_firm):
+    practice, uuids = small_practice()
+    firm = make_firm(practice)
+    firm.sync()
+    practice.edit_client(uuids["first"], email="new@example.com", groups=["Family", "Friends"])
+    practice.edit_client(uuids["second"], job_manager=None)
+    practice.archive_client(uuids["third"])
+    practice.edit_staff(uuids["bob"], email="robert@example.com", name="Robert Ray")
+    practice.rename_group(next(iter(practice.groups)), "The Family")
+
+    summary = firm.sync()
+
+    bob = firm.rows("SELECT id FROM users WHERE xpm_staff_uuid = ?", uuids["bob"])[0]["id"]
+    changes = firm.rows(
+        "SELECT entity, name, action, field, old_value, new_value, actor FROM change_list WHERE run_id = ?",
+        summary.run_id,
+    )
+    expected = [
+        ("user", "Robert Ray", "updated", "first_name", "Bob", "Robert"),
+        ("user", "Robert Ray", "updated", "email", "bob@example.com", "robert@example.com"),
+        ("client", "Third", "status", "status", "active", "archived"),
+        ("group", "The Family", "updated", "name", "Family", "The Family"),
+        ("group", "Friends", "created", None, None, "Friends"),
+        ("client", "First Pty Ltd", "updated", "email", None, "new@example.com"),
+        ("client", "First Pty Ltd", "updated", "groups", "The Family", "Friends; The Family"),
+        ("client", "Second Trust", "updated", "manager_id", bob, None),
+    ]
+    assert sorted(map(str, (tuple(row.values())[:6] for row in changes))) == sorted(map(str, expected))
+    assert {row["actor"] for row in changes} == {"sync"}
+    assert (summary.users.updated, summary.clients.updated) == (1, 3)
+
+
+def test_an_archived_client_keeps_its_data_and_comes_back(make_firm):
+    practice, uuids = small_practice()
+    firm = make_firm(practice)
+    firm.sync()
+    (before,) = firm.rows("SELECT * FROM clients WHERE xpm_client_uuid = ?", uuids["first"])
+    practice.edit_client(uuids["first"], email="late@example.com")
+    practice.delete_client(uuids["first"])
+    firm.sync()
+
+    (deleted,) = firm.rows("SELECT * FROM clients WHERE xpm_client_uuid = ?", uuids["first"])
+    assert deleted == {**before, "status": "deleted"}
+
+    practice.restore_client(uuids["first"])
+    firm.sync()
+    (restored,) = firm.rows("SELECT * FROM clients WHERE xpm_client_uuid = ?", uuids["first"])
+    assert restored == {**before, "email": "late@example.com"}
+
+
+def test_a_client_created_anew_in_xpm_takes_its_record_over(make_firm):
+    practice, uuids = small_practice()
+    firm = make_firm(practice)
+    firm.sync()
+    (before,) = firm.rows("SELECT * FROM clients WHERE xpm_client_uuid = ?", uuids["first"])
+    fresh = practice.recreate_client(uuids["first"])
+
+    summary = firm.sync()
+
+    (after,) = firm.rows("SELECT * FROM clients WHERE code = 'F1'")
+    assert after == {**before, "xpm_client_uuid": fresh}
+    linked = firm.rows("SELECT action, old_value, new_value FROM changes WHERE run_id = ?", summary.run_id)
+    assert linked == [{"action": "linked", "old_value": uuids["first"], "new_value": fresh}]
+
+
+def test_two_clients_that_swap_their_codes_and_two_staff_that_swap_their_addresses_are_no_conflict(make_firm):
+    practice, uuids = small_practice()
+    firm = make_firm(practice)
+    firm.sync()
+    practice.edit_client(uuids["first"], client_code="S2")
+    practice.edit_client(uuids["second"], client_code="F1")
+    practice.edit_staff(uuids["ann"], email="bob@example.com")
+    practice.edit_staff(uuids["bob"], email="ann@example.com")
+
+    summary = firm.sync()
+
+    assert summary.errors == 0
+    assert firm.rows("SELECT legal_name, code FROM clients WHERE code IS NOT NULL ORDER BY 1") == [
+        {"legal_name": "First Pty Ltd", "code": "S2"},
+        {"legal_name": "Second Trust", "code": "F1"},
+    ]
+    assert firm.rows("SELECT first_name, email FROM users ORDER BY 1") == [
+        {"first_name": "Ann", "email": "bob@example.com"},
+        {"first_name": "Bob", "email": "ann@example.com"},
+    ]
+
+
+def test_the_administrators_own_values_are_never_touched(make_firm):
+    practice, uuids = small_practice()
+    firm = make_firm(practice)
+    firm.sync()
+    firm.write("INSERT INTO offices (code, name) VALUES ('WEST', 'West')")
+    firm.write("UPDATE users SET role = 'Owner', office_code = 'WEST' WHERE email = 'ann@example.com'")
+    firm.write("INSERT INTO user_modules SELECT id, 'Forms' FROM users WHERE email = 'ann@example.com'")
+    firm.write("UPDATE clients SET office_code = 'WEST', fax = '02 5550 0000' WHERE code = 'F1'")
+    practice.edit_staff(uuids["ann"], name="Anna Lee")
+    practice.edit_client(uuids["first"], phone="02 5550 0001")
+
+    firm.sync()
+
+    assert firm.rows("SELECT first_name, role, office_code FROM users WHERE email = 'ann@example.com'") == [
+        {"first_name": "Anna", "role": "Owner", "office_code": "WEST"}
+    ]
+    assert firm.rows("SELECT module FROM user_modules") == [{"module": "Forms"}]
+    assert firm.rows("SELECT office_code, fax, telephone FROM clients WHERE code = 'F1'") == [
+        {"office_code": "WEST", "fax": "02 5550 0000", "telephone": "02 5550 0001"}
+    ]
+
+
+def test_a_default_partner_takes_the_clients_that_have_none(make_firm):
+    practice = Practice()
+    practice.add_staff("Ann Lee", "ann@example.com")
+    practice.add_client("No Partner Pty Ltd")
+    firm = make_firm(practice, default_partner="ann@example.com")
+
+    assert firm.rows("SELECT code FROM sync_errors WHERE resolved_at IS NULL") == [{"code": "partner-missing"}]
+    firm.sync()
+
+    assert firm.rows("SELECT legal_name, partner FROM client_list") == [
+        {"legal_name": "No Partner Pty Ltd", "partner": "Ann Lee"}
+    ]
+    assert firm.rows("SELECT code FROM sync_errors WHERE resolved_at IS NULL") == []
+
+
+def test_every_problem_of_the_catalogue_is_provoked_by_a_practice(make_firm):
+    practice = Practice()
+    firm = make_firm(practice)
+    firm.sync()  # an empty practice: first-list-empty
+    ann = practice.add_staff("Ann Lee", "ann@example.com")
+    gone = practice.add_staff("Gone Partner", "gone@example.com")
+    leaver = practice.add_staff("Lea Ver", "lea@example.com")
+    mover = practice.add_staff("Mo Ver", "mo@example.com")
+    for code in ("OLD", "ABN"):
+        practice.add_client(f"Former {code}", client_code=code, account_manager=ann, business_number="51824753556")
+    practice.add_client("Keeps its partner", account_manager=gone)
+    practice.add_client("Holder", client_code="HELD", account_manager=ann)
+    firm.sync()
+    firm.write("UPDATE clients SET xpm_client_uuid = NULL WHERE code = 'ABN'")
+    firm.write("INSERT INTO users (id, first_name, last_name, email) VALUES ('u1', 'Hand', 'Made', 'hand@example.com')")
+
+    practice.add_staff("", "nameless@example.com")
+    practice.add_staff("No Email", "")
+    unusable = practice.add_staff("Un Usable", "unusable")
+    practice.add_staff("Oneword", "oneword@example.com")
+    for name in ("Twin One", "Twin Two"):
+        practice.add_staff(name, "twin@example.com")
+    practice.edit_staff(mover, email="hand@example.com")
+    practice.delete_staff(leaver)
+    practice.add_staff("Successor", "LEA@example.com")
+    practice.delete_staff(gone)
+    for uuid, client in list(practice.clients.items()):
+        if client.name == "Former ABN":
+            practice.vanish_client(uuid)
+        elif client.name == "Former OLD":
+            practice.archive_client(uuid)
+        elif client.name == "Holder":
+            practice.edit_client(uuid, account_manager=None, client_code="NEW")
+    practice.add_client("", client_code="NAMELESS", account_manager=ann)
+    practice.add_client("Stranger's", account_manager=("99999999-0000-4000-8000-000000000000", "A Stranger"))
+    practice.add_client("Unusable's", account_manager=unusable)
+    practice.add_client("Twin's", account_manager=next(u for u, s in practice.staff.items() if s.name == "Twin One"))
+    practice.add_client("Without a partner")
+    practice.add_client("Odd", account_manager=ann, job_manager=unusable, email="a@b; c@d", business_number="n/a")
+    practice.add_client("Wrong digit", account_manager=ann, business_number="51 824 753 557")
+    practice.add_client(
+        "Two primaries",
+        account_manager=ann,
+        contacts=[{"name": name, "salutation": name, "is_primary": "Yes"} for name in ("One", "Two")],
+    )
+    practice.add_client("In a group", account_manager=ann, groups=[practice.add_group("")])
+    for name in ("Same code", "Same code too"):
+        practice.add_client(name, client_code="SAME", account_manager=ann)
+    practice.add_client("Successor of OLD", client_code="old", account_manager=ann, business_number="53004085616")
+    practice.add_client("Successor of ABN", client_code="ABN", account_manager=ann, business_number="53004085616")
+    practice.add_client("Wants HELD", client_code="HELD", account_manager=ann)
+    practice.staff[practice.add_staff("Without id", "without.id@example.com")].uuid = ""
+    practice.clients[practice.add_client("Without id", account_manager=ann)].uuid = ""
+    firm.sync()
+
+    provoked = {row["code"] for row in firm.rows("SELECT DISTINCT code FROM sync_errors")}
+    assert provoked == CATALOGUE.keys()
+    for row in firm.rows("SELECT * FROM sync_errors"):
+        assert "{" not in row["message"] + row["suggestion"]
+        assert "None" not in row["message"] + row["suggestion"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "exit_code"),
+    [
+        ("status-error", Refused, 7),
+        ("malformed-xml", Refused, 7),
+        ("user-revoked", Refused, 7),
+    ],
+)
+def test_a_run_that_fails_leaves_yesterdays_data_whole_and_says_so(make_firm, fault, error, exit_code):
+    practice, uuids = small_practice()
+    firm = make_firm(practice)
+    firm.sync()
+    before = snapshot(firm)
+    practice.edit_client(uuids["first"], email="changed@example.com")
+
+    with firm.sandbox.faults.active(fault, path="client.api"), pytest.raises(error) as caught:
+        firm.sync()
+
+    assert snapshot(firm) == before
+    assert caught.value.meaning.startswith("Active still holds the data of ")
+    (run,) = firm.rows("SELECT status, message, exit_code FROM sync_runs WHERE id = 2")
+    assert run == {"status": "failed", "message": caught.value.happened, "exit_code": exit_code}
+    (problem,) = firm.rows("SELECT * FROM sync_errors")
+    assert (problem["entity"], problem["severity"], problem["code"]) == ("run", "error", error.code)
+    assert not firm.home.spool_file.exists()
+
+    firm.sync()
+    assert firm.rows("SELECT email FROM clients WHERE code = 'F1'") == [{"email": "changed@example.com"}]
+    assert firm.rows("SELECT count(*) AS open FROM sync_errors WHERE resolved_at IS NULL") == [{"open": 0}]
+
+
+def test_a_second_run_at_the_same_time_ends_with_another_run(make_firm):
+    practice, _ = small_practice()
+    firm = make_firm(practice)
+    with firm.sandbox.faults.active("slow", path="client.api", delay_seconds=3):
+        first = subprocess.Popen([sys.executable, "-m", "xpmsync", "sync"], stderr=subprocess.PIPE)
+        wait_for_run(firm, 1)
+        with pytest.raises(AnotherRun):
+            firm.sync()
+        assert (first.wait(30), first.stderr.read()) == (0, b"")
+        first.stderr.close()
+    assert [row["status"] for row in firm.rows("SELECT status FROM sync_runs")] == ["succeeded"]
+
+
+def wait_for_run(firm, run_id):
+    """Until a run in another process has begun."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            if firm.rows("SELECT 1 FROM sync_runs WHERE id = ?", run_id):
+                return
+        except sqlite3.OperationalError:
+            pass
+        time.sleep(0.02)
+    raise AssertionError(f"run {run_id} never began")
+
+
+def test_a_run_that_is_killed_is_marked_as_interrupted_by_the_next_and_loses_nothing(make_firm):
+    practice, uuids = small_practice()
+    firm = make_firm(practice)
+    firm.sync()
+    before = snapshot(firm)
+    practice.edit_client(uuids["first"], email="changed@example.com")
+    with firm.sandbox.faults.active("slow", path="client.api", delay_seconds=20):
+        process = subprocess.Popen([sys.executable, "-m", "xpmsync", "sync"])
+        wait_for_run(firm, 2)
+        deadline = time.monotonic() + 20
+        while not firm.home.spool_file.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert snapshot(firm) == before
+    assert firm.home.spool_file.exists()
+
+    firm.sync()
+
+    assert [row["status"] for row in firm.rows("SELECT status FROM sync_runs ORDER BY id")] == [
+        "succeeded",
+        "interrupted",
+        "succeeded",
+    ]
+    assert firm.rows("SELECT email FROM clients WHERE code = 'F1'") == [{"email": "changed@example.com"}]
+    assert not firm.home.spool_file.exists()
+
+
+def test_ctrl_c_ends_a_run_with_130_and_says_that_nothing_changed(make_firm):
+    practice, _ = small_practice()
+    firm = make_firm(practice)
+    with firm.sandbox.faults.active("slow", path="client.api", delay_seconds=20):
+        process = subprocess.Popen([sys.executable, "-m", "xpmsync", "sync"], stderr=subprocess.PIPE)
+        wait_for_run(firm, 1)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        _, words = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert words.strip() == b"Interrupted. Nothing is half done."
+    assert [row["status"] for row in firm.rows("SELECT status FROM sync_runs")] == ["interrupted"]
+
+
+def test_cron_hears_nothing_on_success_and_one_short_message_on_failure(make_firm):
+    practice, _ = small_practice()
+    firm = make_firm(practice)
+
+    def run_as_cron():
+        return subprocess.run(
+            [sys.executable, "-m", "xpmsync", "sync"],
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+
+    quiet = run_as_cron()
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
+    with firm.sandbox.faults.active("user-revoked"):
+        loud = run_as_cron()
+    assert (loud.returncode, loud.stdout) == (7, "")
+    assert "Traceback" not in loud.stderr
+    assert "Active still holds the data of" in loud.stderr
+    assert len(loud.stderr.splitlines()) <= 5
+
+
+def test_json_says_what_a_run_did(make_firm, capfd):
+    practice, _ = small_practice()
+    make_firm(practice)
+    assert run(["sync", "--json"]) == 0
+    document = json.loads(capfd.readouterr().out)
+    assert document["users"] == {"created": 2, "updated": 0, "unchanged": 0, "skipped": 0}
+    assert document["clients"] == {"created": 3, "updated": 0, "unchanged": 0, "skipped": 0}
+    assert (document["run_id"], document["mode"], document["errors"]) == (1, "full", 0)
+
+
+def test_strict_makes_errors_in_records_an_exit_code(make_firm):
+    practice, _ = small_practice()
+    firm = make_firm(practice)
+    assert run(["sync", "--strict"]) == 0
+    firm.practice.add_client("Without a partner")
+    assert run(["sync", "--strict"]) == 3
+    assert run(["sync"]) == 0
+
+
+def test_another_practice_than_the_one_the_home_holds_is_refused(make_firm):
+    practice, _ = small_practice()
+    firm = make_firm(practice)
+    firm.sync()
+    change_config(firm.home, {"sync.tenant_id": "11111111-2222-4333-8444-555555555555"})
+    with pytest.raises(ConfigurationError, match="not the one whose data this home holds"):
+        firm.sync()
+
+
+def test_a_line_that_is_cut_half_way_is_fetched_again_from_the_start(make_firm):
+    firm = make_firm(Practice.generate(clients=100, staff=12, seed=3))
+    with firm.sandbox.faults.active("cut", path="client.api", times=1):
+        summary = firm.sync()
+    clean = len(firm.rows("SELECT 1 FROM xpm_clients"))
+    assert clean == len(firm.practice.clients)
+    assert summary.api_calls == 4
+
+
+def test_the_database_and_everything_beside_it_is_private(make_firm):
+    practice, _ = small_practice()
+    firm = make_firm(practice)
+    assert run(["sync"]) == 0
+    modes = {path.name: path.stat().st_mode & 0o777 for path in firm.home.data_folder.iterdir()}
+    assert set(modes.values()) == {0o600}, modes
+    assert firm.home.data_folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_passing_trouble_that_does_not_pass_ends_the_run_with_6(make_firm):
+    practice, _ = small_practice()
+    firm = make_firm(practice)
+    with firm.sandbox.faults.active("error-503", path="staff.api"), pytest.raises(PassingTrouble):
+        firm.sync(clock=Clock(sleep=lambda _: None))
+    assert firm.rows("SELECT exit_code FROM sync_runs") == [{"exit_code": 6}]
