@@ -1,0 +1,212 @@
+"""The Admin Centre while it is open: one transaction, the changes for the history, and finding what a person names."""
+
+import difflib
+import shlex
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from xpmsync.active.clients import load_clients, load_outlines, repair_keys
+from xpmsync.active.database import Database, open_database
+from xpmsync.active.history import ChangeRow, save_changes
+from xpmsync.active.offices import load_offices
+from xpmsync.active.users import load_users
+from xpmsync.config import Config
+from xpmsync.errors import AnotherRun, XpmsyncError
+from xpmsync.home import Home
+from xpmsync.lock import hold
+from xpmsync.records import User
+from xpmsync.rules.fields import CLIENT_FIELDS
+from xpmsync.rules.reading import fold
+
+ACTOR: Final = "administrator"
+WAIT_SECONDS: Final = 10.0
+"""For a run in progress; most are over within this time."""
+SHORT_ID_LENGTH: Final = 8
+"""So many characters of its id name a client that has no code."""
+MOST_SUGGESTIONS: Final = 3
+ACTIONS: Final = {"xpm_staff_uuid": "linked", "xpm_client_uuid": "linked", "status": "status"}
+
+LABELS: Final[Mapping[str, str]] = {
+    "name": "Name",
+    "default_partner_id": "Default partner",
+    "role": "Role",
+    "office_code": "Office",
+    "modules": "Modules",
+    "status": "Status",
+    **{field.column: field.active_name for field in CLIENT_FIELDS},
+}
+"""What each column is called in front of people."""
+
+
+class NotPossible(XpmsyncError):
+    """What the administrator asked for cannot be done; nothing was changed."""
+
+    exit_code = 2
+    code = "not-possible"
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One field that got another value, as people read it."""
+
+    label: str
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was done, and what follows from it."""
+
+    headline: str
+    edits: tuple[Edit, ...] = ()
+    remarks: tuple[str, ...] = ()
+    next_command: str | None = None
+
+
+class Centre:
+    """The data of Active as it is now, and what was changed."""
+
+    def __init__(self, database: Database, default_office: str | None) -> None:
+        self.database = database
+        self.default_office = default_office
+        self.users = load_users(database)
+        self.offices = load_offices(database)
+        self.changes: list[ChangeRow] = []
+
+    def note(
+        self, entity: str, entity_id: str, current: Mapping[str, Any], values: Mapping[str, Any]
+    ) -> tuple[Edit, ...]:
+        """Remember for the history that `values` replace those of `current`; gives the edits for people to read."""
+        self.changes.extend(
+            ChangeRow(entity, entity_id, ACTIONS.get(column, "updated"), column, current[column], value)
+            for column, value in values.items()
+        )
+        return tuple(
+            Edit(LABELS[column], self._render(column, current[column]), self._render(column, value))
+            for column, value in values.items()
+            if column in LABELS
+        )
+
+    def _render(self, column: str, value: str | None) -> str | None:
+        if column.endswith("_id"):
+            return next((user.name for user in self.users if user.id == value), None)
+        return value
+
+    def find_office(self, code: str) -> sqlite3.Row:
+        """The office with this code, whatever its case."""
+        for office in self.offices:
+            if fold(office["code"]) == fold(code):
+                return office
+        near = _find_near(
+            code, ((office[key], describe_office(office)) for office in self.offices for key in office.keys()[:2])
+        )
+        raise NotPossible(
+            f"Active has no office with the code “{code}”.", near or "See which there are: xpmsync admin office list"
+        )
+
+    def find_user(self, email: str) -> User:
+        """The user with this e-mail address, whatever its case."""
+        for user in self.users:
+            if fold(user.email) == fold(email):
+                return user
+        near = _find_near(email, ((key, describe_user(user)) for user in self.users for key in (user.email, user.name)))
+        raise NotPossible(
+            f"Active has no user with the e-mail address “{email}”.",
+            near or "See who there is: xpmsync admin user list",
+        )
+
+    def find_partner(self, email: str, *, current_id: str | None = None) -> User:
+        """A user whom clients can be given to; the one who has them now, `current_id`, may keep them."""
+        user = self.find_user(email)
+        if user.status != "active" and user.id != current_id:
+            raise NotPossible(
+                f"{describe_user(user)} cannot be given clients: the user's status is “{user.status}”.",
+                "Choose another user; or see how this one can be active again: xpmsync admin user set --help",
+            )
+        return user
+
+    def find_client(self, code: str) -> dict[str, Any]:
+        """The client with this code, whatever its case, else the one whose id is, or begins with, this text."""
+        outlines = load_outlines(self.database)
+        found = [row for row in outlines if row["code"] and fold(row["code"]) == fold(code)]
+        if not found and len(code.strip()) >= SHORT_ID_LENGTH:
+            found = [row for row in outlines if row["id"].startswith(fold(code))]
+        if len(found) == 1:
+            client_id = found[0]["id"]
+            return dict(load_clients(self.database, [client_id])[client_id])
+        if found:
+            raise NotPossible(f"The ids of several clients begin with {code}.", "Write more of the id.")
+        near = _find_near(
+            code, ((key, describe_client(row)) for row in outlines for key in (row["code"], row["legal_name"]) if key)
+        )
+        raise NotPossible(
+            f"Active has no client with the code or id “{code}”.",
+            near or "Look for it by its name: xpmsync admin client list --search TEXT",
+        )
+
+
+@contextmanager
+def read_centre(home: Home) -> Iterator[Centre]:
+    """The Admin Centre to look at; a sync in progress is no obstacle."""
+    with open_database(home.database_file) as database:
+        yield Centre(database, default_office=None)
+
+
+@contextmanager
+def open_centre(home: Home, config: Config, *, now: datetime) -> Iterator[Centre]:
+    """The Admin Centre for the length of a ``with`` block; its changes are written at the end, all or none.
+
+    Raises AnotherRun where a sync goes on for longer than one likes to wait.
+    """
+    with hold(home.run_lock, wait_seconds=WAIT_SECONDS) as is_held:
+        if not is_held:
+            raise AnotherRun("A sync is in progress, so nothing was changed.", "Try again in a few minutes.")
+        with open_database(home.database_file) as database, database.transaction():
+            repair_keys(database)
+            centre = Centre(database, config.sync.default_office_code)
+            yield centre
+            save_changes(database, centre.changes, run_id=None, actor=ACTOR, now=now)
+
+
+def compare(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the wanted values that differ."""
+    return {column: value for column, value in wanted.items() if current[column] != value}
+
+
+def describe_office(office: Mapping[str, Any] | sqlite3.Row) -> str:
+    """An office as a sentence names it."""
+    return f"{office['name']} ({office['code']})"
+
+
+def describe_user(user: User) -> str:
+    """A user as a sentence names them."""
+    return f"{user.name} ({user.email})"
+
+
+def describe_client(client: Mapping[str, Any] | sqlite3.Row) -> str:
+    """A client as a sentence names it."""
+    return f"{client['legal_name']} ({client['code'] or client['id'][:SHORT_ID_LENGTH]})"
+
+
+def name_client(client: Mapping[str, Any] | sqlite3.Row) -> str:
+    """A client as a command names it."""
+    return shlex.quote(client["code"] or client["id"][:SHORT_ID_LENGTH])
+
+
+def nothing_to_change(described: str) -> Outcome:
+    """What is said where nothing differs."""
+    return Outcome(f"Nothing to change: {described} is like that already.")
+
+
+def _find_near(text: str, choices: Iterable[tuple[str, str]]) -> str | None:
+    """A question that names what resembles `text`; `choices` are keys with what each stands for."""
+    described = {fold(key): description for key, description in choices}
+    keys = difflib.get_close_matches(fold(text), described, n=MOST_SUGGESTIONS)
+    keys += [key for key in described if fold(text) in key] if text.strip() else []
+    near = list(dict.fromkeys(described[key] for key in keys))[:MOST_SUGGESTIONS]
+    return f"Did you mean {' or '.join(near)}?" if near else None

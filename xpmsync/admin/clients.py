@@ -1,0 +1,157 @@
+"""Clients set up by hand, and what the administrator may change of those that XPM tells of."""
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from xpmsync.active import mirror, written
+from xpmsync.active.clients import insert_clients, load_clients, load_outlines, update_client
+from xpmsync.active.history import ChangeRow
+from xpmsync.admin.centre import (
+    LABELS,
+    Centre,
+    NotPossible,
+    Outcome,
+    compare,
+    describe_client,
+    describe_office,
+    name_client,
+    nothing_to_change,
+)
+from xpmsync.rules.clients import read_client, read_status
+from xpmsync.rules.reading import fold
+from xpmsync.rules.staff import make_directory
+
+SEARCHED = ("legal_name", "code", "abn", "email")
+
+
+def list_clients(centre: Centre, search: str | None = None) -> list[dict[str, Any]]:
+    """Every client, or those whose name, code, ABN or e-mail address contains `search`, by name."""
+    rows = load_clients(centre.database, [row["id"] for row in load_outlines(centre.database)]).values()
+    emails = {user.id: user.email for user in centre.users}
+    names = {user.id: user.name for user in centre.users}
+    clients = [
+        {
+            **{column: row[column] for column in row.keys() if column != "code_key"},  # noqa: SIM118 - a Row has no items
+            "partner": names[row["partner_id"]],
+            "partner_email": emails[row["partner_id"]],
+            "manager": names.get(row["manager_id"]),
+            "manager_email": emails.get(row["manager_id"]),
+        }
+        for row in rows
+        if search is None or any(fold(search) in fold(row[column] or "") for column in SEARCHED)
+    ]
+    return sorted(clients, key=lambda client: (fold(client["legal_name"]), client["id"]))
+
+
+def add_client(
+    centre: Centre,
+    values: Mapping[str, str | None],
+    *,
+    partner: str | None = None,
+    manager: str | None = None,
+    office: str | None = None,
+) -> Outcome:
+    """Set up a client by hand; a sync recognises it by its code."""
+    code = values.get("code")
+    _check_code_is_free(centre, code, None)
+    row: dict[str, Any] = {"id": str(uuid.uuid4()), "code": None, **values}
+    row["office_code"], row["partner_id"] = _choose_office_and_partner(centre, office, partner)
+    row["manager_id"] = centre.find_partner(manager).id if manager else None
+    insert_clients(centre.database, [row])
+    centre.changes.append(ChangeRow("client", row["id"], "created", new_value=row["legal_name"]))
+    owner = next(user for user in centre.users if user.id == row["partner_id"])
+    recognised = (
+        f"If XPM has a client with the code {code}, the next sync (xpmsync sync) takes this one over."
+        if code
+        else "It has no client code, so a sync will not recognise it in XPM. Give it one:"
+    )
+    return Outcome(
+        f"{describe_client(row)} is set up as a client of {owner.name} in the office {row['office_code']}.",
+        remarks=(recognised,),
+        next_command=None if code else f"xpmsync admin client set {name_client(row)} --code CODE",
+    )
+
+
+def set_client(
+    centre: Centre,
+    code: str,
+    values: Mapping[str, str | None],
+    *,
+    partner: str | None = None,
+    manager: str | None = None,
+    office: str | None = None,
+) -> Outcome:
+    """Change a client; an empty `manager` leaves it without one. What XPM tells of a client is changed in XPM."""
+    current = centre.find_client(code)
+    wanted = dict(values)
+    if partner is not None:
+        wanted["partner_id"] = centre.find_partner(partner, current_id=current["partner_id"]).id
+    if manager is not None:
+        wanted["manager_id"] = centre.find_partner(manager, current_id=current["manager_id"]).id if manager else None
+    if office is not None:
+        wanted["office_code"] = centre.find_office(office)["code"]
+    changed = compare(current, wanted)
+    if not changed:
+        return nothing_to_change(describe_client(current))
+    _refuse_what_xpm_tells(centre, current, changed)
+    if "code" in changed:
+        _check_code_is_free(centre, changed["code"], current["id"])
+    update_client(centre.database, current["id"], changed)
+    # What was typed by hand is not a sync's to clear, even where a sync once wrote the same.
+    if earlier := written.load_written(centre.database, current["id"]):
+        kept = {column: value for column, value in earlier.items() if column not in changed}
+        written.save_written(centre.database, {current["id"]: kept})
+    edits = centre.note("client", current["id"], current, changed)
+    remarks = []
+    if current["xpm_client_uuid"] and changed.keys() - {"office_code"}:
+        remarks.append("This stays until XPM tells something else.")
+    return Outcome(f"{describe_client(current)} is changed:", edits, tuple(remarks))
+
+
+def _check_code_is_free(centre: Centre, code: str | None, client_id: str | None) -> None:
+    for row in load_outlines(centre.database) if code else ():
+        if row["id"] != client_id and row["code"] and fold(row["code"]) == fold(code or ""):
+            raise NotPossible(
+                f"The client code {row['code']} belongs to {row['legal_name']} already, "
+                f"a client with the status “{row['status']}”.",
+                "Use another code, or give that client another one: "
+                f"xpmsync admin client set {name_client(row)} --code CODE",
+            )
+
+
+def _choose_office_and_partner(centre: Centre, office_code: str | None, partner: str | None) -> tuple[str, str]:
+    """What was asked for, else the default office and its default partner."""
+    if office_code is None and centre.default_office is None:
+        raise NotPossible(
+            "There is no default office yet, so the client's office must be named.",
+            "Name it: --office CODE; or set a default office: xpmsync configure",
+        )
+    office = centre.find_office(office_code or centre.default_office or "")
+    if partner is not None:
+        return office["code"], centre.find_partner(partner).id
+    if office["default_partner_id"] is None:
+        raise NotPossible(
+            f"The office {describe_office(office)} has no default partner, so the client's partner must be named.",
+            "Name the partner: --partner EMAIL; or give the office one: "
+            f"xpmsync admin office set {office['code']} --default-partner EMAIL",
+        )
+    default_partner = next(user for user in centre.users if user.id == office["default_partner_id"])
+    return office["code"], centre.find_partner(default_partner.email).id
+
+
+def _refuse_what_xpm_tells(centre: Centre, current: Mapping[str, Any], changed: Mapping[str, Any]) -> None:
+    """The next sync would undo a change of what XPM tells of a live client; its partner is the sync's in any case."""
+    mirrored = mirror.load_clients(centre.database, [current["xpm_client_uuid"]])
+    if not mirrored or read_status(mirrored[0]) != "active":
+        return
+    directory = make_directory(mirror.load_listed_staff(centre.database), centre.users)
+    told = read_client(mirrored[0], current["partner_id"], directory).values
+    undone = [
+        LABELS[column] for column, value in changed.items() if column in told and told[column] not in (None, value)
+    ]
+    if undone:
+        raise NotPossible(
+            f"XPM tells of {describe_client(current)} what the next sync would bring back: {', '.join(undone)}.",
+            f"In XPM, Clients > {current['legal_name']} > Edit, change it; the next sync brings it to Active.",
+        )

@@ -1,0 +1,190 @@
+"""Links between Active and XPM made by hand: they settle what a sync cannot tell.
+
+What the next sync will do is worked out by its own rules from the mirror, so that nobody is promised what will not be.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from xpmsync.active import mirror
+from xpmsync.active.clients import load_outlines, update_client
+from xpmsync.active.users import update_user
+from xpmsync.admin.centre import Centre, NotPossible, Outcome, describe_client, describe_user, name_client
+from xpmsync.records import User
+from xpmsync.rules.clients import OUTLINE_COLUMNS, ClientRecord, plan_clients, read_status
+from xpmsync.rules.problems import Problem
+from xpmsync.rules.reading import fold, read_legal_name, read_name
+from xpmsync.rules.staff import make_directory, plan_users
+
+NEXT_SYNC: Final = "At the next sync (xpmsync sync)"
+IN_XPM: Final = {"archived": "archived", "deleted": "deleted", "removed": "gone"}
+
+
+def link_user(centre: Centre, email: str, staff_uuid: str, *, may_move: bool = False) -> Outcome:
+    """Link a user to a staff member whom XPM lists, or names as the partner or manager of a client.
+
+    `may_move` takes the link away from another user who has it.
+    """
+    user = centre.find_user(email)
+    name = _find_staff_name(centre, staff_uuid)
+    if name is None:
+        raise NotPossible(
+            f"XPM has never told of a staff member with the id {staff_uuid}.",
+            "Copy the id from the error log (xpmsync errors); if the entry is new in XPM, first run: xpmsync sync",
+        )
+    other = next((each for each in centre.users if each.xpm_staff_uuid == staff_uuid and each != user), None)
+    if other and not may_move:
+        raise NotPossible(
+            f"The staff member {name} is linked to another user already, {describe_user(other)}.",
+            f"If {describe_user(user)} is the right one, move the link: "
+            f"xpmsync admin user link {user.email} --xpm-staff {staff_uuid} --move",
+        )
+    links = {user.id: staff_uuid} | ({other.id: None} if other else {})
+    remarks = _foretell_user(centre, user, staff_uuid, name, links)
+    if user.xpm_staff_uuid == staff_uuid:
+        return Outcome(f"{describe_user(user)} is linked to the staff member {name} already.", remarks=remarks)
+    for each in (other, user):  # the link is let go of before it is given again
+        if each:
+            values = {"xpm_staff_uuid": links[each.id]}
+            update_user(centre.database, each.id, values)
+            centre.note("user", each.id, vars(each), values)
+    if other:
+        remarks += (f"{describe_user(other)} is no longer linked with XPM.",)
+    return Outcome(f"{describe_user(user)} is now linked to the staff member {name}.", remarks=remarks)
+
+
+def _find_staff_name(centre: Centre, staff_uuid: str) -> str | None:
+    """What to call a staff member whom XPM ever told of."""
+    staff = mirror.find_staff(centre.database, staff_uuid)
+    return (read_name(staff["name"]) or f"without a name ({staff_uuid})") if staff else None
+
+
+def _foretell_user(
+    centre: Centre, user: User, staff_uuid: str, name: str, links: dict[str, str | None]
+) -> tuple[str, ...]:
+    """What the next sync does when the users have these `links`; refuses a link that the sync would undo."""
+    staff = mirror.load_listed_staff(centre.database)
+    plan = plan_users(
+        staff,
+        [dataclasses.replace(each, xpm_staff_uuid=links.get(each.id, each.xpm_staff_uuid)) for each in centre.users],
+    )
+    listed = {row["uuid"] for row in staff}
+    former = user.xpm_staff_uuid if user.xpm_staff_uuid != staff_uuid else None
+    remarks = []
+    if staff_uuid not in listed:
+        if former in listed or fold(user.email) in {fold(member.email) for member in plan.members.values()}:
+            raise NotPossible(
+                f"XPM no longer lists the staff member {name}, and lists {describe_user(user)} under another entry.",
+                f"In XPM, give the clients that still name {name} another partner or job manager.",
+            )
+        remarks.append(f"{NEXT_SYNC}, the clients of {name} in XPM get this user as their partner or manager.")
+        if user.status == "active":
+            remarks.append("XPM does not list the staff member, so the user gets the status “removed”.")
+    elif staff_uuid in plan.settlement.records:
+        member = plan.members[staff_uuid]
+        remarks.append(f"{NEXT_SYNC}, the user gets the name and address from XPM: {member.name}, {member.email}.")
+        if user.status == "removed":
+            remarks.append(
+                f"The user is active again then, with the role {user.role}."
+                if user.role
+                else "The user is active again then."
+            )
+    remarks += _explain(plan.problems, staff_uuid)
+    if former and former in plan.settlement.new:
+        remarks.append(f"{_find_staff_name(centre, former)}, who was linked until now, becomes a user of their own.")
+    elif former and former not in listed and (count := _count_clients_of(centre, former)):
+        clients = "1 client" if count == 1 else f"{count:,} clients"
+        remarks.append(
+            f"XPM names {_find_staff_name(centre, former)}, who was linked until now, as the partner of {clients}: "
+            "choose another partner there, or they become errors."
+        )
+    return tuple(remarks)
+
+
+def _count_clients_of(centre: Centre, staff_uuid: str) -> int:
+    rows = mirror.iterate_clients(centre.database, ("account_manager_uuid", "is_archived", "is_deleted", "vanished_at"))
+    return sum(row["account_manager_uuid"] == staff_uuid and read_status(row) == "active" for row in rows)
+
+
+def link_client(centre: Centre, code: str, client_uuid: str, *, may_move: bool = False) -> Outcome:
+    """Link a client to another client of XPM than before, such as one that was re-created there.
+
+    `may_move` takes the link away from another client of Active that has it.
+    """
+    client = centre.find_client(code)
+    name = _find_client_name(centre, client_uuid)
+    if name is None:
+        raise NotPossible(
+            f"XPM has never told of a client with the id {client_uuid}.",
+            "Copy the id from the error log (xpmsync errors); if the client is new in XPM, first run: xpmsync sync",
+        )
+    others = (dict(row) for row in load_outlines(centre.database) if row["id"] != client["id"])
+    other = next((each for each in others if each["xpm_client_uuid"] == client_uuid), None)
+    if other and not may_move:
+        raise NotPossible(
+            f"{name} of XPM is linked to another client already, {describe_client(other)}.",
+            f"If {describe_client(client)} is the right one, move the link: "
+            f"xpmsync admin client link {name_client(client)} --xpm-client {client_uuid} --move",
+        )
+    links = {client["id"]: client_uuid} | ({other["id"]: None} if other else {})
+    remarks = _foretell_client(centre, client, client_uuid, links)
+    if client["xpm_client_uuid"] == client_uuid:
+        return Outcome(f"{describe_client(client)} is linked to {name} of XPM already.", remarks=remarks)
+    for each in (other, client):  # the link is let go of before it is given again
+        if each:
+            values = {"xpm_client_uuid": links[each["id"]]}
+            update_client(centre.database, each["id"], values)
+            centre.note("client", each["id"], each, values)
+    if other:
+        remarks += (f"{describe_client(other)} is no longer linked with XPM.",)
+    return Outcome(f"{describe_client(client)} is now linked to {name} of XPM.", remarks=remarks)
+
+
+def _find_client_name(centre: Centre, client_uuid: str) -> str | None:
+    """What to call a client that XPM ever told of."""
+    for row in mirror.load_clients(centre.database, [client_uuid]):
+        name = read_legal_name(row["name"], row["first_name"], row["last_name"]) or "the client without a name"
+        return f"{name} ({row['client_code']})" if row["client_code"] else name
+    return None
+
+
+def _foretell_client(
+    centre: Centre, client: Mapping[str, Any], client_uuid: str, links: Mapping[str, str | None]
+) -> tuple[str, ...]:
+    """What the next sync does when the clients have these `links`."""
+    records = [ClientRecord(*row) for row in load_outlines(centre.database)]
+    plan = plan_clients(
+        mirror.iterate_clients(centre.database, OUTLINE_COLUMNS),
+        [
+            dataclasses.replace(record, xpm_client_uuid=links.get(record.id, record.xpm_client_uuid))
+            for record in records
+        ],
+        make_directory(mirror.load_listed_staff(centre.database), centre.users),
+        {office["code"]: office["default_partner_id"] for office in centre.offices},
+        centre.default_office or "",
+    )
+    remarks = []
+    if status := plan.statuses.get(client_uuid):
+        remarks.append(f"In XPM, it is {IN_XPM[status]}: at the next sync, the client is {status} and keeps its data.")
+    elif client_uuid in plan.settlement.records:
+        remarks.append(f"{NEXT_SYNC}, the client gets what XPM tells of it.")
+        if client["status"] != "active":
+            remarks.append("The client is active again then.")
+    remarks += _explain(plan.problems, client_uuid)
+    former = client["xpm_client_uuid"]
+    if former in plan.settlement.new:
+        remarks.append(
+            f"{_find_client_name(centre, former)}, which was linked until now, is still in XPM: "
+            "it becomes a client of its own."
+        )
+    return tuple(remarks)
+
+
+def _explain(problems: Iterable[Problem], xpm_uuid: str) -> list[str]:
+    """What will still be in the way."""
+    return [
+        f"{NEXT_SYNC}, an error remains: {problem.message} {problem.suggestion}"
+        for problem in problems
+        if problem.xpm_uuid == xpm_uuid and problem.severity == "error"
+    ]
