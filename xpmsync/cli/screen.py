@@ -62,15 +62,21 @@ def _is_harmful(character: str) -> bool:
 
 
 def print_table(console: Console, headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Rows beneath headings; what is too long is folded. Numbers stand to the right, None is left blank."""
+    """Rows beneath headings; what is too long is folded. Counts stand to the right, None is left blank."""
     rows = list(rows)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     for index, heading in enumerate(headings):
         numbers = all(row[index] is None or isinstance(row[index], int) for row in rows)
         table.add_column(heading, justify="right" if numbers and rows else "left", overflow="fold")
     for row in rows:
-        table.add_row(*("" if cell is None else clean(cell) for cell in row))
+        table.add_row(*(_render_cell(cell) for cell in row))
     console.print(table)
+
+
+def _render_cell(cell: object) -> str:
+    if cell is None:
+        return ""
+    return f"{cell:,}" if isinstance(cell, int) else clean(cell)
 
 
 def print_facts(console: Console, facts: Iterable[tuple[str, object]]) -> None:

@@ -177,4 +177,10 @@ def _render_run(row: Facts) -> tuple[object, ...]:
         row["problems"],
     )
     succeeded = row["status"] == "succeeded"
-    return row["id"], render_time(row["started_at"]), row["mode"], row["status"], *(counts if succeeded else [None] * 3)
+    return (
+        str(row["id"]),
+        render_time(row["started_at"]),
+        row["mode"],
+        row["status"],
+        *(counts if succeeded else [None] * 3),
+    )

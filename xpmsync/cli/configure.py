@@ -1,0 +1,409 @@
+"""``xpmsync configure``: what the sync needs to know before its first run, asked on a terminal or told by options.
+
+What is asked and what is told passes the same checks. Nothing is written before the last answer is in, except that the
+practice's staff become users of Active, as the first sync would make them: the partner and the person to notify are
+chosen among them.
+"""
+
+import os
+import shlex
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+from rich.console import Console
+
+from xpmsync.cli.screen import ask, is_watched, open_console, print_facts, print_table, print_text
+from xpmsync.config import (
+    SECURITIES,
+    SETTINGS,
+    USUAL_PORTS,
+    Config,
+    change_config,
+    check_setting,
+    check_text,
+    read_config,
+    require,
+)
+from xpmsync.errors import AnotherRun, ConfigurationError
+from xpmsync.home import Home, find_home, load_home_id, prepare_home
+from xpmsync.lock import hold
+from xpmsync.log import open_log
+from xpmsync.records import User
+
+if TYPE_CHECKING:
+    from xpmsync.active.database import Database
+
+ACTOR: Final = "configure"
+FETCH_SECONDS: Final = 120.0
+UNLOCK_SECONDS: Final = 120.0
+"""For a keyring that asks the person for its password first."""
+LOCK_SECONDS: Final = 10.0
+SHOWN_USERS: Final = 10
+
+FLAGS: Final[Mapping[str, str]] = {
+    "sync.name": "--sync-name",
+    "sync.tenant_id": "--tenant",
+    "sync.default_office_code": "--office",
+    "office.name": "--office-name",
+    "office.default_partner": "--default-partner",
+    "notify.email": "--notify",
+    "smtp.host": "--smtp-host",
+    "smtp.security": "--smtp-security",
+    "smtp.port": "--smtp-port",
+    "smtp.username": "--smtp-username",
+    "smtp.from": "--smtp-from",
+}
+"""Every answer by the name it has in this file (a key of config.toml where it is one), and its option."""
+MAIL: Final = tuple(name for name in FLAGS if name.startswith("smtp."))
+
+
+def _option(name: str, explanation: str, **more: Any) -> Callable[[Any], Any]:
+    """The option of one answer; its value is checked as the same answer is on a terminal."""
+
+    def check(_context: click.Context, _parameter: click.Parameter, value: object) -> object:
+        try:
+            return None if value is None else _check(name, value)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from None
+
+    return click.option(FLAGS[name], name.replace(".", "_"), help=explanation, callback=check, **more)
+
+
+def _check(name: str, value: object) -> Any:
+    if name == "office.name":
+        return check_text(value)
+    return check_setting("notify.email" if name == "office.default_partner" else name, value)
+
+
+@click.command()
+@_option("sync.name", "What you call this sync.", metavar="NAME")
+@_option("sync.tenant_id", "The practice; xpmsync connect sets it.", metavar="ID")
+@_option("sync.default_office_code", "The office that new clients are given.", metavar="CODE")
+@_option("office.name", "The name of that office.", metavar="NAME")
+@_option("office.default_partner", "The partner of its clients that have none in XPM.", metavar="EMAIL")
+@_option("notify.email", "Who is told when the sync is disrupted.", metavar="EMAIL")
+@_option("smtp.host", "The mail server.", metavar="HOST")
+@_option("smtp.security", "How the line to it is protected.", type=click.Choice(SECURITIES))
+@_option("smtp.port", "Its port, if it is an unusual one.", type=int, metavar="NUMBER")
+@_option("smtp.username", "The user name, if it wants one.", metavar="NAME")
+@_option("smtp.from", "The sender of the e-mails.", metavar="EMAIL")
+@click.option("--smtp-password-stdin", is_flag=True, help="Read the password of the mail server from standard input.")
+@click.option("--start", "next_step", flag_value="start", help="Start the first sync at once.")
+@click.option("--later", "next_step", flag_value="later", help="Leave the first sync to cron.")
+@click.pass_context
+def command(context: click.Context, /, *, smtp_password_stdin: bool, next_step: str | None, **options: Any) -> int:
+    """Set up the sync: its office, its default partner, who is told of trouble, and how e-mails are sent.
+
+    On a terminal it asks; with options it asks only for what is still missing. In a script it never asks.
+    """
+    from xpmsync.active.database import open_database  # noqa: PLC0415 - slow to load
+
+    home = find_home(os.environ)
+    prepare_home(home)
+    open_log(home)
+    config = read_config(home)
+    given = {name: options[name.replace(".", "_")] for name in FLAGS if options[name.replace(".", "_")] is not None}
+    password = sys.stdin.readline().rstrip("\r\n") if smtp_password_stdin else None
+    with open_database(home.database_file) as database:
+        form = _Form(given, _load_present(config, database, given), may_ask=is_watched() and not smtp_password_stdin)
+        if not form.may_ask:
+            _refuse_missing(form, has_password=password is not None)
+        _check_practice(home, config, database, given)
+        answers = _fill(form, home, config, database, password)
+        _save(home, config, database, answers)
+    console = open_console()
+    _print_answers(console, answers)
+    if next_step == "start" or (
+        next_step is None and form.asks_all and click.confirm("Start the first sync now?", True)
+    ):
+        from xpmsync.cli.sync import command as sync  # noqa: PLC0415 - slow to load
+
+        return int(context.invoke(sync))
+    _explain_later(console)
+    return 0
+
+
+class _Form:
+    """What is told, what holds already, and whether the rest may be asked."""
+
+    def __init__(self, given: Mapping[str, Any], present: Mapping[str, Any], *, may_ask: bool) -> None:
+        self.given = given
+        self.present = present
+        self.may_ask = may_ask
+        self.asks_all = may_ask and not given
+
+    def settle(
+        self, name: str, question: str, check: Callable[[object], Any] | None = None, *, default: str | None = None
+    ) -> Any:
+        """The answer that is told, else asked for, else the one that holds; `default` is offered where none holds."""
+        if name in self.given:
+            return self.given[name]
+        present = self.present.get(name, default)
+        if self.asks_all or (self.may_ask and present is None):
+            return ask(question, check or (lambda text: _check(name, text)), default=present and str(present))
+        return present
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """Everything that is written at the end."""
+
+    settings: Mapping[str, Any]
+    office_name: str
+    partner_email: str
+    password: str | None
+
+
+def _load_present(config: Config, database: "Database", given: Mapping[str, Any]) -> dict[str, Any]:
+    """The answers that hold already, of the office that is meant."""
+    from xpmsync.active.offices import load_offices  # noqa: PLC0415 - slow to load
+    from xpmsync.active.users import load_users  # noqa: PLC0415
+
+    present: dict[str, Any] = {}
+    for name in FLAGS.keys() & SETTINGS.keys():
+        setting = SETTINGS[name]
+        section = getattr(config, setting.section)
+        present[name] = section and getattr(section, setting.attribute)
+    code = given.get("sync.default_office_code", present["sync.default_office_code"])
+    emails = {user.id: user.email for user in load_users(database)}
+    for office in load_offices(database):
+        if office["code"] == code:
+            present["office.name"] = office["name"]
+            present["office.default_partner"] = emails.get(office["default_partner_id"])
+    return {name: value for name, value in present.items() if value is not None}
+
+
+def _refuse_missing(form: _Form, *, has_password: bool) -> None:
+    """In a script nothing is asked: everything that is missing is named at once."""
+    known = form.given.keys() | form.present.keys()
+    required = ["sync.tenant_id", "sync.default_office_code", "office.default_partner", "notify.email"]
+    if any(name in known for name in MAIL):
+        required += ["smtp.host", "smtp.from"]
+    missing = [FLAGS[name] for name in required if name not in known]
+    username = form.given.get("smtp.username")
+    if username is not None and username != form.present.get("smtp.username") and not has_password:
+        missing.append("--smtp-password-stdin")
+    if missing:
+        raise click.UsageError(f"Missing: {', '.join(missing)}. (Without a terminal nothing is asked.)")
+
+
+def _check_practice(home: Home, config: Config, database: "Database", given: Mapping[str, Any]) -> None:
+    """A home is one practice's: another one's data must not be mixed into it."""
+    from xpmsync.active.runs import load_practice  # noqa: PLC0415 - slow to load
+    from xpmsync.active.users import load_users  # noqa: PLC0415
+
+    tenant_id = require(given.get("sync.tenant_id", config.sync.tenant_id), "sync.tenant_id")
+    settled_id = load_practice(database) or (config.sync.tenant_id if load_users(database) else None)
+    if settled_id not in (None, tenant_id):
+        raise ConfigurationError(
+            f"The home {home.data_folder} holds the data of another practice than {tenant_id}. Nothing has changed.",
+            "Each practice needs a home of its own: set XPMSYNC_HOME to another folder, and run xpmsync connect there.",
+        )
+
+
+def _fill(form: _Form, home: Home, config: Config, database: "Database", password: str | None) -> _Answers:
+    """Settle every answer, from the first question to the last."""
+    console = open_console()
+    tenant_id = form.given.get("sync.tenant_id", form.present.get("sync.tenant_id"))
+    settings = {"sync.tenant_id": tenant_id, "sync.name": form.settle("sync.name", "Name of this sync")}
+    code = form.settle("sync.default_office_code", "Code of the office that new clients are given, such as SYD")
+    settings["sync.default_office_code"] = code
+    form.present = _load_present(config, database, {**form.given, "sync.default_office_code": code})
+    office_name = form.settle("office.name", f"Name of the office {code}", default=code)
+    users = _load_active_users(home, config, database, tenant_id)
+    if form.asks_all:
+        _print_users(console, users)
+    chosen = {
+        name: _settle_user(form, name, f"{question} (number or e-mail address)", users)
+        for name, question in (
+            ("office.default_partner", "Default partner of the office"),
+            ("notify.email", "Who is told when the sync is disrupted"),
+        )
+    }
+    settings["notify.email"] = chosen["notify.email"]
+    mail, password = _settle_mail(form, password)
+    return _Answers(settings | mail, office_name, chosen["office.default_partner"], password)
+
+
+def _settle_user(form: _Form, name: str, question: str, users: Sequence[User]) -> str:
+    """The e-mail address of an active user; one that held before and is not asked for again is left alone."""
+    pick = _make_picker(users)
+    answer = form.settle(name, question, lambda text: pick(text).email)
+    if name not in form.given:
+        return str(answer)
+    try:
+        return pick(answer).email
+    except ValueError:
+        known = ", ".join(user.email for user in users[:SHOWN_USERS]) + (", …" if len(users) > SHOWN_USERS else "")
+        raise click.UsageError(f"{FLAGS[name]}: {answer} is no active user of Active. There are: {known}") from None
+
+
+def _make_picker(users: Sequence[User]) -> Callable[[object], User]:
+    """A check that takes a number of the list, or an e-mail address whatever its case."""
+    by_answer = {user.email.casefold(): user for user in users}
+    by_answer |= {str(number): user for number, user in enumerate(users, start=1)}
+
+    def pick(answer: object) -> User:
+        try:
+            return by_answer[str(answer).strip().casefold()]
+        except KeyError:
+            raise ValueError("must be a number of the list, or the e-mail address of one of these users") from None
+
+    return pick
+
+
+def _settle_mail(form: _Form, password: str | None) -> tuple[dict[str, Any], str | None]:
+    """The mail settings, all of them or none, and the password if there is a new one."""
+    has_mail = "smtp.host" in form.present
+    is_told = any(name in form.given for name in MAIL)
+    if form.asks_all and not click.confirm("Send e-mails through a mail server?", has_mail):
+        return dict.fromkeys(MAIL), None
+    if not (form.asks_all or is_told):
+        return {}, password
+    security = form.settle("smtp.security", f"Protection of the line ({', '.join(SECURITIES)})", default="starttls")
+    # The usual port follows the protection, unless an unusual one was set.
+    usual = {str(port) for port in USUAL_PORTS.values()}
+    present_port = form.present.get("smtp.port")
+    port = USUAL_PORTS[security] if present_port is None or str(present_port) in usual else present_port
+    form.present = {**form.present, "smtp.port": port}
+    mail = {
+        "smtp.host": form.settle("smtp.host", "Mail server"),
+        "smtp.security": security,
+        "smtp.port": form.settle("smtp.port", "Port", _check_port),
+        "smtp.from": form.settle("smtp.from", "Sender of the e-mails", default=form.present.get("smtp.username")),
+        "smtp.username": form.settle(
+            "smtp.username", "User name (empty if the server wants none)", _check_user, default=""
+        ),
+    }
+    mail["smtp.username"] = mail["smtp.username"] or None
+    if form.may_ask and mail["smtp.username"]:
+        question = "Password of the mail server (not shown; Enter keeps the one that is stored)"
+        password = click.prompt(question, hide_input=True, default="", show_default=False) or None
+    return mail, password
+
+
+def _check_port(text: object) -> Any:
+    return _check("smtp.port", int(str(text)) if str(text).isdecimal() else text)
+
+
+def _check_user(text: object) -> Any:
+    return _check("smtp.username", text) if text else ""
+
+
+def _load_active_users(home: Home, config: Config, database: "Database", tenant_id: str) -> list[User]:
+    """Active's users; while there are none, the practice's staff, who become users now."""
+    from xpmsync.active.users import load_users  # noqa: PLC0415 - slow to load
+
+    if not load_users(database):
+        _take_over_staff(home, config, database, tenant_id)
+    users = [user for user in load_users(database) if user.status == "active"]
+    if not users:
+        raise ConfigurationError(
+            "Active has no user, and XPM lists no staff member with a name and an e-mail address.",
+            "In XPM, Business > Settings > Staff, enter names and e-mail addresses; then run: xpmsync configure",
+        )
+    return users
+
+
+def _take_over_staff(home: Home, config: Config, database: "Database", tenant_id: str) -> None:
+    """Fetch the practice's staff and make them users, as a sync does."""
+    from xpmsync.active import mirror  # noqa: PLC0415 - slow to load
+    from xpmsync.active.history import save_changes  # noqa: PLC0415
+    from xpmsync.active.spool import open_spool  # noqa: PLC0415
+    from xpmsync.derive.result import Derivation  # noqa: PLC0415
+    from xpmsync.derive.users import derive_users  # noqa: PLC0415
+    from xpmsync.rules.fields import STAFF_SHAPE  # noqa: PLC0415
+    from xpmsync.xpm.api import PracticeManager  # noqa: PLC0415
+    from xpmsync.xpm.http import Gateway  # noqa: PLC0415
+    from xpmsync.xpm.tokens import open_tokens  # noqa: PLC0415
+    from xpmsync.xpm.vault import open_vault  # noqa: PLC0415
+
+    vault = open_vault(load_home_id(home), config.keyring, patience_seconds=UNLOCK_SECONDS)
+    gateway = Gateway(
+        config.xero.api_url,
+        open_tokens(home, config, vault),
+        now=lambda: datetime.now(UTC),
+        monotonic=time.monotonic,
+        sleep=time.sleep,
+        deadline=time.monotonic() + FETCH_SECONDS,
+    )
+    with hold(home.run_lock, wait_seconds=LOCK_SECONDS) as is_held:
+        if not is_held:
+            raise AnotherRun("A run is in progress.", "Wait until it has ended, then run: xpmsync configure")
+        with closing(gateway), open_spool(home.spool_file, {"xpm_staff": STAFF_SHAPE}) as spool:
+            PracticeManager(gateway, tenant_id).fetch_staff(STAFF_SHAPE, spool.taker("xpm_staff"))
+            with mirror.attached(database, spool), database.transaction():
+                now = datetime.now(UTC)
+                mirror.merge_records(database, "xpm_staff", STAFF_SHAPE, is_full_list=True, now=now)
+                derivation = Derivation()
+                derive_users(database, derivation)
+                save_changes(database, derivation.changes, run_id=None, actor=ACTOR, now=now)
+
+
+def _save(home: Home, config: Config, database: "Database", answers: _Answers) -> None:
+    """Write the answers: the password first, as a keyring may refuse it, then the settings, then the office."""
+    from xpmsync.active.history import ChangeRow, save_changes  # noqa: PLC0415 - slow to load
+    from xpmsync.active.offices import insert_office, load_offices, update_office  # noqa: PLC0415
+    from xpmsync.active.users import load_users  # noqa: PLC0415
+    from xpmsync.xpm.vault import open_vault  # noqa: PLC0415
+
+    if answers.password is not None:
+        vault = open_vault(load_home_id(home), config.keyring, patience_seconds=UNLOCK_SECONDS)
+        vault.write("smtp-password", answers.password)
+    change_config(home, answers.settings)
+    code = answers.settings["sync.default_office_code"]
+    with database.transaction():
+        partner_id = next(user.id for user in load_users(database) if user.email == answers.partner_email)
+        wanted = {"name": answers.office_name, "default_partner_id": partner_id}
+        office = {row["code"]: dict(row) for row in load_offices(database)}.get(code)
+        changes = []
+        if office is None:
+            insert_office(database, code, answers.office_name)
+            changes.append(ChangeRow("office", code, "created", new_value=answers.office_name))
+            office = {"name": answers.office_name, "default_partner_id": None}
+        changes += [
+            ChangeRow("office", code, "updated", column, office[column], value)
+            for column, value in wanted.items()
+            if office[column] != value
+        ]
+        update_office(database, code, name=answers.office_name, default_partner_id=partner_id)
+        save_changes(database, changes, run_id=None, actor=ACTOR, now=datetime.now(UTC))
+
+
+def _print_users(console: Console, users: Sequence[User]) -> None:
+    rows = [(str(number), user.name, user.email) for number, user in enumerate(users, start=1)]
+    print_table(console, ("", "Users of Active", "E-mail address"), rows)
+
+
+def _print_answers(console: Console, answers: _Answers) -> None:
+    settings = answers.settings
+    mail = f"through {settings['smtp.host']}" if settings.get("smtp.host") else None
+    print_text(console, "Saved.", style="bold")
+    facts = [
+        ("Sync", settings["sync.name"]),
+        ("Practice id", settings["sync.tenant_id"]),
+        ("Office", f"{answers.office_name} ({settings['sync.default_office_code']})"),
+        ("Default partner", answers.partner_email),
+        ("Told of trouble", settings["notify.email"]),
+    ]
+    print_facts(console, [*facts, ("E-mails", mail)] if mail else facts)
+    if mail:
+        print_text(console, "See whether e-mails arrive: xpmsync notify --test")
+
+
+def _explain_later(console: Console) -> None:
+    """What starts the hourly runs: nothing that is stored, but two lines of the crontab."""
+    words = [sys.executable, "-m", "xpmsync"] if sys.argv[0].endswith("__main__.py") else [os.path.abspath(sys.argv[0])]  # noqa: PTH100 - a link stays what it is
+    program = shlex.join(words).replace("%", r"\%")
+    print_text(console, "Start the first run when you like: xpmsync sync")
+    print_text(console, "Runs start every hour once these lines are in your crontab (crontab -e):")
+    if folder := os.environ.get("XPMSYNC_HOME"):
+        click.echo(f"XPMSYNC_HOME={os.path.abspath(folder)}")  # noqa: PTH100 - a link stays what it is
+    click.echo(f"17 * * * * {program} sync")
+    click.echo(f"*/10 * * * * {program} notify")
