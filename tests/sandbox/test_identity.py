@@ -1,3 +1,4 @@
+# ruff: noqa: S113 - the sandbox is in this process; a test that waits for it shall be seen to wait
 import base64
 import hashlib
 import json

@@ -121,7 +121,7 @@ def test_an_unknown_record_is_a_200_with_status_error(program, call):
     assert root.findtext("ErrorDescription")
 
 
-def test_groups_are_listed_without_and_read_with_their_members(sandbox, program):
+def test_groups_are_listed_without_and_read_with_their_members(program):
     (group,) = etree.fromstring(program.get("clientgroup.api/list").content).iter("Group")
     assert children(group) == ["UUID", "Name", "Taxable"]
     answer = program.get(f"clientgroup.api/get/{group.findtext('UUID')}")
@@ -232,17 +232,13 @@ def test_wrong_values_are_refused_and_leave_no_client(values):
     assert not practice.clients
 
 
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [("pair", b"<Phone></Phone>"), ("self-closing", b"<Phone />"), ("mixed", None)],
-)
-def test_empty_elements_have_either_form_or_both(serve, new_program, value, expected):
+@pytest.mark.parametrize("value", ["pair", "self-closing", "mixed"])
+def test_empty_elements_have_either_form_or_both(serve, new_program, value):
     program = new_program(serve(Practice.generate(60), switches=Switches(empty_elements=value))).connect()
     content = program.get("client.api/list?detailed=true").content
     found = set(re.findall(rb"<Fax></Fax>|<Fax />", content))
     forms = {"pair": {b"<Fax></Fax>"}, "self-closing": {b"<Fax />"}, "mixed": {b"<Fax></Fax>", b"<Fax />"}}
     assert found == forms[value]
-    assert expected is None or expected in expected
 
 
 def test_the_uuid_can_stand_last(serve, new_program, practice):
@@ -308,14 +304,16 @@ def test_a_new_group_name_shows_at_once_on_the_clients(sandbox, program):
 # Changes, and which of them Xero reports
 
 
-def test_a_client_who_is_typed_in_again_has_a_new_uuid(sandbox, program):
+def test_a_client_who_is_typed_in_again_has_a_new_uuid(sandbox):
     practice = sandbox.practice
     for former, flag in (("deleted", "IsDeleted"), ("archived", "IsArchived"), ("kept", None), ("vanished", None)):
         old = practice.add_client("Again", client_code="A1", contacts=[{"name": "Jo"}])
         new = practice.recreate_client(old, former=former)
         fresh = practice.client(new)
         assert (fresh.elements["ClientCode"], fresh.archived, fresh.deleted) == ("A1", False, False)
-        assert fresh.elements["Contacts"] != practice.clients.get(old, fresh).elements["Contacts"] or former == "vanished"
+        assert (
+            fresh.elements["Contacts"] != practice.clients.get(old, fresh).elements["Contacts"] or former == "vanished"
+        )
         assert (old in practice.clients) is (former != "vanished")
         if flag:
             assert practice.client(old).elements[flag] == "Yes"

@@ -22,14 +22,15 @@ class Clock:
         with self._lock:
             return time.time() + self._ahead_seconds
 
-    def now_utc(self) -> datetime:
-        """The same as a date in UTC."""
-        return datetime.fromtimestamp(self.now(), UTC)
-
     def advance(self, seconds: float) -> None:
-        """Move the clock; a negative number moves it back."""
+        """Move the clock; a negative number moves it back. Out of the calendar: ValueError."""
         with self._lock:
-            self._ahead_seconds += seconds
+            ahead_seconds = self._ahead_seconds + seconds
+            try:
+                datetime.fromtimestamp(time.time() + ahead_seconds, UTC)
+            except (OverflowError, OSError) as error:
+                raise ValueError(f"{seconds} seconds from now the calendar has ended.") from error
+            self._ahead_seconds = ahead_seconds
 
     def set(self, moment: datetime) -> None:
         """Move the clock to a moment; a date without a zone is taken as UTC."""

@@ -251,7 +251,8 @@ def _forget_requests(order: _Order) -> list[Values]:
 
 def _add_practice(order: _Order) -> Values:
     practice = Practice(_text(order.values, "name"))
-    return {"tenant_id": order.sandbox.add_practice(practice, **{k: v for k, v in order.values.items() if k != "name"})}
+    tenant_type = _text({"tenant_type": "PRACTICEMANAGER"} | order.values, "tenant_type")
+    return {"tenant_id": order.sandbox.add_practice(practice, tenant_type=tenant_type)}
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,7 @@ class Faults:
             close = difflib.get_close_matches(known, FAULTS, n=1)
             raise ValueError(f"There is no fault {name!r}." + (f" Did you mean {close[0]!r}?" if close else ""))
         kind = FAULTS[known]
+        _check_course(path, times, after)
         for option, value in options.items():
             _check_option(known, kind, option, value)
         if times is None and kind.ends_token:
@@ -170,6 +171,14 @@ class Faults:
                     fault.times -= 1
             self._running = [fault for fault in self._running if fault.times is None or fault.times > 0]
         return met
+
+
+def _check_course(path: object, times: object, after: object) -> None:
+    if path is not None and not isinstance(path, str):
+        raise ValueError(f"'path' is a text, not {path!r}.")
+    for name, number in (("times", times), ("after", after)):
+        if type(number) is not int and not (name == "times" and number is None):
+            raise ValueError(f"{name!r} is a whole number, not {number!r}.")
 
 
 def _check_option(name: str, kind: FaultKind, option: str, value: object) -> None:

@@ -192,6 +192,7 @@ class Practice:
     ) -> str:
         """Add a staff member and return the UUID. Further values: phone, mobile, address, payroll_code."""
         with self.lock:
+            _check_text("uuid", uuid or "")
             staff = Staff(uuid or str(uuids.uuid4()), dict.fromkeys(STAFF_ELEMENTS, ""), disabled=disabled)
             _apply(_STAFF, staff.elements, {"name": name, "email": email, **values})
             self.staff[staff.uuid] = staff
@@ -273,6 +274,8 @@ class Practice:
         the client as it is).
         """
         with self.lock:
+            _check_text("extra", extra)
+            _check_text("uuid", uuid or "")
             client = Client(
                 uuid or str(uuids.uuid4()), self.take_number(), {**NEW_CLIENT, "Contacts": [], "Notes": []}, extra
             )
@@ -292,6 +295,7 @@ class Practice:
         """
         with self.lock:
             client = self.client(uuid)
+            _check_text("extra", extra or "")
             self._apply_to_client(client, values)
             now = self.clock.now()
             if extra is not None:
@@ -474,6 +478,11 @@ class Practice:
 
 
 _STRUCTURED: Final = frozenset({"groups", "contacts", "notes", "relationships", "type", "billing_client"})
+
+
+def _check_text(keyword: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{keyword!r} is a text, not {value!r}.")
 
 
 def _listed(keyword: str, value: Any) -> Sequence[Any]:

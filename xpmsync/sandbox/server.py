@@ -6,6 +6,7 @@ never). Refuses to know what is asked and answered.
 
 import socket
 import struct
+import sys
 import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -124,9 +125,7 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A program that hangs up is none of our errors; anything else is shown."""
-        import sys  # noqa: PLC0415 - only here
-
-        if not isinstance(sys.exception(), ConnectionError | ValueError):
+        if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
     def drop_connections(self) -> None:

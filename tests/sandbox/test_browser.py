@@ -1,0 +1,75 @@
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from xpmsync.sandbox import App, Practice
+from xpmsync.sandbox.browser import NoWayOnError, main, press
+
+
+@pytest.fixture
+def listener():
+    """A program's own listener: the paths it was asked for, on a port of its own."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(302 if "code" in self.path or "error" in self.path else 200)
+            self.send_header("Location", "/done")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.asked = asked
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def sign_in(serve, new_program, listener) -> str:
+    port = listener.server_port
+    sandbox = serve(apps=[App(redirect_ports=(port,))])
+    return new_program(sandbox).authorise_url(redirect_uri=f"http://localhost:{port}/callback")
+
+
+def test_as_a_command_it_presses_the_button_and_follows_to_the_program(serve, new_program, listener):
+    url = sign_in(serve, new_program, listener)
+    command = [sys.executable, "-m", "xpmsync.sandbox.browser", url]
+    environment = {"PYTHONPATH": ":".join(sys.path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert listener.asked[0].startswith("/callback?code=")
+    assert listener.asked[1:] == ["/done"]
+
+
+def test_it_can_press_cancel(serve, new_program, listener):
+    assert main(["--cancel", sign_in(serve, new_program, listener)]) == 0
+    assert listener.asked[0] == "/callback?error=access_denied&state=s-1"
+
+
+def test_it_says_where_it_got_stuck(sandbox, new_program, capsys):
+    assert main([new_program(sandbox).authorise_url(client_id="nobody")]) == 1
+    assert "Unknown client" in capsys.readouterr().err
+
+
+def test_it_chooses_a_practice_by_name_or_says_that_there_is_none(sandbox, new_program):
+    program = new_program(sandbox)
+    assert press(program.authorise_url(), practice="Fern & Co")
+    with pytest.raises(NoWayOnError, match="no practice 'Third'"):
+        press(program.authorise_url(), practice="Third")
+    sandbox.add_practice(Practice("Second"))
+    with pytest.raises(NoWayOnError, match="no practice 'Third'"):
+        press(program.authorise_url(), practice="Third")
+
+
+def test_an_unknown_button_is_an_error(sandbox, new_program):
+    with pytest.raises(NoWayOnError, match="no button 'Maybe'"):
+        press(new_program(sandbox).authorise_url(), "Maybe")

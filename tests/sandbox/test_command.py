@@ -1,0 +1,75 @@
+# ruff: noqa: S113 - the sandbox is in this process; a test that waits for it shall be seen to wait
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import requests
+
+CHECKOUT = Path(__file__).parent.parent.parent
+
+
+def start(*options: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "xpmsync", "sandbox", *options]
+    environment = os.environ | {"PYTHONPATH": str(CHECKOUT), "PYTHONUNBUFFERED": "1"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, env=environment, text=True, **pipes)
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+def test_it_serves_until_ctrl_c_and_prints_what_a_person_needs(port):
+    with start(
+        "--port", str(port), "--clients", "3", "--staff", "2", "--switch", "gzip=false", "--secret", "s"
+    ) as server:
+        lines = []
+        for line in server.stdout:
+            lines.append(line)
+            if line.rstrip().endswith("/sandbox"):
+                break
+        printed = "".join(lines)
+        url = f"http://127.0.0.1:{port}"
+        state = requests.get(f"{url}/sandbox/state").json()
+        server.send_signal(signal.SIGINT)
+        rest, errors = server.communicate(timeout=10)
+    assert (state["clients"], state["staff"], state["switches"]["gzip"]) == (3, 2, False)
+    settings = tomllib.loads(re.search(r"\[xero\](\n\w.*)+", printed)[0])["xero"]
+    assert settings == {
+        "client_id": "sandbox-app",
+        "login_url": f"{url}/identity",
+        "identity_url": url,
+        "api_url": url,
+    }
+    assert "client secret" in printed
+    assert (server.returncode, rest.strip(), errors) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--switch", "gzip"), "--switch takes NAME=VALUE, not 'gzip'."),
+        (("--switch", "gzippp=true"), "Did you mean 'gzip'?"),
+        (("--clients", "-1"), "Invalid value for '--clients'"),
+    ],
+)
+def test_wrong_options_end_with_2_and_a_hint(options, words):
+    with start(*options) as server:
+        _, errors = server.communicate(timeout=10)
+    assert server.returncode == 2
+    assert words in errors
+
+
+def test_a_port_in_use_ends_with_2_and_says_so(port):
+    with socket.create_server(("127.0.0.1", port)), start("--port", str(port), "--clients", "0") as server:
+        _, errors = server.communicate(timeout=10)
+    assert server.returncode == 2
+    assert f"Port {port} cannot be used" in errors
