@@ -3,23 +3,26 @@
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from xpmsync.active.database import Database
+from xpmsync.active.database import Database, to_dicts
 
 
 def load_outlines(database: Database) -> list[sqlite3.Row]:
-    """Every client, as far as matching needs it."""
+    """Every client, as far as matching needs it; the last column tells whether no sync wrote its code."""
     return database.connection.execute(
-        "SELECT id, legal_name, code, abn, office_code, status, xpm_client_uuid FROM clients ORDER BY id"
+        "SELECT id, legal_name, code, abn, office_code, status, xpm_client_uuid, "
+        "code IS NOT json_extract(written, '$.code') AS is_code_typed "
+        "FROM clients LEFT JOIN synced_values ON record_id = id ORDER BY id"
     ).fetchall()
 
 
-def load_clients(database: Database, client_ids: Sequence[str]) -> dict[str, sqlite3.Row]:
+def load_clients(database: Database, client_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
     """The clients with these ids, whole."""
     rows = database.connection.execute(
         "SELECT * FROM clients WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(client_ids),)
     )
-    return {row["id"]: row for row in rows}
+    return {row["id"]: row for row in to_dicts(rows)}
 
 
 def insert_clients(database: Database, rows: Sequence[Mapping[str, object]]) -> None:
@@ -35,13 +38,12 @@ def insert_clients(database: Database, rows: Sequence[Mapping[str, object]]) -> 
 
 def update_client(database: Database, client_id: str, values: Mapping[str, object]) -> None:
     """Change some of a client's columns."""
-    assignments = ", ".join(f"{column} = ?" for column in values)
-    database.connection.execute(
-        f"UPDATE clients SET {assignments} WHERE id = ?",
-        (*values.values(), client_id),
-    )
+    assignments = [f"{column} = :{column}" for column in values]
     if "code" in values:
-        database.connection.execute("UPDATE clients SET code_key = fold(code) WHERE id = ?", (client_id,))
+        assignments.append("code_key = fold(:code)")
+    database.connection.execute(
+        f"UPDATE clients SET {', '.join(assignments)} WHERE id = :client_id", {**values, "client_id": client_id}
+    )
 
 
 def release_codes(database: Database, client_ids: Sequence[str]) -> None:

@@ -5,39 +5,46 @@ Every other module of this package works on a `Database`; what SQLite complains 
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Final
 
 import sqlite_utils
 
 from xpmsync.active.migrations import MIGRATIONS
 from xpmsync.errors import DatabaseTrouble
 
-BUSY_TIMEOUT_SECONDS = 30
-PRIVATE_FILE_MODE = 0o600
-TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+BUSY_TIMEOUT_SECONDS: Final = 30
+PRIVATE_FILE_MODE: Final = 0o600
+TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class Database:
     """An open `active.db`."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
         self.connection = connection
         self.tables = sqlite_utils.Database(connection, execute_plugins=False)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing; waits for another writer before it begins, not in the middle."""
-        self.connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self.connection.execute("COMMIT")
-        except BaseException:
-            if self.connection.in_transaction:
-                self.connection.execute("ROLLBACK")
-            raise
+        """All or nothing; waits for another writer before it begins, not in the middle.
+
+        Raises DatabaseTrouble for whatever SQLite complains of.
+        """
+        with _explained(self.path):
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self.connection.execute("COMMIT")
+            except BaseException:
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
+                raise
 
 
 @contextmanager
@@ -47,18 +54,20 @@ def open_database(path: Path) -> Iterator[Database]:
     Raises DatabaseTrouble for whatever SQLite complains of, here and within the block.
     """
     _create_privately(path)
+    with _explained(path), closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)) as opened:
+        opened.row_factory = sqlite3.Row
+        _switch_to_wal(opened)
+        opened.execute("PRAGMA foreign_keys = ON")
+        opened.create_function("fold", 1, _fold, deterministic=True)
+        database = Database(path, opened)
+        _migrate(database)
+        yield database
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
     try:
-        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)
-        try:
-            connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA foreign_keys = ON")
-            connection.create_function("fold", 1, _fold, deterministic=True)
-            database = Database(connection)
-            _migrate(database)
-            yield database
-        finally:
-            connection.close()
+        yield
     except sqlite3.Error as error:
         raise DatabaseTrouble(
             f"The database {path} cannot be used: {error}.",
@@ -77,8 +86,23 @@ def _create_privately(path: Path) -> None:
         ) from error
 
 
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Two that switch a new file at once are in each other's way, and here SQLite itself does not wait."""
+    patience_ends_at = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if _base_name(error) != "SQLITE_BUSY" or time.monotonic() > patience_ends_at:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
 def _fold(text: str | None) -> str | None:
-    return text.strip().casefold() if text is not None else None
+    """What makes two codes or addresses the same, as `xpmsync.rules.reading.fold` has it; white space alone is none."""
+    return text.strip().casefold() or None if text is not None else None
 
 
 def _migrate(database: Database) -> None:
@@ -88,9 +112,14 @@ def _migrate(database: Database) -> None:
             MIGRATIONS.apply(database.tables)
 
 
+def _base_name(error: sqlite3.Error) -> str:
+    """SQLite's name for the error, without the finer distinction: SQLITE_IOERR for SQLITE_IOERR_WRITE."""
+    return "_".join(getattr(error, "sqlite_errorname", "").split("_")[:2])
+
+
 def _remedy(error: sqlite3.Error, path: Path) -> str:
-    match getattr(error, "sqlite_errorname", ""):
-        case "SQLITE_FULL":
+    match _base_name(error):
+        case "SQLITE_FULL" | "SQLITE_IOERR":
             return f"Make room on the disk that holds {path.parent}; the next run goes on by itself."
         case "SQLITE_BUSY" | "SQLITE_LOCKED":
             return "Another program is writing to it: close that program; the next run goes on by itself."
@@ -99,6 +128,12 @@ def _remedy(error: sqlite3.Error, path: Path) -> str:
         case "SQLITE_READONLY" | "SQLITE_CANTOPEN" | "SQLITE_PERM":
             return f"Give its owner the right to write to {path.parent} and to the file."
     return "Try again; if it stays, send the log to the person who looks after this computer."
+
+
+def to_dicts(rows: sqlite3.Cursor) -> list[dict[str, Any]]:
+    """Rows as dictionaries, for many look-ups in many rows: a `sqlite3.Row` searches its columns for each name."""
+    columns = [column[0] for column in rows.description]
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def to_text(moment: datetime) -> str:

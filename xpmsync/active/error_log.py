@@ -46,12 +46,13 @@ def find_problems(
     code: str | None = None,
     include_resolved: bool = False,
 ) -> list[sqlite3.Row]:
-    """The rows of the log, errors before warnings, newest first.
+    """The rows of the log, errors before warnings, those of one kind together.
 
     `since` finds what was open at any moment since then; without it, and without `run_id` or `include_resolved`,
     what is open now.
     """
-    conditions, parameters = ["true"], []
+    conditions: list[str] = ["true"]
+    parameters: list[object] = []
     if since is not None:
         conditions.append("(resolved_at IS NULL OR resolved_at >= ?)")
         parameters.append(to_text(since))
@@ -59,7 +60,7 @@ def find_problems(
         conditions.append("resolved_at IS NULL")
     if run_id is not None:
         conditions.append("? BETWEEN first_run_id AND last_run_id")
-        parameters.append(str(run_id))
+        parameters.append(run_id)
     for column, value in (("entity", entity), ("code", code)):
         if value is not None:
             conditions.append(f"{column} = ?")

@@ -8,8 +8,9 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 
-from xpmsync.active.database import Database, to_text
+from xpmsync.active.database import Database, to_dicts, to_text
 from xpmsync.active.spool import Spool
 from xpmsync.records import RecordShape
 
@@ -30,10 +31,10 @@ def merge_records(database: Database, table: str, shape: RecordShape, *, is_full
     A list (of contacts, of groups) that is absent was not told: what is known stays. From a full list, a record that
     is missing has vanished. Records without an identifier cannot be kept; `load_unidentified` names them.
     """
+    identity = _read_identity("uuid")
     quoted = [f'"{column}"' for column in shape.columns]
     list_columns = {part.column for part in shape.lists}
-    # XPM writes identifiers in either case; here they are in lower case, so that they can be compared.
-    source = [f"lower({name})" if name.endswith('uuid"') else name for name in quoted]
+    source = [_read_identity(name) if name.endswith('uuid"') else name for name in quoted]
     updates = {
         name: f"coalesce(excluded.{name}, {table}.{name})" if column in list_columns else f"excluded.{name}"
         for column, name in zip(shape.columns, quoted, strict=True)
@@ -43,24 +44,30 @@ def merge_records(database: Database, table: str, shape: RecordShape, *, is_full
     differences = " OR ".join(f"{table}.{name} IS NOT {value}" for name, value in updates.items())
     database.connection.execute(
         f"INSERT INTO {table} ({', '.join(quoted)}) SELECT {', '.join(source)} FROM spool.{table} "
-        f"WHERE uuid IS NOT NULL ON CONFLICT (uuid) DO UPDATE SET {assignments}, vanished_at = NULL "
+        f"WHERE {identity} IS NOT NULL ON CONFLICT (uuid) DO UPDATE SET {assignments}, vanished_at = NULL "
         f"WHERE {differences} OR {table}.vanished_at IS NOT NULL"
     )
     if is_full_list:
         database.connection.execute(
             f"UPDATE {table} SET vanished_at = ? WHERE vanished_at IS NULL AND uuid NOT IN "
-            f"(SELECT lower(uuid) FROM spool.{table} WHERE uuid IS NOT NULL)",
+            f"(SELECT {identity} FROM spool.{table} WHERE {identity} IS NOT NULL)",
             (to_text(now),),
         )
 
 
+def _read_identity(expression: str) -> str:
+    """An identifier as the mirror keeps it, so that two can be compared: XPM may write it in either case."""
+    return f"nullif(lower(trim({expression}, ' ' || char(9, 10, 13))), '')"
+
+
 def merge_groups(database: Database) -> None:
     """Merge the names of groups: the group list has the last word over what the clients bring."""
+    brought = _read_identity("json_extract(value, '$.uuid')")
     database.connection.execute(
         "INSERT INTO xpm_groups (uuid, name) "
         "SELECT uuid, coalesce(max(listed), max(brought)) FROM ("
-        "  SELECT lower(uuid) AS uuid, name AS listed, NULL AS brought FROM spool.xpm_groups "
-        "  UNION ALL SELECT lower(json_extract(value, '$.uuid')), NULL, json_extract(value, '$.name') "
+        f"  SELECT {_read_identity('uuid')} AS uuid, name AS listed, NULL AS brought FROM spool.xpm_groups "
+        f"  UNION ALL SELECT {brought}, NULL, json_extract(value, '$.name') "
         "  FROM spool.xpm_clients, json_each(groups) WHERE groups <> '[]'"
         ") WHERE uuid IS NOT NULL GROUP BY uuid "
         "ON CONFLICT (uuid) DO UPDATE SET name = excluded.name WHERE name IS NOT excluded.name"
@@ -69,7 +76,8 @@ def merge_groups(database: Database) -> None:
 
 def load_unidentified(database: Database, table: str) -> list[str | None]:
     """The names of the spool's records that came without an identifier."""
-    return [row["name"] for row in database.connection.execute(f"SELECT name FROM spool.{table} WHERE uuid IS NULL")]
+    rows = database.connection.execute(f"SELECT name FROM spool.{table} WHERE {_read_identity('uuid')} IS NULL")
+    return [row["name"] for row in rows]
 
 
 def load_listed_staff(database: Database) -> list[sqlite3.Row]:
@@ -100,11 +108,12 @@ def iterate_clients(database: Database, columns: Sequence[str]) -> Iterator[sqli
     return database.connection.execute(f"SELECT {', '.join(columns)} FROM xpm_clients ORDER BY uuid")
 
 
-def load_clients(database: Database, uuids: Sequence[str]) -> list[sqlite3.Row]:
+def load_clients(database: Database, uuids: Sequence[str]) -> list[dict[str, Any]]:
     """The mirrored clients with these identifiers."""
-    return database.connection.execute(
+    rows = database.connection.execute(
         "SELECT * FROM xpm_clients WHERE uuid IN (SELECT value FROM json_each(?)) ORDER BY uuid", (json.dumps(uuids),)
-    ).fetchall()
+    )
+    return to_dicts(rows)
 
 
 def is_first_list_empty(database: Database, table: str) -> bool:

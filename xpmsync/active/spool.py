@@ -6,7 +6,7 @@ Meanwhile `active.db` is not locked, and a run that fails has touched nothing.
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from xpmsync.active.database import PRIVATE_FILE_MODE
@@ -21,18 +21,18 @@ class Spool:
         self.path = path
         self._connection = connection
         self._shapes = shapes
-        for table, shape in shapes.items():
-            columns = ", ".join(f'"{column}" TEXT' for column in shape.columns)
-            connection.execute(f"CREATE TABLE {table} ({columns})")
 
     def taker(self, table: str) -> Callable[[Iterator[Record]], None]:
         """Whoever fetches hands the records to this; a second attempt starts over, so two answers never mix."""
         places = ", ".join("?" for _ in self._shapes[table].columns)
 
         def take(records: Iterator[Record]) -> None:
-            with self._connection:
-                self._connection.execute(f"DELETE FROM {table}")
-                self._connection.executemany(f"INSERT INTO {table} VALUES ({places})", records)
+            try:
+                with self._connection:
+                    self._connection.execute(f"DELETE FROM {table}")
+                    self._connection.executemany(f"INSERT INTO {table} VALUES ({places})", records)
+            except sqlite3.Error as error:
+                raise _explain(self.path, error) from error
 
         return take
 
@@ -40,25 +40,32 @@ class Spool:
 @contextmanager
 def open_spool(path: Path, shapes: Mapping[str, RecordShape]) -> Iterator[Spool]:
     """A fresh spool for the length of a ``with`` block; what a killed run left behind is thrown away first."""
-    _discard(path)
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE_MODE))
-        connection = sqlite3.connect(path)
         try:
-            # Nothing in it outlives the run: no journal, no waiting for the disk.
-            connection.execute("PRAGMA journal_mode = OFF")
-            connection.execute("PRAGMA synchronous = OFF")
+            connection = _create(path, shapes)
+        except (sqlite3.Error, OSError) as error:
+            raise _explain(path, error) from error
+        with closing(connection):
             yield Spool(path, connection, shapes)
-        finally:
-            connection.close()
-    except sqlite3.Error as error:
-        raise DatabaseTrouble(
-            f"Xero's answers cannot be collected in {path}: {error}.",
-            f"Make room on the disk that holds {path.parent}.",
-        ) from error
     finally:
-        _discard(path)
+        path.unlink(missing_ok=True)
 
 
-def _discard(path: Path) -> None:
+def _create(path: Path, shapes: Mapping[str, RecordShape]) -> sqlite3.Connection:
     path.unlink(missing_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE_MODE))
+    connection = sqlite3.connect(path)
+    # Nothing in it outlives the run: the journal, which takes back an answer that was cut, is in memory.
+    connection.execute("PRAGMA journal_mode = MEMORY")
+    connection.execute("PRAGMA synchronous = OFF")
+    for table, shape in shapes.items():
+        columns = ", ".join(f'"{column}" TEXT' for column in shape.columns)
+        connection.execute(f"CREATE TABLE {table} ({columns})")
+    return connection
+
+
+def _explain(path: Path, error: Exception) -> DatabaseTrouble:
+    return DatabaseTrouble(
+        f"Xero's answers cannot be collected in {path}: {error}.",
+        f"Make room on the disk that holds {path.parent}, and give its owner the right to write there.",
+    )

@@ -26,13 +26,12 @@ def insert_user(database: Database, user_id: str, values: Mapping[str, object]) 
 
 def update_user(database: Database, user_id: str, values: Mapping[str, object]) -> None:
     """Change some of a user's columns."""
-    assignments = ", ".join(f"{column} = ?" for column in values)
-    database.connection.execute(
-        f"UPDATE users SET {assignments} WHERE id = ?",
-        (*values.values(), user_id),
-    )
+    assignments = [f"{column} = :{column}" for column in values]
     if "email" in values:
-        database.connection.execute("UPDATE users SET email_key = fold(email) WHERE id = ?", (user_id,))
+        assignments.append("email_key = fold(:email)")
+    database.connection.execute(
+        f"UPDATE users SET {', '.join(assignments)} WHERE id = :user_id", {**values, "user_id": user_id}
+    )
 
 
 def release_emails(database: Database, user_ids: Sequence[str]) -> None:

@@ -1,9 +1,8 @@
 """Derives Active's clients, with their partner and groups, from every client that XPM ever told of."""
 
-import sqlite3
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from xpmsync.active import clients as active_clients
 from xpmsync.active import groups as active_groups
@@ -136,18 +135,17 @@ class _ClientDerivation:
     def _update(
         self,
         xpm_uuid: str,
-        current_row: sqlite3.Row,
+        current: dict[str, Any],
         in_groups: frozenset[str],
         told: Mapping[str, object],
         told_groups: frozenset[str] | None,
     ) -> None:
-        client_id = current_row["id"]
-        current = dict(current_row)
+        client_id = current["id"]
         if client_id in self._moving:
             current["code"] = self._moving[client_id]
         values: dict[str, object] = {}
         groups = in_groups if told_groups is None else told_groups
-        if groups != in_groups or any(current[column] != value for column, value in told.items()):
+        if groups != in_groups or not told.items() <= current.items():
             earlier = written.load_written(self._database, client_id)
             written_groups = frozenset(earlier.get("groups", ()))
             values |= compare(current, told, earlier)

@@ -44,6 +44,9 @@ OUTLINE_COLUMNS: Final = (
 )
 """The mirror's columns that `plan_clients` reads."""
 
+_OWN_FIELDS: Final = tuple(field for field in CLIENT_FIELDS if not field.is_looked_up)
+"""The fields whose value is in the client's own record."""
+
 
 @dataclass(frozen=True, slots=True)
 class ClientRecord:
@@ -56,6 +59,8 @@ class ClientRecord:
     office_code: str
     status: str
     xpm_client_uuid: str | None
+    is_code_typed: bool
+    """The code was typed by hand, not written by a sync."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +112,8 @@ def plan_clients(
     partners: dict[str, str] = {}
     statuses: dict[str, str] = {}
     problems: list[Problem] = []
-    refused: set[str] = set()
     former_partners: Counter[str] = Counter()
-    by_uuid = {record.xpm_client_uuid: record for record in records if record.xpm_client_uuid}
-    by_code = {fold(record.code): record for record in records if record.code}
+    without_partner: list[Candidate] = []
     for row in rows:
         status, uuid = read_status(row), row["uuid"]
         assert uuid is not None  # noqa: S101 - the mirror's key
@@ -124,53 +127,74 @@ def plan_clients(
             read_business_number(row["business_number"]),
         )
         candidates[uuid] = candidate
-        record = by_uuid.get(uuid) or by_code.get(fold(candidate.code or ""))
-        office = record.office_code if record else default_office
-        found = _check_name(candidate) or _find_partner(candidate, row, directory, office, default_partners.get(office))
-        if isinstance(found, Problem):
-            problems.append(found)
-            refused.add(uuid)
-        else:
-            partners[uuid] = found
-            staff_uuid = read_identity(row["account_manager_uuid"])
+        staff_uuid, staff_name = read_identity(row["account_manager_uuid"]), read_name(row["account_manager_name"])
+        if candidate.legal_name is None:
+            problems.append(_explain_nameless(candidate))
+        elif staff_uuid is None and staff_name is None:
+            without_partner.append(candidate)
+        elif user_id := directory.find_user(staff_uuid):
+            partners[uuid] = user_id
             if staff_uuid is not None and staff_uuid not in directory.listed:
                 former_partners[staff_uuid] += 1
+        else:
+            problems.append(_explain_partner(candidate, staff_uuid, staff_name, directory))
+    find_office = _office_rule(candidates, records, default_office)
+    for candidate in without_partner:
+        office = find_office(candidate)
+        if default_partner := default_partners.get(office):
+            partners[candidate.uuid] = default_partner
+        else:
+            problems.append(problem("partner-missing", candidate.uuid, candidate.legal_name, office=office))
+    records_by_id = {record.id: record for record in records}
     settlement = settle(
-        [
-            Claimant(each.uuid, fold(each.code) if each.code else None, each.uuid in refused)
-            for each in candidates.values()
-        ],
-        [Holder(each.id, fold(each.code) if each.code else None, each.xpm_client_uuid) for each in records],
+        [Claimant(each.uuid, _key(each.code), each.uuid not in partners) for each in candidates.values()],
+        [Holder(each.id, _key(each.code), each.xpm_client_uuid, each.is_code_typed) for each in records],
         shared="client-code-shared",
         taken="client-code-taken",
-        refuse_takeover=_takeover_rule(candidates, {record.id: record for record in records}),
+        refuse_takeover=_takeover_rule(candidates, records_by_id),
     )
-    problems.extend(_explain_rejections(settlement, candidates, {record.id: record for record in records}))
-    skipped = len(refused | settlement.rejections.keys())
+    problems.extend(_explain_rejections(settlement, candidates, records_by_id))
+    skipped = len((candidates.keys() - partners.keys()) | settlement.rejections.keys())
     return ClientPlan(settlement, partners, statuses, former_partners, skipped, tuple(problems))
 
 
-def _check_name(candidate: Candidate) -> Problem | None:
-    if candidate.legal_name is not None:
-        return None
+def _key(code: str | None) -> str | None:
+    """What tells a code from others; one of white space alone, typed by hand, is none."""
+    return fold(code) or None if code else None
+
+
+def _explain_nameless(candidate: Candidate) -> Problem:
     label = f"with the code {candidate.code}" if candidate.code else f"with the identifier {candidate.uuid}"
     return problem("client-without-name", candidate.uuid, None, label=label)
 
 
-def _find_partner(
-    candidate: Candidate, row: MirrorRow, directory: Directory, office: str, default_partner_id: str | None
-) -> str | Problem:
-    """The partner's user id: the one XPM names, else the default partner of the client's office, else the problem."""
-    staff_uuid, name = read_identity(row["account_manager_uuid"]), read_name(row["account_manager_name"])
-    if staff_uuid is None and name is None:
-        return default_partner_id or problem("partner-missing", candidate.uuid, candidate.legal_name, office=office)
-    return directory.find_user(staff_uuid) or problem(
+def _explain_partner(
+    candidate: Candidate, staff_uuid: str | None, staff_name: str | None, directory: Directory
+) -> Problem:
+    return problem(
         directory.explain_missing(staff_uuid),
         candidate.uuid,
         candidate.legal_name,
-        partner=name or staff_uuid,
-        partner_uuid=staff_uuid,
+        partner=staff_name or staff_uuid,
+        partner_uuid=staff_uuid or "UUID",
     )
+
+
+def _office_rule(
+    candidates: Mapping[str, Candidate], records: Sequence[ClientRecord], default_office: str
+) -> Callable[[Candidate], str]:
+    """A client's office: that of the record it is linked to, or would take over; else the default office.
+
+    A record that belongs to another live client is not taken over, even where its code has just moved here.
+    """
+    linked = {record.xpm_client_uuid: record.office_code for record in records if record.xpm_client_uuid}
+    free = {_key(record.code): record.office_code for record in records if record.xpm_client_uuid not in candidates}
+
+    def find_office(candidate: Candidate) -> str:
+        code_office = free.get(_key(candidate.code), default_office) if candidate.code else default_office
+        return linked.get(candidate.uuid, code_office)
+
+    return find_office
 
 
 def _takeover_rule(
@@ -184,8 +208,9 @@ def _takeover_rule(
 
     def refuse_takeover(uuid: str, record_id: str) -> str | None:
         candidate, record = candidates[uuid], records[record_id]
-        both_have_abn = candidate.abn is not None and record.abn is not None
-        contradicts = both_have_abn and candidate.abn != record.abn
+        record_abn = read_business_number(record.abn)
+        both_have_abn = candidate.abn is not None and record_abn is not None
+        contradicts = both_have_abn and candidate.abn != record_abn
         if record.xpm_client_uuid is None:
             return "abn-contradicts" if contradicts else None
         same_name = fold(record.legal_name) == fold(candidate.legal_name or "")
@@ -230,10 +255,9 @@ class ClientReading:
 
 def read_client(row: MirrorRow, partner_id: str, directory: Directory) -> ClientReading:
     """Read one client that is synced; looks up its manager, and gives what is odd about its values as warnings."""
-    values = read_fields(CLIENT_FIELDS, row)
+    values = read_fields(_OWN_FIELDS, row)
     values["partner_id"] = partner_id
     values["manager_id"] = directory.find_user(read_identity(row["job_manager_uuid"]))
-    del values["groups"]
     return ClientReading(values, read_groups(row["groups"]), tuple(_check_values(row, values)))
 
 
@@ -249,5 +273,5 @@ def _check_values(row: MirrorRow, values: Mapping[str, object]) -> Iterable[Prob
     manager = read_name(row["job_manager_name"]) or read_identity(row["job_manager_uuid"])
     if manager and values["manager_id"] is None:
         yield problem("manager-not-in-active", uuid, name, manager=manager)
-    if row["contacts"] and (count := len(primary_contacts(row["contacts"]))) > 1:
+    if (count := len(primary_contacts(row["contacts"]))) > 1:
         yield problem("several-primary-contacts", uuid, name, count=count)

@@ -150,4 +150,4 @@ class MirrorRow(Protocol):
 
 def read_fields(fields: tuple[Field, ...], row: MirrorRow) -> dict[str, object]:
     """Read every field of a mirrored record: Active's column to value."""
-    return {field.column: field.read(*[row[column] for column in field.mirror_columns]) for field in fields}
+    return {field.column: field.read(*map(row.__getitem__, field.mirror_columns)) for field in fields}

@@ -29,6 +29,8 @@ class Holder:
     key: str | None
     owner_uuid: str | None
     """The XPM record it is linked to; None for one that was set up by hand."""
+    is_key_typed: bool = False
+    """The key was typed by hand, not written by a sync: it stays where XPM has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,6 @@ class Settlement:
 
     records: Mapping[str, str]
     """XPM record to the Active record it keeps or takes over."""
-    takeovers: frozenset[str]
-    """Those of `records` that are linked in this run."""
     moving: frozenset[str]
     """The Active records that exchange the key they hold for another."""
     new: frozenset[str]
@@ -75,17 +75,18 @@ def settle(
     live = {claimant.uuid for claimant in claimants}
     while True:
         accepted = [each for each in claimants if not each.is_refused and each.uuid not in rejections]
-        moving = {own[each.uuid].id: each.key for each in accepted if each.uuid in own}
+        final_keys = {holder.id: holder.key for holder in holders}
+        final_keys |= {own[each.uuid].id: _final_key(each, own[each.uuid]) for each in accepted if each.uuid in own}
         final_holders = defaultdict(list)
         for holder in holders:
-            final_key = moving.get(holder.id, holder.key)
-            if final_key is not None:
-                final_holders[final_key].append(holder)
+            final_holders[final_keys[holder.id]].append(holder)
         takeovers: dict[str, str] = {}
         rejected_now: dict[str, Rejection] = {}
         for claimant in accepted:
+            if claimant.key is None:
+                continue
             mine = own.get(claimant.uuid)
-            in_the_way = [each for each in final_holders.get(claimant.key or "", ()) if each is not mine]
+            in_the_way = [each for each in final_holders.get(claimant.key, ()) if each is not mine]
             if not in_the_way or (mine and mine.key == claimant.key):
                 continue
             holder = in_the_way[0]
@@ -103,8 +104,13 @@ def settle(
             break
     kept = {each.uuid: own[each.uuid].id for each in accepted if each.uuid in own and each.uuid not in rejections}
     new = {each.uuid for each in accepted} - kept.keys() - takeovers.keys() - rejections.keys()
-    exchanged = {own[each.uuid].id for each in accepted if each.uuid in kept and own[each.uuid].key != each.key}
-    return Settlement(kept | takeovers, frozenset(takeovers), frozenset(exchanged), frozenset(new), rejections)
+    moving = {own[uuid].id for uuid in kept if final_keys[own[uuid].id] != own[uuid].key}
+    return Settlement(kept | takeovers, frozenset(moving), frozenset(new), rejections)
+
+
+def _final_key(claimant: Claimant, holder: Holder) -> str | None:
+    """The key that a linked record holds when its claimant is accepted."""
+    return holder.key if claimant.key is None and holder.is_key_typed else claimant.key
 
 
 def _reject_shared(claimants: Sequence[Claimant], own: Mapping[str, Holder], code: str) -> dict[str, Rejection]:
@@ -122,5 +128,5 @@ def _reject_shared(claimants: Sequence[Claimant], own: Mapping[str, Holder], cod
             keeper = keepers[0] if len(keepers) == 1 else None
             for uuid in uuids:
                 if uuid != keeper:
-                    rejections[uuid] = Rejection(code, others=tuple(other for other in uuids if other != uuid))
+                    rejections[uuid] = Rejection(code, others=tuple(sorted(set(uuids) - {uuid})))
     return rejections

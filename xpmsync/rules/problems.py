@@ -6,6 +6,7 @@ XPM or the command that helps. Knows no record; the rules fill in the facts.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class Severity(StrEnum):
@@ -28,7 +29,7 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True)
 class Kind:
-    """One entry of the catalogue. `message` and `suggestion` are templates for ``str.format``."""
+    """One entry of the catalogue. `field`, `message` and `suggestion` are templates for ``str.format``."""
 
     code: str
     entity: str
@@ -258,13 +259,13 @@ _KINDS = (
     _warning(
         "first-list-empty",
         "run",
-        "clients",
+        "{records}",
         "XPM answered with an empty list of {records}.",
         "Check that the practice that is connected is the right one: xpmsync status",
     ),
 )
 
-CATALOGUE = {kind.code: kind for kind in _KINDS}
+CATALOGUE: Final = {kind.code: kind for kind in _KINDS}
 
 
 def problem(code: str, xpm_uuid: str | None, name: str | None, /, **facts: object) -> Problem:
@@ -276,7 +277,7 @@ def problem(code: str, xpm_uuid: str | None, name: str | None, /, **facts: objec
         entity=kind.entity,
         xpm_uuid=xpm_uuid,
         name=name,
-        field=kind.field,
+        field=kind.field and kind.field.format(**facts),
         message=kind.message.format(name=name, uuid=xpm_uuid, **facts),
         suggestion=kind.suggestion.format(name=name, uuid=xpm_uuid, **facts),
     )

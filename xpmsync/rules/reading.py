@@ -7,12 +7,17 @@ Knows nothing of where the texts come from and where the values go.
 import json
 import re
 from collections.abc import Callable
+from functools import lru_cache
+from typing import Final
 
-ADDRESS_LINES = 3
-ABN_DIGITS = 11
-ABN_WEIGHTS = (10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19)
-ABN_MODULUS = 89
-NZBN_DIGITS = 13
+ADDRESS_LINES: Final = 3
+ABN_DIGITS: Final = 11
+ABN_WEIGHTS: Final = (10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19)
+ABN_MODULUS: Final = 89
+NZBN_DIGITS: Final = 13
+
+_EMAIL_ADDRESS: Final = re.compile(r"[^\s@,;<>]+@[^\s@,;<>]+")
+_NO_DIGIT: Final = re.compile(r"[^0-9]+")
 
 
 def read_text(text: str | None) -> str | None:
@@ -56,7 +61,7 @@ def read_address_line(number: int) -> Callable[[str | None], str | None]:
     def read(address: str | None) -> str | None:
         if not address:
             return None
-        lines = [line.strip() for line in address.splitlines() if line.strip()]
+        lines = _split_address(address)
         if number == ADDRESS_LINES:
             return ", ".join(lines[number - 1 :]) or None
         return lines[number - 1] if len(lines) >= number else None
@@ -64,9 +69,14 @@ def read_address_line(number: int) -> Callable[[str | None], str | None]:
     return read
 
 
+@lru_cache(maxsize=2)  # the three lines of one address are read in turn
+def _split_address(address: str) -> tuple[str, ...]:
+    return tuple(line.strip() for line in address.splitlines() if line.strip())
+
+
 def read_business_number(text: str | None) -> str | None:
     """The digits of an ABN (11) or an NZBN (13); anything else cannot be one and is not set."""
-    digits = re.sub(r"\D", "", text, flags=re.ASCII) if text else ""
+    digits = _NO_DIGIT.sub("", text) if text else ""
     return digits if len(digits) in (ABN_DIGITS, NZBN_DIGITS) else None
 
 
@@ -76,15 +86,16 @@ def read_salutation(contacts: str | None) -> str | None:
     return read_name(primaries[0]["salutation"]) if primaries else None
 
 
-def primary_contacts(contacts: str | None) -> list[dict[str, str | None]]:
+@lru_cache(maxsize=1)  # one client's salutation is read and checked in turn
+def primary_contacts(contacts: str | None) -> tuple[dict[str, str | None], ...]:
     """The contacts marked as primary and not deleted, from the mirror's JSON text."""
     if not contacts or contacts == "[]":
-        return []
-    return [
+        return ()
+    return tuple(
         contact
         for contact in json.loads(contacts)
         if is_yes(contact["is_primary"]) and not is_yes(contact["is_deleted"])
-    ]
+    )
 
 
 def read_groups(groups: str | None) -> dict[str, str | None] | None:
@@ -104,7 +115,7 @@ def is_yes(text: str | None) -> bool:
 
 def is_email_address(text: str) -> bool:
     """Whether a text can be one e-mail address: something, an at sign, something; no white space or list of several."""
-    return re.fullmatch(r"[^\s@,;<>]+@[^\s@,;<>]+", text) is not None
+    return _EMAIL_ADDRESS.fullmatch(text) is not None
 
 
 def is_abn(digits: str) -> bool:

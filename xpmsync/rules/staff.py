@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from xpmsync.records import User
 from xpmsync.rules.fields import STAFF_FIELDS, MirrorRow, read_fields
@@ -9,7 +10,7 @@ from xpmsync.rules.matching import Claimant, Holder, Settlement, settle
 from xpmsync.rules.problems import Problem, problem
 from xpmsync.rules.reading import fold, is_email_address, read_name, read_text
 
-MOST_NAMES = 3
+MOST_NAMES: Final = 3
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,8 @@ def read_staff(rows: Sequence[MirrorRow]) -> tuple[list[StaffMember], list[Probl
     for row in rows:
         values = read_fields(STAFF_FIELDS, row)
         uuid, name, email = row["uuid"], read_name(row["name"]), read_text(row["email"])
-        if uuid is None:
-            problems.append(problem("staff-without-id", None, name))
-        elif name is None:
+        assert uuid is not None  # noqa: S101 - the mirror's key
+        if name is None:
             problems.append(problem("staff-without-name", uuid, None, label=_label(uuid, email)))
         elif email is None:
             problems.append(problem("staff-without-email", uuid, name))
@@ -125,7 +125,8 @@ def make_directory(rows: Sequence[MirrorRow], users: Sequence[User]) -> Director
 
 
 def join_names(names: Sequence[str]) -> str:
-    """Names in a sentence: “Ann”, “Ann and Bob”, “Ann, Bob and 3 others”."""
-    if len(names) <= MOST_NAMES:
-        return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else "".join(names)
-    return f"{', '.join(names[:MOST_NAMES])} and {len(names) - MOST_NAMES} others"
+    """Names in a sentence: “Ann”, “Ann and Bob”, “Ann, Bob and Cy”, “Ann, Bob and 3 others”."""
+    if len(names) > MOST_NAMES:
+        shown = MOST_NAMES - 1
+        names = [*names[:shown], f"{len(names) - shown} others"]
+    return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else "".join(names)
