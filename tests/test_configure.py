@@ -1,0 +1,341 @@
+import io
+import os
+import pty
+import select
+import signal
+import sys
+import time
+
+import pytest
+
+from xpmsync.cli import run
+from xpmsync.config import SmtpSettings, change_config, read_config
+from xpmsync.home import load_home_id
+from xpmsync.sandbox import Practice
+from xpmsync.xpm.vault import open_vault
+
+SET_UP = ["--office", "SYD", "--default-partner", "ann@firm.example", "--notify", "bob@firm.example"]
+MAIL = ["--smtp-host", "mail.firm.example", "--smtp-from", "sync@firm.example"]
+
+
+@pytest.fixture
+def firm(make_firm):
+    """A home that has just been connected: no office, no user."""
+    practice = Practice()
+    for name in ("Ann Perera", "Bob Tamihana", "Cara Ng"):
+        practice.add_staff(name, f"{name.split()[0].lower()}@firm.example")
+    practice.add_client("Smith & Sons Pty Ltd")
+    firm = make_firm(practice)
+    change_config(firm.home, {"sync.default_office_code": None})
+    firm.write("DELETE FROM offices")
+    return firm
+
+
+def call(*arguments):
+    return run(["configure", *arguments])
+
+
+def load_offices(firm):
+    """Each office's code, name, and the address of its default partner."""
+    rows = firm.rows(
+        "SELECT code, offices.name, email FROM offices JOIN users ON users.id = default_partner_id ORDER BY code"
+    )
+    return [tuple(row.values()) for row in rows]
+
+
+# In a script.
+
+
+def test_a_script_is_told_everything_that_is_missing_at_once(firm, capsys):
+    assert call() == 2
+    assert "Missing: --office, --default-partner, --notify. (Without a terminal nothing is asked.)" in (
+        capsys.readouterr().err
+    )
+    assert call("--office", "SYD", "--smtp-username", "sync") == 2
+    assert (
+        "Missing: --default-partner, --notify, --smtp-host, --smtp-from, --smtp-password-stdin."
+        in capsys.readouterr().err
+    )
+    assert firm.rows("SELECT * FROM users") == []
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--office", "two words", "must be up to 20 letters"),
+        ("--office-name", " ", "must be one line of text"),
+        ("--default-partner", "ann", "must be an e-mail address"),
+        ("--notify", "ann@", "must be an e-mail address"),
+        ("--tenant", "Smith", "must be an id"),
+        ("--smtp-port", "0", "must be a whole number from 1 to 65535"),
+        ("--smtp-security", "ssl", "is not one of"),
+        ("--smtp-host", "https://mail.firm.example", "must be the name of a server"),
+        ("--smtp-from", "Ann <ann@firm.example>", "must be an e-mail address"),
+    ],
+)
+@pytest.mark.usefixtures("firm")
+def test_an_option_passes_the_check_of_its_setting(capsys, option, value, message):
+    assert call(option, value) == 2
+    error = capsys.readouterr().err
+    assert option in error
+    assert message in " ".join(error.split())
+
+
+def test_the_staff_become_users_and_the_partner_is_chosen_among_them(firm, capsys):
+    assert call(*SET_UP, "--office-name", "Sydney", "--later") == 0
+    config = read_config(firm.home)
+    assert (config.sync.default_office_code, config.notify.email, config.smtp) == ("SYD", "bob@firm.example", None)
+    assert load_offices(firm) == [("SYD", "Sydney", "ann@firm.example")]
+    changes = firm.rows("SELECT run_id, actor, entity, action FROM changes ORDER BY id")
+    assert [(change["entity"], change["action"]) for change in changes] == [
+        *[("user", "created")] * 3,
+        ("office", "created"),
+        ("office", "updated"),
+    ]
+    assert {(change["run_id"], change["actor"]) for change in changes} == {(None, "configure")}
+    printed = capsys.readouterr()
+    assert "\n17 * * * * " in printed.out
+    assert f"\nXPMSYNC_HOME={firm.home.data_folder}\n" in printed.out
+    assert printed.err == ""
+
+
+@pytest.mark.usefixtures("firm")
+def test_the_screen_fits_80_columns(capsys):
+    assert call(*SET_UP, *MAIL) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(len(line) for line in lines if " * * * " not in line and "XPMSYNC_HOME" not in line) <= 80
+
+
+def test_the_sync_that_follows_finds_the_users_it_would_have_made(firm):
+    assert call(*SET_UP) == 0
+    before = firm.rows("SELECT * FROM users ORDER BY id")
+    summary = firm.sync()
+    assert (summary.users.created, summary.users.updated, summary.users.unchanged) == (0, 0, 3)
+    assert summary.clients.created == 1
+    assert firm.rows("SELECT * FROM users ORDER BY id") == before
+
+
+def test_start_runs_the_first_sync_at_once(firm):
+    assert call(*SET_UP, "--start") == 0
+    assert [row["legal_name"] for row in firm.rows("SELECT legal_name FROM clients")] == ["Smith & Sons Pty Ltd"]
+
+
+def test_one_option_changes_one_thing_and_the_rest_stays(firm):
+    assert call(*SET_UP, "--office-name", "Sydney", *MAIL) == 0
+    text = firm.home.config_file.read_text("utf-8")
+    asked = len(firm.sandbox.requests)
+    assert call("--default-partner", "Cara@Firm.example") == 0
+    assert firm.home.config_file.read_text("utf-8") == text
+    assert load_offices(firm) == [("SYD", "Sydney", "cara@firm.example")]
+    (last,) = firm.rows("SELECT entity, entity_id, action, field FROM changes ORDER BY id DESC LIMIT 1")
+    assert list(last.values()) == ["office", "SYD", "updated", "default_partner_id"]
+    assert len(firm.sandbox.requests) == asked
+
+
+def test_the_same_answers_again_change_nothing(firm):
+    assert call(*SET_UP, *MAIL) == 0
+    before = firm.rows("SELECT * FROM changes"), firm.home.config_file.read_text("utf-8")
+    assert call(*SET_UP, *MAIL) == 0
+    assert (firm.rows("SELECT * FROM changes"), firm.home.config_file.read_text("utf-8")) == before
+
+
+def test_a_second_office_keeps_the_first_and_its_partner(firm):
+    assert call(*SET_UP) == 0
+    assert call("--office", "MEL", "--office-name", "Melbourne", "--default-partner", "bob@firm.example") == 0
+    assert load_offices(firm) == [("MEL", "Melbourne", "bob@firm.example"), ("SYD", "SYD", "ann@firm.example")]
+    assert read_config(firm.home).sync.default_office_code == "MEL"
+
+
+def test_an_address_that_no_active_user_has_is_refused_and_nothing_is_written(firm, capsys):
+    assert call(*SET_UP) == 0
+    firm.write("UPDATE users SET status = 'removed' WHERE email = 'cara@firm.example'")
+    text = firm.home.config_file.read_text("utf-8")
+    assert call("--notify", "cara@firm.example", "--sync-name", "Another") == 2
+    error = " ".join(capsys.readouterr().err.split())
+    assert "cara@firm.example is no active user of Active. There are: ann@firm.example, bob@firm.example" in error
+    assert firm.home.config_file.read_text("utf-8") == text
+
+
+def test_an_address_that_was_written_by_hand_is_left_alone(firm):
+    assert call(*SET_UP) == 0
+    change_config(firm.home, {"notify.email": "helpdesk@it.example"})
+    assert call("--sync-name", "Smith & Co") == 0
+    assert read_config(firm.home).notify.email == "helpdesk@it.example"
+
+
+def test_another_practice_is_refused(firm, capsys):
+    assert call(*SET_UP) == 0
+    assert call("--tenant", "3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11") == 5
+    assert "another practice" in capsys.readouterr().err
+    assert read_config(firm.home).sync.tenant_id == firm.sandbox.tenant_id
+
+
+def test_a_home_that_is_not_connected_needs_its_practice(firm, capsys):
+    change_config(firm.home, {"sync.tenant_id": None})
+    assert call(*SET_UP) == 2
+    assert "Missing: --tenant." in capsys.readouterr().err
+
+
+def test_a_practice_without_usable_staff_says_what_to_enter(make_firm, capsys):
+    firm = make_firm(Practice())
+    assert call(*SET_UP) == 5
+    assert "Active has no user" in capsys.readouterr().err
+    assert firm.rows("SELECT code, default_partner_id FROM offices") == [{"code": "MAIN", "default_partner_id": None}]
+
+
+def test_the_mail_password_goes_from_standard_input_into_the_keyring_and_nowhere_else(firm, capfd, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("hunter 2\n"))
+    options = [*MAIL, "--smtp-username", "sync", "--smtp-security", "tls", "--smtp-password-stdin"]
+    assert call(*SET_UP, *options) == 0
+    config = read_config(firm.home)
+    assert config.smtp == SmtpSettings(
+        host="mail.firm.example", port=465, security="tls", username="sync", sender="sync@firm.example"
+    )
+    assert open_vault(load_home_id(firm.home), config.keyring).read("smtp-password") == "hunter 2"
+    kept = b"".join(file.read_bytes() for file in firm.home.data_folder.iterdir() if file.is_file())
+    assert b"hunter" not in kept
+    assert "hunter" not in "".join(capfd.readouterr())
+    assert call("--smtp-port", "2525") == 0
+    assert read_config(firm.home).smtp.port == 2525
+    assert call("--smtp-from", "other@firm.example") == 0
+    assert read_config(firm.home).smtp.port == 2525
+
+
+def test_settings_that_do_not_fit_together_are_refused_before_the_office_is_written(firm, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("hunter 2\n"))
+    options = [*MAIL, "--smtp-username", "sync", "--smtp-security", "none", "--smtp-password-stdin"]
+    assert call(*SET_UP, *options) == 5
+    assert "could be read on the way" in capsys.readouterr().err
+    assert load_offices(firm) == []
+
+
+# On a terminal.
+
+
+class Terminal:
+    """A person at a terminal, in front of one command."""
+
+    def __init__(self, *arguments):
+        self.screen = ""
+        self.process, self.line = pty.fork()
+        if self.process == 0:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a test run in the background ignores it
+            os.environ |= {"TERM": "dumb", "COLUMNS": "80", "PYTHONWARNINGS": "ignore"}
+            os.execv(sys.executable, [sys.executable, "-m", "xpmsync", *arguments])  # noqa: S606 - our own program
+
+    def answer(self, question, answer):
+        """Wait for the question, then type the answer."""
+        self.read_until(lambda: question in self.screen)
+        self.screen = ""
+        os.write(self.line, f"{answer}\n".encode())
+
+    def read_until(self, is_enough):
+        deadline = time.monotonic() + 20
+        while not is_enough():
+            assert time.monotonic() < deadline, self.screen
+            if select.select([self.line], [], [], 0.2)[0]:
+                try:
+                    received = os.read(self.line, 65536)
+                except OSError:  # Linux's way of saying that the other side has gone
+                    received = b""
+                if not received:
+                    break
+                self.screen += received.decode()
+
+    def end(self):
+        """What was printed since the last answer, and the exit code."""
+        self.read_until(lambda: False)
+        os.close(self.line)
+        return self.screen.replace("\r\n", "\n"), os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
+
+
+def test_a_person_is_asked_everything_and_a_wrong_answer_again(firm):
+    terminal = Terminal("configure")
+    terminal.answer("Name of this sync [Xero Practice Manager]: ", "Smith & Co")
+    terminal.answer("Code of the office", "two words")
+    terminal.answer("Error: It must be up to 20 letters", "SYD")
+    terminal.answer("Name of the office SYD [SYD]: ", "Sydney")
+    terminal.read_until(lambda: "Default partner" in terminal.screen)
+    assert [line.split() for line in terminal.screen.splitlines() if "@" in line] == [
+        ["1", "Ann", "Perera", "ann@firm.example"],
+        ["2", "Bob", "Tamihana", "bob@firm.example"],
+        ["3", "Cara", "Ng", "cara@firm.example"],
+    ]
+    terminal.answer("Default partner of the office (number or e-mail address): ", "4")
+    terminal.answer("Error: It must be a number of the list", "1")
+    terminal.answer("Who is told when the sync is disrupted", "BOB@firm.example")
+    terminal.answer("Send e-mails through a mail server? [y/N]: ", "y")
+    terminal.answer("Protection of the line (starttls, tls, none) [starttls]: ", "tls")
+    terminal.answer("Mail server: ", "mail.firm.example")
+    terminal.answer("Port [465]: ", "")
+    terminal.answer("Sender of the e-mails: ", "sync@firm.example")
+    terminal.answer("User name (empty if the server wants none)", "sync")
+    terminal.answer("Password of the mail server", "hunter 2")
+    terminal.answer("Start the first sync now? [Y/n]: ", "n")
+    screen, exit_code = terminal.end()
+    assert exit_code == 0
+    assert "hunter" not in screen
+    config = read_config(firm.home)
+    assert (config.sync.name, config.sync.default_office_code) == ("Smith & Co", "SYD")
+    assert config.notify.email == "bob@firm.example"
+    assert (config.smtp.port, config.smtp.username) == (465, "sync")
+    assert load_offices(firm) == [("SYD", "Sydney", "ann@firm.example")]
+    assert open_vault(load_home_id(firm.home), config.keyring).read("smtp-password") == "hunter 2"
+
+
+def test_run_again_it_offers_what_holds_and_enter_changes_nothing(firm):
+    assert call(*SET_UP, "--office-name", "Sydney", *MAIL) == 0
+    before = firm.rows("SELECT * FROM changes"), read_config(firm.home)
+    terminal = Terminal("configure")
+    for question in (
+        "Name of this sync [Xero Practice Manager]: ",
+        "such as SYD [SYD]: ",
+        "Name of the office SYD [Sydney]: ",
+        "[ann@firm.example]: ",
+        "[bob@firm.example]: ",
+        "Send e-mails through a mail server? [Y/n]: ",
+        "[starttls]: ",
+        "[mail.firm.example]: ",
+        "Port [587]: ",
+        "[sync@firm.example]: ",
+        "User name",
+    ):
+        terminal.answer(question, "")
+    terminal.answer("Start the first sync now?", "n")
+    assert terminal.end()[1] == 0
+    assert (firm.rows("SELECT * FROM changes"), read_config(firm.home)) == before
+
+
+def test_with_an_option_a_person_is_asked_only_for_what_is_missing(firm):
+    terminal = Terminal("configure", "--office", "SYD", "--notify", "bob@firm.example")
+    terminal.answer("Default partner of the office", "ann@firm.example")
+    screen, exit_code = terminal.end()
+    assert exit_code == 0
+    assert "[Y/n]" not in screen
+    assert load_offices(firm) == [("SYD", "SYD", "ann@firm.example")]
+
+
+def test_an_interrupt_before_the_end_writes_no_answer(firm):
+    before = firm.home.config_file.read_text("utf-8")
+    terminal = Terminal("configure")
+    terminal.answer("Name of this sync", "Another")
+    terminal.answer("Code of the office", "SYD")
+    terminal.read_until(lambda: "Name of the office" in terminal.screen)
+    time.sleep(0.3)  # a person sees the question, and Python waits for an answer, before Ctrl-C comes
+    os.write(terminal.line, b"\x03")
+    screen, exit_code = terminal.end()
+    assert exit_code == 130
+    assert "Interrupted." in screen
+    assert firm.home.config_file.read_text("utf-8") == before
+    assert load_offices(firm) == []
+
+
+def test_mail_settings_that_are_no_longer_wanted_are_removed(firm):
+    assert call(*SET_UP, *MAIL) == 0
+    terminal = Terminal("configure")
+    for question in ("Name of this sync", "such as SYD", "Name of the office", "[ann@firm", "[bob@firm"):
+        terminal.answer(question, "")
+    terminal.answer("Send e-mails through a mail server?", "n")
+    terminal.answer("Start the first sync now?", "n")
+    assert terminal.end()[1] == 0
+    assert read_config(firm.home).smtp is None
