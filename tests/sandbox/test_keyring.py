@@ -90,7 +90,7 @@ def test_a_keyring_can_forget_a_write(ring, sandbox):
 
 def test_a_keyring_can_hang_until_the_fault_ends(ring, sandbox):
     found: list[str | None] = []
-    with sandbox.faults.active("keyring-hangs"):
+    with sandbox.faults.active("keyring-hangs", times=1):
         hanging = threading.Thread(target=lambda: found.append(ring.get_password("s", "u")))
         hanging.start()
         hanging.join(0.2)

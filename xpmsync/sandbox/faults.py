@@ -69,6 +69,7 @@ class Fault:
     times: int | None = None
     after: int = 0
     options: Options = field(default_factory=dict)
+    stopped: bool = False  # by hand, not because its number of answers is used up
 
     @property
     def kind(self) -> FaultKind:
@@ -130,9 +131,11 @@ class Faults:
         """End a fault, all of a name, or all of them."""
         name = fault.replace("_", "-") if isinstance(fault, str) else None
         with self._lock:
-            self._running = [
-                each for each in self._running if fault is not None and each is not fault and each.name != name
-            ]
+            ended = [each for each in self._running if fault is None or each is fault or each.name == name]
+            ended += [fault] if isinstance(fault, Fault) else []
+            for each in ended:
+                each.stopped = True
+            self._running = [each for each in self._running if not each.stopped]
 
     @contextmanager
     def active(

@@ -31,8 +31,9 @@ class Keychain:
             operation, key = order["operation"], (str(order["service"]), str(order["username"]))
         except (ValueError, KeyError, TypeError):
             return json_answer({"error": "Send operation, service and username as JSON."}, HTTPStatus.BAD_REQUEST)
-        names = {fault.name for fault in faults.meet(request)}
-        while "keyring-hangs" in names and "keyring-hangs" in {fault.name for fault in faults.running()}:
+        met = faults.meet(request)
+        names = {fault.name for fault in met}
+        while any(fault.name == "keyring-hangs" and not fault.stopped for fault in met):
             self._never.wait(_HANG_STEP_SECONDS)
         for name in names & _REFUSING:
             return json_answer({"fault": name})

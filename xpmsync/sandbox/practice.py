@@ -46,7 +46,8 @@ STAFF_ELEMENTS: Final = ("Name", "Email", "Phone", "Mobile", "Address", "Payroll
 NOTE_ELEMENTS: Final = ("Title", "Text", "Folder", "Date", "CreatedBy")
 RELATIONSHIP_ELEMENTS: Final = ("UUID", "Type", "RelatedClient", "NumberOfShares", "Percentage", "StartDate", "EndDate")
 
-# What a client that somebody just typed in looks like in the recordings: these are there, without a text.
+# What a client that somebody just typed in looks like in the recordings: these are there (up to ExportCode without a
+# text), and Email is not.
 NEW_CLIENT: Final[Mapping[str, str]] = {
     **dict.fromkeys(("Name", *_ADDRESS_ELEMENTS[:15]), ""),
     "IsArchived": "No",
@@ -183,7 +184,7 @@ class Practice:
 
     def add_staff(
         self,
-        name: str | None = None,
+        name: str | None = "",
         email: str | None = "",
         *,
         uuid: str | None = None,

@@ -136,9 +136,9 @@ class Sandbox:
 
     def set_switches(self, **values: Any) -> None:
         """Set switches by name, all or none of them; a text is read as what it means. Raises ValueError."""
-        read = dict(read_switch(name, value) for name, value in values.items())
+        read: dict[str, Any] = dict(read_switch(name, value) for name, value in values.items())
         with self._lock:
-            self.switches = dataclasses.replace(self.switches, **read)  # type: ignore[arg-type]
+            self.switches = dataclasses.replace(self.switches, **read)
 
     # Answering
 

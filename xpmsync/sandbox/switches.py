@@ -159,8 +159,9 @@ NAMES: Final = tuple(each.name for each in dataclasses.fields(Switches))
 
 def describe_switches() -> list[tuple[str, Plain, str, bool]]:
     """Name, default, meaning, and whether Xero's own behaviour is unknown, of every switch."""
+    defaults = Switches()
     return [
-        (each.name, each.default, each.metadata["meaning"], each.metadata["unknown"])  # type: ignore[misc]
+        (each.name, getattr(defaults, each.name), each.metadata["meaning"], each.metadata["unknown"])
         for each in dataclasses.fields(Switches)
     ]
 
