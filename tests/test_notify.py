@@ -298,7 +298,10 @@ def test_a_refusal_after_the_text_frees_the_reservation(database):
 def test_without_mail_settings_standard_error_is_told_once_in_24_hours(database):
     config = make_config(None)
     first, second = tell(config, database), tell(config, database, now=NOW + HOUR)
-    assert first.remark.startswith("Smith & Co: the sync needs a person to sign in. Xero no longer accepts")
+    assert first.remark == (
+        "Smith & Co: the sync needs a person to sign in. "
+        "No e-mail is sent about it until you set a mail server: xpmsync configure"
+    )
     assert (second.outcome, second.remark) == (Outcome.TOLD_ALREADY, None)
 
 

@@ -169,7 +169,8 @@ def tell_if_due(
         log.warning("no e-mail could be sent: %s (%s)", error.happened, error.details)
         return Telling(Outcome.NOT_SENT, f"No e-mail could be sent: {error.happened} {error.remedy}")
     if outcome is Outcome.SENT and config.smtp is None:
-        return Telling(outcome, f"{render_subject(config, trouble)}. {trouble.happened} {trouble.remedy}")
+        subject = render_subject(config, trouble)
+        return Telling(outcome, f"{subject}. No e-mail is sent about it until you set a mail server: xpmsync configure")
     return Telling(outcome)
 
 

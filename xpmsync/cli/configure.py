@@ -119,13 +119,14 @@ def command(context: click.Context, /, *, smtp_password_stdin: bool, next_step: 
         _save(home, config, database, answers)
     console = open_console()
     _print_answers(console, answers)
+    _explain_crontab(console)
     if next_step == "start" or (
         next_step is None and form.asks_all and click.confirm("Start the first sync now?", True)
     ):
         from xpmsync.cli.sync import command as sync  # noqa: PLC0415 - slow to load
 
         return int(context.invoke(sync))
-    _explain_later(console)
+    print_text(console, "Start a run when you like: xpmsync sync")
     return 0
 
 
@@ -397,11 +398,10 @@ def _print_answers(console: Console, answers: _Answers) -> None:
         print_text(console, "See whether e-mails arrive: xpmsync notify --test")
 
 
-def _explain_later(console: Console) -> None:
+def _explain_crontab(console: Console) -> None:
     """What starts the hourly runs: nothing that is stored, but two lines of the crontab."""
     words = [sys.executable, "-m", "xpmsync"] if sys.argv[0].endswith("__main__.py") else [os.path.abspath(sys.argv[0])]  # noqa: PTH100 - a link stays what it is
     program = shlex.join(words).replace("%", r"\%")
-    print_text(console, "Start the first run when you like: xpmsync sync")
     print_text(console, "Runs start every hour once these lines are in your crontab (crontab -e):")
     if folder := os.environ.get("XPMSYNC_HOME"):
         click.echo(f"XPMSYNC_HOME={os.path.abspath(folder)}")  # noqa: PTH100 - a link stays what it is

@@ -149,7 +149,7 @@ def ask(question: str, check: Callable[[object], Answer], *, default: str | None
         except ValueError as error:
             raise click.UsageError(f"It {error}.") from None
 
-    answer: Answer = click.prompt(question, default=default, value_proc=convert)
+    answer: Answer = click.prompt(question, default=default, show_default=bool(default), value_proc=convert)
     return answer
 
 
