@@ -22,6 +22,8 @@ from xpmsync.rules.reading import ABN_DIGITS, is_abn, is_nzbn, read_business_num
 if TYPE_CHECKING:
     from xpmsync.admin.centre import Centre, Outcome
 
+MOST_ROWS: Final = 200
+"""Of clients on a screen; a person looks for one by its name."""
 ROLES: Final = ("User", "Admin", "Owner")
 ID_HELP: Final = "Its id, as the error log shows it (xpmsync errors)."
 
@@ -242,7 +244,7 @@ def list_users(*, as_json: bool) -> None:
     if waiting := sum(bool(row["missing"]) for row in rows):
         print_text(
             open_console(),
-            f"{render_count(waiting, 'user')} cannot use Active yet: each needs a role, an office and modules "
+            f"{render_count(waiting, 'user')} cannot use Active yet, for want of a role, an office or modules "
             "(xpmsync admin user set --help).",
         )
 
@@ -345,10 +347,14 @@ def list_clients(*, search: str | None, as_json: bool) -> None:
                     row["office_code"],
                     row["status"],
                 )
-                for row in rows
+                for row in rows[:MOST_ROWS]
             ],
         )
-        click.echo(render_count(len(rows), "client"))
+        click.echo(
+            render_count(len(rows), "client")
+            if len(rows) <= MOST_ROWS
+            else f"The first {MOST_ROWS} of {len(rows):,} clients. Find others by --search TEXT; --json prints all."
+        )
     else:
         click.echo(
             "There is no client yet."

@@ -1,0 +1,957 @@
+import json
+import os
+import subprocess
+import sys
+import uuid
+
+import pytest
+
+from xpmsync.active.database import open_database
+from xpmsync.admin import centre as admin_centre
+from xpmsync.cli import run
+from xpmsync.config import change_config
+from xpmsync.derive import derive
+from xpmsync.home import Home
+from xpmsync.lock import hold
+
+ANN, BOB, CAT = (f"00000000-0000-4000-8000-00000000000{number}" for number in "abc")
+ACME, BETA, GONE = (f"11111111-0000-4000-8000-00000000000{number}" for number in "abc")
+
+
+class Office:
+    """A home and the commands of its Admin Centre, as a person sees them."""
+
+    def __init__(self, home, capfd):
+        self.home = home
+        self._capfd = capfd
+
+    def admin(self, *arguments):
+        """Run a command that must succeed; gives what it printed, its lines trimmed."""
+        assert run(["admin", *arguments]) == 0
+        out, err = self._capfd.readouterr()
+        assert err == ""
+        assert all(len(line) <= 80 for line in out.splitlines() if not line.startswith(("  xpmsync", "  {", '    "')))
+        return [line.rstrip() for line in out.splitlines() if line.strip()]
+
+    def refuse(self, *arguments, exit_code=2):
+        """Run a command that must be refused and change nothing; gives what it said."""
+        before = self.dump()
+        assert run(["admin", *arguments]) == exit_code
+        out, err = self._capfd.readouterr()
+        assert out == ""
+        assert self.dump() == before
+        return err.splitlines()
+
+    def refuse_usage(self, *arguments):
+        """The last line of a refusal by click."""
+        return self.refuse(*arguments)[-1]
+
+    def query(self, sql, *parameters):
+        with open_database(self.home.database_file) as database:
+            return [dict(row) for row in database.connection.execute(sql, parameters)]
+
+    def execute(self, sql, *parameters):
+        with open_database(self.home.database_file) as database:
+            database.connection.execute(sql, parameters)
+
+    def insert(self, table, **row):
+        self.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' for _ in row)})", *row.values())
+
+    def staff(self, staff_uuid, name, email, **row):
+        self.insert("xpm_staff", uuid=staff_uuid, name=name, email=email, **row)
+
+    def xpm_client(self, client_uuid, name, code=None, **row):
+        self.insert("xpm_clients", uuid=client_uuid, name=name, client_code=code, **row)
+
+    def dump(self):
+        tables = ("offices", "users", "user_modules", "clients", "synced_values", "changes")
+        return {table: self.query(f"SELECT * FROM {table}") for table in tables}
+
+    def changes(self):
+        """The history since it was last asked for."""
+        columns = "run_id, actor, entity, entity_id, action, field, old_value, new_value"
+        rows = self.query(f"SELECT {columns} FROM changes ORDER BY id")
+        self.execute("DELETE FROM changes")
+        return [tuple(row.values()) for row in rows]
+
+    def user(self, email):
+        (row,) = self.query("SELECT * FROM users WHERE email = ?", email)
+        return row
+
+    def client(self, code):
+        (row,) = self.query("SELECT * FROM clients WHERE code IS ?", code)
+        return row
+
+    def sync(self):
+        """What a run does with the mirror; gives the codes of its problems."""
+        with open_database(self.home.database_file) as database, database.transaction():
+            return sorted(problem.code for problem in derive(database, "SYD").problems)
+
+
+@pytest.fixture
+def empty(tmp_path, monkeypatch, capfd):
+    """A home with nothing in it."""
+    monkeypatch.setenv("XPMSYNC_HOME", str(tmp_path))
+    monkeypatch.setattr(admin_centre, "WAIT_SECONDS", 0.1)
+    return Office(Home(tmp_path, tmp_path), capfd)
+
+
+@pytest.fixture
+def firm(empty):
+    """A home with the office SYD, whose default partner is Ann, and with Bob."""
+    change_config(empty.home, {"sync.default_office_code": "SYD"})
+    empty.admin("office", "add", "SYD", "--name", "Sydney")
+    empty.admin("user", "add", "--first-name", "Ann", "--last-name", "Lee", "--email", "ann@example.com")
+    empty.admin("user", "add", "--first-name", "Bob", "--last-name", "Low", "--email", "bob@example.com")
+    empty.admin("office", "set", "SYD", "--default-partner", "ann@example.com")
+    empty.changes()
+    return empty
+
+
+def by_administrator(entity, entity_id, *rest):
+    return (None, "administrator", entity, entity_id, *rest)
+
+
+# Offices.
+
+
+def test_an_office_is_set_up_and_changed(firm):
+    assert firm.admin("office", "add", "MEL", "--name", " Melbourne  City ") == [
+        "The office Melbourne City (MEL) is set up.",
+        "It has no default partner yet, who takes the clients that have none in XPM.",
+        "Choose one:",
+        "  xpmsync admin office set MEL --default-partner EMAIL",
+    ]
+    assert firm.query("SELECT * FROM offices WHERE code = 'MEL'") == [
+        {"code": "MEL", "name": "Melbourne City", "default_partner_id": None}
+    ]
+    assert firm.admin("office", "set", "mel", "--name", "Melbourne", "--default-partner", "BOB@example.com") == [
+        "The office Melbourne City (MEL) is changed:",
+        "  Name             Melbourne City → Melbourne",
+        "  Default partner  not set → Bob Low",
+        "At the next sync (xpmsync sync), the clients of the office that have no partner",
+        "in XPM get this one.",
+    ]
+    bob = firm.user("bob@example.com")["id"]
+    assert firm.query("SELECT * FROM offices WHERE code = 'MEL'") == [
+        {"code": "MEL", "name": "Melbourne", "default_partner_id": bob}
+    ]
+    assert firm.admin("office", "set", "MEL", "--no-default-partner") == [
+        "The office Melbourne (MEL) is changed:",
+        "  Default partner  Bob Low → not set",
+        "From the next sync on (xpmsync sync), a client of the office without a partner",
+        "in XPM is an error.",
+    ]
+    assert firm.changes() == [
+        by_administrator("office", "MEL", "created", None, None, "Melbourne City"),
+        by_administrator("office", "MEL", "updated", "name", "Melbourne City", "Melbourne"),
+        by_administrator("office", "MEL", "updated", "default_partner_id", None, bob),
+        by_administrator("office", "MEL", "updated", "default_partner_id", bob, None),
+    ]
+
+
+def test_offices_are_listed(firm):
+    firm.admin("office", "add", "MEL", "--name", "Melbourne")
+    assert [line.split() for line in firm.admin("office", "list") if "─" not in line] == [
+        ["Code", "Name", "Default", "partner"],
+        ["MEL", "Melbourne"],
+        ["SYD", "Sydney", "ann@example.com"],
+    ]
+    assert json.loads("".join(firm.admin("office", "list", "--json"))) == [
+        {"code": "MEL", "name": "Melbourne", "default_partner_email": None},
+        {"code": "SYD", "name": "Sydney", "default_partner_email": "ann@example.com"},
+    ]
+
+
+def test_empty_lists_say_how_to_begin(empty):
+    assert empty.admin("office", "list") == [
+        "There is no office yet. Set one up: xpmsync admin office add CODE --name NAME"
+    ]
+    assert empty.admin("user", "list") == ["There is no user yet. The first sync brings the staff of XPM: xpmsync sync"]
+    assert empty.admin("client", "list") == ["There is no client yet."]
+    assert empty.admin("client", "list", "--search", "x") == [
+        "No client's name, code, ABN or e-mail address contains that."
+    ]
+    assert empty.admin("client", "list", "--json") == ["[]"]
+
+
+def test_an_office_code_is_unique_in_any_script(firm):
+    firm.admin("office", "add", "ŌTA", "--name", "Ōtautahi")
+    assert firm.refuse("office", "add", "ōta", "--name", "Other") == [
+        "The code ŌTA belongs to the office Ōtautahi already.",
+        "Choose another code for the new office.",
+    ]
+
+
+def test_an_unknown_office_is_refused_with_what_is_near(firm):
+    assert firm.refuse("office", "set", "SDY", "--name", "X") == [
+        "Active has no office with the code “SDY”.",
+        "Did you mean Sydney (SYD)?",
+    ]
+    assert firm.refuse("office", "set", "QQ", "--name", "X") == [
+        "Active has no office with the code “QQ”.",
+        "See which there are: xpmsync admin office list",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("office", "add", "a b", "--name", "X"),
+            (
+                "Error: Invalid value for 'CODE': must be up to 20 letters, digits, dots, dashes or underscores, "
+                "such as SYD."
+            ),
+        ),
+        (("office", "add", "X", "--name", "  "), "Error: Invalid value for '--name': must be one line of text."),
+        (("office", "add", "X"), "Error: Missing option '--name'."),
+        (("office", "set", "SYD"), "Error: Say what to change, such as --name Sydney."),
+        (
+            ("office", "set", "SYD", "--default-partner", "x", "--no-default-partner"),
+            "Error: Choose one of --default-partner and --no-default-partner.",
+        ),
+        (
+            ("user", "add", "--first-name", "A", "--last-name", "B", "--email", "a b@c"),
+            "Error: Invalid value for '--email': must be an e-mail address, such as ann@example.com.",
+        ),
+        (
+            ("user", "add", "--first-name", "A\x1b[31m", "--last-name", "B", "--email", "a@c"),
+            "Error: Invalid value for '--first-name': must be one line of text.",
+        ),
+        (("user", "set", "ann@example.com"), "Error: Say what to change, such as --role User."),
+        (
+            ("user", "set", "ann@example.com", "--module", "Tax", "--no-modules"),
+            "Error: Choose one of --module and --no-modules.",
+        ),
+        (
+            ("user", "set", "ann@example.com", "--module", " "),
+            "Error: Invalid value for '--module': must be one line of text.",
+        ),
+        (
+            ("user", "link", "ann@example.com", "--xpm-staff", "12"),
+            "Error: Invalid value for '--xpm-staff': must be an id such as 3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11.",
+        ),
+        (("client", "add", "--code", "X"), "Error: Missing option '--legal-name'."),
+        (("client", "set", "X"), "Error: Say what to change, such as --office CODE."),
+        (
+            ("client", "set", "X", "--legal-name", ""),
+            "Error: Invalid value for '--legal-name': must be one line of text.",
+        ),
+        (("client", "set", "X", "--fax", "1\n2"), "Error: Invalid value for '--fax': must be one line of text."),
+        (
+            ("client", "add", "--legal-name", "X", "--abn", "51 824 753 557"),
+            (
+                "Error: Invalid value for '--abn': must be an ABN (11 digits) or an NZBN (13 digits); "
+                "one of the digits is wrong or missing."
+            ),
+        ),
+    ],
+)
+def test_what_is_typed_wrong_is_a_usage_error(firm, arguments, message):
+    assert firm.refuse_usage(*arguments) == message
+
+
+def test_an_unknown_role_is_a_usage_error(firm):
+    assert "'Boss' is not one of" in firm.refuse_usage("user", "set", "ann@example.com", "--role", "Boss")
+
+
+# Users.
+
+
+def test_a_user_is_set_up_by_hand(firm):
+    assert firm.admin(
+        "user", "add", "--first-name", " Zoë ", "--last-name", "van  Dyk", "--email", "ZOË@example.com"
+    ) == [
+        "Zoë van Dyk (ZOË@example.com) is set up as a user.",
+        "A sync recognises the user by the e-mail address, once XPM lists a staff member",
+        "who has it.",
+        "Before they can use Active, give them a role, an office and modules:",
+        "  xpmsync admin user set ZOË@example.com --role User --office CODE --module NAME",
+    ]
+    user = firm.user("ZOË@example.com")
+    assert user == {
+        "id": str(uuid.UUID(user["id"])),
+        "first_name": "Zoë",
+        "last_name": "van Dyk",
+        "email": "ZOË@example.com",
+        "email_key": "zoë@example.com",
+        "role": None,
+        "office_code": None,
+        "status": "active",
+        "xpm_staff_uuid": None,
+    }
+    assert firm.changes() == [by_administrator("user", user["id"], "created", None, None, "Zoë van Dyk")]
+    assert firm.refuse("user", "add", "--first-name", "X", "--last-name", "Y", "--email", "zoë@Example.com") == [
+        "The e-mail address ZOË@example.com belongs to Zoë van Dyk already, a user with the status “active”.",
+        "Use another e-mail address, or change that user: xpmsync admin user set --help",
+    ]
+
+
+def test_a_user_set_up_by_hand_becomes_the_staff_member_with_the_same_address(firm):
+    firm.admin("user", "set", "ann@example.com", "--role", "Owner", "--office", "SYD", "--module", "Tax")
+    firm.staff(ANN, "Anna Lee", "ANN@example.com")
+    assert firm.sync() == []
+    user = firm.user("ANN@example.com")
+    assert (user["first_name"], user["role"], user["office_code"], user["xpm_staff_uuid"]) == (
+        "Anna",
+        "Owner",
+        "SYD",
+        ANN,
+    )
+
+
+def test_role_office_and_modules_are_decided(firm):
+    ann = firm.user("ann@example.com")
+    assert firm.admin("user", "set", "ANN@EXAMPLE.COM", "--role", "admin", "--module", "Tax") == [
+        "Ann Lee (ann@example.com) is changed:",
+        "  Role     not set → Admin",
+        "  Modules  not set → Tax",
+        "The user cannot use Active yet; still needed: an office.",
+    ]
+    modules = ("--module", "workpapers", "--module", "Tax", "--module", "TAX")
+    assert firm.admin("user", "set", "ann@example.com", "--office", "syd", *modules) == [
+        "Ann Lee (ann@example.com) is changed:",
+        "  Office   not set → SYD",
+        "  Modules  Tax → Tax; workpapers",
+    ]
+    assert firm.user("ann@example.com") == ann | {"role": "Admin", "office_code": "SYD"}
+    assert firm.query("SELECT * FROM user_modules") == [
+        {"user_id": ann["id"], "module": "Tax"},
+        {"user_id": ann["id"], "module": "workpapers"},
+    ]
+    assert firm.changes() == [
+        by_administrator("user", ann["id"], "updated", "role", None, "Admin"),
+        by_administrator("user", ann["id"], "updated", "modules", None, "Tax"),
+        by_administrator("user", ann["id"], "updated", "office_code", None, "SYD"),
+        by_administrator("user", ann["id"], "updated", "modules", "Tax", "Tax; workpapers"),
+    ]
+    assert firm.admin("user", "set", "ann@example.com", "--no-modules")[1] == "  Modules  Tax; workpapers → not set"
+    assert firm.query("SELECT * FROM user_modules") == []
+
+
+def test_nothing_is_written_when_nothing_differs(firm):
+    options = ("--role", "User", "--office", "SYD", "--module", "b", "--module", "A", "--activate")
+    firm.admin("user", "set", "ann@example.com", *options)
+    firm.admin("client", "add", "--legal-name", "Acme", "--code", "AC")
+    before = firm.dump()
+    assert firm.admin("user", "set", "ann@example.com", *options) == [
+        "Nothing to change: Ann Lee (ann@example.com) is like that already."
+    ]
+    assert firm.admin("office", "set", "SYD", "--name", "Sydney", "--default-partner", "ann@example.com") == [
+        "Nothing to change: Sydney (SYD) is like that already."
+    ]
+    assert firm.admin("client", "set", "ac", "--code", "AC", "--fax", "", "--partner", "ann@example.com") == [
+        "Nothing to change: Acme (AC) is like that already."
+    ]
+    assert firm.dump() == before
+
+
+def test_a_user_is_switched_off_and_on(firm):
+    ann = firm.user("ann@example.com")
+    assert firm.admin("user", "set", "ann@example.com", "--deactivate") == [
+        "Ann Lee (ann@example.com) is changed:",
+        "  Status  active → deactivated",
+        "The user is still the default partner of the office SYD; choose another one:",
+        "xpmsync admin office set SYD --default-partner EMAIL",
+    ]
+    assert firm.user("ann@example.com") == ann | {"status": "deactivated"}
+    firm.staff(ANN, "Ann Lee", "ann@example.com")
+    firm.sync()
+    assert firm.user("ann@example.com")["status"] == "deactivated"
+    firm.changes()
+    firm.admin("user", "set", "ann@example.com", "--activate")
+    assert firm.changes() == [by_administrator("user", ann["id"], "status", "status", "deactivated", "active")]
+
+
+def test_a_user_whom_xpm_no_longer_lists_cannot_be_switched_on(firm):
+    firm.staff(ANN, "Ann Lee", "ann@example.com")
+    firm.sync()
+    firm.execute("UPDATE xpm_staff SET vanished_at = '2026-11-01T00:00:00Z'")
+    firm.sync()
+    assert firm.user("ann@example.com")["status"] == "removed"
+    assert firm.refuse("user", "set", "ann@example.com", "--activate") == [
+        "XPM does not list Ann Lee (ann@example.com) as staff, so the next sync would take the access away again.",
+        (
+            "Add the person to the staff in XPM; if they are there under a new entry, link that one: "
+            "xpmsync admin user link ann@example.com --xpm-staff UUID"
+        ),
+    ]
+
+
+def test_an_unknown_user_is_refused_with_who_is_near(firm):
+    assert firm.refuse("user", "set", "anne@example.com", "--role", "User") == [
+        "Active has no user with the e-mail address “anne@example.com”.",
+        "Did you mean Ann Lee (ann@example.com) or Bob Low (bob@example.com)?",
+    ]
+    assert firm.refuse("user", "set", "Bob", "--role", "User") == [
+        "Active has no user with the e-mail address “Bob”.",
+        "Did you mean Bob Low (bob@example.com)?",
+    ]
+    assert firm.refuse("user", "set", "q", "--role", "User") == [
+        "Active has no user with the e-mail address “q”.",
+        "See who there is: xpmsync admin user list",
+    ]
+
+
+def test_users_are_listed_with_who_cannot_use_active_yet(firm):
+    firm.admin(
+        "user", "set", "ann@example.com", "--role", "Admin", "--office", "SYD", "--module", "Tax", "--module", "CRM"
+    )
+    firm.insert("users", id="x", first_name="Eve\x1b[31m\u202e", email="eve@example.com", status="removed")
+    *table, _, _ = lines = firm.admin("user", "list")
+    sentences = lines[len(table) :]
+    assert [line.split() for line in table if "─" not in line] == [
+        ["Name", "E-mail", "Role", "Office", "Modules", "Status"],
+        ["Ann", "Lee", "ann@example.com", "Admin", "SYD", "CRM,", "Tax", "active"],
+        ["Bob", "Low", "bob@example.com", "active"],
+        ["Eve�[31m�", "eve@example.com", "removed"],
+    ]
+    assert sentences == [
+        "1 user cannot use Active yet, for want of a role, an office or modules (xpmsync",
+        "admin user set --help).",
+    ]
+    ann = firm.user("ann@example.com")
+    assert json.loads("".join(firm.admin("user", "list", "--json")))[0] == {
+        "id": ann["id"],
+        "first_name": "Ann",
+        "last_name": "Lee",
+        "email": "ann@example.com",
+        "role": "Admin",
+        "office_code": "SYD",
+        "status": "active",
+        "xpm_staff_uuid": None,
+        "modules": ["CRM", "Tax"],
+        "missing": [],
+    }
+
+
+# Clients set up by hand.
+
+EMPTY_CLIENT = dict.fromkeys(
+    (
+        *("code", "code_key", "entity_type", "abn", "email", "telephone", "fax", "manager_id", "xpm_client_uuid"),
+        *(f"individual_{part}" for part in ("title", "first_name", "last_name", "salutation")),
+        *(
+            f"{kind}_address_{part}"
+            for kind in ("residential", "postal")
+            for part in ("line_1", "line_2", "line_3", "suburb", "state", "post_code")
+        ),
+    )
+)
+
+
+def test_a_client_is_set_up_by_hand_in_the_default_office_for_its_default_partner(firm):
+    assert firm.admin(
+        "client", "add", "--legal-name", " Acme  Pty Ltd", "--code", " Ac1 ", "--abn", "51 824 753 556"
+    ) == [
+        "Acme Pty Ltd (Ac1) is set up as a client of Ann Lee in the office SYD.",
+        "If XPM has a client with the code Ac1, the next sync (xpmsync sync) takes this",
+        "one over.",
+    ]
+    client = firm.client("Ac1")
+    assert client == EMPTY_CLIENT | {
+        "id": str(uuid.UUID(client["id"])),
+        "legal_name": "Acme Pty Ltd",
+        "code": "Ac1",
+        "code_key": "ac1",
+        "abn": "51824753556",
+        "partner_id": firm.user("ann@example.com")["id"],
+        "office_code": "SYD",
+        "status": "active",
+    }
+    assert firm.changes() == [by_administrator("client", client["id"], "created", None, None, "Acme Pty Ltd")]
+    assert firm.query("SELECT * FROM synced_values") == []
+
+
+def test_every_field_of_a_client_can_be_typed(firm):
+    firm.admin("office", "add", "MEL", "--name", "Melbourne")
+    columns = EMPTY_CLIENT.keys() - {"code_key", "manager_id", "xpm_client_uuid"}
+    given = {column: f"the {column}" for column in columns} | {"abn": "9429032389470", "email": "x@example.com"}
+    options = [part for column, value in given.items() for part in (f"--{column.replace('_', '-')}", value)]
+    firm.admin(
+        *("client", "add", "--legal-name", "Acme", *options),
+        *("--partner", "bob@example.com", "--manager", "ann@example.com", "--office", "mel"),
+    )
+    client = firm.client("the code")
+    assert client == given | {
+        "id": client["id"],
+        "legal_name": "Acme",
+        "code_key": "the code",
+        "partner_id": firm.user("bob@example.com")["id"],
+        "manager_id": firm.user("ann@example.com")["id"],
+        "office_code": "MEL",
+        "status": "active",
+        "xpm_client_uuid": None,
+    }
+
+
+def test_a_client_without_a_code_is_named_by_its_id(firm):
+    lines = firm.admin("client", "add", "--legal-name", "Acme")
+    client = firm.client(None)
+    assert lines == [
+        f"Acme ({client['id'][:8]}) is set up as a client of Ann Lee in the office SYD.",
+        "It has no client code, so a sync will not recognise it in XPM. Give it one:",
+        f"  xpmsync admin client set {client['id'][:8]} --code CODE",
+    ]
+    assert firm.admin("client", "set", client["id"][:8].upper(), "--code", "AC") == [
+        f"Acme ({client['id'][:8]}) is changed:",
+        "  Code  not set → AC",
+    ]
+    assert firm.admin("client", "set", client["id"], "--code", "")[1] == "  Code  AC → not set"
+    assert firm.client(None) == client
+
+
+def test_an_id_that_is_too_short_for_one_client_is_refused(firm):
+    ann = firm.user("ann@example.com")["id"]
+    for end in "12":
+        firm.insert("clients", id=f"aaaaaaaa-000{end}", legal_name=f"Acme {end}", partner_id=ann, office_code="SYD")
+    assert firm.refuse("client", "set", "aaaaaaaa", "--fax", "1") == [
+        "The ids of several clients begin with aaaaaaaa.",
+        "Write more of the id.",
+    ]
+    assert (
+        firm.refuse("client", "set", "aaaaaaa", "--fax", "1")[0]
+        == "Active has no client with the code or id “aaaaaaa”."
+    )
+    firm.admin("client", "set", "aaaaaaaa-0001", "--fax", "1")
+
+
+def test_a_client_without_an_office_or_a_partner_is_refused(empty):
+    empty.admin("user", "add", "--first-name", "Ann", "--last-name", "Lee", "--email", "ann@example.com")
+    empty.admin("office", "add", "SYD", "--name", "Sydney")
+    assert empty.refuse("client", "add", "--legal-name", "Acme") == [
+        "There is no default office yet, so the client's office must be named.",
+        "Name it: --office CODE; or set a default office: xpmsync configure",
+    ]
+    assert empty.refuse("client", "add", "--legal-name", "Acme", "--office", "SYD") == [
+        "The office Sydney (SYD) has no default partner, so the client's partner must be named.",
+        (
+            "Name the partner: --partner EMAIL; or give the office one: "
+            "xpmsync admin office set SYD --default-partner EMAIL"
+        ),
+    ]
+    assert empty.refuse("client", "add", "--legal-name", "Acme", "--office", "MEL")[0] == (
+        "Active has no office with the code “MEL”."
+    )
+    empty.admin("client", "add", "--legal-name", "Acme", "--office", "SYD", "--partner", "ann@example.com")
+
+
+def test_a_user_who_is_switched_off_is_not_given_clients(firm):
+    firm.admin("client", "add", "--legal-name", "Acme", "--code", "AC")
+    firm.admin("user", "set", "ann@example.com", "--deactivate")
+    refusal = [
+        "Ann Lee (ann@example.com) cannot be given clients: the user's status is “deactivated”.",
+        "Choose another user; or see how this one can be active again: xpmsync admin user set --help",
+    ]
+    assert firm.refuse("client", "add", "--legal-name", "Beta") == refusal
+    assert firm.refuse("client", "set", "AC", "--manager", "ann@example.com") == refusal
+    firm.admin("office", "set", "SYD", "--default-partner", "bob@example.com")
+    assert firm.refuse("office", "set", "SYD", "--default-partner", "ann@example.com") == refusal
+    firm.admin("client", "set", "AC", "--partner", "ann@example.com", "--fax", "1")  # she keeps those she has
+
+
+def test_a_client_code_is_unique_in_any_script(firm):
+    firm.admin("client", "add", "--legal-name", "Größe GmbH", "--code", "GRÖẞE 1")
+    firm.admin("client", "add", "--legal-name", "Acme", "--code", "AC")
+    refusal = [
+        "The client code GRÖẞE 1 belongs to Größe GmbH already, a client with the status “active”.",
+        "Use another code, or give that client another one: xpmsync admin client set 'GRÖẞE 1' --code CODE",
+    ]
+    assert firm.refuse("client", "add", "--legal-name", "Other", "--code", "grösse 1") == refusal
+    assert firm.refuse("client", "set", "AC", "--code", "größe 1") == refusal
+    firm.admin("client", "set", "grösse 1", "--code", "größe 1")
+    assert firm.client("größe 1")["code_key"] == "grösse 1"
+
+
+def test_a_client_is_changed_field_by_field(firm):
+    firm.admin("client", "add", "--legal-name", "Acme", "--code", "AC", "--telephone", "1")
+    firm.admin("office", "add", "MEL", "--name", "Melbourne")
+    before = firm.client("AC")
+    firm.changes()
+    options = ("--telephone", "", "--email", "x@example.com", "--partner", "bob@example.com", "--office", "mel")
+    assert firm.admin("client", "set", "ac", *options, "--manager", "ann@example.com", "--legal-name", "Acme  Ltd") == [
+        "Acme (AC) is changed:",
+        "  Contact Details – Telephone  1 → not set",
+        "  Contact Details – Email      not set → x@example.com",
+        "  Legal Name                   Acme → Acme Ltd",
+        "  Partner                      Ann Lee → Bob Low",
+        "  Manager                      not set → Ann Lee",
+        "  Office                       SYD → MEL",
+    ]
+    ann, bob = firm.user("ann@example.com")["id"], firm.user("bob@example.com")["id"]
+    after = {
+        "telephone": None,
+        "email": "x@example.com",
+        "legal_name": "Acme Ltd",
+        "partner_id": bob,
+        "manager_id": ann,
+        "office_code": "MEL",
+    }
+    assert firm.client("AC") == before | after
+    assert firm.changes() == [
+        by_administrator("client", before["id"], "updated", column, before[column], value)
+        for column, value in after.items()
+    ]
+    assert firm.admin("client", "set", "AC", "--manager", "")[1] == "  Manager  Ann Lee → not set"
+
+
+def test_an_unknown_client_is_refused_with_what_is_near(firm):
+    firm.admin("client", "add", "--legal-name", "Acme Pty Ltd", "--code", "ACME01")
+    assert firm.refuse("client", "set", "ACM01", "--fax", "1") == [
+        "Active has no client with the code or id “ACM01”.",
+        "Did you mean Acme Pty Ltd (ACME01)?",
+    ]
+    assert firm.refuse("client", "set", "pty ltd", "--fax", "1")[1] == "Did you mean Acme Pty Ltd (ACME01)?"
+    assert firm.refuse("client", "link", "zzz", "--xpm-client", ACME) == [
+        "Active has no client with the code or id “zzz”.",
+        "Look for it by its name: xpmsync admin client list --search TEXT",
+    ]
+    assert firm.refuse("client", "set", "", "--fax", "1")[1].startswith("Look for it")
+
+
+def test_clients_are_listed_and_found(firm):
+    firm.admin("client", "add", "--legal-name", "Zed & Sons", "--code", "Z1", "--abn", "51824753556")
+    firm.admin("client", "add", "--legal-name", "ärmel", "--email", "x@example.com")
+    short = firm.client(None)["id"][:8]
+    assert [line.split() for line in firm.admin("client", "list") if "─" not in line] == [
+        ["Code", "or", "id", "Name", "Partner", "Office", "Status"],
+        ["Z1", "Zed", "&", "Sons", "Ann", "Lee", "SYD", "active"],
+        [short, "ärmel", "Ann", "Lee", "SYD", "active"],
+        ["2", "clients"],
+    ]
+    for text, code in (("sons", "Z1"), ("z1", "Z1"), ("5182", "Z1"), ("X@", None), ("ÄRM", None)):
+        (found,) = json.loads("".join(firm.admin("client", "list", "--json", "--search", text)))
+        assert found["code"] == code
+    row = {column: value for column, value in firm.client(None).items() if column != "code_key"}
+    assert found == row | {
+        "partner": "Ann Lee",
+        "partner_email": "ann@example.com",
+        "manager": None,
+        "manager_email": None,
+    }
+
+
+def test_a_long_list_of_clients_ends_where_nobody_reads_on(firm):
+    ann = firm.user("ann@example.com")["id"]
+    for number in range(201):
+        firm.insert("clients", id=str(number), legal_name=f"Acme {number}", partner_id=ann, office_code="SYD")
+    lines = firm.admin("client", "list")
+    assert lines[-1] == "The first 200 of 201 clients. Find others by --search TEXT; --json prints all."
+    assert len([line for line in lines if "Acme" in line]) == 200
+    assert len(json.loads("".join(firm.admin("client", "list", "--json")))) == 201
+
+
+# What is XPM's.
+
+
+def test_what_xpm_tells_of_a_client_is_not_changed_here(firm):
+    firm.staff(BOB, "Bob Low", "bob@example.com")
+    firm.xpm_client(ACME, "Acme\x1b[31m", "AC", phone="1", account_manager_uuid=BOB, account_manager_name="Bob Low")
+    firm.sync()
+    assert firm.refuse("client", "set", "AC", "--telephone", "2", "--code", "AD", "--partner", "ann@example.com") == [
+        "XPM tells of Acme�[31m (AC) what the next sync would bring back: Contact Details – Telephone, Code, Partner.",
+        "In XPM, Clients > Acme�[31m > Edit, change it; the next sync brings it to Active.",
+    ]
+    # Where XPM is silent, and what the administrator owns, stays as it is typed.
+    firm.admin("office", "add", "MEL", "--name", "Melbourne")
+    assert firm.admin("client", "set", "AC", "--fax", "3", "--manager", "ann@example.com", "--office", "MEL")[-1] == (
+        "This stays until XPM tells something else."
+    )
+    assert firm.admin("client", "set", "AC", "--office", "SYD")[-1] == "  Office  MEL → SYD"
+    typed = firm.client("AC")
+    assert firm.sync() == []
+    assert firm.client("AC") == typed
+    assert (typed["fax"], typed["manager_id"]) == ("3", firm.user("ann@example.com")["id"])
+    # A client that is gone in XPM is the administrator's again.
+    firm.execute("UPDATE xpm_clients SET vanished_at = '2026-11-01T00:00:00Z'")
+    firm.sync()
+    firm.admin("client", "set", "AC", "--telephone", "2")
+    firm.sync()
+    assert (firm.client("AC")["telephone"], firm.client("AC")["status"]) == ("2", "removed")
+
+
+def test_what_was_typed_is_not_cleared_even_where_a_sync_once_wrote_the_same(firm):
+    firm.xpm_client(ACME, "Acme", "AC", fax="1", phone="2")
+    firm.sync()
+    firm.execute("UPDATE xpm_clients SET vanished_at = '2026-11-01T00:00:00Z'")
+    firm.sync()
+    firm.admin("client", "set", "AC", "--fax", "9")
+    firm.admin("client", "set", "AC", "--fax", "1")
+    firm.execute("UPDATE xpm_clients SET vanished_at = NULL, fax = NULL, phone = NULL")
+    firm.sync()
+    assert (firm.client("AC")["fax"], firm.client("AC")["telephone"]) == ("1", None)
+
+
+# Links.
+
+
+def test_a_new_entry_of_the_same_person_is_linked_to_the_former_user(firm):
+    firm.staff(ANN, "Ann Lee", "ann@example.com")
+    firm.sync()
+    firm.admin("user", "set", "ann@example.com", "--role", "Owner", "--office", "SYD", "--module", "Tax")
+    firm.execute("UPDATE xpm_staff SET vanished_at = '2026-11-01T00:00:00Z'")
+    firm.staff(BOB, "Ann Marsh", "Ann@example.com")
+    assert firm.sync() == ["staff-email-held-by-former-user"]
+    before = firm.user("ann@example.com")
+    firm.changes()
+    assert firm.admin("user", "link", "Ann@example.com", "--xpm-staff", BOB.upper()) == [
+        "Ann Lee (ann@example.com) is now linked to the staff member Ann Marsh.",
+        "At the next sync (xpmsync sync), the user gets the name and address from XPM:",
+        "Ann Marsh, Ann@example.com.",
+        "The user is active again then, with the role Owner.",
+    ]
+    assert firm.user("ann@example.com") == before | {"xpm_staff_uuid": BOB}
+    assert firm.changes() == [by_administrator("user", before["id"], "linked", "xpm_staff_uuid", ANN, BOB)]
+    assert firm.sync() == []
+    assert firm.user("Ann@example.com") == before | {
+        "last_name": "Marsh",
+        "email": "Ann@example.com",
+        "status": "active",
+        "xpm_staff_uuid": BOB,
+    }
+    assert firm.query("SELECT module FROM user_modules") == [{"module": "Tax"}]
+
+
+def test_an_address_taken_by_a_staff_member_who_lost_theirs_is_settled_by_a_link(firm):
+    firm.staff(ANN, "Ann Lee", "ann@example.com")
+    firm.sync()
+    firm.execute("UPDATE xpm_staff SET email = NULL")
+    firm.staff(BOB, "Ann Lee", "ann@example.com")
+    assert firm.sync() == ["staff-email-taken", "staff-without-email"]
+    firm.admin("user", "link", "ann@example.com", "--xpm-staff", BOB)
+    assert firm.sync() == ["staff-without-email"]
+    assert firm.user("ann@example.com")["xpm_staff_uuid"] == BOB
+
+
+def test_a_link_that_another_user_has_is_moved_only_when_asked(firm):
+    firm.staff(CAT, "Cat Ng", "cat@example.com")
+    firm.sync()
+    firm.execute("UPDATE xpm_staff SET email = 'bob@example.com'")
+    assert firm.sync() == ["staff-email-taken"]
+    assert firm.refuse("user", "link", "bob@example.com", "--xpm-staff", CAT) == [
+        "The staff member Cat Ng is linked to another user already, Cat Ng (cat@example.com).",
+        (
+            "If Bob Low (bob@example.com) is the right one, move the link: "
+            f"xpmsync admin user link bob@example.com --xpm-staff {CAT} --move"
+        ),
+    ]
+    bob, cat = firm.user("bob@example.com"), firm.user("cat@example.com")
+    firm.changes()
+    assert firm.admin("user", "link", "bob@example.com", "--xpm-staff", CAT, "--move") == [
+        "Bob Low (bob@example.com) is now linked to the staff member Cat Ng.",
+        "At the next sync (xpmsync sync), the user gets the name and address from XPM:",
+        "Cat Ng, bob@example.com.",
+        "Cat Ng (cat@example.com) is no longer linked with XPM.",
+    ]
+    assert firm.changes() == [
+        by_administrator("user", cat["id"], "linked", "xpm_staff_uuid", CAT, None),
+        by_administrator("user", bob["id"], "linked", "xpm_staff_uuid", None, CAT),
+    ]
+    assert firm.sync() == []
+    assert firm.user("cat@example.com") == cat | {"xpm_staff_uuid": None}
+    assert firm.user("bob@example.com") == bob | {"first_name": "Cat", "last_name": "Ng", "xpm_staff_uuid": CAT}
+
+
+def test_a_partner_whom_xpm_does_not_list_is_settled_by_a_link(firm):
+    firm.xpm_client(ACME, "Acme", "AC", account_manager_uuid=CAT, account_manager_name="Bob  Low")
+    assert firm.sync() == ["partner-not-listed"]
+    assert firm.admin("user", "link", "bob@example.com", "--xpm-staff", CAT) == [
+        "Bob Low (bob@example.com) is now linked to the staff member Bob Low.",
+        "At the next sync (xpmsync sync), the clients of Bob Low in XPM get this user as",
+        "their partner or manager.",
+        "XPM does not list the staff member, so the user gets the status “removed”.",
+    ]
+    assert firm.sync() == ["partner-no-longer-listed"]
+    assert firm.client("AC")["partner_id"] == firm.user("bob@example.com")["id"]
+    assert firm.user("bob@example.com")["status"] == "removed"
+    # Another staff member who is not listed would leave the clients of the first without a partner.
+    firm.xpm_client(BETA, "Beta", "BE", account_manager_uuid=ANN, account_manager_name="Rob Low")
+    assert firm.admin("user", "link", "bob@example.com", "--xpm-staff", ANN)[-2:] == [
+        "XPM names Bob Low, who was linked until now, as the partner of 1 client: choose",
+        "another partner there, or they become errors.",
+    ]
+    assert firm.sync() == ["partner-no-longer-listed", "partner-not-listed"]
+
+
+@pytest.mark.parametrize(("is_synced", "name"), [(True, "Robert"), (False, "Bob")])
+def test_a_user_whom_xpm_lists_is_not_linked_to_an_entry_that_is_gone(firm, is_synced, name):
+    firm.staff(BOB, "Robert Low", "bob@example.com")
+    firm.xpm_client(ACME, "Acme", "AC", account_manager_uuid=CAT, account_manager_name="Bob Low")
+    if is_synced:
+        firm.sync()
+    assert firm.refuse("user", "link", "bob@example.com", "--xpm-staff", CAT) == [
+        (f"XPM no longer lists the staff member Bob Low, and lists {name} Low (bob@example.com) under another entry."),
+        "In XPM, give the clients that still name Bob Low another partner or job manager.",
+    ]
+
+
+def test_a_staff_member_linked_until_now_becomes_a_user_of_their_own(firm):
+    firm.staff(ANN, "Ann Lee", "ann@example.com")
+    firm.sync()
+    firm.staff(CAT, "Cat Ng", "cat@example.com")
+    assert firm.admin("user", "link", "ann@example.com", "--xpm-staff", CAT)[-1] == (
+        "Ann Lee, who was linked until now, becomes a user of their own."
+    )
+    assert firm.sync() == []
+    names = {row["xpm_staff_uuid"]: row["first_name"] for row in firm.query("SELECT * FROM users")}
+    assert names == {ANN: "Ann", CAT: "Cat", None: "Bob"}
+
+
+def test_a_staff_member_unknown_to_the_mirror_cannot_be_linked(firm):
+    assert firm.refuse("user", "link", "ann@example.com", "--xpm-staff", CAT) == [
+        f"XPM has never told of a staff member with the id {CAT}.",
+        "Copy the id from the error log (xpmsync errors); if the entry is new in XPM, first run: xpmsync sync",
+    ]
+
+
+def test_a_link_that_leaves_an_error_says_so(firm):
+    firm.staff(CAT, "Cat Ng", None)
+    lines = firm.admin("user", "link", "bob@example.com", "--xpm-staff", CAT)
+    assert " ".join(lines[1:]) == (
+        "At the next sync (xpmsync sync), an error remains: This staff member has no e-mail address in XPM, and Active "
+        "knows its users by it. In XPM, Business > Settings > Staff, enter an e-mail address for Cat Ng."
+    )
+    assert firm.admin("user", "link", "bob@example.com", "--xpm-staff", CAT)[0] == (
+        "Bob Low (bob@example.com) is linked to the staff member Cat Ng already."
+    )
+    assert len([row for row in firm.changes() if row[4] == "linked"]) == 1
+
+
+def test_a_client_recreated_in_xpm_is_linked_to_its_record(firm):
+    firm.xpm_client(GONE, "Acme Trust", "AC", fax="1")
+    firm.sync()
+    firm.execute("UPDATE xpm_clients SET is_archived = 'Yes'")
+    firm.xpm_client(ACME, "Acme Family Trust", "ac")
+    assert firm.sync() == ["code-held-by-former-client"]
+    before = firm.client("AC")
+    firm.changes()
+    assert firm.admin("client", "link", "ac", "--xpm-client", ACME) == [
+        "Acme Trust (AC) is now linked to Acme Family Trust (ac) of XPM.",
+        "At the next sync (xpmsync sync), the client gets what XPM tells of it.",
+        "The client is active again then.",
+    ]
+    assert firm.client("AC") == before | {"xpm_client_uuid": ACME}
+    assert firm.changes() == [by_administrator("client", before["id"], "linked", "xpm_client_uuid", GONE, ACME)]
+    assert firm.sync() == []
+    assert firm.client("ac") == before | {
+        "legal_name": "Acme Family Trust",
+        "code": "ac",
+        "fax": None,
+        "status": "active",
+        "xpm_client_uuid": ACME,
+    }
+
+
+def test_a_client_whose_abn_contradicts_is_settled_by_a_link(firm):
+    firm.admin("client", "add", "--legal-name", "Acme", "--code", "AC", "--abn", "51824753556")
+    firm.xpm_client(ACME, "Acme", "AC", business_number="53 004 085 616")
+    assert firm.sync() == ["abn-contradicts"]
+    firm.admin("client", "link", "AC", "--xpm-client", ACME)
+    assert firm.sync() == []
+    assert (firm.client("AC")["abn"], firm.client("AC")["xpm_client_uuid"]) == ("53004085616", ACME)
+
+
+def test_a_link_that_another_client_has_is_moved_only_when_asked(firm):
+    firm.xpm_client(GONE, "Acme", "A C")
+    firm.xpm_client(BETA, "Beta", "BE")
+    firm.sync()
+    firm.execute("UPDATE xpm_clients SET is_deleted = 'Yes' WHERE uuid = ?", GONE)
+    firm.execute("UPDATE xpm_clients SET client_code = 'A C' WHERE uuid = ?", BETA)
+    assert firm.sync() == ["code-held-by-former-client"]
+    assert firm.refuse("client", "link", "A C", "--xpm-client", BETA) == [
+        "Beta (A C) of XPM is linked to another client already, Beta (BE).",
+        f"If Acme (A C) is the right one, move the link: xpmsync admin client link 'A C' --xpm-client {BETA} --move",
+    ]
+    acme, beta = firm.client("A C"), firm.client("BE")
+    firm.changes()
+    assert firm.admin("client", "link", "A C", "--xpm-client", BETA, "--move")[-1] == (
+        "Beta (BE) is no longer linked with XPM."
+    )
+    assert firm.changes() == [
+        by_administrator("client", beta["id"], "linked", "xpm_client_uuid", BETA, None),
+        by_administrator("client", acme["id"], "linked", "xpm_client_uuid", GONE, BETA),
+    ]
+    assert firm.sync() == []
+    assert firm.client("A C") == acme | {"legal_name": "Beta", "status": "active", "xpm_client_uuid": BETA}
+    assert firm.client("BE") == beta | {"xpm_client_uuid": None}
+
+
+def test_a_link_to_a_client_that_is_not_live_says_what_follows(firm):
+    firm.admin("client", "add", "--legal-name", "Acme")
+    code = firm.client(None)["id"]
+    firm.xpm_client(GONE, None, first_name="Al", last_name="Bo", is_archived="Yes")
+    assert firm.admin("client", "link", code, "--xpm-client", GONE) == [
+        f"Acme ({code[:8]}) is now linked to Al Bo of XPM.",
+        "In XPM, it is archived: at the next sync, the client is archived and keeps its",
+        "data.",
+    ]
+    assert firm.admin("client", "link", code, "--xpm-client", GONE)[0] == (
+        f"Acme ({code[:8]}) is linked to Al Bo of XPM already."
+    )
+    firm.sync()
+    assert firm.client(None)["status"] == "archived"
+
+
+def test_a_link_of_a_client_that_leaves_an_error_says_so(firm):
+    firm.admin("client", "add", "--legal-name", "Acme", "--code", "AC")
+    firm.xpm_client(ACME, "Acme", "AC", account_manager_uuid=CAT, account_manager_name="Cat Ng")
+    lines = firm.admin("client", "link", "AC", "--xpm-client", ACME)
+    assert " ".join(lines[1:]) == (
+        "At the next sync (xpmsync sync), an error remains: The partner Cat Ng is not in XPM's staff list. "
+        "In XPM, Clients > Acme > Edit, choose a partner who is on the staff; or, if a user of Active is meant, run: "
+        f"xpmsync admin user link EMAIL --xpm-staff {CAT}"
+    )
+
+
+def test_a_client_of_xpm_linked_until_now_becomes_a_client_of_its_own(firm):
+    firm.xpm_client(ACME, "Acme", "AC")
+    firm.sync()
+    firm.xpm_client(BETA, "Beta")
+    assert firm.admin("client", "link", "AC", "--xpm-client", BETA)[-2:] == [
+        "Acme (AC), which was linked until now, is still in XPM: it becomes a client of",
+        "its own.",
+    ]
+    assert firm.sync() == []
+    assert {row["legal_name"]: row["xpm_client_uuid"] for row in firm.query("SELECT * FROM clients")} == {
+        "Acme": ACME,
+        "Beta": BETA,
+    }
+
+
+def test_a_client_unknown_to_the_mirror_cannot_be_linked(firm):
+    firm.admin("client", "add", "--legal-name", "Acme", "--code", "AC")
+    assert firm.refuse("client", "link", "AC", "--xpm-client", ACME) == [
+        f"XPM has never told of a client with the id {ACME}.",
+        "Copy the id from the error log (xpmsync errors); if the client is new in XPM, first run: xpmsync sync",
+    ]
+
+
+# The lock, and the program as it is installed.
+
+
+def test_a_sync_in_progress_is_waited_for_and_then_named(firm):
+    with hold(firm.home.run_lock) as is_held:
+        assert is_held
+        assert firm.refuse("office", "add", "MEL", "--name", "Melbourne", exit_code=10) == [
+            "A sync is in progress, so nothing was changed.",
+            "Try again in a few minutes.",
+        ]
+        assert firm.admin("office", "list")  # looking is always possible
+
+
+def test_the_installed_program_does_the_same(tmp_path):
+    environment = os.environ | {"XPMSYNC_HOME": str(tmp_path), "PYTHONWARNINGS": "error"}
+
+    def admin(*arguments):
+        command = [sys.executable, "-m", "xpmsync", "admin", *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    assert admin("office", "add", "SYD", "--name", "Sydney").returncode == 0
+    refused = admin("user", "set", "ann@example.com", "--office", "SYD")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == (
+        "Active has no user with the e-mail address “ann@example.com”.\nSee who there is: xpmsync admin user list\n"
+    )
+    listed = admin("office", "list", "--json")
+    assert json.loads(listed.stdout) == [{"code": "SYD", "name": "Sydney", "default_partner_email": None}]
