@@ -2,6 +2,7 @@ import asyncio
 import contextlib
 import shutil
 import socket
+import sqlite3
 import ssl
 import subprocess
 import threading
@@ -92,7 +93,7 @@ def certificate(tmp_path_factory):
     folder = tmp_path_factory.mktemp("certificate")
     options = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
     files = ["-keyout", folder / "key.pem", "-out", folder / "certificate.pem"]
-    subprocess.run([shutil.which("openssl"), *options.split(), *files], check=True, capture_output=True)  # noqa: S603 - our own words
+    subprocess.run([shutil.which("openssl"), *options.split(), *files], check=True, capture_output=True)
     return folder
 
 
@@ -225,6 +226,26 @@ def test_the_person_to_notify_gets_one_email_in_24_hours(database):
     assert statuses(database) == ["sent", "sent"]
 
 
+def test_runs_that_fail_at_the_same_moment_send_one_email(tmp_path):
+    mailbox = Mailbox()
+    start = threading.Barrier(8)
+    outcomes = []
+
+    def fail(smtp):
+        with open_database(tmp_path / "active.db") as database:
+            start.wait()
+            outcomes.append(tell(make_config(smtp), database).outcome)
+
+    with serve(mailbox) as smtp:
+        threads = [threading.Thread(target=fail, args=(smtp,)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sorted(outcomes) == [Outcome.SENT, *[Outcome.TOLD_ALREADY] * 7]
+    assert len(mailbox.envelopes) == 1
+
+
 def test_a_healthy_sync_reserves_and_sends_nothing(database):
     health = Health(first_run_at=NOW - HOUR, last_success_at=NOW - HOUR)
     assert tell(make_config(None), database, health).outcome is Outcome.NOTHING_DUE
@@ -305,15 +326,35 @@ def test_without_mail_settings_standard_error_is_told_once_in_24_hours(database)
     assert (second.outcome, second.remark) == (Outcome.TOLD_ALREADY, None)
 
 
-def test_a_database_that_cannot_be_written_is_a_remark_and_no_error():
+@pytest.mark.parametrize(
+    ("error", "remark"),
+    [
+        (
+            DatabaseTrouble("It cannot be written.", "Make room."),
+            "No e-mail could be sent: It cannot be written. Make room.",
+        ),
+        (sqlite3.OperationalError("disk full"), "No e-mail could be sent (OperationalError). The log says why."),
+    ],
+)
+def test_a_database_that_cannot_be_written_is_a_remark_and_no_error(error, remark):
     def refuse(*_):
-        raise DatabaseTrouble("The database cannot be written.", "Make room.")
+        raise error
 
     smtp = SmtpSettings(host="localhost", port=1, security="none", sender="sync@firm.example")
-    telling = tell_if_due(
-        make_config(smtp), failed(9), Outbox(refuse, print, print), password=None, now=NOW, computer="server1"
-    )
-    assert telling.remark == "No e-mail could be sent: The database cannot be written. Make room."
+    outbox = Outbox(refuse, refuse, refuse)
+    telling = tell_if_due(make_config(smtp), failed(9), outbox, password=None, now=NOW, computer="server1")
+    assert (telling.outcome, telling.remark) == (Outcome.NOT_SENT, remark)
+
+
+def test_an_email_that_is_sent_counts_though_the_database_cannot_note_it():
+    def refuse(*_):
+        raise sqlite3.OperationalError("disk full")
+
+    mailbox = Mailbox()
+    with serve(mailbox) as smtp:
+        outbox = Outbox(lambda *_: 1, refuse, refuse)
+        telling = tell_if_due(make_config(smtp), failed(4), outbox, password=None, now=NOW, computer="server1")
+    assert (telling.outcome, telling.remark, len(mailbox.envelopes)) == (Outcome.SENT, None, 1)
 
 
 def test_a_person_to_notify_who_is_missing_is_a_remark_that_names_the_command(database):

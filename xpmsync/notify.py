@@ -158,7 +158,7 @@ def tell_if_due(
 ) -> Telling:
     """Send the e-mail that is due, if one is and none was sent within 24 hours.
 
-    Raises nothing of its own: a failing e-mail must not hide what it is about. The remark says what is to be said.
+    Never raises: a failing e-mail must not hide what it is about. The remark is what standard error should say.
     """
     trouble = find_trouble(health, now)
     if trouble is None:
@@ -168,6 +168,9 @@ def tell_if_due(
     except XpmsyncError as error:
         log.warning("no e-mail could be sent: %s (%s)", error.happened, error.details)
         return Telling(Outcome.NOT_SENT, f"No e-mail could be sent: {error.happened} {error.remedy}")
+    except Exception as error:  # the outbox raises what its database raises
+        log.exception("no e-mail could be sent")
+        return Telling(Outcome.NOT_SENT, f"No e-mail could be sent ({type(error).__name__}). The log says why.")
     if outcome is Outcome.SENT and config.smtp is None:
         subject = render_subject(config, trouble)
         return Telling(outcome, f"{subject}. No e-mail is sent about it until you set a mail server: xpmsync configure")
@@ -187,7 +190,10 @@ def _tell(
     except BaseException:
         outbox.release(notification)
         raise
-    outbox.mark_sent(notification)
+    try:
+        outbox.mark_sent(notification)
+    except Exception:
+        log.exception("the e-mail is sent; its reservation stands and counts as well")
     log.info("told %s: %s", recipient, render_subject(config, trouble))
     return Outcome.SENT
 
