@@ -17,7 +17,7 @@ from xpmsync.config import change_config, read_config
 from xpmsync.home import Home, find_home, load_home_id, prepare_home
 from xpmsync.sandbox import Practice, Sandbox
 from xpmsync.sandbox.browser import press
-from xpmsync.sync import Clock, Summary, run_sync
+from xpmsync.sync import Summary, run_sync
 from xpmsync.xpm.oauth import IdentityClient
 from xpmsync.xpm.tokens import open_tokens
 from xpmsync.xpm.vault import open_vault
@@ -61,12 +61,10 @@ class Firm:
         assert answer["state"] == [consent.state]
         open_tokens(self.home, config, vault).save_sign_in(consent.redeem(answer["code"][0]), practice_name="Test")
 
-    def sync(
-        self, *, is_watched: bool = True, report: SilentReport | None = None, clock: Clock | None = None
-    ) -> Summary:
+    def sync(self, *, is_watched: bool = True, **options: Any) -> Summary:
         """Run one sync in this process."""
-        config = read_config(self.home)
-        return run_sync(self.home, config, report=report or SilentReport(), is_watched=is_watched, clock=clock)
+        options.setdefault("report", SilentReport())
+        return run_sync(self.home, read_config(self.home), is_watched=is_watched, **options)
 
     def rows(self, query: str, *parameters: object) -> list[dict[str, Any]]:
         """What the database holds, as another program reads it."""

@@ -11,7 +11,7 @@ import pytest
 
 from xpmsync.cli import run
 from xpmsync.config import change_config
-from xpmsync.errors import AnotherRun, ConfigurationError, PassingTrouble, Refused
+from xpmsync.errors import AnotherRun, ConfigurationError, PassingTrouble, Refused, SuspiciousChange
 from xpmsync.rules.problems import CATALOGUE
 from xpmsync.sandbox import Practice
 from xpmsync.sync import Clock
@@ -500,3 +500,47 @@ def test_passing_trouble_that_does_not_pass_ends_the_run_with_6(make_firm):
     with firm.sandbox.faults.active("error-503", path="staff.api"), pytest.raises(PassingTrouble):
         firm.sync(clock=Clock(sleep=lambda _: None))
     assert firm.rows("SELECT exit_code FROM sync_runs") == [{"exit_code": 6}]
+
+
+@pytest.mark.parametrize(
+    ("fault", "options", "happened"),
+    [
+        ("empty-list", {"path": "client.api"}, "278 of 278 clients are gone ("),
+        ("empty-list", {"path": "staff.api"}, "12 of 12 staff are gone ("),
+        ("thin-list", {"path": "client.api", "keep": 200}, "clients are gone ("),
+        ("no-tax-block", {}, "“Business Number” is suddenly empty on "),
+    ],
+)
+def test_a_list_that_shrinks_beyond_belief_stops_the_run_until_a_person_accepts_it(make_firm, fault, options, happened):
+    firm = make_firm(Practice.generate(clients=300, staff=12, seed=7))
+    firm.sync()
+    before = snapshot(firm)
+
+    with firm.sandbox.faults.active(fault, **options):
+        with pytest.raises(SuspiciousChange) as caught:
+            firm.sync()
+        assert happened in caught.value.happened
+        assert snapshot(firm) == before
+        assert firm.rows("SELECT status, exit_code FROM sync_runs WHERE id = 2") == [
+            {"status": "failed", "exit_code": 8}
+        ]
+        firm.sync(accept_removals=True)
+    assert snapshot(firm) != before
+
+
+def test_accepting_removals_accepts_what_was_counted_and_no_more(make_firm):
+    firm = make_firm(Practice.generate(clients=300, staff=12, seed=7))
+    firm.sync()
+    with firm.sandbox.faults.active("thin-list", path="client.api", keep=200), pytest.raises(SuspiciousChange):
+        firm.sync()
+    with firm.sandbox.faults.active("thin-list", path="client.api", keep=150), pytest.raises(SuspiciousChange):
+        firm.sync(accept_removals=True)
+
+
+def test_a_few_archived_clients_are_nobodys_alarm(make_firm):
+    firm = make_firm(Practice.generate(clients=300, staff=12, seed=7))
+    firm.sync()
+    live = [uuid for uuid, client in firm.practice.clients.items() if not (client.archived or client.deleted)]
+    for uuid in live[:9]:
+        firm.practice.archive_client(uuid)
+    assert firm.sync().clients.updated == 9

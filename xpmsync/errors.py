@@ -14,6 +14,7 @@ Raised with facts: what happened, and what to do. What it means for the firm's d
 how old the data is (``xpmsync.sync``). No exception carries a token, a password or a client's data beyond a name.
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -85,6 +86,11 @@ class SuspiciousChange(XpmsyncError):
 
     exit_code = 8
     code = "suspicious-change"
+
+    def __init__(self, happened: str, remedy: str, *, counts: Mapping[str, int]) -> None:
+        super().__init__(happened, remedy, details=f"counted: {dict(counts)}")
+        self.counts = counts
+        """What would be lost, by kind: what a person may accept, and no more."""
 
 
 class DatabaseTrouble(XpmsyncError):

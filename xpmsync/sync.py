@@ -5,9 +5,10 @@ the error log, and sees to it that somebody is told.
 """
 
 import dataclasses
+import json
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +21,8 @@ from xpmsync.active.history import save_changes
 from xpmsync.active.spool import Spool, open_spool
 from xpmsync.config import Config, require
 from xpmsync.derive import Counts, Derivation, derive
-from xpmsync.errors import AnotherRun, ConfigurationError, XpmsyncError
+from xpmsync.errors import AnotherRun, ConfigurationError, SuspiciousChange, XpmsyncError
+from xpmsync.guard import check_losses
 from xpmsync.home import Home, load_home_id
 from xpmsync.lock import hold
 from xpmsync.records import Record
@@ -80,8 +82,16 @@ class Summary:
     day_calls_remaining: int | None
 
 
-def run_sync(home: Home, config: Config, *, report: Report, is_watched: bool, clock: Clock | None = None) -> Summary:
-    """Run one sync; gives what it did.
+def run_sync(
+    home: Home,
+    config: Config,
+    *,
+    report: Report,
+    is_watched: bool,
+    accept_removals: bool = False,
+    clock: Clock | None = None,
+) -> Summary:
+    """Run one sync; gives what it did. `accept_removals` accepts what the guard counted when it stopped a run.
 
     Raises AnotherRun where one is in progress, and every other XpmsyncError after the run's row, the error log and the
     chosen person know of it.
@@ -99,13 +109,14 @@ def run_sync(home: Home, config: Config, *, report: Report, is_watched: bool, cl
             log.info("run %d began", run_id)
             secrets = _Secrets()
             try:
-                summary = _sync(home, config, database, run_id, started_at, secrets, report, clock)
+                accepted = runs.load_suspicious(database) if accept_removals else {}
+                summary = _sync(home, config, database, run_id, started_at, secrets, accepted, report, clock)
             except KeyboardInterrupt:
                 _end_run(database, run_id, "interrupted", "The run was interrupted.", INTERRUPTED_EXIT_CODE, clock)
                 raise
             except Exception as error:
                 failure = _as_failure(error)
-                log.warning("run %d failed: %s %s", run_id, failure.happened, failure.details or "")
+                log.warning("run %d failed: %s", run_id, failure.happened)
                 failure.meaning = _explain_data(database)
                 _record_failure(database, run_id, failure, clock)
                 if not is_watched:
@@ -137,10 +148,11 @@ def _sync(
     run_id: int,
     started_at: datetime,
     secrets: _Secrets,
+    accepted: Mapping[str, int],
     report: Report,
     clock: Clock,
 ) -> Summary:
-    """One run: sign in, fetch, and in one transaction merge, derive, log, finish."""
+    """One run: sign in, fetch, and in one transaction guard, merge, derive, log, finish."""
     tenant_id, office = _check_settings(config, database)
     report.begin("Signing in at Xero")
     vault = secrets.open(home, config)
@@ -158,6 +170,7 @@ def _sync(
         _fetch(PracticeManager(gateway, tenant_id), spool, report)
         report.begin("Comparing with Active")
         with mirror.attached(database, spool), database.transaction():
+            check_losses(database, config.guard, accepted)
             problems = _merge(database, clock.now())
             derivation = derive(database, office)
             problems += derivation.problems
@@ -295,9 +308,18 @@ def _record_failure(database: Database, run_id: int, failure: XpmsyncError, cloc
     )
     with database.transaction():
         save_problems(database, [vars(entry)], run_id=run_id, now=clock.now(), resolve_others=False)
-        _end_run(database, run_id, "failed", failure.happened, failure.exit_code, clock)
+        suspicious = json.dumps(failure.counts) if isinstance(failure, SuspiciousChange) else None
+        _end_run(database, run_id, "failed", failure.happened, failure.exit_code, clock, suspicious)
 
 
-def _end_run(database: Database, run_id: int, status: str, message: str, exit_code: int, clock: Clock) -> None:
-    values = {"message": message, "exit_code": exit_code}
+def _end_run(
+    database: Database,
+    run_id: int,
+    status: str,
+    message: str,
+    exit_code: int,
+    clock: Clock,
+    suspicious: str | None = None,
+) -> None:
+    values = {"message": message, "exit_code": exit_code, "suspicious": suspicious}
     runs.finish_run(database, run_id, status=status, now=clock.now(), values=values)

@@ -192,6 +192,7 @@ CREATE TABLE sync_runs (
   day_calls_remaining INTEGER, -- of Xero's daily limit, after the run
   xero_clock_at TEXT, -- Xero's own time at the run's first answer
   is_watched INTEGER NOT NULL DEFAULT 0, -- 1: a person was at the terminal
+  suspicious TEXT, -- JSON: what the guard stopped the run for, by kind and number
   message TEXT,
   exit_code INTEGER
 ) STRICT

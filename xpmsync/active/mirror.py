@@ -31,10 +31,10 @@ def merge_records(database: Database, table: str, shape: RecordShape, *, is_full
     A list (of contacts, of groups) that is absent was not told: what is known stays. From a full list, a record that
     is missing has vanished. Records without an identifier cannot be kept; `load_unidentified` names them.
     """
-    identity = _read_identity("uuid")
+    identity = read_identity("uuid")
     quoted = [f'"{column}"' for column in shape.columns]
     list_columns = {part.column for part in shape.lists}
-    source = [_read_identity(name) if name.endswith('uuid"') else name for name in quoted]
+    source = [read_identity(name) if name.endswith('uuid"') else name for name in quoted]
     updates = {
         name: f"coalesce(excluded.{name}, {table}.{name})" if column in list_columns else f"excluded.{name}"
         for column, name in zip(shape.columns, quoted, strict=True)
@@ -55,18 +55,18 @@ def merge_records(database: Database, table: str, shape: RecordShape, *, is_full
         )
 
 
-def _read_identity(expression: str) -> str:
+def read_identity(expression: str) -> str:
     """An identifier as the mirror keeps it, so that two can be compared: XPM may write it in either case."""
     return f"nullif(lower(trim({expression}, ' ' || char(9, 10, 13))), '')"
 
 
 def merge_groups(database: Database) -> None:
     """Merge the names of groups: the group list has the last word over what the clients bring."""
-    brought = _read_identity("json_extract(value, '$.uuid')")
+    brought = read_identity("json_extract(value, '$.uuid')")
     database.connection.execute(
         "INSERT INTO xpm_groups (uuid, name) "
         "SELECT uuid, coalesce(max(listed), max(brought)) FROM ("
-        f"  SELECT {_read_identity('uuid')} AS uuid, name AS listed, NULL AS brought FROM spool.xpm_groups "
+        f"  SELECT {read_identity('uuid')} AS uuid, name AS listed, NULL AS brought FROM spool.xpm_groups "
         f"  UNION ALL SELECT {brought}, NULL, json_extract(value, '$.name') "
         "  FROM spool.xpm_clients, json_each(groups) WHERE groups <> '[]'"
         ") WHERE uuid IS NOT NULL GROUP BY uuid "
@@ -76,7 +76,7 @@ def merge_groups(database: Database) -> None:
 
 def load_unidentified(database: Database, table: str) -> list[str | None]:
     """The names of the spool's records that came without an identifier."""
-    rows = database.connection.execute(f"SELECT name FROM spool.{table} WHERE {_read_identity('uuid')} IS NULL")
+    rows = database.connection.execute(f"SELECT name FROM spool.{table} WHERE {read_identity('uuid')} IS NULL")
     return [row["name"] for row in rows]
 
 

@@ -1,5 +1,6 @@
 """The runs: when each began and ended, what it did, and how it ended."""
 
+import json
 import sqlite3
 from collections.abc import Mapping
 from datetime import datetime
@@ -76,3 +77,12 @@ def load_practice(database: Database) -> str | None:
         "SELECT tenant_id FROM sync_runs WHERE status = 'succeeded' AND tenant_id IS NOT NULL ORDER BY id DESC LIMIT 1"
     ).fetchone()
     return row["tenant_id"] if row else None
+
+
+def load_suspicious(database: Database) -> dict[str, int]:
+    """What the guard counted in the last full run, if it was stopped for that; by kind."""
+    row = database.connection.execute(
+        "SELECT suspicious FROM sync_runs WHERE mode = 'full' AND status IN ('succeeded', 'failed') "
+        "AND (status = 'succeeded' OR suspicious IS NOT NULL) ORDER BY id DESC LIMIT 1"
+    ).fetchone()
+    return dict(json.loads(row["suspicious"])) if row and row["suspicious"] else {}

@@ -4,6 +4,8 @@ Each command is a file of its own and is imported when it is called, so that all
 """
 
 import importlib
+import logging
+import os
 import sys
 from typing import Final
 
@@ -11,6 +13,11 @@ import click
 
 from xpmsync import __version__
 from xpmsync.errors import XpmsyncError
+from xpmsync.home import find_home
+from xpmsync.log import open_log
+
+log = logging.getLogger(__name__)
+log.addHandler(logging.NullHandler())  # a command without a log prints no log
 
 COMMANDS: Final = (
     "connect",
@@ -61,11 +68,32 @@ def run(arguments: list[str]) -> int:
     except XpmsyncError as error:
         show_error(error)
         return error.exit_code
+    except BrokenPipeError:
+        return _end_quietly()
+    except Exception as error:  # noqa: BLE001 - the last resort: a person is no debugger
+        return _show_fault(error)
     return result if isinstance(result, int) else 0
+
+
+def _end_quietly() -> int:
+    """Whoever read our output has seen enough (``xpmsync errors | head``)."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _show_fault(error: Exception) -> int:
+    """A bug: its details go to the log, and a person is told where they are."""
+    home = find_home(os.environ)
+    open_log(home)
+    log.error("a fault in xpmsync", exc_info=error)
+    click.echo(f"xpmsync has a fault and stopped ({type(error).__name__}). The data is as it was.", err=True)
+    click.echo(f"Send the log to the people who make xpmsync: {home.log_file}", err=True)
+    return XpmsyncError.exit_code
 
 
 def show_error(error: XpmsyncError) -> None:
     """Print an error's parts on standard error: what happened, what it means for the data, what to do."""
+    log.warning("%s (%s)", error.happened, error.details)
     for part in (error.happened, error.meaning, error.remedy):
         if part:
             click.echo(part, err=True)

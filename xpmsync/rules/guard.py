@@ -10,43 +10,36 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Loss:
-    """So many of so many records that lose something between the last run and this one."""
+    """So many of so many records that would lose something."""
 
     kind: str
-    """What is lost, as it is remembered for `--accept-removals`: ``clients gone``, ``email emptied``."""
+    """What is lost, as it is remembered for a person to accept."""
     sentence: str
     """What is lost, for people, with places for `lost` and `total`."""
     lost: int
     total: int
-    names: tuple[str, ...] = ()
+    names: tuple[str, ...]
     """Some of those concerned."""
-
-
-@dataclass(frozen=True)
-class Limit:
-    """From where on a loss is not believed: more than this share, and at least so many."""
-
     percent: int
+    """Believed up to this share of the records …"""
     at_least: int
+    """… and below this number."""
+    is_list: bool = False
+    """The records themselves are gone: a list that is empty all at once is never believed."""
 
-    def is_exceeded(self, loss: Loss) -> bool:
-        """Whether the loss is too large; a list that is empty at once always is."""
-        is_empty = loss.lost == loss.total > 0 and loss.kind.endswith(" gone")
-        return is_empty or (loss.lost >= self.at_least and loss.lost * 100 > loss.total * self.percent)
+    @property
+    def is_suspicious(self) -> bool:
+        """Whether the loss is beyond belief."""
+        is_emptied = self.is_list and self.lost == self.total > 0
+        return is_emptied or (self.lost >= self.at_least and self.lost * 100 > self.total * self.percent)
+
+    def describe(self) -> str:
+        """The loss as a sentence, with some names."""
+        sentence = self.sentence.format(lost=f"{self.lost:,}", total=f"{self.total:,}")
+        more = ", …" if self.lost > len(self.names) else ""
+        return f"{sentence} ({', '.join(self.names)}{more})." if self.names else f"{sentence}."
 
 
-def find_suspicious(
-    losses: Iterable[tuple[Loss, Limit]], accepted: Mapping[str, int] | None = None
-) -> list[Loss]:
-    """The losses beyond their limits; `accepted` holds how much of each kind a person has said is right."""
-    return [loss for loss, limit in losses if limit.is_exceeded(loss) and loss.lost > (accepted or {}).get(loss.kind, 0)]
-
-
-def describe(losses: Iterable[Loss]) -> str:
-    """The losses as sentences, each with some names."""
-    sentences = []
-    for loss in losses:
-        sentence = loss.sentence.format(lost=f"{loss.lost:,}", total=f"{loss.total:,}")
-        more = ", …" if loss.lost > len(loss.names) else ""
-        sentences.append(f"{sentence} ({', '.join(loss.names)}{more})." if loss.names else f"{sentence}.")
-    return " ".join(sentences)
+def find_suspicious(losses: Iterable[Loss], accepted: Mapping[str, int]) -> list[Loss]:
+    """The losses beyond belief; `accepted` holds how much of each kind a person has said is right."""
+    return [loss for loss in losses if loss.is_suspicious and loss.lost > accepted.get(loss.kind, 0)]

@@ -1,0 +1,75 @@
+"""Counts what a full answer would take away from the mirror, before it is merged. Judges nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from xpmsync.active.database import Database
+from xpmsync.active.mirror import read_identity
+
+STAFF_GONE = "staff gone"
+CLIENTS_GONE = "clients gone"
+CLIENTS_CLOSED = "clients archived or deleted"
+NAMES_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Count:
+    """So many of so many live records lose something."""
+
+    lost: int
+    total: int
+    names: tuple[str, ...]
+
+
+def measure_losses(database: Database, emptied_columns: Mapping[str, bool]) -> dict[str, Count]:
+    """Count, by kind, what the spool's full lists would take away.
+
+    `emptied_columns` maps each of the clients' columns that is watched to whether it holds a list; its kind is
+    ``COLUMN emptied``.
+    """
+    emptied = {f"{column} emptied": _is_emptied(column, is_list) for column, is_list in emptied_columns.items()}
+    staff = _measure(database, "xpm_staff", "mirror.vanished_at IS NULL", {STAFF_GONE: "told.uuid IS NULL"})
+    clients = _measure(
+        database,
+        "xpm_clients",
+        f"mirror.vanished_at IS NULL AND {_is_open('mirror')}",
+        {
+            CLIENTS_GONE: "told.uuid IS NULL",
+            CLIENTS_CLOSED: f"told.uuid IS NOT NULL AND NOT ({_is_open('told')})",
+            **{kind: f"told.uuid IS NOT NULL AND {condition}" for kind, condition in emptied.items()},
+        },
+    )
+    return staff | clients
+
+
+def _is_open(table: str) -> str:
+    flags = (f"lower(trim(coalesce({table}.{flag}, ''))) IN ('yes', 'true')" for flag in ("is_archived", "is_deleted"))
+    return f"NOT ({' OR '.join(flags)})"
+
+
+def _is_emptied(column: str, is_list: bool) -> str:
+    if is_list:  # a list that is absent was not told, and is kept
+        return f"mirror.\"{column}\" <> '[]' AND told.\"{column}\" = '[]'"
+    return f"trim(coalesce(mirror.\"{column}\", '')) <> '' AND trim(coalesce(told.\"{column}\", '')) = ''"
+
+
+def _measure(database: Database, table: str, watched: str, conditions: Mapping[str, str]) -> dict[str, Count]:
+    source = (
+        f"WITH told AS MATERIALIZED (SELECT {read_identity('uuid')} AS identity, * FROM spool.{table}) "
+        "SELECT {columns} "
+        f"FROM main.{table} AS mirror LEFT JOIN told ON told.identity = mirror.uuid WHERE {watched}"
+    )
+    counts = ", ".join(["count(*)", *(f"coalesce(sum({condition}), 0)" for condition in conditions.values())])
+    total, *lost = database.connection.execute(source.format(columns=counts)).fetchone()
+
+    def load_names(condition: str) -> tuple[str, ...]:
+        rows = database.connection.execute(
+            f"{source.format(columns='mirror.name')} AND {condition} AND mirror.name IS NOT NULL LIMIT ?",
+            (NAMES_SHOWN,),
+        )
+        return tuple(" ".join(row["name"].split()) for row in rows)
+
+    return {
+        kind: Count(number, total, load_names(condition) if number else ())
+        for (kind, condition), number in zip(conditions.items(), lost, strict=True)
+    }

@@ -1,0 +1,53 @@
+"""Stops a run whose full lists would take away more than can be believed without a person.
+
+Brings what is counted, what is believed and what a person has accepted together.
+"""
+
+from collections.abc import Mapping
+
+from xpmsync.active.database import Database
+from xpmsync.active.losses import CLIENTS_CLOSED, CLIENTS_GONE, STAFF_GONE, measure_losses
+from xpmsync.config import GuardSettings
+from xpmsync.errors import SuspiciousChange
+from xpmsync.rules.fields import CLIENT_FIELDS, CLIENT_SHAPE
+from xpmsync.rules.guard import Loss, find_suspicious
+
+
+def check_losses(database: Database, limits: GuardSettings, accepted: Mapping[str, int]) -> None:
+    """Raise SuspiciousChange where the attached spool would take away too much, beyond what is `accepted` by kind."""
+    if suspicious := find_suspicious(_list_losses(database, limits), accepted):
+        raise SuspiciousChange(
+            "XPM's answer looks wrong: " + " ".join(loss.describe() for loss in suspicious),
+            "Look into XPM. If it is right, run: xpmsync sync --accept-removals; if not, the next runs find it mended.",
+            counts={loss.kind: loss.lost for loss in suspicious},
+        )
+
+
+def _list_losses(database: Database, limits: GuardSettings) -> list[Loss]:
+    labels = {column: field.xpm_name for field in reversed(CLIENT_FIELDS) for column in field.mirror_columns}
+    list_columns = {part.column for part in CLIENT_SHAPE.lists}
+    counts = measure_losses(database, {column: column in list_columns for column in labels})
+    clients = (limits.lost_clients_percent, limits.lost_clients_at_least)
+    fields = (limits.emptied_field_percent, limits.emptied_field_at_least)
+    rules = {
+        STAFF_GONE: ("{lost} of {total} staff are gone", limits.lost_staff_percent, limits.lost_staff_at_least),
+        CLIENTS_GONE: ("{lost} of {total} clients are gone", *clients),
+        CLIENTS_CLOSED: ("{lost} of {total} clients are archived or deleted", *clients),
+        **{
+            f"{column} emptied": (f"“{label}” is suddenly empty on {{lost}} of {{total}} clients", *fields)
+            for column, label in labels.items()
+        },
+    }
+    return [
+        Loss(
+            kind,
+            sentence,
+            counts[kind].lost,
+            counts[kind].total,
+            counts[kind].names,
+            percent,
+            at_least,
+            is_list=kind in (STAFF_GONE, CLIENTS_GONE),
+        )
+        for kind, (sentence, percent, at_least) in rules.items()
+    ]
