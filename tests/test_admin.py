@@ -18,7 +18,7 @@ ANN, BOB, CAT = (f"00000000-0000-4000-8000-00000000000{number}" for number in "a
 ACME, BETA, GONE = (f"11111111-0000-4000-8000-00000000000{number}" for number in "abc")
 
 
-class Office:
+class Desk:
     """A home and the commands of its Admin Centre, as a person sees them."""
 
     def __init__(self, home, capfd):
@@ -93,7 +93,7 @@ def empty(tmp_path, monkeypatch, capfd):
     """A home with nothing in it."""
     monkeypatch.setenv("XPMSYNC_HOME", str(tmp_path))
     monkeypatch.setattr(admin_centre, "WAIT_SECONDS", 0.1)
-    return Office(Home(tmp_path, tmp_path), capfd)
+    return Desk(Home(tmp_path, tmp_path), capfd)
 
 
 @pytest.fixture

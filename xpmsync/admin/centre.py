@@ -138,7 +138,7 @@ class Centre:
             found = [row for row in outlines if row["id"].startswith(fold(code))]
         if len(found) == 1:
             client_id = found[0]["id"]
-            return dict(load_clients(self.database, [client_id])[client_id])
+            return load_clients(self.database, [client_id])[client_id]
         if found:
             raise NotPossible(f"The ids of several clients begin with {code}.", "Write more of the id.")
         near = _find_near(

@@ -32,7 +32,7 @@ def list_clients(centre: Centre, search: str | None = None) -> list[dict[str, An
     names = {user.id: user.name for user in centre.users}
     clients = [
         {
-            **{column: row[column] for column in row.keys() if column != "code_key"},  # noqa: SIM118 - a Row has no items
+            **{column: value for column, value in row.items() if column != "code_key"},
             "partner": names[row["partner_id"]],
             "partner_email": emails[row["partner_id"]],
             "manager": names.get(row["manager_id"]),
