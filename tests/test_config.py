@@ -7,7 +7,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xpmsync.config import (
@@ -384,6 +384,7 @@ VALUES = {
 EXAMPLE = (PROJECT / "config.example.toml").read_text("utf-8")
 
 
+@settings(max_examples=40)  # each writes and syncs files
 @given(
     st.lists(st.fixed_dictionaries({}, optional=VALUES), max_size=3),
     st.sampled_from(["", EXAMPLE, '# a\n[sync] # b\n#name = ""\n\n# c\n[notify]\n']),
