@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -51,7 +51,7 @@ class Office:
 
     def now(self) -> datetime:
         """The program's own clock, which need not be right."""
-        return self.sandbox.clock.now_utc() + self.skew
+        return datetime.fromtimestamp(self.sandbox.clock.now(), UTC) + self.skew
 
     def pass_time(self, **spans: float) -> None:
         """Let time go by on both sides."""
@@ -60,7 +60,9 @@ class Office:
     def open_vault(self, *, patience_seconds: float = 5.0) -> Vault:
         return open_vault(self.home_id, KeyringSettings(), patience_seconds=patience_seconds)
 
-    def open_tokens(self, *, vault: Any = None, client: Any = None, sleep: Callable[[float], None] | None = None) -> Tokens:
+    def open_tokens(
+        self, *, vault: Any = None, client: Any = None, sleep: Callable[[float], None] | None = None
+    ) -> Tokens:
         return Tokens(
             vault or self.open_vault(), client or self.client, self.lock, now=self.now, sleep=sleep or self.naps.append
         )

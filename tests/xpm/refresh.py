@@ -75,7 +75,8 @@ def main(folder, url, *orders):
         children.append(child)
         if "--at-once" not in orders:
             os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
-    print(*(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children))
+    ends = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    sys.stdout.write(" ".join(map(str, ends)))
 
 
 if __name__ == "__main__":

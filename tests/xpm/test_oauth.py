@@ -173,5 +173,11 @@ def test_the_libraries_write_no_secret_at_the_most_talkative_level(office, caplo
     office.client.revoke(again.refresh_token)
     written = caplog.text + repr(grant)
     assert "urllib3" in caplog.text
-    for secret in (grant.access_token, grant.refresh_token, again.access_token, again.refresh_token, office.client_secret):
+    for secret in (
+        grant.access_token,
+        grant.refresh_token,
+        again.access_token,
+        again.refresh_token,
+        office.client_secret,
+    ):
         assert secret not in written

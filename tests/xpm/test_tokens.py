@@ -310,9 +310,9 @@ def test_passing_trouble_costs_nothing_but_time(office, fault):
 def test_a_wish_to_wait_is_honoured_up_to_a_limit(office):
     tokens = office.connect()
     for seconds in (9, 3600):
-        with office.sandbox.faults.active("rate-limit-minute", path="/connect/token", retry_after=seconds):
-            with pytest.raises(PassingTrouble) as caught:
-                tokens.access_token()
+        fault = office.sandbox.faults.active("rate-limit-minute", path="/connect/token", retry_after=seconds)
+        with fault, pytest.raises(PassingTrouble) as caught:
+            tokens.access_token()
         assert caught.value.retry_after_seconds == seconds
     assert office.naps == [9, 9]
 
@@ -387,9 +387,7 @@ def test_a_refused_token_counts_only_after_storage_was_read_again(office):
 
     vault.write("sign-in", json.dumps(old))
     storage = Overtaken()
-    office.sandbox.identity.check(
-        f"Bearer {office.open_tokens(vault=storage, client=storage).access_token()}"
-    )
+    office.sandbox.identity.check(f"Bearer {office.open_tokens(vault=storage, client=storage).access_token()}")
     assert storage.asked == 2
     live_on(office)
 
@@ -409,7 +407,14 @@ def test_the_previous_token_helps_when_the_current_one_fails(office):
 
 @pytest.mark.parametrize(
     "fault",
-    ["keyring-locked", "keyring-missing", "keyring-init-error", "keyring-runtime-error", "keyring-full", "keyring-forgets"],
+    [
+        "keyring-locked",
+        "keyring-missing",
+        "keyring-init-error",
+        "keyring-runtime-error",
+        "keyring-full",
+        "keyring-forgets",
+    ],
 )
 def test_a_keyring_in_trouble_is_found_out_before_xero_is_asked(office, fault):
     tokens = office.connect()
@@ -444,9 +449,8 @@ def test_a_keyring_that_fails_after_the_answer_is_told_at_once_and_put_right_lat
 
 def test_a_keyring_that_hangs_is_given_up(office):
     office.connect()
-    with office.sandbox.faults.active("keyring-hangs"):
-        with pytest.raises(KeyringTrouble, match="not answered"):
-            office.open_tokens(vault=office.open_vault(patience_seconds=0.2)).access_token()
+    with office.sandbox.faults.active("keyring-hangs"), pytest.raises(KeyringTrouble, match="not answered"):
+        office.open_tokens(vault=office.open_vault(patience_seconds=0.2)).access_token()
     office.open_tokens().access_token()
 
 

@@ -40,7 +40,8 @@ def test_a_record_has_every_column_whatever_the_order_of_its_elements():
         answer(
             "<Client><Groups><Group><Name>Ōtaki &amp; Sons</Name><UUID>g1</UUID></Group></Groups>"
             "<AccountManager><Name>Ann</Name><UUID>s1</UUID></AccountManager><New>?</New>"
-            "<Contacts><Contact><IsPrimary>Yes</IsPrimary><Name>Bo</Name></Contact><Contact><Name /></Contact></Contacts>"
+            "<Contacts><Contact><IsPrimary>Yes</IsPrimary><Name>Bo</Name></Contact>"
+            "<Contact><Name /></Contact></Contacts>"
             "<Email>a@example.com</Email><Name>A</Name><UUID>c1</UUID></Client>"
         )
     )
@@ -97,8 +98,9 @@ def test_the_status_may_come_last():
 
 
 def test_a_declaration_and_line_breaks_change_nothing():
-    content = b'<?xml version="1.0" encoding="utf-8"?>\r\n<Response>\n <Status>OK</Status>\n <Clients>\n  <Client>\n' + (
-        b"   <UUID>c1</UUID>\n  </Client>\n </Clients>\n</Response>\n"
+    content = (
+        b'<?xml version="1.0" encoding="utf-8"?>\r\n<Response>\n <Status>OK</Status>\n <Clients>\n'
+        b"  <Client>\n   <UUID>c1</UUID>\n  </Client>\n </Clients>\n</Response>\n"
     )
     assert parse(content)[0]["uuid"] == "c1"
 
@@ -129,7 +131,9 @@ def test_an_answer_that_was_cut_is_never_believed(length):
         b'{"Status":"OK"}',
         b"<Response><Clients /></Response>",
         b"<Response><Status>MAYBE</Status></Response>",
-        "<Response><Status>OK</Status><Clients><Client><Name>Café</Name></Client></Clients></Response>".encode("latin-1"),
+        "<Response><Status>OK</Status><Clients><Client><Name>Café</Name></Client></Clients></Response>".encode(
+            "latin-1"
+        ),
         b"<Response><Status>OK</Status><Clients><Client><Name>\x0b</Name></Client></Clients></Response>",
     ],
 )
@@ -158,7 +162,13 @@ def test_what_is_wrong_is_told_without_a_clients_data():
 
 @pytest.mark.skipif(not STATM.exists(), reason="the process's memory is read from /proc")
 def test_any_number_of_records_is_read_in_constant_memory():
-    record = b"<Client><UUID>c</UUID><Name>" + b"n" * 9000 + b"</Name><Notes><Text>" + b"t" * 9000 + b"</Text></Notes></Client>"
+    record = (
+        b"<Client><UUID>c</UUID><Name>"
+        + b"n" * 9000
+        + b"</Name><Notes><Text>"
+        + b"t" * 9000
+        + b"</Text></Notes></Client>"
+    )
 
     def chunks(count):
         yield b"<Response><Status>OK</Status><Clients>"

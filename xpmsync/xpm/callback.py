@@ -121,8 +121,8 @@ def listen(redirect_uri: str, state: str) -> Iterator[Listener]:
         thread.start()
         try:
             yield listener
-            listener.linger()
         finally:
+            listener.linger()
             server.shutdown()
             thread.join()
 

@@ -1,0 +1,340 @@
+"""``xpmsync connect`` and ``xpmsync disconnect``, with a browser and without one, as a person sees them."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import webbrowser
+from dataclasses import dataclass, field
+from queue import Queue
+
+import pytest
+import requests
+
+from xpmsync.cli import run
+from xpmsync.config import change_config, read_config
+from xpmsync.home import Home, find_home, load_home_id, prepare_home
+from xpmsync.sandbox import App, Practice, Sandbox
+from xpmsync.sandbox.browser import press
+
+SECRET = "a-secret-of-the-web-app"
+
+
+@dataclass
+class Desk:
+    """A home, a sandbox, and a person who works with both."""
+
+    home: Home
+    sandbox: Sandbox
+    capsys: pytest.CaptureFixture
+    button: str = "Allow access"
+    shown: Queue = field(default_factory=Queue)
+
+    def xpmsync(self, *arguments):
+        """Run a command; returns its exit code, standard output and standard error."""
+        self.capsys.readouterr()
+        code = run(list(arguments))
+        return code, *self.capsys.readouterr()
+
+    def browse(self, address):
+        """What the person does in the browser: press the button, and see the page that it ends on."""
+        with requests.Session() as browser:
+            browser.trust_env = False
+            self.shown.put(browser.get(press(address, self.button), timeout=10))
+        return True
+
+    @property
+    def passwords(self):
+        home_id = load_home_id(self.home)
+        return {user.removeprefix(f"{home_id}/"): value for (_, user), value in self.sandbox.keychain.passwords.items()}
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch, capsys):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    apps = (App(redirect_ports=(port,)), App("web-app", secret=SECRET, redirect_ports=(port,)))
+    with Sandbox(Practice.generate(clients=20, staff=12, seed=7), apps=apps) as sandbox:
+        monkeypatch.setenv("XPMSYNC_HOME", str(tmp_path / "home"))
+        monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "xpmsync.sandbox.keyring.SandboxKeyring")
+        monkeypatch.setenv("XPMSYNC_SANDBOX_KEYRING", sandbox.url)
+        home = find_home(os.environ)
+        prepare_home(home)
+        change_config(
+            home,
+            {
+                "xero.client_id": "sandbox-app",
+                "xero.redirect_uri": f"http://localhost:{port}/callback",
+                "xero.login_url": f"{sandbox.url}/identity",
+                "xero.identity_url": sandbox.url,
+                "xero.api_url": sandbox.url,
+            },
+        )
+        desk = Desk(home, sandbox, capsys)
+        monkeypatch.setattr(webbrowser, "open", desk.browse)
+        yield desk
+
+
+@pytest.fixture
+def by_hand():
+    """Run ``connect --no-browser`` as through a pipe, pasting what `answer` makes of the printed address."""
+
+    def by_hand(answer, *options, first_line=""):
+        program = subprocess.Popen(
+            [sys.executable, "-m", "xpmsync", "connect", "--no-browser", *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        if first_line:
+            program.stdin.write(f"{first_line}\n")
+            program.stdin.flush()
+        address = program.stdout.readline().strip()
+        output, errors = program.communicate(f"{answer(address)}\n" if address else "")
+        return program.returncode, address, output, errors
+
+    return by_hand
+
+
+def test_a_person_connects_with_the_browser(desk):
+    code, output, errors = desk.xpmsync("connect")
+    assert (code, errors) == (0, "")
+    assert f"Connected to “{desk.sandbox.practice.name}”: 12 staff members can be read." in output
+    assert output.endswith("Next: xpmsync configure\n")
+    config = read_config(desk.home)
+    assert config.sync.tenant_id == desk.sandbox.tenant_id
+    assert config.keyring.backend == "xpmsync.sandbox.keyring.SandboxKeyring"
+    assert list(desk.passwords) == ["sign-in"]
+    assert [request.path for request in desk.sandbox.requests][-2:] == [
+        "/connections",
+        "/practicemanager/3.1/staff.api/list",
+    ]
+
+
+@pytest.mark.usefixtures("desk")
+def test_the_persons_own_browser_is_used(monkeypatch):
+    monkeypatch.setenv("BROWSER", f"{sys.executable} -m xpmsync.sandbox.browser %s &")
+    program = subprocess.run([sys.executable, "-m", "xpmsync", "connect"], capture_output=True, text=True, check=False)
+    assert (program.returncode, program.stderr) == (0, "")
+    assert "Connected to" in program.stdout
+
+
+def test_no_secret_is_on_the_screen_in_the_config_or_in_the_log(desk):
+    _, output, _ = desk.xpmsync("connect")
+    token = json.loads(desk.passwords["sign-in"])["refresh_token"]
+    for text in (output, desk.home.config_file.read_text(), desk.home.log_file.read_text()):
+        assert token not in text
+        assert "?code=" not in text
+    page = desk.shown.get(timeout=5)
+    assert "You have signed in" in page.text
+    assert page.url.endswith("/signed-in")
+
+
+def test_cancel_changes_nothing(desk):
+    desk.button = "Cancel"
+    code, _, errors = desk.xpmsync("connect")
+    assert code == 4
+    assert "Access was not allowed" in desk.shown.get(timeout=5).text
+    assert "“Cancel” was pressed" in errors
+    assert desk.passwords == {}
+    assert read_config(desk.home).sync.tenant_id is None
+
+
+def test_a_browser_that_never_comes_back_is_explained(desk, monkeypatch):
+    monkeypatch.setattr(webbrowser, "open", lambda _: False)
+    code, output, errors = desk.xpmsync("connect", "--wait", "1")
+    assert code == 4
+    assert f"\n{desk.sandbox.url}/identity/connect/authorize?" in output
+    for cause in ("Invalid redirect_uri", "Invalid scope", "Unknown client", read_config(desk.home).xero.redirect_uri):
+        assert cause in errors
+
+
+def test_a_port_in_use_is_told(desk):
+    port = int(read_config(desk.home).xero.redirect_uri.split(":")[2].split("/")[0])
+    with socket.create_server(("127.0.0.1", port)):
+        code, _, errors = desk.xpmsync("connect")
+    assert code == 5
+    assert f"Port {port}" in errors
+
+
+def test_without_a_browser_the_address_stands_alone_and_the_answer_is_pasted(desk, by_hand):
+    code, address, output, errors = by_hand(press)
+    assert code == 0, errors
+    assert address.startswith(f"{desk.sandbox.url}/identity/connect/authorize?")
+    assert "Connected to" in output
+    assert "code=" not in (output + errors)
+    assert list(desk.passwords) == ["sign-in"]
+
+
+@pytest.mark.parametrize("pasted", ["", "http://localhost:8742/callback?code=x&state=another", "nonsense"])
+def test_another_address_is_not_taken_for_the_answer(desk, by_hand, pasted):
+    code, _, _, errors = by_hand(lambda _: pasted)
+    assert code == 4
+    assert "not the address that this sign-in ends on" in errors
+    assert desk.passwords == {}
+
+
+def test_a_client_secret_comes_through_a_pipe_and_is_kept_in_the_keyring(desk, by_hand):
+    change_config(desk.home, {"xero.client_id": "web-app"})
+    code, _, output, errors = by_hand(press, "--client-secret-stdin", first_line=SECRET)
+    assert code == 0, errors
+    assert desk.passwords["client-secret"] == SECRET
+    assert SECRET not in output + errors + desk.home.config_file.read_text()
+    assert desk.xpmsync("connect")[0] == 0  # now it is known
+
+
+def test_a_wrong_client_secret_is_not_kept(desk, by_hand):
+    change_config(desk.home, {"xero.client_id": "web-app"})
+    code, _, _, errors = by_hand(press, "--client-secret-stdin", first_line="wrong")
+    assert code == 5
+    assert "client secret" in errors
+    assert desk.passwords == {}
+
+
+def test_an_empty_client_secret_removes_the_one_before(desk, by_hand):
+    desk.sandbox.keychain.passwords["xpmsync", f"{load_home_id(desk.home)}/client-secret"] = "of an app that had one"
+    code, _, _, errors = by_hand(press, "--client-secret-stdin", first_line=" ")
+    assert code == 0, errors
+    assert list(desk.passwords) == ["sign-in"]
+
+
+def test_a_script_without_a_client_id_is_told_where_it_goes(desk):
+    change_config(desk.home, {"xero.client_id": None})
+    code, _, errors = desk.xpmsync("connect")
+    assert code == 5
+    assert "client_id" in errors
+
+
+def test_without_the_permission_a_person_is_told_both_its_names(desk):
+    desk.sandbox.set_switches(user_may_connect=False)
+    code, _, errors = desk.xpmsync("connect")
+    assert code == 7
+    assert "Connect third-party add-ons" in errors
+    assert "Authorise 3rd Party Full Access" in errors
+    assert desk.passwords == {}
+
+
+def test_scopes_that_are_not_granted_are_named(desk):
+    desk.sandbox.set_switches(withheld_scopes="practicemanager.client.read")
+    code, _, errors = desk.xpmsync("connect")
+    assert code == 7
+    assert "Missing: practicemanager.client.read" in errors
+    assert desk.passwords == {}
+
+
+def test_more_scopes_than_asked_for_are_fine(desk):
+    desk.sandbox.set_switches(extra_scopes="practicemanager.job.read")
+    assert desk.xpmsync("connect")[0] == 0
+
+
+def test_the_broad_scope_covers_the_narrow_ones(desk):
+    desk.sandbox.set_switches(
+        extra_scopes="practicemanager", withheld_scopes="practicemanager.staff.read practicemanager.client.read"
+    )
+    _, _, errors = desk.xpmsync("connect")
+    assert "Missing" not in errors
+
+
+def test_several_practices_are_listed_for_a_script_to_choose(desk):
+    other_id = desk.sandbox.add_practice(Practice.generate(clients=5, staff=3, seed=8), "Other & Sons")
+    desk.sandbox.add_practice(Practice(), "A Company", "ORGANISATION")
+    code, _, errors = desk.xpmsync("connect")
+    assert code == 2
+    assert other_id in errors
+    assert desk.sandbox.tenant_id in errors
+    assert "A Company" not in errors
+    code, _, errors = desk.xpmsync("connect", "--tenant", "nobody")
+    assert code == 2
+    assert "no practice called 'nobody'" in errors
+    assert desk.passwords == {}
+    for name in (other_id, other_id.upper(), "other & sons"):
+        assert desk.xpmsync("connect", "--tenant", name)[0] == 0
+        assert read_config(desk.home).sync.tenant_id == other_id
+
+
+def test_a_practice_without_a_name_is_connected_all_the_same(desk):
+    desk.sandbox.set_switches(tenant_name_null=True)
+    code, output, _ = desk.xpmsync("connect")
+    assert code == 0
+    assert f"Connected to the practice {desk.sandbox.tenant_id}" in output
+
+
+def test_connecting_again_keeps_the_homes_practice(desk):
+    desk.xpmsync("connect")
+    before = desk.passwords["sign-in"]
+    desk.sandbox.add_practice(Practice(), "Another One")
+    desk.home.database_file.touch()
+    assert desk.xpmsync("connect")[0] == 0
+    assert read_config(desk.home).sync.tenant_id == desk.sandbox.tenant_id
+    assert desk.passwords["sign-in"] != before
+
+
+def test_another_practice_needs_another_home(desk):
+    desk.xpmsync("connect")
+    before = desk.passwords
+    other_id = desk.sandbox.add_practice(Practice(), "Another One")
+    desk.home.database_file.touch()
+    code, _, errors = desk.xpmsync("connect", "--tenant", other_id)
+    assert code == 5
+    assert "XPMSYNC_HOME" in errors
+    assert desk.passwords == before
+    assert read_config(desk.home).sync.tenant_id == desk.sandbox.tenant_id
+
+
+@pytest.mark.parametrize("fault", ["user-revoked", "status-error", "rate-limit-day"])
+def test_a_sign_in_that_cannot_be_proven_replaces_nothing(desk, fault):
+    desk.xpmsync("connect")
+    before = desk.passwords
+    with desk.sandbox.faults.active(fault, path="/practicemanager/3.1/staff.api/list"):
+        assert desk.xpmsync("connect")[0] in (6, 7)
+    assert desk.passwords == before
+
+
+@pytest.mark.parametrize("fault", ["keyring-locked", "keyring-missing"])
+def test_a_keyring_in_trouble_is_told_before_the_person_signs_in(desk, fault):
+    with desk.sandbox.faults.active(fault):
+        code, output, errors = desk.xpmsync("connect")
+    assert (code, output) == (4, "")
+    assert "keyring" in errors
+    assert desk.sandbox.requests == []
+
+
+# Disconnect
+
+
+def test_disconnect_ends_this_connection_alone_and_forgets_the_sign_in(desk):
+    desk.sandbox.add_practice(Practice(), "Another One")
+    desk.xpmsync("connect", "--tenant", desk.sandbox.tenant_id)
+    code, output, errors = desk.xpmsync("disconnect")
+    assert (code, errors) == (0, "")
+    assert "ended at Xero" in output
+    assert desk.passwords == {}
+    assert [request.method for request in desk.sandbox.requests][-1] == "DELETE"
+    assert desk.xpmsync("disconnect") == (0, "xpmsync is not connected to Xero.\n", "")
+
+
+def test_disconnect_can_end_everything_the_app_was_allowed(desk):
+    desk.xpmsync("connect")
+    assert desk.xpmsync("disconnect", "--revoke")[0] == 0
+    assert desk.sandbox.requests[-1].path == "/connect/revocation"
+    assert desk.passwords == {}
+
+
+def test_disconnect_works_when_xero_is_out_of_reach_or_the_grant_is_dead(desk):
+    desk.xpmsync("connect")
+    with desk.sandbox.faults.active("invalid-grant"):
+        code, output, errors = desk.xpmsync("disconnect")
+    assert code == 0
+    assert "could not be ended at Xero" in errors
+    assert "has been forgotten" in output
+    assert desk.passwords == {}
+
+
+def test_disconnect_keeps_the_sign_in_when_the_keyring_is_locked(desk):
+    desk.xpmsync("connect")
+    with desk.sandbox.faults.active("keyring-locked"):
+        assert desk.xpmsync("disconnect")[0] == 4
+    assert list(desk.passwords) == ["sign-in"]
