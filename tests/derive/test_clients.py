@@ -1,0 +1,493 @@
+"""What becomes of the clients: partner, manager, matching, status, re-creation, and what is never touched."""
+
+import pytest
+
+ANN = {"UUID": "s1", "Name": "Ann Lee"}
+BOB = {"UUID": "s2", "Name": "Bob Ray"}
+STRANGER = {"UUID": "s9", "Name": "Sid Ray"}
+ABN = "51824753556"
+OTHER_ABN = "53004085616"
+
+
+def client(uuid="c1", name="Ngata Ltd", /, **elements):
+    return {"UUID": uuid, "Name": name, "AccountManager": ANN} | elements
+
+
+def without_partner(uuid="c1", name="Ngata Ltd", /, **elements):
+    return {"UUID": uuid, "Name": name} | elements
+
+
+def row(uuid="c1", name="Ngata Ltd", /, **values):
+    linked = {"xpm_client_uuid": uuid} if uuid else {}
+    usual = {"legal_name": name, "partner": "ann@firm.example", "office_code": "MAIN", "status": "active"}
+    return usual | linked | values
+
+
+def add_client(firm, **values):
+    """A client set up by hand, Bob's."""
+    if not firm.users():
+        firm.sync()
+    usual = {
+        "id": "by-hand",
+        "legal_name": "Ngata",
+        "office_code": "MAIN",
+        "partner_id": firm.user_id("bob@firm.example"),
+    }
+    values = usual | values
+    columns = ", ".join(values)
+    firm.execute(f"INSERT INTO clients ({columns}) VALUES ({', '.join('?' * len(values))})", *values.values())
+
+
+def add_office(firm, code="WEST", default_partner=None):
+    firm.execute("INSERT INTO offices VALUES (?, ?, ?)", code, code.title(), default_partner)
+
+
+# The partner.
+
+
+def test_the_partner_is_the_user_linked_to_the_staff_member_that_xpm_names(firm):
+    firm.sync([client(AccountManager=BOB)])
+    assert firm.clients() == [row(partner="bob@firm.example")]
+    assert ("client", "Ngata Ltd", "created", None, None, "Ngata Ltd") in firm.changes()
+
+
+def test_the_partner_is_the_user_with_the_staff_members_address_where_none_is_linked(firm):
+    firm.staff = (*firm.staff, {"UUID": "s3", "Name": "Rob Ray", "Email": "BOB@firm.example"})
+    firm.sync()
+    assert firm.problems() == [("staff-email-shared", "s2"), ("staff-email-shared", "s3")]
+    firm.execute("INSERT INTO users (id, first_name, email) VALUES ('by-hand', 'Bob', 'Bob@firm.example')")
+    firm.sync([client(AccountManager=BOB)])
+    assert firm.clients() == [row(partner="Bob@firm.example")]
+
+
+def test_a_partner_who_is_not_listed_and_not_linked_is_an_error(firm):
+    derivation = firm.sync([client(AccountManager=STRANGER)])
+    assert firm.clients() == []
+    assert [(problem.code, problem.field, problem.message, problem.suggestion) for problem in derivation.problems] == [
+        (
+            "partner-not-listed",
+            "partner_id",
+            "The partner Sid Ray is not in XPM's staff list.",
+            (
+                "In XPM, Clients > Ngata Ltd > Edit, choose a partner who is on the staff; "
+                "or, if a user of Active is meant, run: xpmsync admin user link EMAIL --xpm-staff s9"
+            ),
+        )
+    ]
+    assert vars(derivation.clients) == {"created": 0, "updated": 0, "unchanged": 0, "skipped": 1}
+
+
+def test_a_partner_without_an_identifier_is_an_error_whose_suggestion_names_none(firm):
+    derivation = firm.sync([client(AccountManager={"Name": "Sid Ray"})])
+    assert firm.problems() == [("partner-not-listed", "c1")]
+    assert derivation.problems[0].suggestion.endswith("xpmsync admin user link EMAIL --xpm-staff UUID")
+
+
+@pytest.mark.parametrize("email", ["", "sid@firm.example, ray@firm.example"])
+def test_a_partner_without_a_usable_address_is_an_error(firm, email):
+    firm.staff = (*firm.staff, STRANGER | {"Email": email})
+    firm.sync([client(AccountManager=STRANGER)])
+    assert firm.clients() == []
+    assert ("partner-without-email", "c1") in firm.problems()
+
+
+def test_a_partner_who_is_listed_but_not_in_active_is_an_error(firm):
+    firm.staff = (
+        *firm.staff,
+        STRANGER | {"Email": "sid@firm.example"},
+        {"UUID": "s8", "Name": "Sid R", "Email": "sid@firm.example"},
+    )
+    firm.sync([client(AccountManager=STRANGER)])
+    assert firm.clients() == []
+    assert ("partner-not-in-active", "c1") in firm.problems()
+
+
+def test_a_named_partner_who_is_missing_is_no_case_for_the_default_partner(firm):
+    firm.sync()
+    firm.execute("UPDATE offices SET default_partner_id = (SELECT id FROM users WHERE email = 'bob@firm.example')")
+    firm.sync([client(AccountManager=STRANGER)])
+    assert firm.clients() == []
+    assert firm.problems() == [("partner-not-listed", "c1")]
+
+
+def test_without_a_partner_in_xpm_the_office_s_default_partner_is_taken(firm):
+    firm.sync()
+    firm.execute("UPDATE offices SET default_partner_id = (SELECT id FROM users WHERE email = 'bob@firm.example')")
+    firm.sync([without_partner()])
+    assert firm.clients() == [row(partner="bob@firm.example")]
+
+
+def test_without_a_partner_and_without_a_default_partner_it_is_an_error_that_heals_in_the_next_hour(firm):
+    firm.sync([without_partner()])
+    assert firm.clients() == []
+    assert firm.problems() == [("partner-missing", "c1")]
+    firm.execute("UPDATE offices SET default_partner_id = (SELECT id FROM users WHERE email = 'ann@firm.example')")
+    firm.sync([], is_full_list=False)
+    assert firm.clients() == [row()]
+    assert firm.problems() == []
+
+
+def test_the_default_partner_is_that_of_the_client_s_own_office(firm):
+    firm.sync([client()])
+    add_office(firm, default_partner=firm.user_id("bob@firm.example"))
+    firm.execute("UPDATE clients SET office_code = 'WEST'")
+    firm.sync([without_partner()])
+    assert firm.clients() == [row(office_code="WEST", partner="bob@firm.example")]
+    assert firm.changes() == [("client", "Ngata Ltd", "updated", "partner_id", "ann@firm.example", "bob@firm.example")]
+
+
+def test_the_default_partner_of_a_client_set_up_by_hand_is_that_of_its_office(firm):
+    add_client(firm, code="nga1")
+    add_office(firm, default_partner=firm.user_id("ann@firm.example"))
+    firm.execute("UPDATE clients SET office_code = 'WEST'")
+    firm.sync([without_partner(ClientCode="NGA1")])
+    assert firm.clients() == [row(office_code="WEST", code="NGA1")]
+
+
+def test_the_default_partner_of_a_client_re_created_in_xpm_is_that_of_its_office(firm):
+    firm.sync([client("c1", ClientCode="NGA1")])
+    add_office(firm, default_partner=firm.user_id("bob@firm.example"))
+    firm.execute("UPDATE clients SET office_code = 'WEST'")
+    firm.sync([client("c1", ClientCode="NGA1", IsArchived="Yes"), without_partner("c2", ClientCode="NGA1")])
+    assert firm.clients() == [row("c2", office_code="WEST", code="NGA1", partner="bob@firm.example")]
+
+
+def test_a_new_client_with_a_code_that_just_moved_here_takes_no_default_partner_from_the_code_s_last_office(firm):
+    firm.sync([client("c1", ClientCode="NGA1")])
+    add_office(firm, default_partner=firm.user_id("bob@firm.example"))
+    firm.execute("UPDATE clients SET office_code = 'WEST'")
+    firm.sync([client("c1", ClientCode="NGA2"), without_partner("c2", ClientCode="NGA1")])
+    assert firm.clients() == [row("c1", office_code="WEST", code="NGA2")]
+    assert firm.problems() == [("partner-missing", "c2")]
+
+
+def test_a_client_refused_for_its_partner_keeps_its_data_and_status(firm):
+    firm.sync([client(Phone="1", ClientCode="NGA1")])
+    firm.sync([client(IsArchived="Yes")])
+    firm.sync([client(Phone="2", ClientCode="NGA2", AccountManager=STRANGER)])
+    assert firm.clients() == [row(telephone="1", code="NGA1", status="archived")]
+    assert firm.changes() == []
+
+
+def test_a_partner_who_left_stays_valid_with_one_warning_on_the_user(firm):
+    clients = [client(f"c{number}") for number in range(5)]
+    firm.sync(clients)
+    derivation = firm.sync(clients, staff=[BOB | {"Email": "bob@firm.example"}])
+    assert [(problem.code, problem.xpm_uuid, problem.name, problem.message) for problem in derivation.problems] == [
+        (
+            "partner-no-longer-listed",
+            "s1",
+            "Ann Lee",
+            "XPM no longer lists this staff member but still names them as the partner of 5 clients.",
+        )
+    ]
+    assert firm.clients() == [row(f"c{number}") for number in range(5)]
+
+
+# The manager.
+
+
+def test_the_manager_is_found_as_the_partner_is(firm):
+    firm.sync([client(JobManager=BOB)])
+    assert firm.clients() == [row(manager="bob@firm.example")]
+
+
+def test_a_manager_who_is_not_in_active_is_a_warning_and_the_client_is_synced_without(firm):
+    firm.sync([client(JobManager=BOB)])
+    firm.sync([client(JobManager=STRANGER, Phone="1")])
+    assert firm.clients() == [row(telephone="1")]
+    assert firm.problems() == [("manager-not-in-active", "c1")]
+    assert firm.changes() == [
+        ("client", "Ngata Ltd", "updated", "telephone", None, "1"),
+        ("client", "Ngata Ltd", "updated", "manager_id", "bob@firm.example", None),
+    ]
+
+
+def test_a_manager_taken_away_in_xpm_is_cleared(firm):
+    firm.sync([client(JobManager=BOB)])
+    firm.sync([client()])
+    assert firm.clients() == [row()]
+    assert firm.problems() == []
+
+
+# Matching.
+
+
+def test_a_client_set_up_by_hand_is_matched_by_its_code_whatever_its_case(firm):
+    add_client(firm, code="ÄB-1", telephone="1")
+    firm.sync([client(ClientCode="äb-1", Phone="2")])
+    assert firm.clients() == [row(code="äb-1", telephone="2")]
+    assert firm.client_id("c1") == "by-hand"
+    assert firm.changes() == [
+        ("client", "Ngata Ltd", "updated", "legal_name", "Ngata", "Ngata Ltd"),
+        ("client", "Ngata Ltd", "updated", "telephone", "1", "2"),
+        ("client", "Ngata Ltd", "updated", "code", "ÄB-1", "äb-1"),
+        ("client", "Ngata Ltd", "updated", "partner_id", "bob@firm.example", "ann@firm.example"),
+        ("client", "Ngata Ltd", "linked", "xpm_client_uuid", None, "c1"),
+    ]
+
+
+def test_a_client_without_a_code_is_synced_without_one(firm):
+    add_client(firm)
+    firm.sync([client()])
+    assert firm.clients() == [row(None, "Ngata", partner="bob@firm.example"), row()]
+
+
+def test_a_code_of_white_space_typed_by_hand_is_none(firm):
+    add_client(firm, code=" ")
+    firm.sync([client()])
+    assert [each.get("xpm_client_uuid") for each in firm.clients()] == [None, "c1"]
+
+
+def test_an_abn_that_contradicts_is_an_error_instead_of_a_first_link(firm):
+    add_client(firm, code="NGA1", abn=OTHER_ABN)
+    before = firm.clients()
+    derivation = firm.sync([client(ClientCode="NGA1", BusinessNumber=ABN)])
+    assert firm.clients() == before
+    assert [problem.message for problem in derivation.problems] == [
+        "Active's client with the code NGA1, Ngata, has another ABN than this one, so they are not linked."
+    ]
+
+
+@pytest.mark.parametrize("typed", ["51 824 753 556", "51824753556", None, "unknown"])
+def test_an_abn_that_does_not_contradict_is_no_hindrance(firm, typed):
+    add_client(firm, code="NGA1", abn=typed)
+    firm.sync([client(ClientCode="NGA1", BusinessNumber=ABN)])
+    assert firm.clients() == [row(code="NGA1", abn=ABN)]
+
+
+def test_two_clients_swap_their_codes_in_one_run(firm):
+    firm.sync([client("c1", ClientCode="A"), client("c2", ClientCode="B")])
+    firm.sync([client("c1", ClientCode="B"), client("c2", ClientCode="A")])
+    assert firm.clients() == [row("c1", code="B"), row("c2", code="A")]
+    assert firm.rows("SELECT code, code_key FROM clients ORDER BY code") == [
+        {"code": "A", "code_key": "a"},
+        {"code": "B", "code_key": "b"},
+    ]
+    assert firm.changes() == [
+        ("client", "Ngata Ltd", "updated", "code", "A", "B"),
+        ("client", "Ngata Ltd", "updated", "code", "B", "A"),
+    ]
+
+
+def test_three_clients_rotate_their_codes_in_one_run(firm):
+    firm.sync([client("c1", ClientCode="A"), client("c2", ClientCode="B"), client("c3", ClientCode="C")])
+    firm.sync([client("c1", ClientCode="B"), client("c2", ClientCode="C"), client("c3", ClientCode="A")])
+    assert firm.clients() == [row("c1", code="B"), row("c2", code="C"), row("c3", code="A")]
+
+
+def test_a_chain_of_codes_stops_where_the_first_of_them_is_refused(firm):
+    firm.sync([client("c1", ClientCode="A"), client("c2", ClientCode="B"), client("c3", ClientCode="C")])
+    firm.sync(
+        [
+            client("c1", ClientCode="Z", AccountManager=STRANGER),
+            client("c2", ClientCode="A", Phone="1"),
+            client("c3", ClientCode="B", Phone="1"),
+        ]
+    )
+    assert firm.clients() == [row("c1", code="A"), row("c2", code="B"), row("c3", code="C")]
+    assert firm.problems() == [("client-code-taken", "c2"), ("client-code-taken", "c3"), ("partner-not-listed", "c1")]
+
+
+def test_of_two_clients_with_one_code_the_linked_one_keeps_it(firm):
+    firm.sync([client("c2", "Ngata Ltd", ClientCode="A")])
+    derivation = firm.sync([client("c1", "Ngata Trust", ClientCode="a"), client("c2", "Ngata Ltd", ClientCode="A")])
+    assert firm.clients() == [row("c2", code="A")]
+    assert [(problem.xpm_uuid, problem.message) for problem in derivation.problems] == [
+        ("c1", "The client code a is shared with Ngata Ltd in XPM.")
+    ]
+
+
+def test_of_several_clients_with_one_code_none_is_synced_where_none_is_linked(firm):
+    add_client(firm, code="A")
+    derivation = firm.sync([client(f"c{number}", f"Client {number}", ClientCode="A") for number in range(5)])
+    assert [each.get("xpm_client_uuid") for each in firm.clients()] == [None]
+    assert [problem.code for problem in derivation.problems] == ["client-code-shared"] * 5
+    assert derivation.problems[0].message == (
+        "The client code A is shared with Client 1, Client 2 and 2 others in XPM."
+    )
+    assert vars(derivation.clients) == {"created": 0, "updated": 0, "unchanged": 0, "skipped": 5}
+
+
+def test_a_linked_client_does_not_get_a_code_that_a_client_set_up_by_hand_holds(firm):
+    firm.sync([client(ClientCode="A")])
+    add_client(firm, code="B")
+    firm.sync([client(ClientCode="B", Phone="1")])
+    assert firm.clients()[1] == row(code="A")
+    assert firm.problems() == [("client-code-taken", "c1")]
+
+
+def test_a_code_typed_by_hand_that_xpm_drops_stays_and_is_not_given_away(firm):
+    add_client(firm, code="A")
+    firm.sync([client("c1", ClientCode="A")])
+    firm.sync([client("c1"), client("c2", "Other", ClientCode="A")])
+    assert firm.clients() == [row(code="A")]
+    assert firm.problems() == [("client-code-taken", "c2")]
+    assert firm.changes() == []
+
+
+def test_a_code_that_a_sync_wrote_and_xpm_drops_is_cleared_and_free_for_another(firm):
+    firm.sync([client("c1", ClientCode="A")])
+    firm.sync([client("c1"), client("c2", ClientCode="A")])
+    assert firm.clients() == [row("c1"), row("c2", code="A")]
+
+
+# Archived, deleted, vanished.
+
+
+@pytest.mark.parametrize(
+    ("flags", "status"),
+    [
+        ({"IsArchived": "Yes"}, "archived"),
+        ({"IsDeleted": "Yes"}, "deleted"),
+        ({"IsArchived": "Yes", "IsDeleted": "Yes"}, "deleted"),
+        ({"IsArchived": "No", "IsDeleted": "No"}, "active"),
+    ],
+)
+def test_a_client_gets_the_status_that_xpm_tells_and_keeps_its_data(firm, flags, status):
+    firm.sync([client(Phone="1", ClientCode="A")])
+    derivation = firm.sync([client("c1", "", **flags) if status != "active" else client(Phone="1", ClientCode="A")])
+    assert firm.clients() == [row(telephone="1", code="A", status=status)]
+    is_changed = status != "active"
+    assert firm.changes() == ([("client", "Ngata Ltd", "status", "status", "active", status)] if is_changed else [])
+    expected = {"created": 0, "updated": int(is_changed), "unchanged": int(not is_changed), "skipped": 0}
+    assert vars(derivation.clients) == expected
+    assert firm.problems() == []
+
+
+def test_a_client_missing_from_a_full_list_is_removed_and_becomes_active_again(firm):
+    firm.sync([client("c1"), client("c2")])
+    firm.sync([client("c2")])
+    assert firm.clients() == [row("c1", status="removed"), row("c2")]
+    firm.sync([client("c1", Phone="1"), client("c2")])
+    assert firm.clients() == [row("c1", telephone="1"), row("c2")]
+    assert firm.changes() == [
+        ("client", "Ngata Ltd", "updated", "telephone", None, "1"),
+        ("client", "Ngata Ltd", "status", "status", "removed", "active"),
+    ]
+
+
+def test_a_client_missing_from_a_list_of_changes_is_untouched(firm):
+    firm.sync([client("c1"), client("c2")])
+    firm.sync([client("c2", Phone="1")], is_full_list=False)
+    assert firm.clients() == [row("c1"), row("c2", telephone="1")]
+
+
+@pytest.mark.parametrize("flag", ["IsArchived", "IsDeleted"])
+def test_a_client_that_was_never_live_is_not_created_and_makes_no_noise(firm, flag):
+    derivation = firm.sync([client(**{flag: "Yes", "Name": "", "AccountManager": STRANGER})])
+    assert firm.clients() == []
+    assert firm.problems() == []
+    assert vars(derivation.clients) == {"created": 0, "updated": 0, "unchanged": 0, "skipped": 0}
+
+
+# Re-created in XPM.
+
+
+@pytest.mark.parametrize(
+    ("former", "fresh"),
+    [
+        ({"IsArchived": "Yes"}, {"Name": "Ngāta Limited", "BusinessNumber": ABN}),
+        ({"IsDeleted": "Yes"}, {"Name": "NGATA LTD"}),
+        (None, {"BusinessNumber": ABN}),
+    ],
+    ids=["archived, same ABN", "deleted, same name", "vanished, both"],
+)
+def test_a_client_re_created_in_xpm_takes_its_record_over(firm, former, fresh):
+    firm.sync([client(ClientCode="A", BusinessNumber=ABN, Phone="1")])
+    before = firm.client_id("c1")
+    told = [client(ClientCode="A", BusinessNumber=ABN, **former)] if former else []
+    firm.sync([*told, client("c2", ClientCode="A", **fresh)])
+    abn = {"abn": ABN} if "BusinessNumber" in fresh else {}
+    assert firm.clients() == [row("c2", fresh.get("Name", "Ngata Ltd"), code="A", **abn)]
+    assert firm.client_id("c2") == before
+    assert [change[2:] for change in firm.changes() if change[2] != "updated"] == [
+        ("linked", "xpm_client_uuid", "c1", "c2")
+    ]
+
+
+@pytest.mark.parametrize(
+    "fresh",
+    [{"Name": "Another Ltd"}, {"BusinessNumber": OTHER_ABN}],
+    ids=["another name", "an ABN that contradicts"],
+)
+def test_a_code_of_a_former_client_is_not_taken_over_by_what_may_be_another(firm, fresh):
+    firm.sync([client(ClientCode="A", BusinessNumber=ABN)])
+    derivation = firm.sync([client("c2", ClientCode="A", **fresh)])
+    assert firm.clients() == [row(code="A", abn=ABN, status="removed")]
+    assert [(problem.code, problem.suggestion.partition(";")[0]) for problem in derivation.problems] == [
+        (
+            "code-held-by-former-client",
+            "If both are one client, run: xpmsync admin client link A --xpm-client c2",
+        )
+    ]
+
+
+def test_a_linked_client_does_not_get_the_code_of_a_former_one(firm):
+    firm.sync([client("c1", ClientCode="A"), client("c2", ClientCode="B")])
+    firm.sync([client("c1", ClientCode="A", IsArchived="Yes"), client("c2", ClientCode="A")])
+    assert firm.clients() == [row("c1", code="A", status="archived"), row("c2", code="B")]
+    assert firm.problems() == [("code-held-by-former-client", "c2")]
+
+
+def test_a_former_client_that_comes_back_after_its_record_was_taken_over_is_a_duplicate(firm):
+    firm.sync([client("c1", ClientCode="A")])
+    firm.sync([client("c2", ClientCode="A")])
+    firm.sync([client("c1", ClientCode="A"), client("c2", ClientCode="A")])
+    assert firm.clients() == [row("c2", code="A")]
+    assert firm.problems() == [("client-code-shared", "c1")]
+
+
+# What XPM leaves empty, and what it does not own.
+
+
+def test_an_empty_value_clears_what_a_sync_wrote_and_leaves_what_was_typed(firm):
+    add_client(firm, code="A", telephone="typed", fax="typed")
+    firm.sync([client(ClientCode="A", Phone="", Fax="written", Email="written@ngata.example")])
+    firm.sync([client(ClientCode="A")])
+    assert firm.clients() == [row(code="A", telephone="typed")]
+    assert firm.changes() == [
+        ("client", "Ngata Ltd", "updated", "email", "written@ngata.example", None),
+        ("client", "Ngata Ltd", "updated", "fax", "written", None),
+    ]
+
+
+def test_a_manager_typed_by_hand_stays_while_xpm_names_none(firm):
+    firm.sync()
+    add_client(firm, code="A", manager_id=firm.user_id("bob@firm.example"))
+    firm.sync([client(ClientCode="A")])
+    assert firm.clients() == [row(code="A", manager="bob@firm.example")]
+    firm.sync([client(ClientCode="A", JobManager=ANN)])
+    firm.sync([client(ClientCode="A")])
+    assert firm.clients() == [row(code="A")]
+
+
+def test_a_value_typed_over_one_that_a_sync_wrote_is_not_cleared(firm):
+    firm.sync([client(Phone="1")])
+    firm.execute("UPDATE clients SET telephone = 'typed'")
+    firm.sync([client()])
+    assert firm.clients() == [row(telephone="typed")]
+
+
+def test_the_office_of_a_client_is_never_touched(firm):
+    firm.sync([client()])
+    add_office(firm)
+    firm.execute("UPDATE clients SET office_code = 'WEST'")
+    firm.sync([client(Phone="1")])
+    assert firm.clients() == [row(office_code="WEST", telephone="1")]
+
+
+def test_a_client_set_up_by_hand_that_xpm_does_not_know_is_left_alone(firm):
+    add_client(firm, code="A")
+    before = firm.clients()
+    firm.sync([client(ClientCode="B")])
+    assert before[0] in firm.clients()
+
+
+def test_contacts_that_are_not_told_keep_the_salutation_and_an_empty_list_clears_it(firm):
+    contact = {"Salutation": "Hēmi", "IsPrimary": "Yes"}
+    firm.sync([client(Contacts=[{"Contact": contact}])])
+    firm.sync([client()])
+    assert firm.clients() == [row(individual_salutation="Hēmi")]
+    firm.sync([client(Contacts=[])])
+    assert firm.clients() == [row()]

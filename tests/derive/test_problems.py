@@ -1,0 +1,161 @@
+"""Every entry of the problem catalogue, provoked: what XPM must tell for it, and what the error log then holds."""
+
+import pytest
+
+from xpmsync.rules.problems import CATALOGUE, Effect, Severity
+
+ANN = {"UUID": "s1", "Name": "Ann Lee", "Email": "ann@firm.example"}
+BOB = {"UUID": "s2", "Name": "Bob Ray", "Email": "bob@firm.example"}
+SID = {"UUID": "s9", "Name": "Sid Fox", "Email": "sid@firm.example"}
+STAFF = [ANN, BOB]
+ABN = "51 824 753 556"
+
+
+def client(uuid="c1", /, **elements):
+    return {"UUID": uuid, "Name": "Ngata Ltd", "AccountManager": ANN, "ClientCode": "A"} | elements
+
+
+def staff(*staff):
+    return {"staff": staff}
+
+
+def clients(*clients):
+    return {"staff": STAFF, "clients": clients}
+
+
+BY_HAND = (
+    "INSERT INTO clients (id, legal_name, code, abn, office_code, partner_id) "
+    "SELECT 'by-hand', 'Ngata', 'A', '53004085616', 'MAIN', id FROM users WHERE email = 'ann@firm.example'"
+)
+
+# Code to the hours that provoke it (what XPM tells, or what is done by hand), and the record and field in the log.
+PROVOKED = {
+    "staff-without-id": ([staff(ANN, BOB | {"UUID": " "})], None, None),
+    "staff-without-name": ([staff(ANN, BOB | {"Name": ""})], "s2", "name"),
+    "staff-without-email": ([staff(ANN, BOB | {"Email": ""})], "s2", "email"),
+    "staff-email-unusable": ([staff(ANN, BOB | {"Email": "bob at firm"})], "s2", "email"),
+    "staff-name-one-word": ([staff(ANN, BOB | {"Name": "Bob"})], "s2", "name"),
+    "staff-email-shared": ([staff(ANN), staff(ANN, BOB | {"Email": "ann@firm.example"})], "s2", "email"),
+    "staff-email-taken": (
+        [
+            "INSERT INTO users (id, first_name, email) VALUES ('by-hand', 'Bo', 'bo@firm.example')",
+            staff(ANN, BOB),
+            staff(ANN, BOB | {"Email": "bo@firm.example"}),
+        ],
+        "s2",
+        "email",
+    ),
+    "staff-email-held-by-former-user": (
+        [staff(ANN, BOB), staff(ANN, SID | {"Email": "bob@firm.example"})],
+        "s9",
+        "email",
+    ),
+    "partner-no-longer-listed": (
+        [clients(client(AccountManager=BOB)), {"staff": [ANN], "clients": [client(AccountManager=BOB)]}],
+        "s2",
+        "status",
+    ),
+    "client-without-id": ([clients(client("", Name="Nobody"))], None, None),
+    "client-without-name": ([clients(client(Name=""))], "c1", "legal_name"),
+    "partner-not-listed": ([clients(client(AccountManager=SID))], "c1", "partner_id"),
+    "partner-without-email": (
+        [{"staff": [*STAFF, SID | {"Email": ""}], "clients": [client(AccountManager=SID)]}],
+        "c1",
+        "partner_id",
+    ),
+    "partner-not-in-active": (
+        [{"staff": [*STAFF, SID, SID | {"UUID": "s8"}], "clients": [client(AccountManager=SID)]}],
+        "c1",
+        "partner_id",
+    ),
+    "partner-missing": ([clients(client(AccountManager=""))], "c1", "partner_id"),
+    "manager-not-in-active": ([clients(client(JobManager=SID))], "c1", "manager_id"),
+    "client-code-shared": ([clients(client("c1")), clients(client("c1"), client("c2"))], "c2", "code"),
+    "client-code-taken": (
+        [
+            clients(client("c1"), client("c2", ClientCode="B")),
+            clients(client("c1", ClientCode="Z", AccountManager=SID), client("c2")),
+        ],
+        "c2",
+        "code",
+    ),
+    "code-held-by-former-client": ([clients(client("c1")), clients(client("c2", Name="Other Ltd"))], "c2", "code"),
+    "abn-contradicts": ([staff(*STAFF), BY_HAND, clients(client(BusinessNumber=ABN))], "c1", "abn"),
+    "client-email-unusual": ([clients(client(Email="a@b.example, c@d.example"))], "c1", "email"),
+    "business-number-unreadable": ([clients(client(BusinessNumber="pending"))], "c1", "abn"),
+    "business-number-check-digit": ([clients(client(BusinessNumber="51 824 753 557"))], "c1", "abn"),
+    "several-primary-contacts": (
+        [clients(client(Contacts=[{"Contact": {"IsPrimary": "Yes"}}, {"Contact": {"IsPrimary": "Yes"}}]))],
+        "c1",
+        "individual_salutation",
+    ),
+    "group-without-name": ([clients(client(Groups=[{"Group": {"UUID": "g1"}}]))], "c1", "groups"),
+    "first-list-empty": ([clients()], None, "clients"),
+}
+
+
+def provoke(firm, hours):
+    for hour in hours:
+        if isinstance(hour, str):
+            firm.execute(hour)
+        else:
+            firm.sync(hour.get("clients", ()), staff=hour["staff"])
+
+
+@pytest.mark.parametrize("code", PROVOKED)
+def test_the_problem_is_logged_once_with_all_its_facts(firm, code):
+    hours, uuid, field = PROVOKED[code]
+    provoke(firm, hours)
+    kind = CATALOGUE[code]
+    (entry,) = firm.rows("SELECT * FROM sync_errors WHERE code = ? AND resolved_at IS NULL", code)
+    assert (entry["severity"], entry["entity"], entry.get("xpm_uuid"), entry.get("field")) == (
+        kind.severity,
+        kind.entity,
+        uuid,
+        field,
+    )
+    for text in (entry["message"], entry["suggestion"]):
+        assert "None" not in text
+        assert "{" not in text
+        assert text[0].isupper() or text[0] == "“"
+    assert (entry["first_run_id"], entry["times_seen"]) == (firm.run_id, 1)
+
+
+@pytest.mark.parametrize(
+    "code", [code for code in PROVOKED if code not in ("partner-no-longer-listed", "first-list-empty")]
+)
+def test_the_problem_has_the_effect_that_the_catalogue_promises(firm, code):
+    hours, uuid, _ = PROVOKED[code]
+    provoke(firm, hours[:-1])
+    columns = "(SELECT json_group_array(json_array(first_name, last_name, email)) FROM users WHERE xpm_staff_uuid = ?1)"
+    query = f"SELECT {columns} AS users, json_group_array(legal_name || coalesce(code, '')) AS clients FROM clients "
+    query += "WHERE xpm_client_uuid = ?1"
+    before = firm.rows(query, uuid)
+    provoke(firm, hours[-1:])
+    after = firm.rows(query, uuid)
+    if CATALOGUE[code].effect is Effect.SKIP:
+        assert after == before
+    else:
+        assert after != before
+
+
+def test_every_problem_of_the_catalogue_is_provoked():
+    assert PROVOKED.keys() == CATALOGUE.keys()
+
+
+def test_an_error_skips_the_record_and_a_warning_does_not():
+    for kind in CATALOGUE.values():
+        assert (kind.severity is Severity.ERROR) == (kind.effect is Effect.SKIP)
+
+
+def test_two_empty_first_lists_are_two_problems(firm):
+    firm.sync([], staff=[])
+    assert firm.rows("SELECT field, message FROM sync_errors ORDER BY field") == [
+        {"field": "clients", "message": "XPM answered with an empty list of clients."},
+        {"field": "staff", "message": "XPM answered with an empty list of staff."},
+    ]
+
+
+def test_two_records_without_an_identifier_are_one_problem_seen_once(firm):
+    firm.sync([client(""), client("")], staff=STAFF)
+    assert firm.rows("SELECT code, times_seen FROM sync_errors") == [{"code": "client-without-id", "times_seen": 1}]
