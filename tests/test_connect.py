@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import socket
 import subprocess
 import sys
@@ -225,6 +226,13 @@ def test_scopes_that_are_not_granted_are_named(desk):
     assert desk.passwords == {}
 
 
+def test_a_sign_in_that_would_end_within_the_hour_is_refused(desk):
+    desk.sandbox.set_switches(withheld_scopes="offline_access")
+    code, _, errors = desk.xpmsync("connect")
+    assert code == 7
+    assert "Missing: offline_access" in errors
+
+
 def test_more_scopes_than_asked_for_are_fine(desk):
     desk.sandbox.set_switches(extra_scopes="practicemanager.job.read")
     assert desk.xpmsync("connect")[0] == 0
@@ -253,6 +261,30 @@ def test_several_practices_are_listed_for_a_script_to_choose(desk):
     for name in (other_id, other_id.upper(), "other & sons"):
         assert desk.xpmsync("connect", "--tenant", name)[0] == 0
         assert read_config(desk.home).sync.tenant_id == other_id
+
+
+def test_a_person_at_a_terminal_is_asked_for_what_is_missing(desk, monkeypatch):
+    other_id = desk.sandbox.add_practice(Practice.generate(clients=5, staff=3, seed=8), "Other & Sons")
+    change_config(desk.home, {"xero.client_id": None})
+    monkeypatch.setenv("BROWSER", f"{sys.executable} -m xpmsync.sandbox.browser %s &")
+    terminal, program_side = pty.openpty()
+    program = subprocess.Popen(
+        [sys.executable, "-m", "xpmsync", "connect"], stdin=program_side, stdout=program_side, stderr=program_side
+    )
+    os.close(program_side)
+    screen = ""
+    for question, answer in (("Client id", "web-app"), ("Client secret", SECRET), ("Which practice", "2")):
+        while question not in screen.rpartition("https://developer.xero.com")[2]:
+            screen += os.read(terminal, 1000).decode()
+        os.write(terminal, f"{answer}\n".encode())
+    assert program.wait(20) == 0
+    screen += os.read(terminal, 100_000).decode()
+    os.close(terminal)
+    assert "Connected to “Other & Sons”" in screen
+    assert SECRET not in screen
+    config = read_config(desk.home)
+    assert (config.xero.client_id, config.sync.tenant_id) == ("web-app", other_id)
+    assert desk.passwords["client-secret"] == SECRET
 
 
 def test_a_practice_without_a_name_is_connected_all_the_same(desk):

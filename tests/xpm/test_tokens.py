@@ -355,41 +355,52 @@ def test_a_dead_grant_needs_a_person_and_deletes_nothing(office):
     assert office.stored() == before
 
 
-def test_a_refused_token_counts_only_after_storage_was_read_again(office):
-    """A second machine that shares the keyring, and not the lock, has refreshed in between."""
+class Overtaken:
+    """A second machine that shares the keyring, and not the lock: it stores `latest` while this one asks Xero."""
+
+    remedy = ""
+
+    def __init__(self, office, latest):
+        self.client, self.vault, self.latest, self.asked = office.client, office.open_vault(), latest, 0
+
+    def read(self, name):
+        return self.vault.read(name)
+
+    def write(self, name, value):
+        self.vault.write(name, value)
+
+    def refresh(self, refresh_token):
+        self.asked += 1
+        if self.asked == 1:
+            self.vault.write("sign-in", self.latest)
+        return self.client.refresh(refresh_token)
+
+
+def overtake(office):
+    """Let a second machine be one refresh ahead, beyond the grace."""
     office.connect()
-    old = json.loads(office.stored())
+    old = office.stored()
     office.open_tokens().access_token()
     latest = office.stored()
+    office.open_vault().write("sign-in", old)
     office.pass_time(minutes=31)
-    vault = office.open_vault()
+    return Overtaken(office, latest)
 
-    class Overtaken:
-        """Storage that still holds the old value at first, and the other machine's once a request was sent."""
 
-        remedy = ""
-
-        def __init__(self):
-            self.client = office.client
-            self.asked = 0
-
-        def read(self, name):
-            return vault.read(name)
-
-        def write(self, name, value):
-            vault.write(name, value)
-
-        def refresh(self, refresh_token):
-            self.asked += 1
-            if self.asked == 1:
-                vault.write("sign-in", latest)
-            return self.client.refresh(refresh_token)
-
-    vault.write("sign-in", json.dumps(old))
-    storage = Overtaken()
-    office.sandbox.identity.check(f"Bearer {office.open_tokens(vault=storage, client=storage).access_token()}")
-    assert storage.asked == 2
+def test_a_refused_token_counts_only_after_storage_was_read_again(office):
+    machine = overtake(office)
+    access_token = office.open_tokens(vault=machine, client=machine).access_token()
+    office.sandbox.identity.check(f"Bearer {access_token}")
+    assert machine.asked == 2
     live_on(office)
+
+
+@pytest.mark.parametrize("fault", ["invalid-client", "invalid-grant"])
+def test_a_failure_does_not_put_an_older_value_in_the_place_of_a_newer_one(office, fault):
+    machine = overtake(office)
+    with office.sandbox.faults.active(fault), pytest.raises((ConfigurationError, SignInNeeded)):
+        office.open_tokens(vault=machine, client=machine).access_token()
+    assert office.stored() == machine.latest
 
 
 def test_the_previous_token_helps_when_the_current_one_fails(office):

@@ -233,7 +233,7 @@ PAGES: Final = {
     ),
     "/mismatch": _render(
         _BAD,
-        "This belongs to another sign-in",
+        "From an earlier sign-in",
         "The page you come from was opened by an earlier <code>xpmsync connect</code>, so it was not used.",
         "Close it, and use the page that was opened last; its address is in the terminal.",
     ),

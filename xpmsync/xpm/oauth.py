@@ -185,13 +185,10 @@ def _ask_in_time(request: Callable[[], Any]) -> Any:
 
 def _judge(answer: requests.Response) -> requests.Response:
     """Let a token through to oauthlib, which would lose the status and the words of anything else."""
-    match _read_json(answer):
-        case {"error": _}:
-            pass
-        case {"access_token": str(), "refresh_token": str(), "expires_in": int()} if (
-            answer.status_code == requests.codes.ok
-        ):
-            return answer
+    body = _read_json(answer)
+    is_token = isinstance(body.get("access_token"), str) and isinstance(body.get("expires_in", 0), int)
+    if answer.status_code == requests.codes.ok and is_token and "error" not in body:
+        return answer
     raise _explain(answer)
 
 

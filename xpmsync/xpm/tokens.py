@@ -89,7 +89,7 @@ class _Stored:
     intent_at: str | None = None
 
     def to_text(self) -> str:
-        return json.dumps(asdict(self), ensure_ascii=False)
+        return json.dumps(asdict(self))
 
     @classmethod
     def from_text(cls, text: str) -> Self:
@@ -143,7 +143,7 @@ class Tokens:
         return self.access_token()
 
     def is_pending(self) -> bool:
-        """Whether a refresh was begun and never finished. Says nothing to Xero and waits for nobody."""
+        """Whether a refresh was begun and never finished. Asks the keyring alone, and waits for nobody."""
         value = self._vault.read("sign-in")
         return value is not None and _parse(value).intent_at is not None
 
@@ -225,10 +225,10 @@ class Tokens:
         try:
             used, grant = self._ask(intended)
         except (ConfigurationError, Refused):
-            self._store(stored)  # Xero has not looked at the token: an earlier intent stays, this one never was
+            self._withdraw(intended, stored.intent_at)  # Xero has not looked at the token
             raise
         except InvalidGrant:
-            self._store(replace(stored, intent_at=None))  # no refresh is pending any more; the tokens stay
+            self._withdraw(intended, None)  # no refresh is pending any more; the tokens stay
             raise SignInNeeded(
                 "Xero no longer accepts this sign-in: it was ended at Xero, or not used for 60 days, or this machine"
                 " stopped in the middle of a refresh for longer than Xero waits.",
@@ -236,6 +236,11 @@ class Tokens:
             ) from None
         self._save(intended, used, grant)
         return self._keep(grant)
+
+    def _withdraw(self, intended: _Stored, earlier_intent_at: str | None) -> None:
+        """Take back the intent, if the value that holds it is still there."""
+        if self._load() == intended:
+            self._store(replace(intended, intent_at=earlier_intent_at))
 
     def _ask(self, stored: _Stored) -> tuple[str, Grant]:
         """The refresh token that Xero accepted, and what it gave for it; raises InvalidGrant when it accepts none."""

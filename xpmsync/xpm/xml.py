@@ -106,7 +106,7 @@ def _check_outcome(root: _Element, outcome: Mapping[str, str]) -> None:
     if is_answer and status == "OK":
         return
     if is_answer and status == "ERROR":
-        raise ErrorReported(outcome.get("ErrorDescription", ""))
+        raise ErrorReported(" ".join(outcome.get("ErrorDescription", "").split()))
     raise Unreadable(
         "Xero's answer is not one of Practice Manager's.",
         "If the next runs say the same, compare api_url in config.toml with config.example.toml.",
