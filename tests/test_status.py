@@ -8,6 +8,7 @@ from xpmsync.active.runs import finish_run, start_run
 from xpmsync.cli import run
 from xpmsync.config import change_config
 from xpmsync.home import find_home
+from xpmsync.rules.schedule import next_full_at
 from xpmsync.sandbox import Practice
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -73,7 +74,7 @@ def test_the_connection_the_runs_and_what_is_open_are_shown_without_a_call_to_xe
     )
     assert any(line.startswith("Xero's limit 4,9") and line.endswith("calls of the day left") for line in lines)
     created = summary.users.created + summary.clients.created
-    assert lines[-2].endswith(f"full succeeded 0 0 {summary.errors + summary.warnings}")
+    assert lines[-2].endswith(f"incremental succeeded 0 0 {summary.errors + summary.warnings}")
     assert lines[-1].endswith(f"full succeeded {created} 0 {summary.errors + summary.warnings}")
     assert len(firm.sandbox.requests) == asked
 
@@ -99,7 +100,8 @@ def test_the_last_runs_stand_newest_first_and_say_why_the_last_one_failed(show, 
     assert numbers == ["6", "5", "4", "3", "2"]
     assert lines[-2].split()[0] == "2"
     assert lines[-1] == "Run 6: Xero cannot be reached."
-    assert f"Next full run by {wall(NOW - timedelta(hours=6))}" in lines
+    next_full = wall(next_full_at(NOW - timedelta(hours=30), "", 24))
+    assert f"Next full run the first after {next_full}" in lines
 
 
 def test_json_has_stable_keys_and_utc_times(show, home):
@@ -110,14 +112,15 @@ def test_json_has_stable_keys_and_utc_times(show, home):
         "tenant_id",
         "connection",
         "last_success_at",
-        "next_full_run_by",
+        "next_full_run_at",
         "open_errors",
         "open_warnings",
         "day_calls_remaining",
         "runs",
     ]
     assert document["day_calls_remaining"] == 4_990
-    assert document["next_full_run_by"] == (NOW + timedelta(hours=23)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    next_full = next_full_at(NOW - timedelta(hours=1), "", 24)
+    assert document["next_full_run_at"] == next_full.strftime("%Y-%m-%dT%H:%M:%SZ")
     assert document["runs"][0]["status"] == "succeeded"
 
 

@@ -150,7 +150,7 @@ def test_what_changes_in_xpm_changes_in_active_with_a_row_for_each_field(make_fi
     practice.edit_staff(uuids["bob"], email="robert@example.com", name="Robert Ray")
     practice.rename_group(next(iter(practice.groups)), "The Family")
 
-    summary = firm.sync()
+    summary = firm.sync(full=True)
 
     bob = firm.rows("SELECT id FROM users WHERE xpm_staff_uuid = ?", uuids["bob"])[0]["id"]
     changes = firm.rows(
@@ -179,13 +179,13 @@ def test_an_archived_client_keeps_its_data_and_comes_back(make_firm):
     (before,) = firm.rows("SELECT * FROM clients WHERE xpm_client_uuid = ?", uuids["first"])
     practice.edit_client(uuids["first"], email="late@example.com")
     practice.delete_client(uuids["first"])
-    firm.sync()
+    firm.sync(full=True)
 
     (deleted,) = firm.rows("SELECT * FROM clients WHERE xpm_client_uuid = ?", uuids["first"])
     assert deleted == {**before, "status": "deleted"}
 
     practice.restore_client(uuids["first"])
-    firm.sync()
+    firm.sync(full=True)
     (restored,) = firm.rows("SELECT * FROM clients WHERE xpm_client_uuid = ?", uuids["first"])
     assert restored == {**before, "email": "late@example.com"}
 
@@ -276,7 +276,7 @@ def test_every_problem_of_the_catalogue_is_provoked_by_a_practice(make_firm):
         practice.add_client(f"Former {code}", client_code=code, account_manager=ann, business_number="51824753556")
     practice.add_client("Keeps its partner", account_manager=gone)
     practice.add_client("Holder", client_code="HELD", account_manager=ann)
-    firm.sync()
+    firm.sync(full=True)
     firm.write("UPDATE clients SET xpm_client_uuid = NULL WHERE code = 'ABN'")
     firm.write("INSERT INTO users (id, first_name, last_name, email) VALUES ('u1', 'Hand', 'Made', 'hand@example.com')")
 
@@ -317,7 +317,7 @@ def test_every_problem_of_the_catalogue_is_provoked_by_a_practice(make_firm):
     practice.add_client("Wants HELD", client_code="HELD", account_manager=ann)
     practice.staff[practice.add_staff("Without id", "without.id@example.com")].uuid = ""
     practice.clients[practice.add_client("Without id", account_manager=ann)].uuid = ""
-    firm.sync()
+    firm.sync(full=True)
 
     provoked = {row["code"] for row in firm.rows("SELECT DISTINCT code FROM sync_errors")}
     assert provoked == CATALOGUE.keys()
@@ -518,7 +518,7 @@ def test_a_list_that_shrinks_beyond_belief_stops_the_run_until_a_person_accepts_
 
     with firm.sandbox.faults.active(fault, **options):
         with pytest.raises(SuspiciousChange) as caught:
-            firm.sync()
+            firm.sync(full=True)
         assert happened in caught.value.happened
         assert snapshot(firm) == before
         assert firm.rows("SELECT status, exit_code FROM sync_runs WHERE id = 2") == [
@@ -532,7 +532,7 @@ def test_accepting_removals_accepts_what_was_counted_and_no_more(make_firm):
     firm = make_firm(Practice.generate(clients=300, staff=12, seed=7))
     firm.sync()
     with firm.sandbox.faults.active("thin-list", path="client.api", keep=200), pytest.raises(SuspiciousChange):
-        firm.sync()
+        firm.sync(full=True)
     with firm.sandbox.faults.active("thin-list", path="client.api", keep=150), pytest.raises(SuspiciousChange):
         firm.sync(accept_removals=True)
 
@@ -543,4 +543,4 @@ def test_a_few_archived_clients_are_nobodys_alarm(make_firm):
     live = [uuid for uuid, client in firm.practice.clients.items() if not (client.archived or client.deleted)]
     for uuid in live[:9]:
         firm.practice.archive_client(uuid)
-    assert firm.sync().clients.updated == 9
+    assert firm.sync(full=True).clients.updated == 9

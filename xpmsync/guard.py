@@ -6,16 +6,22 @@ Brings what is counted, what is believed and what a person has accepted together
 from collections.abc import Mapping
 
 from xpmsync.active.database import Database
-from xpmsync.active.losses import CLIENTS_CLOSED, CLIENTS_GONE, STAFF_GONE, measure_losses
+from xpmsync.active.losses import CLIENTS_CLOSED, CLIENTS_GONE, STAFF_GONE, measure_client_losses, measure_staff_losses
 from xpmsync.config import GuardSettings
 from xpmsync.errors import SuspiciousChange
 from xpmsync.rules.fields import CLIENT_FIELDS, CLIENT_SHAPE
 from xpmsync.rules.guard import Loss, find_suspicious
 
 
-def check_losses(database: Database, limits: GuardSettings, accepted: Mapping[str, int]) -> None:
-    """Raise SuspiciousChange where the attached spool would take away too much, beyond what is `accepted` by kind."""
-    if suspicious := find_suspicious(_list_losses(database, limits), accepted):
+def check_losses(
+    database: Database, limits: GuardSettings, accepted: Mapping[str, int], *, are_clients_complete: bool
+) -> None:
+    """Raise SuspiciousChange where the attached spool would take away too much, beyond what is `accepted` by kind.
+
+    The staff list is always complete; the clients' is in a full run, and a quiet incremental run is no empty list.
+    """
+    losses = _list_losses(database, limits, are_clients_complete=are_clients_complete)
+    if suspicious := find_suspicious(losses, accepted):
         raise SuspiciousChange(
             "XPM's answer looks wrong: " + " ".join(loss.describe() for loss in suspicious),
             "Look into XPM. If it is right, run: xpmsync sync --accept-removals; if not, the next runs find it mended.",
@@ -23,10 +29,12 @@ def check_losses(database: Database, limits: GuardSettings, accepted: Mapping[st
         )
 
 
-def _list_losses(database: Database, limits: GuardSettings) -> list[Loss]:
+def _list_losses(database: Database, limits: GuardSettings, *, are_clients_complete: bool) -> list[Loss]:
     labels = {column: field.xpm_name for field in reversed(CLIENT_FIELDS) for column in field.mirror_columns}
     list_columns = {part.column for part in CLIENT_SHAPE.lists}
-    counts = measure_losses(database, {column: column in list_columns for column in labels})
+    counts = measure_staff_losses(database)
+    if are_clients_complete:
+        counts |= measure_client_losses(database, {column: column in list_columns for column in labels})
     clients = (limits.lost_clients_percent, limits.lost_clients_at_least)
     fields = (limits.emptied_field_percent, limits.emptied_field_at_least)
     rules = {
@@ -50,4 +58,5 @@ def _list_losses(database: Database, limits: GuardSettings) -> list[Loss]:
             is_list=kind in (STAFF_GONE, CLIENTS_GONE),
         )
         for kind, (sentence, percent, at_least) in rules.items()
+        if kind in counts
     ]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from xpmsync.active.database import Database
-from xpmsync.active.mirror import read_identity
+from xpmsync.active.mirror import is_open, read_identity
 
 STAFF_GONE = "staff gone"
 CLIENTS_GONE = "clients gone"
@@ -21,30 +21,28 @@ class Count:
     names: tuple[str, ...]
 
 
-def measure_losses(database: Database, emptied_columns: Mapping[str, bool]) -> dict[str, Count]:
-    """Count, by kind, what the spool's full lists would take away.
+def measure_staff_losses(database: Database) -> dict[str, Count]:
+    """Count, by kind, what the spool's staff list would take away."""
+    return _measure(database, "xpm_staff", "mirror.vanished_at IS NULL", {STAFF_GONE: "told.uuid IS NULL"})
+
+
+def measure_client_losses(database: Database, emptied_columns: Mapping[str, bool]) -> dict[str, Count]:
+    """Count, by kind, what the spool's full client list would take away.
 
     `emptied_columns` maps each of the clients' columns that is watched to whether it holds a list; its kind is
     ``COLUMN emptied``.
     """
     emptied = {f"{column} emptied": _is_emptied(column, is_list) for column, is_list in emptied_columns.items()}
-    staff = _measure(database, "xpm_staff", "mirror.vanished_at IS NULL", {STAFF_GONE: "told.uuid IS NULL"})
-    clients = _measure(
+    return _measure(
         database,
         "xpm_clients",
-        f"mirror.vanished_at IS NULL AND {_is_open('mirror')}",
+        f"mirror.vanished_at IS NULL AND {is_open('mirror')}",
         {
             CLIENTS_GONE: "told.uuid IS NULL",
-            CLIENTS_CLOSED: f"told.uuid IS NOT NULL AND NOT ({_is_open('told')})",
+            CLIENTS_CLOSED: f"told.uuid IS NOT NULL AND NOT ({is_open('told')})",
             **{kind: f"told.uuid IS NOT NULL AND {condition}" for kind, condition in emptied.items()},
         },
     )
-    return staff | clients
-
-
-def _is_open(table: str) -> str:
-    flags = (f"lower(trim(coalesce({table}.{flag}, ''))) IN ('yes', 'true')" for flag in ("is_archived", "is_deleted"))
-    return f"NOT ({' OR '.join(flags)})"
 
 
 def _is_emptied(column: str, is_list: bool) -> str:

@@ -190,7 +190,8 @@ CREATE TABLE sync_runs (
   api_calls INTEGER NOT NULL DEFAULT 0,
   bytes_received INTEGER NOT NULL DEFAULT 0,
   day_calls_remaining INTEGER, -- of Xero's daily limit, after the run
-  xero_clock_at TEXT, -- Xero's own time at the run's first answer
+  cursor_at TEXT, -- up to when, on Xero's own clock, everything has been told
+  field_table TEXT, -- which supported fields the run read
   is_watched INTEGER NOT NULL DEFAULT 0, -- 1: a person was at the terminal
   suspicious TEXT, -- JSON: what the guard stopped the run for, by kind and number
   message TEXT,

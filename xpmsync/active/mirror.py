@@ -60,6 +60,32 @@ def read_identity(expression: str) -> str:
     return f"nullif(lower(trim({expression}, ' ' || char(9, 10, 13))), '')"
 
 
+def mark_vanished(database: Database, uuids: Sequence[str], *, now: datetime) -> None:
+    """Mark clients that Xero no longer knows."""
+    database.connection.executemany(
+        "UPDATE xpm_clients SET vanished_at = ? WHERE uuid = ? AND vanished_at IS NULL",
+        [(to_text(now), uuid) for uuid in uuids],
+    )
+
+
+def find_silent_rivals(database: Database) -> list[str]:
+    """The clients that seem alive and hold the code of a client in the spool, but are not in it themselves."""
+    rows = database.connection.execute(
+        f"WITH told AS MATERIALIZED (SELECT {read_identity('uuid')} AS identity, * FROM spool.xpm_clients), "
+        f"codes AS (SELECT fold(client_code) AS code FROM told WHERE {is_open('told')}) "
+        "SELECT uuid FROM main.xpm_clients AS mirror "
+        f"WHERE vanished_at IS NULL AND {is_open('mirror')} AND uuid NOT IN (SELECT identity FROM told) "
+        "AND fold(client_code) IN (SELECT code FROM codes WHERE code <> '') ORDER BY uuid"
+    )
+    return [row["uuid"] for row in rows]
+
+
+def is_open(table: str) -> str:
+    """The SQL condition that a mirrored client is neither archived nor deleted."""
+    flags = (f"lower(trim(coalesce({table}.{flag}, ''))) IN ('yes', 'true')" for flag in ("is_archived", "is_deleted"))
+    return f"NOT ({' OR '.join(flags)})"
+
+
 def merge_groups(database: Database) -> None:
     """Merge the names of groups: the group list has the last word over what the clients bring."""
     brought = read_identity("json_extract(value, '$.uuid')")

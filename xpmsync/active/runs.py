@@ -71,6 +71,14 @@ def load_last_failure(database: Database) -> sqlite3.Row | None:
     return row
 
 
+def load_last_failed_full(database: Database) -> sqlite3.Row | None:
+    """The last full run, if it failed or was stopped since the last one that succeeded."""
+    row: sqlite3.Row | None = database.connection.execute(
+        "SELECT * FROM sync_runs WHERE mode = 'full' AND status IN ('succeeded', 'failed') ORDER BY id DESC LIMIT 1"
+    ).fetchone()
+    return row if row and row["status"] == "failed" else None
+
+
 def load_practice(database: Database) -> str | None:
     """The tenant id of the practice whose data this is; None while there is none."""
     row = database.connection.execute(
@@ -80,9 +88,9 @@ def load_practice(database: Database) -> str | None:
 
 
 def load_suspicious(database: Database) -> dict[str, int]:
-    """What the guard counted in the last full run, if it was stopped for that; by kind."""
+    """What the guard counted when it last stopped a run, by kind; nothing once a full run has succeeded since."""
     row = database.connection.execute(
-        "SELECT suspicious FROM sync_runs WHERE mode = 'full' AND status IN ('succeeded', 'failed') "
-        "AND (status = 'succeeded' OR suspicious IS NOT NULL) ORDER BY id DESC LIMIT 1"
+        "SELECT suspicious FROM sync_runs WHERE suspicious IS NOT NULL OR (mode = 'full' AND status = 'succeeded') "
+        "ORDER BY id DESC LIMIT 1"
     ).fetchone()
     return dict(json.loads(row["suspicious"])) if row and row["suspicious"] else {}

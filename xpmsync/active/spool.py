@@ -36,6 +36,12 @@ class Spool:
 
         return take
 
+    def add(self, table: str, record: Record) -> None:
+        """Add one record that was asked for by its identifier."""
+        places = ", ".join("?" for _ in record)
+        with self._connection:
+            self._connection.execute(f"INSERT INTO {table} VALUES ({places})", record)
+
 
 @contextmanager
 def open_spool(path: Path, shapes: Mapping[str, RecordShape]) -> Iterator[Spool]:

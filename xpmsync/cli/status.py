@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import click
@@ -94,6 +94,7 @@ def _describe_runs(home: Home, config: Config) -> dict[str, Any]:
     from xpmsync.active import runs  # noqa: PLC0415 - slow to load
     from xpmsync.active.database import from_text, open_database  # noqa: PLC0415 - slow to load
     from xpmsync.active.error_log import find_problems  # noqa: PLC0415 - slow to load
+    from xpmsync.rules.schedule import next_full_at  # noqa: PLC0415 - only where it is shown
 
     if not home.database_file.exists():
         latest, success, full, severities = [], None, None, []
@@ -103,10 +104,12 @@ def _describe_runs(home: Home, config: Config) -> dict[str, Any]:
             success = runs.load_last_success(database)
             full = runs.load_last_success(database, mode="full")
             severities = [row["severity"] for row in find_problems(database)]
-    period = timedelta(hours=config.sync.full_every_hours)
+    hours = config.sync.full_every_hours
     return {
         "last_success_at": success["finished_at"] if success else None,
-        "next_full_run_by": _to_text(from_text(full["finished_at"]) + period) if full else None,
+        "next_full_run_at": _to_text(next_full_at(from_text(full["started_at"]), config.sync.tenant_id or "", hours))
+        if full
+        else None,
         "open_errors": severities.count("error"),
         "open_warnings": severities.count("warning"),
         "day_calls_remaining": next(
@@ -154,13 +157,13 @@ def _render_connection(facts: Facts) -> list[tuple[str, object]]:
 
 
 def _render_health(facts: Facts) -> list[tuple[str, object]]:
-    success, full, calls = facts["last_success_at"], facts["next_full_run_by"], facts["day_calls_remaining"]
+    success, full, calls = facts["last_success_at"], facts["next_full_run_at"], facts["day_calls_remaining"]
     return [
         (
             "Last success",
             f"{render_time(success)}, {render_age(success, datetime.now(UTC))}" if success else "none yet",
         ),
-        ("Next full run", f"by {render_time(full)}" if full else "the first run"),
+        ("Next full run", f"the first after {render_time(full)}" if full else "the first run"),
         (
             "Open problems",
             f"{render_count(facts['open_errors'], 'error')}, {render_count(facts['open_warnings'], 'warning')}",

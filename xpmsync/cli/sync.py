@@ -15,10 +15,11 @@ PROBLEMS_EXIT_CODE: Final = 3
 
 
 @click.command()
+@click.option("--full", is_flag=True, help="Fetch everything, not only what was modified.")
 @click.option("--accept-removals", is_flag=True, help="Accept what the last run was stopped for, and no more.")
 @click.option("--strict", is_flag=True, help="End with exit code 3 if any record has an error.")
 @click.option("--json", "as_json", is_flag=True, help="Print what the run did as JSON.")
-def command(*, accept_removals: bool, strict: bool, as_json: bool) -> int:
+def command(*, full: bool, accept_removals: bool, strict: bool, as_json: bool) -> int:
     """Bring Active's users and clients up to date with XPM, once.
 
     Cron runs this every hour (see crontab.example). Prints nothing on success unless a person is watching.
@@ -31,7 +32,7 @@ def command(*, accept_removals: bool, strict: bool, as_json: bool) -> int:
     watched = is_watched()
     with _Screen(is_shown=watched and not as_json) as report:
         summary: Summary = run_sync(
-            home, read_config(home), report=report, is_watched=watched, accept_removals=accept_removals
+            home, read_config(home), report=report, is_watched=watched, full=full, accept_removals=accept_removals
         )
     if as_json:
         print_json(_to_json(summary))
