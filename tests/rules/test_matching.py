@@ -1,0 +1,210 @@
+"""Who holds each key at the end of a run: literal cases, and what must hold for any practice."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xpmsync.rules.matching import Claimant, Holder, Rejection, settle
+
+
+def run(claimants, holders, refusals=()):
+    return settle(
+        claimants,
+        holders,
+        shared="shared",
+        taken="taken",
+        refuse_takeover=lambda uuid, holder_id: "refused" if (uuid, holder_id) in refusals else None,
+    )
+
+
+def linked(number, key, **options):
+    """The Active record `A1` of the XPM record `x1`."""
+    return Holder(f"A{number}", key, f"x{number}", **options)
+
+
+def test_a_record_nobody_knows_is_new():
+    outcome = run([Claimant("x1", "a"), Claimant("x2", None)], [])
+    assert (outcome.records, outcome.new, outcome.rejections) == ({}, {"x1", "x2"}, {})
+
+
+def test_a_linked_record_keeps_its_record_whatever_its_key_becomes():
+    outcome = run([Claimant("x1", "b")], [linked(1, "a")])
+    assert (outcome.records, outcome.moving, outcome.new) == ({"x1": "A1"}, {"A1"}, set())
+
+
+def test_a_key_that_stays_does_not_move():
+    assert run([Claimant("x1", "a")], [linked(1, "a")]).moving == set()
+
+
+def test_a_record_set_up_by_hand_is_taken_over_by_its_key():
+    outcome = run([Claimant("x1", "a")], [Holder("H", "a", None)])
+    assert (outcome.records, outcome.new, outcome.moving) == ({"x1": "H"}, set(), set())
+
+
+def test_a_former_records_place_is_taken_over_by_its_key():
+    assert run([Claimant("x2", "a")], [linked(1, "a")]).records == {"x2": "A1"}
+
+
+def test_a_takeover_that_the_caller_forbids_is_rejected():
+    outcome = run([Claimant("x2", "a")], [linked(1, "a")], {("x2", "A1")})
+    assert outcome.rejections == {"x2": Rejection("refused", holder_id="A1")}
+    assert (outcome.records, outcome.new) == ({}, set())
+
+
+def test_two_swap():
+    outcome = run([Claimant("x1", "b"), Claimant("x2", "a")], [linked(1, "a"), linked(2, "b")])
+    assert (outcome.records, outcome.moving) == ({"x1": "A1", "x2": "A2"}, {"A1", "A2"})
+    assert outcome.rejections == {}
+
+
+def test_three_rotate():
+    outcome = run(
+        [Claimant("x1", "b"), Claimant("x2", "c"), Claimant("x3", "a")],
+        [linked(1, "a"), linked(2, "b"), linked(3, "c")],
+    )
+    assert (outcome.records, outcome.rejections) == ({"x1": "A1", "x2": "A2", "x3": "A3"}, {})
+
+
+def test_a_new_record_gets_the_key_that_another_gives_up():
+    outcome = run([Claimant("x1", "b"), Claimant("x2", "a")], [linked(1, "a")])
+    assert (outcome.records, outcome.new) == ({"x1": "A1"}, {"x2"})
+
+
+def test_a_chain_is_blocked_by_one_that_was_refused():
+    outcome = run(
+        [Claimant("x1", "d", is_refused=True), Claimant("x2", "a"), Claimant("x3", "b"), Claimant("x4", "c")],
+        [linked(1, "a"), linked(2, "b"), linked(3, "c")],
+    )
+    assert outcome.rejections == {
+        "x2": Rejection("taken", holder_id="A1"),
+        "x3": Rejection("taken", holder_id="A2"),
+        "x4": Rejection("taken", holder_id="A3"),
+    }
+    assert (outcome.records, outcome.new, outcome.moving) == ({}, set(), set())
+
+
+@pytest.mark.parametrize(
+    ("holders", "rejected"),
+    [
+        ([], {"x1": ("x2",), "x2": ("x1",)}),
+        ([Holder("H", "a", None)], {"x1": ("x2",), "x2": ("x1",)}),
+        ([linked(2, "a")], {"x1": ("x2",)}),
+        ([linked(2, "b")], {"x1": ("x2",)}),
+        ([linked(1, "a"), linked(2, "b")], {"x2": ("x1",)}),
+        ([linked(1, "c"), linked(2, "b")], {"x1": ("x2",), "x2": ("x1",)}),
+    ],
+    ids=[
+        "none linked",
+        "none linked, by hand",
+        "one linked and holding",
+        "one linked",
+        "two linked, one holding",
+        "two linked, none holding",
+    ],
+)
+def test_of_two_that_share_a_key_the_linked_one_keeps_it(holders, rejected):
+    outcome = run([Claimant("x1", "a"), Claimant("x2", "a")], holders)
+    assert outcome.rejections == {uuid: Rejection("shared", others=others) for uuid, others in rejected.items()}
+    assert outcome.new == set()
+
+
+def test_a_refused_record_that_shares_a_key_makes_it_shared_all_the_same():
+    outcome = run([Claimant("x1", "a", is_refused=True), Claimant("x2", "a")], [])
+    assert outcome.rejections.keys() == {"x1", "x2"}
+
+
+@pytest.mark.parametrize(("is_key_typed", "rejected", "moving"), [(True, {"x2"}, set()), (False, set(), {"A1"})])
+def test_a_key_that_is_told_no_more_is_free_unless_it_was_typed_by_hand(is_key_typed, rejected, moving):
+    outcome = run([Claimant("x1", None), Claimant("x2", "a")], [linked(1, "a", is_key_typed=is_key_typed)])
+    assert (outcome.rejections.keys(), outcome.moving) == (rejected, moving)
+    assert outcome.records == {"x1": "A1"}
+
+
+def test_a_typed_key_gives_way_to_one_that_is_told():
+    assert run([Claimant("x1", "b")], [linked(1, "a", is_key_typed=True)]).moving == {"A1"}
+
+
+# What must hold for any practice.
+
+KEYS = st.sampled_from([None, "a", "b", "c", "d"])
+NUMBERS = range(6)
+
+
+@st.composite
+def practices(draw):
+    """Claimants x0 to x5, and holders with different keys: linked to them, to somebody who is gone, or to nobody."""
+    numbers = draw(st.lists(st.sampled_from(NUMBERS), unique=True))
+    claimants = [Claimant(f"x{number}", draw(KEYS), draw(st.booleans())) for number in numbers]
+    keys = draw(st.lists(KEYS, max_size=5, unique_by=lambda key: key or object()))
+    owners = draw(st.permutations([*(f"x{number}" for number in NUMBERS), None, None]))
+    holders = [
+        Holder(f"A{place}", key, owner, draw(st.booleans()))
+        for place, (key, owner) in enumerate(zip(keys, owners, strict=False))
+    ]
+    pairs = [(claimant.uuid, holder.id) for claimant in claimants for holder in holders]
+    refusals = draw(st.sets(st.sampled_from(pairs))) if pairs else set()
+    return claimants, holders, refusals
+
+
+def held_keys(claimants, holders, outcome):
+    """Every key that is held once the outcome is written."""
+    by_uuid = {claimant.uuid: claimant for claimant in claimants}
+    taker = {record: uuid for uuid, record in outcome.records.items()}
+    held = [by_uuid[uuid].key for uuid in outcome.new]
+    for holder in holders:
+        told = by_uuid[taker[holder.id]].key if holder.id in taker else holder.key
+        held.append(holder.key if told is None and holder.is_key_typed else told)
+    return [key for key in held if key is not None]
+
+
+@settings(max_examples=200)
+@given(practices())
+def test_no_two_records_ever_hold_one_key(practice):
+    claimants, holders, refusals = practice
+    held = held_keys(claimants, holders, run(claimants, holders, refusals))
+    assert len(held) == len(set(held))
+
+
+@settings(max_examples=200)
+@given(practices())
+def test_everybody_has_exactly_one_outcome_and_nobody_refused_changes(practice):
+    claimants, holders, refusals = practice
+    outcome = run(claimants, holders, refusals)
+    places = [
+        *outcome.records,
+        *outcome.new,
+        *(outcome.rejections.keys() - {c.uuid for c in claimants if c.is_refused}),
+    ]
+    assert sorted(places) == sorted(claimant.uuid for claimant in claimants if not claimant.is_refused)
+    assert len(set(outcome.records.values())) == len(outcome.records)
+    own = {holder.owner_uuid: holder.id for holder in holders if holder.owner_uuid}
+    assert all(own.get(uuid, record) == record for uuid, record in outcome.records.items())
+    assert outcome.new.isdisjoint(own)
+    assert outcome.moving <= set(outcome.records.values())
+    assert refusals.isdisjoint((uuid, record) for uuid, record in outcome.records.items() if own.get(uuid) != record)
+
+
+@settings(max_examples=200)
+@given(practices(), st.randoms())
+def test_the_order_of_the_lists_does_not_matter(practice, random):
+    claimants, holders, refusals = practice
+    expected = run(claimants, holders, refusals)
+    random.shuffle(claimants)
+    random.shuffle(holders)
+    assert run(claimants, holders, refusals) == expected
+
+
+@settings(max_examples=200)
+@given(practices())
+def test_a_rejection_always_has_its_reason_in_front_of_it(practice):
+    claimants, holders, refusals = practice
+    outcome = run(claimants, holders, refusals)
+    keys = {claimant.uuid: claimant.key for claimant in claimants}
+    for uuid, rejection in outcome.rejections.items():
+        assert keys[uuid] is not None
+        if rejection.code == "shared":
+            assert all(keys[other] == keys[uuid] for other in rejection.others)
+            assert uuid not in rejection.others
+            assert rejection.others
+        else:
+            assert keys[uuid] in held_keys(claimants, holders, outcome)

@@ -1,0 +1,249 @@
+"""How the texts of XPM become values: literal texts, literal values, and what must hold for any text."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xpmsync.rules.reading import (
+    fold,
+    is_abn,
+    is_email_address,
+    is_nzbn,
+    is_yes,
+    primary_contacts,
+    read_address_line,
+    read_business_number,
+    read_family_name,
+    read_given_name,
+    read_groups,
+    read_identity,
+    read_legal_name,
+    read_name,
+    read_salutation,
+    read_text,
+)
+
+
+def read_lines(address):
+    return tuple(read_address_line(number)(address) for number in (1, 2, 3))
+
+
+@pytest.mark.parametrize("read", [read_text, read_name, read_identity, read_given_name, read_family_name])
+@pytest.mark.parametrize("text", [None, "", " ", "\r\n\t", "\u00a0"])
+def test_nothing_but_white_space_is_not_set(read, text):
+    assert read(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("  a  b\nc ", "a  b\nc"),
+        ("\u00a0Tāmaki Makaurau\u00a0", "Tāmaki Makaurau"),
+        ("🥝", "🥝"),
+    ],
+)
+def test_a_text_is_trimmed_and_its_inside_kept(text, expected):
+    assert read_text(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (" Smith  &\n\t Co ", "Smith & Co"),
+        ("Ngāti\u00a0\u00a0Awa", "Ngāti Awa"),
+        ("\u2003Łukasz\u2009Żak\u3000", "Łukasz Żak"),
+        ("O\u2019Brien-Smith 👩\u200d🌾", "O\u2019Brien-Smith 👩\u200d🌾"),
+    ],
+)
+def test_white_space_in_a_name_is_folded_into_one_space(text, expected):
+    assert read_name(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "given_name", "family_name"),
+    [
+        ("Ann Lee", "Ann", "Lee"),
+        (" Mary\u00a0Jane  Watson ", "Mary", "Jane Watson"),
+        ("Hēmi te Rangi", "Hēmi", "te Rangi"),
+        ("Zoë", "Zoë", None),
+        ("Jean-Luc\nPicard", "Jean-Luc", "Picard"),
+    ],
+)
+def test_a_name_is_split_at_its_first_space(text, given_name, family_name):
+    assert (read_given_name(text), read_family_name(text)) == (given_name, family_name)
+
+
+@given(st.text())
+def test_a_split_name_joins_to_itself(text):
+    parts = [part for part in (read_given_name(text), read_family_name(text)) if part]
+    assert (" ".join(parts) or None) == read_name(text)
+
+
+@given(st.text())
+def test_what_was_read_reads_as_itself(text):
+    for read in (read_text, read_name, read_identity, read_business_number):
+        assert read(read(text)) == read(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "first_name", "last_name", "expected"),
+    [
+        (" Ngata  Ltd ", "Aroha", "Ngata", "Ngata Ltd"),
+        (None, "Aroha", "Ngata", "Aroha Ngata"),
+        (" ", "Aroha ", None, "Aroha"),
+        ("", None, "Ngata", "Ngata"),
+        (None, None, None, None),
+        ("\u00a0", " ", "\n", None),
+    ],
+)
+def test_the_legal_name_is_the_name_or_else_first_and_last_name(name, first_name, last_name, expected):
+    assert read_legal_name(name, first_name, last_name) == expected
+
+
+def test_an_identity_is_in_lower_case():
+    assert read_identity(" 6D15E37B-7955-4E3C-B893-9227500599BD\n") == "6d15e37b-7955-4e3c-b893-9227500599bd"
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        (None, (None, None, None)),
+        ("  \n \r\n ", (None, None, None)),
+        ("1 Quay Street", ("1 Quay Street", None, None)),
+        ("\n      1 Quay Street\n      Level 2\n    ", ("1 Quay Street", "Level 2", None)),
+        ("1 Quay Street\r\nLevel 2\r\nThe Landing\r\n", ("1 Quay Street", "Level 2", "The Landing")),
+        ("c/o Lee\n\n\n1 Quay Street", ("c/o Lee", "1 Quay Street", None)),
+        ("a\nb\nc\nd", ("a", "b", "c, d")),
+        ("a\r\n\tb\r\n\r\n c \r\nd,\r\ne  f", ("a", "b", "c, d,, e  f")),
+        ("1 Quay Street, Level 2", ("1 Quay Street, Level 2", None, None)),
+    ],
+)
+def test_an_address_is_read_line_by_line(address, expected):
+    assert read_lines(address) == expected
+
+
+@given(st.text())
+def test_no_part_of_an_address_is_ever_dropped(address):
+    told = "".join(address.split())
+    kept = "".join("".join(line.split()) for line in read_lines(address) if line)
+    assert kept.replace(",", "") == told.replace(",", "")
+    assert kept.count(",") >= told.count(",")
+
+
+@given(st.lists(st.text(st.characters(categories=["L", "N"]), min_size=1), max_size=3))
+def test_an_address_of_up_to_three_lines_comes_back_line_by_line(lines):
+    assert [line for line in read_lines("\n   ".join(lines)) if line] == lines
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (None, None),
+        ("51 824 753 556", "51824753556"),
+        ("ABN: 51-824-753-556", "51824753556"),
+        ("9429041234568", "9429041234568"),
+        ("NZBN 94290 41234 568", "9429041234568"),
+        ("004 085 616", None),
+        ("51 824 753 556 001", None),
+        ("pending", None),
+        ("٥١٨٢٤٧٥٣٥٥٦", None),
+    ],
+)
+def test_a_business_number_is_the_digits_of_an_abn_or_nzbn(text, expected):
+    assert read_business_number(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("digits", "holds"), [("51824753556", True), ("53004085616", True), ("51824753557", False), ("01824753556", False)]
+)
+def test_the_check_digits_of_an_abn(digits, holds):
+    assert is_abn(digits) is holds
+
+
+@pytest.mark.parametrize(("digits", "holds"), [("9429041234562", False), ("9429000106078", True)])
+def test_the_check_digit_of_an_nzbn(digits, holds):
+    assert is_nzbn(digits) is holds
+
+
+@given(st.integers(0, 10), st.integers(1, 9))
+def test_one_wrong_digit_of_an_abn_is_noticed(place, difference):
+    right = "51824753556"
+    wrong = (int(right[place]) + difference) % 10
+    assert not is_abn(f"{right[:place]}{wrong}{right[place + 1 :]}")
+
+
+def contact(salutation, is_primary="Yes", is_deleted=None):
+    return {"salutation": salutation, "is_primary": is_primary, "is_deleted": is_deleted}
+
+
+@pytest.mark.parametrize(
+    ("contacts", "expected"),
+    [
+        (None, None),
+        ([], None),
+        ([contact("Ann", "No"), contact("Bob", None)], None),
+        ([contact("Ann", "No"), contact(" Dear  Bob ")], "Dear Bob"),
+        ([contact("Ann"), contact("Bob")], "Ann"),
+        ([contact(None), contact("Bob")], None),
+        ([contact("Ann", "Yes", "Yes"), contact("Bob", "yes", "No")], "Bob"),
+        ([contact("Ann", "Yes", "Yes")], None),
+    ],
+    ids=["not told", "none", "no primary", "one", "two", "two, the first without", "one deleted", "all deleted"],
+)
+def test_the_salutation_is_that_of_the_first_primary_contact_not_deleted(contacts, expected):
+    assert read_salutation(None if contacts is None else json.dumps(contacts)) == expected
+
+
+def test_primary_contacts_are_counted_without_the_deleted():
+    contacts = [contact("Ann"), contact("Bob", "Yes", "Yes"), contact("Cy"), contact("Di", "No")]
+    assert [each["salutation"] for each in primary_contacts(json.dumps(contacts))] == ["Ann", "Cy"]
+
+
+@pytest.mark.parametrize(
+    ("groups", "expected"),
+    [
+        (None, None),
+        ("[]", {}),
+        ('[{"uuid": "G1", "name": " Ngata  family "}]', {"g1": "Ngata family"}),
+        ('[{"uuid": "g1", "name": null}, {"uuid": null, "name": "x"}]', {"g1": None}),
+    ],
+    ids=["not told", "none", "one", "without a name, without an identifier"],
+)
+def test_groups_are_told_or_none_or_not_told(groups, expected):
+    assert read_groups(groups) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("Yes", True), (" yes\n", True), ("true", True), ("No", False), ("", False), (None, False)]
+)
+def test_yes_is_a_word(text, expected):
+    assert is_yes(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ann@firm.example", True),
+        ("ānn.o\u2019neil+tax@firm.example", True),
+        ("ann", False),
+        ("ann@", False),
+        ("@firm.example", False),
+        ("ann@@firm.example", False),
+        ("ann lee@firm.example", False),
+        ("ann@firm.example;bob@firm.example", False),
+        ("ann@firm.example, bob@firm.example", False),
+        ("Ann <ann@firm.example>", False),
+        ("ann@firm.example\n", False),
+    ],
+)
+def test_an_e_mail_address_is_exactly_one(text, expected):
+    assert is_email_address(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("NGA001", "nga001"), (" É-1", "é-1 "), ("Straße", "STRASSE"), ("ΣΊΣΥΦΟΣ", "σίσυφος")]
+)
+def test_codes_and_addresses_are_the_same_whatever_their_case_in_any_script(one, other):
+    assert fold(one) == fold(other)

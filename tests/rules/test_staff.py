@@ -1,0 +1,57 @@
+import pytest
+
+from xpmsync.records import User
+from xpmsync.rules.staff import join_names, make_directory
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ([], ""),
+        (["Ann"], "Ann"),
+        (["Ann", "Bob"], "Ann and Bob"),
+        (["Ann", "Bob", "Cy"], "Ann, Bob and Cy"),
+        (["Ann", "Bob", "Cy", "Di"], "Ann, Bob and 2 others"),
+        (["Ann", "Bob", "Cy", "Di", "Eve"], "Ann, Bob and 3 others"),
+    ],
+)
+def test_names_are_joined_as_in_a_sentence(names, expected):
+    assert join_names(names) == expected
+
+
+def user(user_id, email, staff_uuid=None):
+    return User(user_id, "Ann", "Lee", email, None, None, "active", staff_uuid)
+
+
+DIRECTORY = make_directory(
+    [
+        {"uuid": "s1", "name": "Ann", "email": " ANN@firm.example"},
+        {"uuid": "s2", "name": "Bob", "email": "bob@firm.example"},
+        {"uuid": "s3", "name": "Cy", "email": "nobody@firm.example"},
+        {"uuid": "s4", "name": "Di", "email": None},
+        {"uuid": "s5", "name": "Eve", "email": "eve at firm"},
+    ],
+    [user("u1", "ann@firm.example"), user("u2", "else@firm.example", "s2"), user("u9", "gone@firm.example", "s9")],
+)
+
+
+@pytest.mark.parametrize(
+    ("staff_uuid", "expected"),
+    [("s1", "u1"), ("s2", "u2"), ("s9", "u9"), ("s3", None), ("s4", None), ("s8", None), (None, None)],
+)
+def test_a_user_is_found_by_the_link_or_else_by_the_listed_address(staff_uuid, expected):
+    assert DIRECTORY.find_user(staff_uuid) == expected
+
+
+@pytest.mark.parametrize(
+    ("staff_uuid", "expected"),
+    [
+        ("s3", "partner-not-in-active"),
+        ("s4", "partner-without-email"),
+        ("s5", "partner-without-email"),
+        ("s8", "partner-not-listed"),
+        (None, "partner-not-listed"),
+    ],
+)
+def test_a_missing_user_is_explained(staff_uuid, expected):
+    assert DIRECTORY.explain_missing(staff_uuid) == expected
