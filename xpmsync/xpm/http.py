@@ -44,7 +44,7 @@ CHUNK_BYTES: Final = 256 * 1024
 EXPLANATION_BYTES: Final = 64 * 1024
 """As much of an error's body as is read."""
 PAUSES_SECONDS: Final = (1.0, 3.0, 10.0, 30.0)
-"""Before each new try after passing trouble; Xero's own wish goes first."""
+"""Before each new try after passing trouble, unless Xero wishes for a longer one."""
 
 log = logging.getLogger(__name__)
 
@@ -135,8 +135,7 @@ class Gateway:
         """Wait before another try, or raise `trouble` where there is to be none."""
         if pause_seconds is None:
             raise trouble
-        if trouble.retry_after_seconds is not None:
-            pause_seconds = trouble.retry_after_seconds
+        pause_seconds = max(pause_seconds, trouble.retry_after_seconds or 0)
         if pause_seconds > min(LONGEST_WAIT_SECONDS, self._deadline - self._monotonic()):
             raise trouble
         log.info("%s Trying again in %.0f s. %s", trouble.happened, pause_seconds, trouble.details or "")
@@ -188,9 +187,10 @@ class Gateway:
         while piece := self._within(ends_at, lambda: next(pieces, b"")):
             self.bytes_received += len(piece)
             try:
-                yield unpack(piece)
+                content = unpack(piece)
             except zlib.error as error:
                 raise make_trouble("Xero's answer arrived damaged.", str(error)) from error
+            yield content
 
     def _read_words(self, answer: requests.Response, ends_at: float) -> Mapping[str, Any]:
         """The JSON object in an error's body, its keys in lower case (both have been seen); empty if there is none."""

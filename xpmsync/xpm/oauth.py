@@ -81,7 +81,7 @@ class IdentityClient:
                         url,
                         code=code,
                         auth=self._basic(),
-                        include_client_id=self.client_secret is None,
+                        include_client_id=not self.client_secret,
                         timeout=CONNECT_AND_READ_SECONDS,
                     ),
                 )
