@@ -1,0 +1,275 @@
+"""Opening, migrating and losing the database: private, whole, and in plain words where it cannot be used."""
+
+import os
+import re
+import sqlite3
+import stat
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from xpmsync.active.clients import insert_clients, repair_keys, update_client
+from xpmsync.active.database import from_text, open_database, to_text
+from xpmsync.active.offices import insert_office, load_offices, update_office
+from xpmsync.active.users import insert_user, load_users, update_user
+from xpmsync.errors import DatabaseTrouble
+from xpmsync.rules.reading import fold
+
+ANN = {"first_name": "Ann", "email": "ann@firm.example"}
+
+
+def add_client(database, client_id, code):
+    row = {"id": client_id, "legal_name": "Ngata", "code": code, "partner_id": "u1", "office_code": "MAIN"}
+    insert_clients(database, [row])
+
+
+def prepare(database):
+    insert_office(database, "MAIN", "Main Office")
+    insert_user(database, "u1", ANN)
+
+
+# The schema.
+
+
+def test_the_tables_are_made_from_nothing(rows):
+    tables = {row["name"] for row in rows("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    assert tables == {
+        "_sqlite_migrations",
+        "changes",
+        "client_group_members",
+        "client_groups",
+        "clients",
+        "notifications",
+        "offices",
+        "sync_errors",
+        "sync_runs",
+        "synced_values",
+        "user_modules",
+        "users",
+        "xpm_clients",
+        "xpm_groups",
+        "xpm_staff",
+    }
+
+
+def test_every_table_of_ours_is_strict(rows):
+    loose = rows("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND NOT strict")
+    assert {row["name"] for row in loose} == {"_sqlite_migrations", "sqlite_schema"}
+
+
+def test_every_view_can_be_read(rows):
+    for view in rows("SELECT name FROM sqlite_schema WHERE type = 'view'"):
+        assert rows(f"SELECT * FROM {view['name']}") == []
+
+
+def test_the_file_says_how_it_is_kept(rows):
+    assert rows("PRAGMA journal_mode") == [{"journal_mode": "wal"}]
+    assert rows("PRAGMA foreign_keys") == [{"foreign_keys": 1}]
+
+
+def test_a_reference_to_nobody_is_refused(path):
+    with pytest.raises(DatabaseTrouble, match="FOREIGN KEY"), open_database(path) as database:
+        database.connection.execute("INSERT INTO offices VALUES ('MAIN', 'Main Office', 'nobody')")
+
+
+def test_opening_again_changes_nothing(path):
+    with open_database(path) as database:
+        prepare(database)
+    with open_database(path) as database:
+        assert database.connection.total_changes == 0
+        assert [user.name for user in load_users(database)] == ["Ann"]
+
+
+def test_processes_that_open_a_new_file_at_once_all_find_it_ready(tmp_path, four_processes):
+    for attempt in range(20):
+        assert four_processes("open", tmp_path / f"{attempt}.db") == ["0"] * 4
+
+
+# Privacy.
+
+
+def test_the_file_and_those_beside_it_are_the_owner_s_alone(path):
+    earlier = os.umask(0)
+    try:
+        with open_database(path) as database:
+            prepare(database)
+            modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}
+    finally:
+        os.umask(earlier)
+    assert modes == {"active.db": 0o600, "active.db-wal": 0o600, "active.db-shm": 0o600}
+
+
+# What is unique.
+
+
+@pytest.mark.parametrize(("one", "other"), [("NGA1", "nga1"), ("ÉÀ-1", "éà-1"), ("ΣΑΣ", "σας"), ("Straße", "STRASSE")])
+def test_codes_and_addresses_are_unique_whatever_their_case_in_any_script(path, one, other):
+    with open_database(path) as database:
+        prepare(database)
+        add_client(database, "c1", one)
+        insert_user(database, "u2", ANN | {"email": f"{one}@firm.example"})
+    with pytest.raises(DatabaseTrouble, match="UNIQUE"), open_database(path) as database:
+        add_client(database, "c2", other)
+    with pytest.raises(DatabaseTrouble, match="UNIQUE"), open_database(path) as database:
+        insert_user(database, "u3", ANN | {"email": f"{other}@firm.example"})
+
+
+def test_codes_stay_unique_when_they_are_changed(database):
+    prepare(database)
+    add_client(database, "c1", "É")
+    add_client(database, "c2", "B")
+    with pytest.raises(sqlite3.IntegrityError):
+        update_client(database, "c2", {"legal_name": "Other", "code": "é"})
+    insert_user(database, "u2", ANN | {"email": "bob@firm.example"})
+    with pytest.raises(sqlite3.IntegrityError):
+        update_user(database, "u2", {"email": "ANN@firm.example"})
+
+
+def test_many_clients_have_no_code(database, rows):
+    prepare(database)
+    add_client(database, "c1", None)
+    add_client(database, "c2", None)
+    assert rows("SELECT code, code_key FROM clients") == [{"code": None, "code_key": None}] * 2
+
+
+def test_keys_that_another_program_left_behind_are_brought_up_to_date(database, rows):
+    prepare(database)
+    add_client(database, "c1", "A")
+    add_client(database, "c2", "É")
+    database.connection.execute("UPDATE clients SET code = ' Ä' WHERE id = 'c1'")
+    database.connection.execute("UPDATE users SET email = 'ÄNN@firm.example'")
+    repair_keys(database)
+    assert rows("SELECT code_key FROM clients ORDER BY id") == [{"code_key": "ä"}, {"code_key": "é"}]
+    assert rows("SELECT email_key FROM users") == [{"email_key": "änn@firm.example"}]
+    database.connection.execute("UPDATE clients SET code = 'Ä' WHERE id = 'c2'")  # what nobody can bring up to date
+    repair_keys(database)
+    assert rows("SELECT code_key FROM clients ORDER BY id") == [{"code_key": "ä"}, {"code_key": "é"}]
+
+
+@pytest.mark.parametrize("text", ["NGA1", " é ", "Straße", "İ", "ΣΑΣ"])
+def test_the_database_folds_as_the_rules_do(rows, text):
+    assert rows("SELECT fold(?) AS folded", text) == [{"folded": fold(text)}]
+
+
+def test_an_office_can_change_all_but_its_code(database):
+    prepare(database)
+    update_office(database, "MAIN", name="Head Office", default_partner_id="u1")
+    assert [tuple(row) for row in load_offices(database)] == [("MAIN", "Head Office", "u1")]
+
+
+# All or nothing.
+
+
+def test_a_transaction_that_fails_leaves_nothing(database):
+    with pytest.raises(KeyboardInterrupt), database.transaction():  # noqa: PT012 - what a person does in the middle
+        prepare(database)
+        raise KeyboardInterrupt
+    assert load_users(database) == []
+    with database.transaction():
+        prepare(database)
+    assert len(load_users(database)) == 1
+
+
+def test_a_process_killed_half_way_leaves_yesterday_s_data_whole(path, start_python):
+    with open_database(path) as database:
+        prepare(database)
+    script = """
+        import pathlib, sys, time
+        from xpmsync.active.database import open_database
+        with open_database(pathlib.Path(sys.argv[1])) as database, database.transaction():
+            database.connection.execute("PRAGMA cache_size = 1")
+            database.connection.execute("UPDATE users SET first_name = 'Half'")
+            database.connection.executemany(
+                "INSERT INTO client_groups (id, name) VALUES (?, ?)", [(str(n), "x" * 500) for n in range(5000)]
+            )
+            print("half-way", flush=True)
+            time.sleep(60)
+    """
+    with start_python(script, path) as process:
+        assert process.stdout.readline() == "half-way\n"
+        assert path.with_name("active.db-wal").stat().st_size > 1_000_000
+        process.kill()
+    with open_database(path) as database:
+        assert [user.name for user in load_users(database)] == ["Ann"]
+        assert database.connection.execute("SELECT count(*) FROM client_groups").fetchone()[0] == 0
+        assert database.connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+
+
+# Trouble.
+
+
+def test_a_database_that_another_program_holds_is_trouble_that_passes(path):
+    with open_database(path) as database, open_database(path) as other:
+        database.connection.execute("PRAGMA busy_timeout = 10")
+        other.connection.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DatabaseTrouble) as caught, database.transaction():
+            pass
+    assert caught.value.happened == f"The database {path} cannot be used: database is locked."
+    assert caught.value.remedy.startswith("Another program is writing to it")
+    assert caught.value.exit_code == 9
+
+
+@pytest.mark.parametrize("begin", [0, 100], ids=["no database at all", "damaged inside"])
+def test_a_database_that_is_damaged_is_to_be_restored(path, begin):
+    with open_database(path) as database:
+        prepare(database)
+    path.write_bytes(path.read_bytes()[:begin] + b"\x2a" * 30_000)
+    with pytest.raises(DatabaseTrouble) as caught, open_database(path) as database:
+        load_users(database)
+    assert caught.value.remedy.startswith("Put the file aside and restore it from your last backup")
+
+
+def test_a_full_disk_asks_for_room_and_leaves_the_data_whole(path):
+    with open_database(path) as database:
+        prepare(database)
+        (pages,) = database.connection.execute("PRAGMA page_count").fetchone()
+        database.connection.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(DatabaseTrouble) as caught, database.transaction():
+            update_user(database, "u1", {"first_name": "Half", "last_name": "x" * 100_000})
+        assert caught.value.remedy.startswith("Make room on the disk")
+        assert [user.name for user in load_users(database)] == ["Ann"]
+
+
+def test_a_disk_that_takes_no_more_bytes_asks_for_room(path, start_python):
+    with open_database(path) as database:
+        prepare(database)
+    script = """
+        import pathlib, resource, signal, sys
+        from xpmsync.active.database import open_database
+        from xpmsync.errors import DatabaseTrouble
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+        try:
+            with open_database(pathlib.Path(sys.argv[1])) as database, database.transaction():
+                database.connection.execute("UPDATE users SET first_name = ?", ("x" * 1_000_000,))
+        except DatabaseTrouble as trouble:
+            print(trouble.remedy)
+    """
+    with start_python(script, path) as process:
+        assert process.stdout.read().startswith("Make room on the disk")
+    with open_database(path) as database:
+        assert [user.name for user in load_users(database)] == ["Ann"]
+
+
+def test_a_database_that_cannot_be_written_asks_for_the_right_to(path):
+    with open_database(path) as database:
+        database.connection.execute("PRAGMA query_only = ON")
+        with pytest.raises(DatabaseTrouble) as caught, database.transaction():
+            prepare(database)
+    assert caught.value.remedy.startswith("Give its owner the right to write")
+
+
+@pytest.mark.parametrize("name", ["", "missing/active.db"], ids=["a folder in its place", "no folder for it"])
+def test_a_file_that_cannot_be_opened_is_told_with_its_path(tmp_path, name):
+    path = tmp_path / name
+    with pytest.raises(DatabaseTrouble, match=re.escape(str(path))), open_database(path):
+        pass
+
+
+# Times.
+
+
+def test_times_are_kept_in_utc_to_the_second():
+    moment = datetime(2026, 11, 1, 22, 7, 59, 999999, tzinfo=timezone(timedelta(hours=13)))
+    assert to_text(moment) == "2026-11-01T09:07:59Z"
+    assert from_text("2026-11-01T09:07:59Z") == datetime(2026, 11, 1, 9, 7, 59, tzinfo=UTC)

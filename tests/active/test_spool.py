@@ -1,0 +1,108 @@
+"""Where answers wait: private, thrown away, and never half of one answer and half of another."""
+
+import os
+import sqlite3
+import stat
+from contextlib import closing
+
+import pytest
+
+from xpmsync.active.spool import open_spool
+from xpmsync.errors import DatabaseTrouble, PassingTrouble
+from xpmsync.records import ListShape, RecordShape
+
+SHAPES = {
+    "things": RecordShape("Things/Thing", {"UUID": "uuid"}, (ListShape("Parts/Part", "parts", {"Name": "name"}),))
+}
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "spool.db"
+
+
+def read(path):
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT uuid, parts FROM things").fetchall()
+
+
+def test_records_are_kept_as_they_came(path):
+    with open_spool(path, SHAPES) as spool:
+        spool.taker("things")(iter([("A", None), (None, "[]")]))
+        assert read(path) == [("A", None), (None, "[]")]
+
+
+def test_the_file_is_the_owner_s_alone_and_the_only_one(path):
+    earlier = os.umask(0)
+    try:
+        with open_spool(path, SHAPES) as spool:
+            spool.taker("things")(iter([("A", None)]))
+            assert [(each.name, stat.S_IMODE(each.stat().st_mode)) for each in path.parent.iterdir()] == [
+                ("spool.db", 0o600)
+            ]
+    finally:
+        os.umask(earlier)
+
+
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt, ValueError])
+def test_the_file_is_thrown_away_whatever_happens(path, error):
+    try:
+        with open_spool(path, SHAPES):
+            if error:
+                raise error
+    except (KeyboardInterrupt, ValueError):
+        pass
+    assert not path.exists()
+
+
+def test_what_a_killed_run_left_behind_is_thrown_away_first(path):
+    path.write_bytes(b"left behind")
+    path.chmod(0o644)
+    with open_spool(path, SHAPES):
+        assert read(path) == []
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def cut_answer(number):
+    for place in range(number):
+        yield (f"cut {place}", "x" * 500)
+    raise PassingTrouble("The answer was cut.", "Wait.")
+
+
+@pytest.mark.parametrize("number", [0, 1, 5000])
+def test_a_second_attempt_replaces_the_first(path, number):
+    with open_spool(path, SHAPES) as spool:
+        take = spool.taker("things")
+        with pytest.raises(PassingTrouble):
+            take(cut_answer(number))
+        assert read(path) == []
+        take(iter([("whole", None)]))
+        take(iter([("again", None)]))
+        assert read(path) == [("again", None)]
+
+
+def test_trouble_on_the_way_is_not_taken_for_trouble_with_the_disk(path):
+    with pytest.raises(ConnectionResetError), open_spool(path, SHAPES) as spool:
+        spool.taker("things")(broken_line())
+
+
+def broken_line():
+    yield ("A", None)
+    raise ConnectionResetError
+
+
+def test_trouble_of_the_database_is_not_taken_for_trouble_with_the_spool(path):
+    with pytest.raises(sqlite3.OperationalError), open_spool(path, SHAPES):
+        raise sqlite3.OperationalError
+
+
+def test_a_disk_without_room_is_told(path):
+    with open_spool(path, SHAPES) as spool:
+        spool._connection.execute("PRAGMA max_page_count = 4")  # noqa: SLF001 - stands for a full disk
+        with pytest.raises(DatabaseTrouble, match="database or disk is full"):
+            spool.taker("things")(("x" * 1000, None) for _ in range(1000))
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(DatabaseTrouble, match="cannot be collected"), open_spool(tmp_path / "no" / "spool.db", SHAPES):
+        pass
