@@ -9,7 +9,7 @@ import pytest
 
 from xpmsync.config import change_config
 from xpmsync.errors import PassingTrouble, Refused
-from xpmsync.sync import Clock
+from xpmsync.surroundings import Clock
 
 RECORDINGS = Path(__file__).parent / "recordings"
 
@@ -265,5 +265,6 @@ def test_a_minute_limit_that_never_ends_is_passing_trouble(firm, recordings):
     with pytest.raises(PassingTrouble):
         firm.sync(clock=Clock(sleep=waits.append))
 
-    assert set(waits) == {22.0}
+    assert len(waits) > 1
+    assert min(waits) == 22.0
     assert firm.rows("SELECT status, exit_code FROM sync_runs") == [{"status": "failed", "exit_code": 6}]

@@ -14,7 +14,7 @@ from xpmsync.config import change_config
 from xpmsync.errors import AnotherRun, ConfigurationError, PassingTrouble, Refused, SuspiciousChange
 from xpmsync.rules.problems import CATALOGUE
 from xpmsync.sandbox import Practice
-from xpmsync.sync import Clock
+from xpmsync.surroundings import Clock
 
 DATA_TABLES = ("users", "clients", "client_groups", "client_group_members", "synced_values", "changes", "xpm_clients")
 
@@ -544,3 +544,76 @@ def test_a_few_archived_clients_are_nobodys_alarm(make_firm):
     for uuid in live[:9]:
         firm.practice.archive_client(uuid)
     assert firm.sync(full=True).clients.updated == 9
+
+
+def test_a_dry_run_says_what_the_run_after_it_does_and_changes_nothing(make_firm, capfd):
+    practice, uuids = small_practice()
+    firm = make_firm(practice)
+    firm.sync()
+    practice.edit_client(uuids["first"], email="new@example.com", account_manager=uuids["bob"])
+    practice.add_client("Fourth", account_manager=uuids["ann"])
+    practice.add_client("Nobody's")
+    practice.archive_client(uuids["third"])
+    before = {name: firm.rows(f"SELECT * FROM {name}") for name in (*DATA_TABLES, "sync_runs", "sync_errors")}
+
+    assert run(["sync", "--dry-run", "--full", "--json"]) == 0
+
+    preview = json.loads(capfd.readouterr().out)
+    assert {name: firm.rows(f"SELECT * FROM {name}") for name in before} == before
+    assert preview["changes"] == [
+        {
+            "entity": "client",
+            "name": "Third",
+            "action": "status",
+            "field": "status",
+            "old_value": "active",
+            "new_value": "archived",
+        },
+        {
+            "entity": "client",
+            "name": "First Pty Ltd",
+            "action": "updated",
+            "field": "email",
+            "old_value": None,
+            "new_value": "new@example.com",
+        },
+        {
+            "entity": "client",
+            "name": "First Pty Ltd",
+            "action": "updated",
+            "field": "partner_id",
+            "old_value": "Ann Lee",
+            "new_value": "Bob Ray",
+        },
+        {
+            "entity": "client",
+            "name": "Fourth",
+            "action": "created",
+            "field": None,
+            "old_value": None,
+            "new_value": "Fourth",
+        },
+    ]
+    assert [(each["code"], each["name"]) for each in preview["problems"]] == [("partner-missing", "Nobody's")]
+    summary = firm.sync(full=True)
+    assert (summary.clients.created, summary.clients.updated, summary.clients.skipped) == (1, 2, 1)
+    assert preview["clients"] == {"created": 1, "updated": 2, "unchanged": 1, "skipped": 1}
+
+
+def test_a_dry_run_before_the_first_run_leaves_no_database_changed(make_firm, capfd):
+    practice, _ = small_practice()
+    firm = make_firm(practice)
+    assert run(["sync", "--dry-run"]) == 0
+    assert "This is what a run would do. Nothing was changed." in capfd.readouterr().out
+    assert firm.rows("SELECT * FROM users") == firm.rows("SELECT * FROM sync_runs") == []
+
+
+def test_a_dry_run_shows_the_plan_that_the_guard_would_stop_and_ends_with_8(make_firm, capfd):
+    firm = make_firm(Practice.generate(clients=300, staff=12, seed=7))
+    firm.sync()
+    with firm.sandbox.faults.active("thin-list", path="client.api", keep=200):
+        assert run(["sync", "--dry-run", "--full"]) == 8
+    shown = capfd.readouterr()
+    assert "removed" in shown.out
+    assert "clients are gone (" in shown.err
+    assert firm.rows("SELECT count(*) AS runs FROM sync_runs") == [{"runs": 1}]

@@ -7,68 +7,36 @@ the error log, and sees to it that somebody is told.
 import dataclasses
 import json
 import logging
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Final, Protocol
+from datetime import datetime
+from typing import Any, Final
 
 from xpmsync.active import mirror, offices, runs
-from xpmsync.active.database import Database, from_text, open_database, to_text
+from xpmsync.active.database import Database, from_text, open_database, open_rehearsal, to_text
 from xpmsync.active.error_log import save_problems
-from xpmsync.active.history import save_changes
-from xpmsync.active.spool import Spool, open_spool
+from xpmsync.active.history import load_last_change_id, load_readable_changes, save_changes
 from xpmsync.config import Config, require
 from xpmsync.derive import Counts, Derivation, derive
 from xpmsync.errors import AnotherRun, ConfigurationError, SuspiciousChange, XpmsyncError
+from xpmsync.fetch import SHAPES, Fetched, fetched_practice
 from xpmsync.guard import check_losses
 from xpmsync.home import Home, load_home_id
 from xpmsync.lock import hold
-from xpmsync.records import Record, fingerprint
-from xpmsync.rules.fields import CLIENT_SHAPE, GROUP_SHAPE, STAFF_SHAPE
+from xpmsync.records import fingerprint
 from xpmsync.rules.problems import Problem, problem
-from xpmsync.rules.schedule import Mode, Past, choose_mode, find_modified_since
+from xpmsync.rules.schedule import Mode, Past, choose_mode
+from xpmsync.surroundings import Clock, Report
 from xpmsync.watchman import tell
-from xpmsync.xpm.api import PracticeManager
-from xpmsync.xpm.http import Gateway
 from xpmsync.xpm.tokens import open_tokens
 from xpmsync.xpm.vault import Vault, open_vault
 
 log = logging.getLogger(__name__)
 
-RUN_SECONDS: Final = 50 * 60
-"""A run ends within this time whatever happens: the next hour's run must find the lock free."""
-SHAPES: Final = {"xpm_staff": STAFF_SHAPE, "xpm_groups": GROUP_SHAPE, "xpm_clients": CLIENT_SHAPE}
 FIELD_TABLE: Final = fingerprint(*SHAPES.values())
-RESERVED_CALLS: Final = 100
-"""Of Xero's daily limit: below it a run does only what it must."""
-MOST_RIVALS: Final = 10
-"""Clients that are asked for one by one in a run; the next full run tells of the others."""
 ACTOR: Final = "sync"
 INTERRUPTED_EXIT_CODE: Final = 130
-
-
-class Report(Protocol):
-    """Where a run says how far it is."""
-
-    def begin(self, stage: str) -> None:
-        """A stage of the run begins."""
-
-    def count(self, records: int) -> None:
-        """So many records of the stage are done."""
-
-    def remark(self, text: str) -> None:
-        """Something that a person should know although the run goes its way."""
-
-
-@dataclass(frozen=True)
-class Clock:
-    """The time, handed in."""
-
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    monotonic: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
 
 
 @dataclass(frozen=True)
@@ -88,6 +56,20 @@ class Summary:
     day_calls_remaining: int | None
 
 
+@dataclass(frozen=True)
+class Preview:
+    """What a run would do."""
+
+    mode: str
+    users: Counts
+    clients: Counts
+    changes: Sequence[Mapping[str, Any]]
+    """The rows that the history would get, with names instead of identifiers."""
+    problems: Sequence[Problem]
+    suspicious: SuspiciousChange | None
+    """What the guard would stop the run for."""
+
+
 def run_sync(
     home: Home,
     config: Config,
@@ -105,37 +87,75 @@ def run_sync(
     the error log and the chosen person know of it.
     """
     clock = clock or Clock()
+    with _only_run(home), open_database(home.database_file) as database:
+        started_at = clock.now()
+        past = _load_past(database)
+        mode = "full" if full or accept_removals else _choose_mode(config, past, started_at)
+        with database.transaction():
+            run_id = runs.start_run(
+                database, tenant_id=config.sync.tenant_id, mode=mode, is_watched=is_watched, now=started_at
+            )
+        log.info("run %d began: %s", run_id, mode)
+        run = _Run(run_id, mode, started_at, past, home, config, database, report, clock)
+        secrets = _Secrets()
+        try:
+            summary = _sync(run, secrets, runs.load_suspicious(database) if accept_removals else {})
+        except KeyboardInterrupt:
+            _end_run(run, "interrupted", "The run was interrupted.", INTERRUPTED_EXIT_CODE)
+            raise
+        except Exception as error:
+            failure = _as_failure(error)
+            log.warning("run %d failed: %s", run_id, failure.happened)
+            failure.meaning = _explain_data(database)
+            _record_failure(run, failure)
+            if not is_watched:
+                telling = tell(database, config, password=secrets.mail_password, now=clock.now)
+                if telling.remark:
+                    report.remark(telling.remark)
+            raise failure from error
+        log.info("run %d succeeded: %s", run_id, summary)
+        return summary
+
+
+def preview_sync(
+    home: Home,
+    config: Config,
+    *,
+    report: Report,
+    full: bool = False,
+    accept_removals: bool = False,
+    clock: Clock | None = None,
+) -> Preview:
+    """Run one sync and roll it back; gives what it would have done.
+
+    Writes no row, moves no cursor, sends no e-mail; the sign-in that it renews is kept.
+    """
+    clock = clock or Clock()
+    with _only_run(home), open_rehearsal(home.database_file) as database:
+        past = _load_past(database)
+        mode = "full" if full or accept_removals else _choose_mode(config, past, clock.now())
+        run = _Run(0, mode, clock.now(), past, home, config, database, report, clock)
+        accepted = runs.load_suspicious(database) if accept_removals else {}
+        with _fetched(run, _Secrets()) as fetched, database.rehearsal():
+            suspicious = None
+            try:
+                _guard(run, accepted)
+            except SuspiciousChange as error:
+                error.meaning = _explain_data(database)
+                suspicious = error
+            derivation = _derive(run, fetched)
+            last_id = load_last_change_id(database)
+            save_changes(database, derivation.changes, run_id=None, actor=ACTOR, now=clock.now())
+            changes = load_readable_changes(database, after_id=last_id)
+        return Preview(mode, derivation.users, derivation.clients, changes, derivation.problems, suspicious)
+
+
+@contextmanager
+def _only_run(home: Home) -> Iterator[None]:
     with hold(home.run_lock) as is_held:
         if not is_held:
             raise AnotherRun("Another run is in progress.", "Nothing needs to be done: it ends by itself.")
-        with open_database(home.database_file) as database:
-            started_at = clock.now()
-            past = _load_past(database)
-            mode = "full" if full or accept_removals else _choose_mode(config, past, started_at)
-            with database.transaction():
-                run_id = runs.start_run(
-                    database, tenant_id=config.sync.tenant_id, mode=mode, is_watched=is_watched, now=started_at
-                )
-            log.info("run %d began: %s", run_id, mode)
-            run = _Run(run_id, mode, started_at, past, home, config, database, report, clock)
-            secrets = _Secrets()
-            try:
-                summary = _sync(run, secrets, runs.load_suspicious(database) if accept_removals else {})
-            except KeyboardInterrupt:
-                _end_run(run, "interrupted", "The run was interrupted.", INTERRUPTED_EXIT_CODE)
-                raise
-            except Exception as error:
-                failure = _as_failure(error)
-                log.warning("run %d failed: %s", run_id, failure.happened)
-                failure.meaning = _explain_data(database)
-                _record_failure(run, failure)
-                if not is_watched:
-                    telling = tell(database, config, password=secrets.mail_password, now=clock.now)
-                    if telling.remark:
-                        report.remark(telling.remark)
-                raise failure from error
-            log.info("run %d succeeded: %s", run_id, summary)
-            return summary
+        yield
 
 
 @dataclass(frozen=True)
@@ -167,36 +187,49 @@ class _Secrets:
 
 
 def _sync(run: _Run, secrets: _Secrets, accepted: Mapping[str, int]) -> Summary:
-    """One run: sign in, fetch, and in one transaction guard, merge, derive, log, finish."""
-    database, config, clock = run.database, run.config, run.clock
-    tenant_id, office = _check_settings(config, database)
-    run.report.begin("Signing in at Xero")
-    vault = secrets.open(run.home, config)
-    tokens = open_tokens(run.home, config, vault, now=clock.now)
-    gateway = Gateway(
-        config.xero.api_url,
-        tokens,
-        now=clock.now,
-        monotonic=clock.monotonic,
-        sleep=clock.sleep,
-        deadline=clock.monotonic() + RUN_SECONDS,
-    )
-    with closing(gateway), open_spool(run.home.spool_file, SHAPES) as spool:
-        tokens.access_token()
-        fetched = _fetch(run, PracticeManager(gateway, tenant_id), spool)
-        run.report.begin("Comparing with Active")
-        with mirror.attached(database, spool), database.transaction():
-            check_losses(database, config.guard, accepted, are_clients_complete=run.mode == "full")
-            problems = _merge(run, fetched)
-            derivation = derive(database, office)
-            problems += derivation.problems
-            finished_at = clock.now()
-            save_changes(database, derivation.changes, run_id=run.id, actor=ACTOR, now=finished_at)
-            save_problems(database, map(vars, problems), run_id=run.id, now=finished_at, resolve_others=True)
-            summary = _summarise(run, finished_at, derivation, problems, gateway)
-            row = _to_row(summary, gateway.first_answer_at or run.past.cursor)
-            runs.finish_run(database, run.id, status="succeeded", now=finished_at, values=row)
+    """One run: fetch everything, and in one transaction guard, merge, derive, log, finish."""
+    database = run.database
+    with _fetched(run, secrets) as fetched, database.transaction():
+        _guard(run, accepted)
+        derivation = _derive(run, fetched)
+        summary = _summarise(run, derivation, fetched)
+        now = summary.finished_at
+        save_changes(database, derivation.changes, run_id=run.id, actor=ACTOR, now=now)
+        save_problems(database, map(vars, derivation.problems), run_id=run.id, now=now, resolve_others=True)
+        row = _to_row(summary, fetched.first_answer_at or run.past.cursor)
+        runs.finish_run(database, run.id, status="succeeded", now=now, values=row)
     return summary
+
+
+@contextmanager
+def _fetched(run: _Run, secrets: _Secrets) -> Iterator[Fetched]:
+    """Check the settings, open the keyring, and fetch what the run's mode asks for."""
+    tenant_id = _check_settings(run.config, run.database)
+    tokens = open_tokens(run.home, run.config, secrets.open(run.home, run.config), now=run.clock.now)
+    with fetched_practice(
+        run.home,
+        run.config,
+        tokens,
+        run.database,
+        tenant_id=tenant_id,
+        cursor=run.past.cursor if run.mode == "incremental" else None,
+        report=run.report,
+        clock=run.clock,
+    ) as fetched:
+        run.report.begin("Comparing with Active")
+        yield fetched
+
+
+def _guard(run: _Run, accepted: Mapping[str, int]) -> None:
+    check_losses(run.database, run.config.guard, accepted, are_clients_complete=run.mode == "full")
+
+
+def _derive(run: _Run, fetched: Fetched) -> Derivation:
+    """Merge what was fetched into the mirror, and derive Active from it."""
+    list_problems = _merge(run, fetched)
+    derivation = derive(run.database, require(run.config.sync.default_office_code, "sync.default_office_code"))
+    derivation.problems.extend(list_problems)
+    return derivation
 
 
 def _load_past(database: Database) -> Past:
@@ -221,8 +254,8 @@ def _choose_mode(config: Config, past: Past, now: datetime) -> Mode:
     )
 
 
-def _check_settings(config: Config, database: Database) -> tuple[str, str]:
-    """The practice and the default office, both set and both what this home's data belongs to."""
+def _check_settings(config: Config, database: Database) -> str:
+    """The practice, once everything that a run needs is set, and is what this home's data belongs to."""
     require(config.xero.client_id, "xero.client_id")
     tenant_id = require(config.sync.tenant_id, "sync.tenant_id")
     office = require(config.sync.default_office_code, "sync.default_office_code")
@@ -236,64 +269,10 @@ def _check_settings(config: Config, database: Database) -> tuple[str, str]:
             f"The default office {office} (sync.default_office_code) is not an office of Active.",
             "Run: xpmsync configure",
         )
-    return tenant_id, office
+    return tenant_id
 
 
-@dataclass(frozen=True)
-class _Fetched:
-    """What fetching found out beside the lists."""
-
-    vanished: Sequence[str] = ()
-    """Clients that were asked for by their identifier, and that Xero no longer knows."""
-
-
-def _fetch(run: _Run, practice: PracticeManager, spool: Spool) -> _Fetched:
-    """Fetch the staff, the client groups, and the clients (all, or those modified) into the spool."""
-
-    def taker(table: str) -> Callable[[Iterator[Record]], None]:
-        take = spool.taker(table)
-        return lambda records: take(_count(records, run.report))
-
-    run.report.begin("Fetching the staff")
-    practice.fetch_staff(STAFF_SHAPE, taker("xpm_staff"))
-    calls = practice.gateway.day_calls_remaining
-    has_calls = calls is None or calls >= RESERVED_CALLS
-    if has_calls:  # otherwise a new name of a group waits
-        run.report.begin("Fetching the client groups")
-        practice.fetch_groups(GROUP_SHAPE, taker("xpm_groups"))
-    run.report.begin("Fetching the clients")
-    if run.mode == "full" or run.past.cursor is None:
-        practice.fetch_clients(CLIENT_SHAPE, taker("xpm_clients"))
-        return _Fetched()
-    practice.fetch_clients(CLIENT_SHAPE, taker("xpm_clients"), modified_since=find_modified_since(run.past.cursor))
-    return _ask_for_rivals(run.database, practice, spool) if has_calls else _Fetched()
-
-
-def _ask_for_rivals(database: Database, practice: PracticeManager, spool: Spool) -> _Fetched:
-    """Ask for the clients that seem to hold the code of a client just told, and were not told themselves.
-
-    One of them may have been archived, merged or deleted without a trace in the list of the modified (said by users of
-    other products); its own word decides before two clients are called duplicates.
-    """
-    with mirror.attached(database, spool):
-        rivals = mirror.find_silent_rivals(database)
-    vanished = []
-    for uuid in rivals[:MOST_RIVALS]:
-        if record := practice.fetch_client(uuid, CLIENT_SHAPE):
-            spool.add("xpm_clients", record)
-        else:
-            vanished.append(uuid)
-    return _Fetched(vanished)
-
-
-def _count(records: Iterator[Record], report: Report) -> Iterator[Record]:
-    for number, record in enumerate(records, start=1):
-        if number % 100 == 0:
-            report.count(number)
-        yield record
-
-
-def _merge(run: _Run, fetched: _Fetched) -> list[Problem]:
+def _merge(run: _Run, fetched: Fetched) -> list[Problem]:
     """Merge what was fetched into the mirror; gives what is odd about the lists themselves."""
     problems = []
     for table, entity, records in (("xpm_staff", "staff", "staff"), ("xpm_clients", "client", "clients")):
@@ -308,22 +287,20 @@ def _merge(run: _Run, fetched: _Fetched) -> list[Problem]:
     return problems
 
 
-def _summarise(
-    run: _Run, finished_at: datetime, derivation: Derivation, problems: list[Problem], gateway: Gateway
-) -> Summary:
-    errors = sum(problem.severity == "error" for problem in problems)
+def _summarise(run: _Run, derivation: Derivation, fetched: Fetched) -> Summary:
+    errors = sum(problem.severity == "error" for problem in derivation.problems)
     return Summary(
         run_id=run.id,
         mode=run.mode,
         started_at=run.started_at,
-        finished_at=finished_at,
+        finished_at=run.clock.now(),
         users=derivation.users,
         clients=derivation.clients,
         errors=errors,
-        warnings=len(problems) - errors,
-        api_calls=gateway.api_calls,
-        bytes_received=gateway.bytes_received,
-        day_calls_remaining=gateway.day_calls_remaining,
+        warnings=len(derivation.problems) - errors,
+        api_calls=fetched.api_calls,
+        bytes_received=fetched.bytes_received,
+        day_calls_remaining=fetched.day_calls_remaining,
     )
 
 

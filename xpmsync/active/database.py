@@ -5,6 +5,7 @@ Every other module of this package works on a `Database`; what SQLite complains 
 
 import os
 import sqlite3
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -46,6 +47,16 @@ class Database:
                     self.connection.execute("ROLLBACK")
                 raise
 
+    @contextmanager
+    def rehearsal(self) -> Iterator[None]:
+        """A transaction that is always rolled back."""
+        with _explained(self.path):
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            finally:
+                self.connection.execute("ROLLBACK")
+
 
 @contextmanager
 def open_database(path: Path) -> Iterator[Database]:
@@ -62,6 +73,28 @@ def open_database(path: Path) -> Iterator[Database]:
         database = Database(path, opened)
         _migrate(database)
         yield database
+
+
+@contextmanager
+def open_rehearsal(path: Path) -> Iterator[Database]:
+    """Open the database for a run that writes nothing: where it is missing or not migrated yet, a copy of it."""
+    if path.exists() and _is_migrated(path):
+        with open_database(path) as database:
+            yield database
+        return
+    with tempfile.TemporaryDirectory(prefix="rehearsal-", dir=path.parent) as folder:
+        copy = Path(folder) / path.name
+        if path.exists():
+            _create_privately(copy)
+            with _explained(path), closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
+                source.backup(target)
+        with open_database(copy) as database:
+            yield database
+
+
+def _is_migrated(path: Path) -> bool:
+    with _explained(path), closing(sqlite3.connect(path)) as opened:
+        return not MIGRATIONS.pending(sqlite_utils.Database(opened, execute_plugins=False))
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from xpmsync.active.database import Database, to_text
 
@@ -41,3 +42,23 @@ def save_changes(
             for row in changes
         ),
     )
+
+
+def load_last_change_id(database: Database) -> int:
+    """The id of the last row of the history; 0 where there is none."""
+    return int(database.connection.execute("SELECT coalesce(max(id), 0) FROM changes").fetchone()[0])
+
+
+def load_readable_changes(database: Database, *, after_id: int) -> list[dict[str, Any]]:
+    """The rows of the history after an id, with names instead of identifiers."""
+    values = ", ".join(
+        f"coalesce((SELECT name FROM names WHERE id = {value} AND field IN ('partner_id', 'manager_id')), {value}) "
+        f"AS {value}"
+        for value in ("old_value", "new_value")
+    )
+    rows = database.connection.execute(
+        "WITH names AS (SELECT id, trim(first_name || ' ' || coalesce(last_name, '')) AS name FROM users) "
+        f"SELECT entity, name, action, field, {values} FROM change_list WHERE id > ? ORDER BY id",
+        (after_id,),
+    )
+    return [dict(row) for row in rows]

@@ -299,7 +299,7 @@ ORDER BY severity, entity, code, name
         """
 CREATE VIEW change_list AS
 SELECT
-  changes.changed_at, changes.entity,
+  changes.id, changes.changed_at, changes.entity,
   coalesce(
     clients.legal_name, trim(users.first_name || ' ' || coalesce(users.last_name, '')),
     client_groups.name, offices.name

@@ -1,0 +1,135 @@
+"""Fetches what a run needs of a practice into a spool. Judges nothing, and writes nothing into the firm's data."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from xpmsync.active import mirror
+from xpmsync.active.database import Database
+from xpmsync.active.spool import Spool, open_spool
+from xpmsync.config import Config
+from xpmsync.errors import Refused
+from xpmsync.home import Home
+from xpmsync.records import Record, RecordShape
+from xpmsync.rules.fields import CLIENT_SHAPE, GROUP_SHAPE, STAFF_SHAPE
+from xpmsync.rules.schedule import find_modified_since
+from xpmsync.surroundings import Clock, Report
+from xpmsync.xpm.api import PracticeManager
+from xpmsync.xpm.http import Gateway
+from xpmsync.xpm.tokens import Tokens
+
+log = logging.getLogger(__name__)
+
+SHAPES: Final[Mapping[str, RecordShape]] = {
+    "xpm_staff": STAFF_SHAPE,
+    "xpm_groups": GROUP_SHAPE,
+    "xpm_clients": CLIENT_SHAPE,
+}
+RUN_SECONDS: Final = 50 * 60
+"""A run ends within this time whatever happens: the next hour's run must find the lock free."""
+RESERVED_CALLS: Final = 100
+"""Of Xero's daily limit: below it a run does only what it must."""
+MOST_RIVALS: Final = 10
+"""Clients that are asked for one by one in a run; the next full run tells of the others."""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What came beside the lists, which are in the spool."""
+
+    api_calls: int
+    bytes_received: int
+    day_calls_remaining: int | None
+    first_answer_at: datetime | None
+    """Xero's own time at the first answer about the practice."""
+    vanished: tuple[str, ...]
+    """Clients that were asked for by their identifier, and that Xero no longer knows."""
+
+
+@contextmanager
+def fetched_practice(
+    home: Home,
+    config: Config,
+    tokens: Tokens,
+    database: Database,
+    *,
+    tenant_id: str,
+    cursor: datetime | None,
+    report: Report,
+    clock: Clock,
+) -> Iterator[Fetched]:
+    """Fetch the staff, the client groups, and the clients: all of them, or those modified since the `cursor`.
+
+    Everything is there, and the spool attached to the database, for the length of the ``with`` block.
+    """
+    gateway = Gateway(
+        config.xero.api_url,
+        tokens,
+        now=clock.now,
+        monotonic=clock.monotonic,
+        sleep=clock.sleep,
+        deadline=clock.monotonic() + RUN_SECONDS,
+    )
+    with closing(gateway), open_spool(home.spool_file, SHAPES) as spool:
+        report.begin("Signing in at Xero")
+        tokens.access_token()
+        practice = PracticeManager(gateway, tenant_id)
+        _fetch_lists(practice, spool, cursor, report)
+        with mirror.attached(database, spool):
+            rivals = mirror.find_silent_rivals(database) if cursor and _has_calls(gateway) else []
+        vanished = tuple(_fetch_rivals(practice, spool, rivals[:MOST_RIVALS]))
+        with mirror.attached(database, spool):
+            yield Fetched(
+                api_calls=gateway.api_calls,
+                bytes_received=gateway.bytes_received,
+                day_calls_remaining=gateway.day_calls_remaining,
+                first_answer_at=gateway.first_answer_at,
+                vanished=vanished,
+            )
+
+
+def _fetch_lists(practice: PracticeManager, spool: Spool, cursor: datetime | None, report: Report) -> None:
+    def taker(table: str) -> Callable[[Iterator[Record]], None]:
+        take = spool.taker(table)
+        return lambda records: take(_count(records, report))
+
+    report.begin("Fetching the staff")
+    practice.fetch_staff(STAFF_SHAPE, taker("xpm_staff"))
+    if _has_calls(practice.gateway):  # otherwise a group's new name waits
+        report.begin("Fetching the client groups")
+        practice.fetch_groups(GROUP_SHAPE, taker("xpm_groups"))
+    report.begin("Fetching the clients")
+    modified_since = find_modified_since(cursor) if cursor else None
+    practice.fetch_clients(CLIENT_SHAPE, taker("xpm_clients"), modified_since=modified_since)
+
+
+def _has_calls(gateway: Gateway) -> bool:
+    return gateway.day_calls_remaining is None or gateway.day_calls_remaining >= RESERVED_CALLS
+
+
+def _fetch_rivals(practice: PracticeManager, spool: Spool, rivals: list[str]) -> Iterator[str]:
+    """Ask for the clients that seem to hold the code of a client just told, and were not told themselves.
+
+    One of them may have been archived, merged or deleted without a trace among the modified (said by users of other
+    products); its own word decides before two clients are called duplicates. Gives those that Xero no longer knows.
+    """
+    for uuid in rivals:
+        try:
+            record = practice.fetch_client(uuid, CLIENT_SHAPE)
+        except Refused as error:  # nothing is known of it then, and the next full run tells
+            log.warning("the client %s could not be asked for: %s %s", uuid, error.happened, error.details or "")
+            continue
+        if record:
+            spool.add("xpm_clients", record)
+        else:
+            yield uuid
+
+
+def _count(records: Iterator[Record], report: Report) -> Iterator[Record]:
+    for number, record in enumerate(records, start=1):
+        if number % 100 == 0:
+            report.count(number)
+        yield record
