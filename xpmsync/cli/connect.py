@@ -165,6 +165,8 @@ def _explain_silence(client: "IdentityClient", wait_seconds: float) -> NoReturn:
 def _check_scopes(asked: Collection[str], grant: "Grant") -> None:
     """Xero may grant more than was asked for, by earlier consents; less is of no use."""
     granted = set(grant.scopes or asked)  # an answer that names none grants what was asked for (RFC 6749)
+    if grant.refresh_token:
+        granted.add("offline_access")  # a server need not name it among the scopes: the refresh token is what it is
     broad = {scope for scope in asked if scope.startswith("practicemanager.") and "practicemanager" in granted}
     missing = [scope for scope in asked if scope not in granted | broad]
     if missing or not grant.refresh_token:
