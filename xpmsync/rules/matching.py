@@ -87,10 +87,11 @@ def settle(
                 continue
             mine = own.get(claimant.uuid)
             in_the_way = [each for each in final_holders.get(claimant.key, ()) if each is not mine]
-            if not in_the_way or (mine and mine.key == claimant.key):
+            if not in_the_way:
                 continue
             holder = in_the_way[0]
-            if mine or holder.owner_uuid in live:
+            # Several hold one key only where another program wrote into Active: nobody can tell who is meant.
+            if mine or len(in_the_way) > 1 or holder.owner_uuid in live:
                 code: str | None = taken
             else:
                 code = refuse_takeover(claimant.uuid, holder.id)
