@@ -1,0 +1,319 @@
+"""A real browser (Chromium) on the way of a sign-in: the sandbox's consent page, its buttons, and our own pages."""
+
+import base64
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from xpmsync.config import change_config
+from xpmsync.home import find_home, prepare_home
+from xpmsync.sandbox import App, Practice, Sandbox
+
+PATIENCE_SECONDS = 60
+ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the key of an element's id in WebDriver's answers
+TAB, ENTER = "\ue004", "\ue007"
+CHROMIUM_OPTIONS = [
+    "--headless",
+    "--no-sandbox",  # which root, as in most CI, cannot have; it sees no page but ours
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+IPHONE_SE = {"width": 320, "height": 568, "deviceScaleFactor": 2, "mobile": True}
+
+
+@dataclass(frozen=True)
+class Browser:
+    """One browser with an empty profile, driven over WebDriver's own protocol."""
+
+    session_url: str
+    pictures: Path
+
+    def ask(self, method, path, body=None):
+        answer = requests.request(method, f"{self.session_url}{path}", json=body, timeout=PATIENCE_SECONDS).json()
+        if isinstance(answer["value"], dict) and "error" in answer["value"]:
+            raise AssertionError(answer["value"]["message"])
+        return answer["value"]
+
+    def open(self, address):
+        self.ask("POST", "/url", {"url": address})
+
+    def go_back(self):
+        self.ask("POST", "/back", {})
+
+    @property
+    def address(self):
+        return self.ask("GET", "/url")
+
+    @property
+    def title(self):
+        return self.ask("GET", "/title")
+
+    def run(self, script):
+        return self.ask("POST", "/execute/sync", {"script": f"return {script}", "args": []})
+
+    @property
+    def text(self):
+        return " ".join(self.run("document.body.innerText").split())
+
+    def find(self, xpath):
+        return self.ask("POST", "/element", {"using": "xpath", "value": xpath})[ELEMENT]
+
+    def press(self, button):
+        """Click, and wait for the page that follows."""
+        before = self.address
+        self.ask("POST", f"/element/{self.find(f'//button[normalize-space()={button!r}]')}/click", {})
+        self.wait_to_leave(before)
+
+    def type(self, keys):
+        """Type into whatever has the focus."""
+        self.ask("POST", f"/element/{self.ask('GET', '/element/active')[ELEMENT]}/value", {"text": keys})
+
+    def wait_to_leave(self, address):
+        """A form is on its way before the browser is."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        while self.address == address:
+            assert time.monotonic() < until, f"the browser is still at {address}"
+
+    def emulate(self, command, **parameters):
+        self.ask("POST", "/goog/cdp/execute", {"cmd": f"Emulation.{command}", "params": parameters})
+
+    def requests_sent(self):
+        """Every request since the last time, as (address, the status of the redirect that led to it)."""
+        entries = self.ask("POST", "/se/log", {"type": "performance"})
+        messages = [json.loads(entry["message"])["message"] for entry in entries]
+        return [
+            (event["params"]["request"]["url"], event["params"].get("redirectResponse", {}).get("status"))
+            for event in messages
+            if event["method"] == "Network.requestWillBeSent"
+        ]
+
+    def take_picture(self, name):
+        (self.pictures / f"{name}.png").write_bytes(base64.b64decode(self.ask("GET", "/screenshot")))
+
+
+@dataclass
+class Desk:
+    """A home that is not connected yet, its sandbox, and `xpmsync connect` in a terminal."""
+
+    sandbox: Sandbox
+    port: int
+    stack: ExitStack = field(default_factory=ExitStack)
+
+    def connect(self):
+        """Start it; returns the program and the address that it prints."""
+        program = self.stack.enter_context(
+            subprocess.Popen(
+                [sys.executable, "-m", "xpmsync", "connect", "--wait", str(PATIENCE_SECONDS)],
+                env=os.environ | {"BROWSER": "true %s"},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+        self.stack.callback(program.kill)
+        return program, next(line.strip() for line in program.stdout if line.startswith("http"))
+
+    @property
+    def url(self):
+        return f"http://localhost:{self.port}"
+
+
+def finish(program):
+    """The exit code, standard output and standard error of a program that is about to end."""
+    output, errors = program.communicate(timeout=PATIENCE_SECONDS)
+    return program.returncode, output, errors
+
+
+@pytest.fixture(scope="module")
+def driver_url(require_program) -> Iterator[str]:
+    command = [require_program("chromedriver"), "--port=0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as driver:
+        found = next(filter(None, (re.search(r"successfully on port (\d+)", line) for line in driver.stdout)))
+        try:
+            yield f"http://127.0.0.1:{found[1]}"
+        finally:
+            driver.terminate()
+
+
+@pytest.fixture
+def browser(driver_url, require_program, tmp_path) -> Iterator[Browser]:
+    options = {"binary": require_program("chromium"), "args": CHROMIUM_OPTIONS}
+    wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": {"performance": "ALL"}}
+    body = {"capabilities": {"alwaysMatch": wanted}}
+    session = requests.post(f"{driver_url}/session", json=body, timeout=PATIENCE_SECONDS).json()["value"]
+    browser = Browser(f"{driver_url}/session/{session['sessionId']}", tmp_path)
+    yield browser
+    browser.ask("DELETE", "")
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch, free_port) -> Iterator[Desk]:
+    practice = Practice.generate(clients=5, staff=12, seed=7)
+    with Sandbox(practice, apps=[App(redirect_ports=(free_port,))]) as sandbox, ExitStack() as stack:
+        monkeypatch.setenv("XPMSYNC_HOME", str(tmp_path / "home"))
+        monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "xpmsync.sandbox.keyring.SandboxKeyring")
+        monkeypatch.setenv("XPMSYNC_SANDBOX_KEYRING", sandbox.url)
+        home = find_home(os.environ)
+        prepare_home(home)
+        settings = {
+            "client_id": "sandbox-app",
+            "redirect_uri": f"http://localhost:{free_port}/callback",
+            "login_url": f"{sandbox.url}/identity",
+            "identity_url": sandbox.url,
+            "api_url": sandbox.url,
+        }
+        change_config(home, {f"xero.{key}": value for key, value in settings.items()})
+        yield Desk(sandbox, free_port, stack)
+
+
+@contextmanager
+def at_phone_width(browser):
+    browser.emulate("setDeviceMetricsOverride", **IPHONE_SE)
+    yield
+    browser.emulate("clearDeviceMetricsOverride")
+
+
+def look_at(browser, name):
+    """Pictures for a person, by day, by night and on a phone; and what a page owes to whoever uses it."""
+    browser.take_picture(name)
+    browser.emulate("setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
+    browser.take_picture(f"{name}-dark")
+    browser.emulate("setEmulatedMedia", features=[])
+    with at_phone_width(browser):
+        browser.take_picture(f"{name}-phone")
+        assert browser.run("innerWidth") == IPHONE_SE["width"]
+        assert browser.run("document.documentElement.scrollWidth") <= IPHONE_SE["width"]
+        heights = browser.run("[...document.querySelectorAll('button, select')].map(e => e.offsetHeight)")
+        assert all(height >= 40 for height in heights)
+    assert browser.title
+    assert browser.run("document.documentElement.lang") == "en"
+    assert browser.run("document.querySelectorAll('h1').length") == 1
+    assert browser.run("parseFloat(getComputedStyle(document.body).fontSize)") >= 16
+
+
+def check_way_back(browser, desk):
+    """The browser came by a redirect away from the code, and spoke to nobody but the sandbox and xpmsync."""
+    sent = browser.requests_sent()
+    came_by = [status for address, status in sent if address == browser.address]
+    assert came_by == [302]
+    sandbox = urlsplit(desk.sandbox.url).netloc
+    assert {urlsplit(address).netloc for address, _ in sent} == {sandbox, f"localhost:{desk.port}"}
+    assert "?" not in browser.address
+    assert browser.run("document.referrer") == ""
+
+
+def test_allow_access_ends_on_our_page_and_the_terminal_goes_on(browser, desk):
+    program, address = desk.connect()
+    browser.open(address)
+    assert "wants to access your practice" in browser.text
+    look_at(browser, "consent")
+    browser.press("Allow access")
+    assert browser.address == f"{desk.url}/signed-in"
+    assert browser.title == "You have signed in – xpmsync"
+    assert "You can close this page and go on in the terminal." in browser.text
+    check_way_back(browser, desk)
+    look_at(browser, "signed-in")
+    code, output, errors = finish(program)
+    assert (code, errors) == (0, "")
+    assert "Connected to" in output
+    browser.go_back()
+    assert "code=" not in browser.address
+
+
+def test_cancel_ends_on_our_page_and_changes_nothing(browser, desk):
+    program, address = desk.connect()
+    browser.open(address)
+    browser.press("Cancel")
+    assert browser.address == f"{desk.url}/cancelled"
+    assert "Access was not allowed" in browser.text
+    assert "Nothing has changed." in browser.text
+    check_way_back(browser, desk)
+    look_at(browser, "cancelled")
+    code, _, errors = finish(program)
+    assert code == 4
+    assert "“Cancel” was pressed" in errors
+    assert desk.sandbox.keychain.passwords == {}
+
+
+def test_a_page_of_an_earlier_sign_in_is_told_as_such_and_the_right_one_still_counts(browser, desk):
+    earlier, earlier_address = desk.connect()
+    earlier.kill()
+    earlier.wait(PATIENCE_SECONDS)
+    program, address = desk.connect()
+    browser.open(earlier_address)
+    browser.press("Allow access")
+    assert browser.address == f"{desk.url}/mismatch"
+    assert "earlier xpmsync connect" in browser.text
+    check_way_back(browser, desk)
+    look_at(browser, "mismatch")
+    browser.open(address)
+    browser.press("Allow access")
+    assert browser.address == f"{desk.url}/signed-in"
+    assert finish(program)[0] == 0
+
+
+def test_a_refusal_ends_on_our_page(browser, desk):
+    program, _ = desk.connect()
+    browser.open(f"{desk.url}/callback?error=server_error")
+    assert browser.address == f"{desk.url}/refused"
+    assert "Xero has refused the sign-in" in browser.text
+    look_at(browser, "refused")
+    code, _, errors = finish(program)
+    assert code == 7
+    assert "server_error" in errors
+
+
+def test_a_practice_is_chosen_and_access_allowed_with_the_keyboard_alone(browser, desk):
+    other_id = desk.sandbox.add_practice(Practice.generate(clients=5, staff=3, seed=8), "Other & Sons")
+    program, address = desk.connect()
+    browser.open(address)
+    look_at(browser, "consent-choice")
+    assert browser.run("document.querySelector('select').labels[0].innerText") == "Practice"
+    browser.type(TAB)
+    browser.type("Other")
+    browser.type(TAB)
+    assert browser.run("document.activeElement.innerText") == "Allow access"
+    assert browser.run("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    browser.take_picture("consent-focus")
+    browser.type(ENTER)
+    browser.wait_to_leave(address)
+    assert browser.address == f"{desk.url}/signed-in"
+    code, output, _ = finish(program)
+    assert code == 0
+    assert "Other & Sons" in output
+    assert other_id in (Path(os.environ["XPMSYNC_HOME"]) / "config.toml").read_text("utf-8")
+
+
+def test_a_mistake_in_the_app_ends_on_the_servers_own_page(browser, desk):
+    _, address = desk.connect()
+    browser.open(address.replace(f"localhost%3A{desk.port}", "localhost%3A1"))
+    assert "Invalid redirect_uri" in browser.text
+    look_at(browser, "error")
+
+
+def test_without_the_permission_the_page_offers_no_practice(browser, desk):
+    desk.sandbox.set_switches(user_may_connect=False)
+    program, address = desk.connect()
+    browser.open(address)
+    assert "No Practice Manager account." in browser.text
+    look_at(browser, "consent-without-permission")
+    browser.press("Allow access")
+    code, _, errors = finish(program)
+    assert code == 7
+    assert "Connect third-party add-ons" in errors
