@@ -12,8 +12,9 @@ from xpmsync.sandbox.identity import Consent
 
 _STYLE: Final = """
 :root { color-scheme: light dark; }
-body { font: 1rem/1.5 system-ui, sans-serif; margin: 0; background: #eef1f4; color: #14202e; }
-main { max-width: 30rem; margin: 4rem auto; padding: 2rem; background: #fff; border-radius: .75rem; }
+body { font: 1rem/1.5 system-ui, sans-serif; margin: 1rem; background: #eef1f4; color: #14202e; }
+main { max-width: 30rem; margin: 8vh auto; padding: clamp(1.25rem, 6vw, 2rem);
+  background: #fff; border-radius: .75rem; }
 main.wide { max-width: 60rem; }
 h1 { font-size: 1.4rem; margin-top: 0; }
 label { display: block; font-weight: 600; margin-bottom: .25rem; }
@@ -21,7 +22,7 @@ select, button { font: inherit; padding: .6rem .9rem; border-radius: .4rem; bord
 select { width: 100%; background: inherit; color: inherit; }
 button { cursor: pointer; background: transparent; color: inherit; }
 button.main { background: #0b6bcb; border-color: #0b6bcb; color: #fff; }
-button:focus-visible, select:focus-visible { outline: 3px solid #f5a623; outline-offset: 2px; }
+button:focus-visible, select:focus-visible { outline: 3px solid #b35c00; outline-offset: 2px; }
 .note { font-size: .875rem; color: #4a5866; }
 table { border-collapse: collapse; width: 100%; }
 td, th { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0; }
@@ -29,6 +30,7 @@ pre { overflow-x: auto; background: #eef1f4; padding: .75rem; border-radius: .4r
 @media (prefers-color-scheme: dark) {
   body { background: #10161d; color: #e8edf2; }
   main { background: #1b2530; } pre { background: #10161d; } .note { color: #a9b6c2; }
+  button:focus-visible, select:focus-visible { outline-color: #f5a623; }
 }
 """
 

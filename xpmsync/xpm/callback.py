@@ -186,9 +186,9 @@ _PAGE: Final = Template("""\
 :root { color-scheme: light dark; --paper: #f4f6f8; --card: #fff; --ink: #1c2733; --soft: #51606f; --mark: $mark; }
 @media (prefers-color-scheme: dark) { :root { --paper: #12181f; --card: #1b242e; --ink: #eef2f6; --soft: #a9b6c3; } }
 * { box-sizing: border-box; }
-body { margin: 0; min-height: 100vh; display: grid; place-items: center; padding: 1.5rem; background: var(--paper);
+body { margin: 0; min-height: 100vh; display: grid; place-items: center; padding: 1rem; background: var(--paper);
   color: var(--ink); font: 1.0625rem/1.55 system-ui, sans-serif; }
-main { max-width: 30rem; padding: 2.25rem 2.5rem; background: var(--card); border-radius: .75rem;
+main { max-width: 30rem; padding: clamp(1.5rem, 7vw, 2.5rem); background: var(--card); border-radius: .75rem;
   border-top: .375rem solid var(--mark); box-shadow: 0 .5rem 2rem rgb(0 0 0 / .12); }
 h1 { margin: 0 0 .75rem; font-size: 1.5rem; line-height: 1.25; }
 p { margin: 0 0 .75rem; }
