@@ -1,11 +1,16 @@
-"""What changed, when, and by whom: appended to, never rewritten."""
+"""What changed, when, and by whom: appended to, never rewritten; rows go only when a person prunes or erases them."""
 
-from collections.abc import Iterable
+import json
+import re
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from xpmsync.active.database import Database, to_text
+
+ERASED: Final = "(erased)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +67,110 @@ def load_readable_changes(database: Database, *, after_id: int) -> list[dict[str
         (after_id,),
     )
     return [dict(row) for row in rows]
+
+
+def find_changes(
+    database: Database, *, record_id: str | None = None, run_id: int | None = None, since: datetime | None = None
+) -> list[sqlite3.Row]:
+    """The history, newest first, each row with the name of its record; each condition narrows it."""
+    conditions = {
+        "changes.entity_id = ?": record_id,
+        "changes.run_id = ?": run_id,
+        "changes.changed_at >= ?": since and to_text(since),
+    }
+    told = {condition: value for condition, value in conditions.items() if value is not None}
+    return database.connection.execute(
+        "SELECT changes.*, change_list.name, clients.code AS client_code "
+        "FROM changes JOIN change_list USING (id) LEFT JOIN clients ON clients.id = changes.entity_id "
+        f"WHERE {' AND '.join(told) or 'true'} ORDER BY changes.id DESC",
+        list(told.values()),
+    ).fetchall()
+
+
+def count_changes_before(database: Database, moment: datetime) -> int:
+    """How many changes were made before `moment`."""
+    (count,) = database.connection.execute(
+        "SELECT count(*) FROM changes WHERE changed_at < ?", (to_text(moment),)
+    ).fetchone()
+    return int(count)
+
+
+def prune_changes(database: Database, moment: datetime) -> int:
+    """Remove the changes that were made before `moment`; gives how many."""
+    return database.connection.execute("DELETE FROM changes WHERE changed_at < ?", (to_text(moment),)).rowcount
+
+
+@dataclass(frozen=True)
+class Mention:
+    """A text about other records in which a name occurs, and what is left of it without the name."""
+
+    table: str
+    row_id: int
+    column: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Traces:
+    """What is kept of a record beside the record itself."""
+
+    record_id: str
+    changes: int
+    problems: tuple[int, ...]
+    """Its own problems that are resolved, by id."""
+    mentions: tuple[Mention, ...]
+    open_problems: int
+    """They tell of the record as it is, and are not traces of the past."""
+
+
+def find_traces(database: Database, record_id: str, *, xpm_uuid: str | None, names: Collection[str]) -> Traces:
+    """What `changes`, `sync_errors` and `sync_runs` hold of a record that is, or was, known by `names`."""
+    (changes,) = database.connection.execute(
+        "SELECT count(*) FROM changes WHERE entity_id = ?", (record_id,)
+    ).fetchone()
+    uuids = json.dumps([*_find_former_uuids(database, record_id), *filter(None, (xpm_uuid,))])
+    problems = database.connection.execute(
+        "SELECT id, resolved_at FROM sync_errors WHERE xpm_uuid IN (SELECT value FROM json_each(?))", (uuids,)
+    ).fetchall()
+    return Traces(
+        record_id,
+        changes,
+        tuple(row["id"] for row in problems if row["resolved_at"]),
+        tuple(_find_mentions(database, names, {row["id"] for row in problems})),
+        sum(row["resolved_at"] is None for row in problems),
+    )
+
+
+def _find_former_uuids(database: Database, record_id: str) -> list[str]:
+    """The XPM records that this one was linked to, and that no other is linked to now."""
+    rows = database.connection.execute(
+        "SELECT old_value FROM changes WHERE entity_id = ? AND action = 'linked' AND old_value IS NOT NULL "
+        "EXCEPT SELECT xpm_client_uuid FROM clients EXCEPT SELECT xpm_staff_uuid FROM users",
+        (record_id,),
+    )
+    return [row["old_value"] for row in rows]
+
+
+def _find_mentions(database: Database, names: Collection[str], own: Collection[int]) -> Iterator[Mention]:
+    longest_first = sorted(names, key=len, reverse=True)
+    pattern = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in longest_first), re.IGNORECASE)
+    places = (("sync_errors", "message", "resolved_at"), ("sync_errors", "suggestion", "resolved_at"))
+    for table, column, ended in (*places, ("sync_runs", "message", "finished_at")):
+        rows = database.connection.execute(
+            f"SELECT id, {column} AS text FROM {table} WHERE {ended} IS NOT NULL AND {column} IS NOT NULL"
+        )
+        for row in rows:
+            text = pattern.sub(ERASED, row["text"])
+            if text != row["text"] and not (table == "sync_errors" and row["id"] in own):
+                yield Mention(table, row["id"], column, text)
+
+
+def erase_traces(database: Database, traces: Traces) -> None:
+    """Remove what was found, from the file as well: SQLite would leave what is deleted in its free pages."""
+    database.connection.execute("PRAGMA secure_delete = ON")
+    database.connection.execute("DELETE FROM changes WHERE entity_id = ?", (traces.record_id,))
+    database.connection.executemany("DELETE FROM sync_errors WHERE id = ?", [(row_id,) for row_id in traces.problems])
+    for mention in traces.mentions:
+        database.connection.execute(
+            f"UPDATE {mention.table} SET {mention.column} = ? WHERE id = ?", (mention.text, mention.row_id)
+        )

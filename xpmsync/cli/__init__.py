@@ -24,6 +24,7 @@ COMMANDS: Final = (
     "configure",
     "sync",
     "errors",
+    "history",
     "notify",
     "status",
     "admin",

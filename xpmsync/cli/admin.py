@@ -1,4 +1,4 @@
-"""``xpmsync admin``: the Admin Centre. Offices, users, clients set up by hand, and links with XPM.
+"""``xpmsync admin``: the Admin Centre. Offices, users, clients set up by hand, links with XPM, and the history.
 
 Turns what was typed into values, and what was done into text; what is allowed, `xpmsync.admin` decides.
 """
@@ -6,16 +6,27 @@ Turns what was typed into values, and what was done into text; what is allowed, 
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 from click.core import ParameterSource
 
-from xpmsync.cli.screen import clean, open_console, print_facts, print_json, print_table, print_text, render_count
+from xpmsync.cli.history import choose_subject
+from xpmsync.cli.screen import (
+    clean,
+    is_watched,
+    open_console,
+    print_facts,
+    print_json,
+    print_table,
+    print_text,
+    render_count,
+)
 from xpmsync.config import check_email, check_office_code, check_text, check_uuid, read_config
 from xpmsync.errors import XpmsyncError
 from xpmsync.home import find_home, prepare_home
+from xpmsync.log import open_log
 from xpmsync.rules.fields import CLIENT_FIELDS, Field
 from xpmsync.rules.reading import ABN_DIGITS, is_abn, is_nzbn, read_business_number, read_name, read_text
 
@@ -146,7 +157,7 @@ def _need_some(example: str) -> None:
 
 @click.group()
 def command() -> None:
-    """The Admin Centre: offices, users, clients set up by hand, links with XPM."""
+    """The Admin Centre: offices, users, clients set up by hand, links with XPM, the history."""
 
 
 @command.group()
@@ -412,4 +423,99 @@ def link_client(*, client_code: str, client_uuid: str, may_move: bool) -> None:
 
     with _opened(to_change=True) as centre:
         outcome = links.link_client(centre, client_code, client_uuid, may_move=may_move)
+    _show(outcome)
+
+
+@command.group("history")
+def past() -> None:
+    """The history of what changed (xpmsync history): letting go of it.
+
+    It is kept for good. After a year you may prune it; one person's may be erased at any time.
+    """
+
+
+def _read_day(_context: click.Context, _parameter: click.Parameter, value: str) -> date:
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter("must be a day such as 2025-11-01.") from None
+
+
+def _is_wanted(question: str, *, is_yes: bool) -> bool:
+    """Whether it shall be done; in a script only --yes says so."""
+    if is_yes:
+        return True
+    if not is_watched():
+        raise click.UsageError("What is removed does not come back, and nobody is here to be asked: say --yes.")
+    return click.confirm(question)
+
+
+YES: Final = click.option("--yes", "is_yes", is_flag=True, help="Do not ask; for scripts.")
+
+
+@past.command("prune")
+@click.option(
+    "--before", "day", required=True, callback=_read_day, metavar="DATE", help="A day that is at least a year ago."
+)
+@YES
+def prune_history(*, day: date, is_yes: bool) -> None:
+    """Remove all changes from before a day, of all records, and note it in the log.
+
+    Users, clients, the error log and the runs stay as they are.
+    """
+    from xpmsync.active.history import count_changes_before  # noqa: PLC0415 - the database is slow to load
+    from xpmsync.admin.history import check_day, prune  # noqa: PLC0415 - as above
+
+    check_day(day, date.today())  # noqa: DTZ011 - the day by the clock on the wall
+    moment = datetime.combine(day, time.min).astimezone()
+    with _opened(to_change=False) as centre:
+        count = count_changes_before(centre.database, moment)
+    if count == 0:
+        click.echo(f"The history has no changes from before {day}.")
+        return
+    click.echo(f"Of the history, {render_count(count, 'change')} from before {day} would be removed.")
+    if not _is_wanted("Remove them?", is_yes=is_yes):
+        click.echo("Nothing was removed.")
+        return
+    open_log(find_home(os.environ))
+    with _opened(to_change=True) as centre:
+        count = prune(centre, moment)
+    click.echo(f"{render_count(count, 'change')} removed.")
+
+
+@past.command("erase")
+@click.argument("who")
+@YES
+def erase_history(*, who: str, is_yes: bool) -> None:
+    """Erase one person's past: the changes of the client or user WHO, and their solved problems.
+
+    WHO is a client code, an e-mail address, a name or a part of one.
+
+    Erased are the values in the history, the solved problems in the error log, and the name where solved problems of
+    others and messages of runs mention it. The record itself stays as it is now, with what XPM says of it and its open
+    problems; a note in the history says that it was erased. Not searched are the log file and your backups.
+    """
+    from xpmsync.admin.history import erase, find_subjects, find_traces  # noqa: PLC0415 - the database is slow to load
+
+    with _opened(to_change=False) as centre:
+        subject = choose_subject(who, find_subjects(centre, who))
+        traces = find_traces(centre, subject)
+    console = open_console()
+    print_text(console, f"The history of the {subject.entity} {subject.described}:", style="bold")
+    print_facts(
+        console,
+        [
+            ("Erased", f"{render_count(traces.changes, 'change')} in the history"),
+            ("", f"{render_count(len(traces.problems), 'solved problem')} in the error log"),
+            ("", f"the name in {render_count(len(traces.mentions), 'text')} about others and about runs"),
+            ("Remains", "the record itself as it is now, with what XPM says of it"),
+            ("", f"{render_count(traces.open_problems, 'open problem')}, and the note that its history was erased"),
+        ],
+    )
+    if not _is_wanted("Erase it? It does not come back.", is_yes=is_yes):
+        click.echo("Nothing was erased.")
+        return
+    open_log(find_home(os.environ))
+    with _opened(to_change=True) as centre:
+        outcome = erase(centre, subject)
     _show(outcome)

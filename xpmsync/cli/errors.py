@@ -2,15 +2,14 @@
 
 import itertools
 import os
-import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 import click
 from rich.console import Console
 
-from xpmsync.cli.screen import open_console, print_csv, print_json, print_text, render_count, render_time
+from xpmsync.cli.screen import open_console, print_csv, print_json, print_text, read_since, render_count, render_time
 from xpmsync.home import Home, find_home, prepare_home
 
 COLUMNS: Final = (
@@ -31,25 +30,12 @@ COLUMNS: Final = (
     "resolved_at",
     "xpm_uuid",
 )
-UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
 
 Row = Mapping[str, Any]
 
 
-def _read_since(_context: click.Context, _parameter: click.Parameter, value: str | None) -> datetime | None:
-    """A stretch of time up to now, or a day by the clock on the wall."""
-    if value is None:
-        return None
-    try:
-        if match := re.fullmatch(r"(\d{1,4})([hdw])", value):
-            return datetime.now(UTC) - timedelta(**{UNITS[match[2]]: int(match[1])})
-        return datetime.fromisoformat(value).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise click.BadParameter("must be such as 24h, 7d, 2w or 2026-11-01") from None
-
-
 @click.command()
-@click.option("--since", callback=_read_since, metavar="24h|7d|DATE", help="What was open at any moment since then.")
+@click.option("--since", callback=read_since, metavar="24h|7d|DATE", help="What was open at any moment since then.")
 @click.option("--run", "run_id", type=click.IntRange(min=1), metavar="NUMBER", help="What one run met.")
 @click.option("--entity", type=click.Choice(["client", "user", "run"]), help="Of one kind of record alone.")
 @click.option("--code", metavar="CODE", help="Of one kind of problem alone, such as partner-missing.")

@@ -8,10 +8,11 @@ NO_COLOR and TERM. Knows nothing of what is shown.
 import csv
 import io
 import json
+import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 import click
@@ -23,6 +24,7 @@ from rich.text import Text
 Answer = TypeVar("Answer")
 
 WIDTH: Final = 80
+UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 REVERSING: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that make a terminal show a text in another order than it has."""
@@ -119,6 +121,18 @@ def _plain_cell(value: object) -> object:
     if not isinstance(value, str):
         return value
     return f"'{clean(value)}" if value.startswith(FORMULA_STARTS) else clean(value)
+
+
+def read_since(_context: click.Context, _parameter: click.Parameter, value: str | None) -> datetime | None:
+    """A stretch of time up to now, or a day by the clock on the wall."""
+    if value is None:
+        return None
+    try:
+        if match := re.fullmatch(r"(\d{1,4})([hdw])", value):
+            return datetime.now(UTC) - timedelta(**{UNITS[match[2]]: int(match[1])})
+        return datetime.fromisoformat(value).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise click.BadParameter("must be such as 24h, 7d, 2w or 2026-11-01") from None
 
 
 def render_time(moment: str) -> str:

@@ -1,0 +1,191 @@
+"""The history for people: whose it is, what changed in the words of Active's screens, and when it is let go of.
+
+Finds the client or user whom a person names. Rows are only ever removed in two ways, both written down: all that are
+older than a year at least (pruned), or those of one record (erased). Knows no terminal; the record itself, and what XPM
+says of it, is not touched here.
+"""
+
+import itertools
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+
+from xpmsync.active import history
+from xpmsync.active.clients import load_clients, load_outlines
+from xpmsync.active.history import ChangeRow, Traces
+from xpmsync.admin.centre import (
+    LABELS,
+    SHORT_ID_LENGTH,
+    Centre,
+    NotPossible,
+    Outcome,
+    describe_client,
+    describe_user,
+)
+from xpmsync.rules.fields import STAFF_FIELDS
+from xpmsync.rules.reading import fold
+
+log = logging.getLogger(__name__)
+
+MOST_MATCHES: Final = 20
+COLUMNS: Final = (
+    "id",
+    "changed_at",
+    "run_id",
+    "actor",
+    "entity",
+    "entity_id",
+    "name",
+    "client_code",
+    "action",
+    "field",
+    "label",
+    "old_value",
+    "new_value",
+    "old_text",
+    "new_text",
+)
+"""What is told of each change: values as they are stored, and texts as people read them."""
+OWN_LABELS: Final[Mapping[str, str]] = {
+    "xpm_staff_uuid": "Link with XPM",
+    "xpm_client_uuid": "Link with XPM",
+    "history": "History",
+}
+STAFF_LABELS: Final[Mapping[str, str]] = {field.column: field.active_name for field in STAFF_FIELDS}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A client or user whose history is asked for."""
+
+    entity: str
+    id: str
+    name: str
+    described: str
+    key: str
+    """What names this one and no other: the client code or e-mail address, else the beginning of the id."""
+    email: str | None
+    xpm_uuid: str | None
+
+    def is_called(self, text: str) -> bool:
+        """Whether `text` is this one's key, or its id or the beginning of it."""
+        return text == fold(self.key) or (len(text) >= SHORT_ID_LENGTH and self.id.startswith(text))
+
+    def is_named(self, text: str) -> bool:
+        """Whether `text` is this one's whole name or e-mail address, which others may have too."""
+        return text in (fold(self.name), fold(self.email or ""))
+
+    def contains(self, text: str) -> bool:
+        """Whether `text` is a part of what this one is known by."""
+        return any(text in fold(known) for known in (self.name, self.key, self.email or ""))
+
+
+def find_subjects(centre: Centre, who: str) -> list[Subject]:
+    """Those whom `who` names: by code, e-mail address or id, else by the whole name, else by a part of it."""
+    subjects = list(_list_subjects(centre))
+    text = fold(who)
+    for fits in (Subject.is_called, Subject.is_named, Subject.contains):
+        found = [subject for subject in subjects if text and fits(subject, text)]
+        if len(found) > MOST_MATCHES:
+            raise NotPossible(
+                f"{len(found):,} clients and users match “{who}”.",
+                "Write more of the name, or the client code or e-mail address.",
+            )
+        if found:
+            return sorted(found, key=lambda subject: (fold(subject.name), subject.key))
+    raise NotPossible(
+        f"Active has no client or user with the code, name or e-mail address “{who}”.",
+        "See which there are: xpmsync admin client list, xpmsync admin user list",
+    )
+
+
+def _list_subjects(centre: Centre) -> Iterator[Subject]:
+    for user in centre.users:
+        yield Subject("user", user.id, user.name, describe_user(user), user.email, user.email, user.xpm_staff_uuid)
+    clients = load_clients(centre.database, [row["id"] for row in load_outlines(centre.database)])
+    for client in clients.values():
+        key = client["code"] or client["id"][:SHORT_ID_LENGTH]
+        yield Subject(
+            "client",
+            client["id"],
+            client["legal_name"],
+            describe_client(client),
+            key,
+            client["email"],
+            client["xpm_client_uuid"],
+        )
+
+
+def list_changes(
+    centre: Centre, subject: Subject | None = None, *, run_id: int | None = None, since: datetime | None = None
+) -> list[dict[str, Any]]:
+    """What changed, newest first; each condition narrows it."""
+    record_id = subject.id if subject else None
+    names = {user.id: user.name for user in centre.users}
+    changes = []
+    for row in history.find_changes(centre.database, record_id=record_id, run_id=run_id, since=since):
+        change = dict(row)
+        for side in ("old", "new"):
+            value = change[f"{side}_value"]
+            change[f"{side}_text"] = names.get(value, value)
+        change["label"] = _find_label(change["entity"], change["field"])
+        changes.append({column: change[column] for column in COLUMNS})
+    return changes
+
+
+def _find_label(entity: str, field: str | None) -> str:
+    """What Active's screens call a field; a row without one is the creation of its record."""
+    if field is None:
+        return "Created"
+    own = STAFF_LABELS if entity == "user" else {}
+    return {**LABELS, **OWN_LABELS, **own}.get(field, field)
+
+
+# Letting go of it.
+
+
+def check_day(day: date, today: date) -> None:
+    """Refuse a day that is less than a year ago: so long the history is kept in any case."""
+    if (day.year + 1, day.month, day.day) > (today.year, today.month, today.day):
+        raise NotPossible(
+            f"The history is kept for at least a year, and {day} is less than a year ago.",
+            f"Name a day up to {today.year - 1}-{today:%m-%d}.",
+        )
+
+
+def prune(centre: Centre, moment: datetime) -> int:
+    """Remove all changes that were made before `moment`; gives how many."""
+    count = history.prune_changes(centre.database, moment)
+    log.info("the history before %s was pruned: %d changes", moment.isoformat(), count)
+    return count
+
+
+def find_traces(centre: Centre, subject: Subject) -> Traces:
+    """What the history, the error log and the runs hold of a record beyond its present state."""
+    names = _collect_names(centre, subject)
+    return history.find_traces(centre.database, subject.id, xpm_uuid=subject.xpm_uuid, names=names)
+
+
+def _collect_names(centre: Centre, subject: Subject) -> set[str]:
+    """Every name and, of a user, every e-mail address that the record has or had: what other records' problems say."""
+    held: dict[str | None, set[str]] = {}
+    for row in history.find_changes(centre.database, record_id=subject.id):
+        held.setdefault(row["field"], set()).update(filter(None, (row["old_value"], row["new_value"])))
+    names = {subject.name} | held.get(None, set()) | held.get("legal_name", set())
+    for user in centre.users:
+        if user.id == subject.id:
+            firsts = {user.first_name, *held.get("first_name", ())}
+            lasts = {user.last_name, *held.get("last_name", ())}
+            names |= {f"{first} {last}" for first, last in itertools.product(firsts, lasts) if last}
+            names |= {user.email, *held.get("email", ())}
+    return names
+
+
+def erase(centre: Centre, subject: Subject) -> Outcome:
+    """Erase what was found of a record by `find_traces`, and write down that it was."""
+    history.erase_traces(centre.database, find_traces(centre, subject))
+    centre.changes.append(ChangeRow(subject.entity, subject.id, "updated", "history", new_value="erased"))
+    log.info("the history of the %s %s was erased", subject.entity, subject.id)
+    return Outcome(f"The history of {subject.described} is erased.")

@@ -1,0 +1,137 @@
+"""``xpmsync history``: what changed in Active, when and by which run; for people, programs and spreadsheets."""
+
+import itertools
+import os
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+from rich.console import Console
+
+from xpmsync.cli.screen import (
+    choose,
+    clean,
+    is_watched,
+    open_console,
+    print_csv,
+    print_facts,
+    print_json,
+    print_text,
+    read_since,
+    render_count,
+    render_time,
+)
+from xpmsync.home import Home, find_home, prepare_home
+
+if TYPE_CHECKING:
+    from xpmsync.admin.history import Subject
+
+MOST_CHANGES: Final = 200
+"""On a screen; the newest are those one looks for."""
+KINDS: Final[Mapping[str, str]] = {"client": "Client", "user": "User", "group": "Client group", "office": "Office"}
+
+Row = Mapping[str, Any]
+
+
+@click.command()
+@click.argument("who", required=False)
+@click.option("--run", "run_id", type=click.IntRange(min=1), metavar="NUMBER", help="What one run changed.")
+@click.option("--since", callback=read_since, metavar="24h|7d|DATE", help="What has changed since then.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values for a spreadsheet.")
+def command(*, who: str | None, run_id: int | None, since: datetime | None, as_json: bool, as_csv: bool) -> None:
+    """Show what has changed in Active, the newest first: field by field, when, and by which run or by whom.
+
+    WHO is a client or user: a client code, an e-mail address, a name or a part of one. Without it: everything.
+
+    Changes are kept for good, unless you let go of them: xpmsync admin history --help
+    """
+    from xpmsync.admin.history import COLUMNS  # noqa: PLC0415 - the database is slow to load
+
+    if as_json and as_csv:
+        raise click.UsageError("Choose one of --json and --csv.")
+    home = find_home(os.environ)
+    prepare_home(home)
+    rows = _load(home, who, run_id, since)
+    if as_json:
+        print_json(rows)
+    elif as_csv:
+        print_csv(COLUMNS, rows)
+    else:
+        _print(open_console(), rows, is_narrowed=bool(who or run_id or since))
+
+
+def _load(home: Home, who: str | None, run_id: int | None, since: datetime | None) -> list[dict[str, Any]]:
+    from xpmsync.admin.centre import read_centre  # noqa: PLC0415 - the database is slow to load
+    from xpmsync.admin.history import find_subjects, list_changes  # noqa: PLC0415 - as above
+
+    if who is None and not home.database_file.exists():
+        return []
+    with read_centre(home) as centre:
+        subject = choose_subject(who, find_subjects(centre, who)) if who is not None else None
+        return list_changes(centre, subject, run_id=run_id, since=since)
+
+
+def choose_subject(who: str, subjects: Sequence["Subject"]) -> "Subject":
+    """The one who is meant: the only one, or the one that is chosen; in a script nobody chooses."""
+    if len(subjects) == 1:
+        return subjects[0]
+    lines = [clean(f"{subject.key}  {subject.name} ({subject.entity})") for subject in subjects]
+    if is_watched():
+        return subjects[choose(open_console(), f"Which “{clean(who)}”", lines)]
+    listed = "\n".join(f"  {line}" for line in lines)
+    raise click.UsageError(f"Several match “{clean(who)}”. Write the code, id or e-mail address of one:\n{listed}")
+
+
+def _print(console: Console, rows: Sequence[Row], *, is_narrowed: bool) -> None:
+    if not rows:
+        print_text(
+            console,
+            "Nothing in the history matches." if is_narrowed else "Nothing has changed yet. Start a run: xpmsync sync",
+        )
+        return
+    shown = rows[:MOST_CHANGES]
+    for (changed_at, by), event in itertools.groupby(shown, key=lambda row: (row["changed_at"], _name_origin(row))):
+        print_text(console, f"{render_time(changed_at)}, {by}", style="bold")
+        # Within one moment the order of the ids is the order of writing, which says nothing: a record stands together.
+        ordered = sorted(event, key=lambda row: (_name_record(row), row["entity_id"], row["id"]))
+        for _, record in itertools.groupby(ordered, key=lambda row: row["entity_id"]):
+            _print_record(console, list(record))
+        console.print()
+    total = render_count(len(rows), "change")
+    if len(rows) > len(shown):
+        total = (
+            f"The latest {len(shown)} of {len(rows):,} changes. See fewer with WHO, --run or --since; --json has all."
+        )
+    print_text(console, total, style="bold")
+
+
+def _print_record(console: Console, rows: Sequence[Row]) -> None:
+    """What happened to one record at one moment; a name that it was created with and still has is not said twice."""
+    told = [row for row in rows if row["field"] is not None or row["new_text"] != row["name"]]
+    is_created = len(told) < len(rows)
+    print_text(console, f"{_name_record(rows[0])}{': created' if is_created else ''}", indent=2)
+    if told:
+        print_facts(console, [(f"    {clean(row['label'])}", _describe(row)) for row in told])
+
+
+def _name_origin(row: Row) -> str:
+    """Which run, or who."""
+    return f"run {row['run_id']}" if row["run_id"] else f"by the {row['actor']}"
+
+
+def _name_record(row: Row) -> str:
+    name = row["name"] or row["entity_id"]
+    return (
+        f"{KINDS[row['entity']]} {name} ({row['client_code']})"
+        if row["client_code"]
+        else f"{KINDS[row['entity']]} {name}"
+    )
+
+
+def _describe(row: Row) -> str:
+    """The old value and the new one; a row that has none of its own to replace says what is new."""
+    if row["field"] in (None, "history"):
+        return str(row["new_text"])
+    return f"{row['old_text'] or 'not set'} → {row['new_text'] or 'not set'}"
