@@ -617,3 +617,25 @@ def test_a_dry_run_shows_the_plan_that_the_guard_would_stop_and_ends_with_8(make
     assert "removed" in shown.out
     assert "clients are gone (" in shown.err
     assert firm.rows("SELECT count(*) AS runs FROM sync_runs") == [{"runs": 1}]
+
+
+def test_a_disk_that_is_full_ends_the_run_with_9_and_leaves_the_data_whole(make_firm):
+    practice, uuids = small_practice()
+    firm = make_firm(practice)
+    firm.sync()
+    before = snapshot(firm)
+    for number in range(60):
+        practice.add_client(f"Client {number}", account_manager=uuids["ann"])
+    size = max(path.stat().st_size for path in firm.home.data_folder.glob("active.db*"))
+    process = subprocess.run(
+        ["/bin/sh", "-c", f'ulimit -f {size // 512 // 2}; exec "$0" -m xpmsync sync --full', sys.executable],
+        check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 9
+    assert "Traceback" not in process.stderr
+    assert snapshot(firm) == before
+    firm.sync(full=True)
+    assert len(firm.rows("SELECT 1 FROM clients")) == 63

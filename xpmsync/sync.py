@@ -7,14 +7,16 @@ the error log, and sees to it that somebody is told.
 import dataclasses
 import json
 import logging
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 from xpmsync.active import mirror, offices, runs
-from xpmsync.active.database import Database, from_text, open_database, open_rehearsal, to_text
+from xpmsync.active.database import Database, explain_trouble, from_text, open_database, open_rehearsal, to_text
 from xpmsync.active.error_log import save_problems
 from xpmsync.active.history import load_last_change_id, load_readable_changes, save_changes
 from xpmsync.config import Config, require
@@ -104,7 +106,7 @@ def run_sync(
             _end_run(run, "interrupted", "The run was interrupted.", INTERRUPTED_EXIT_CODE)
             raise
         except Exception as error:
-            failure = _as_failure(error)
+            failure = _as_failure(error, home.database_file)
             log.warning("run %d failed: %s", run_id, failure.happened)
             failure.meaning = _explain_data(database)
             _record_failure(run, failure)
@@ -322,9 +324,11 @@ def _to_row(summary: Summary, cursor: datetime | None) -> dict[str, object]:
     }
 
 
-def _as_failure(error: Exception) -> XpmsyncError:
+def _as_failure(error: Exception, database: Path) -> XpmsyncError:
     if isinstance(error, XpmsyncError):
         return error
+    if isinstance(error, sqlite3.Error):
+        return explain_trouble(database, error)
     log.error("a fault in xpmsync", exc_info=error)
     return XpmsyncError(
         f"xpmsync has a fault and stopped ({type(error).__name__}).",

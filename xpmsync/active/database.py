@@ -20,6 +20,7 @@ from xpmsync.errors import DatabaseTrouble
 
 BUSY_TIMEOUT_SECONDS: Final = 30
 PRIVATE_FILE_MODE: Final = 0o600
+RESTORE: Final = "Put the file aside and restore it from your last backup; then run: xpmsync sync --full"
 TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -47,6 +48,14 @@ class Database:
                     self.connection.execute("ROLLBACK")
                 raise
 
+    def check(self) -> None:
+        """Raise DatabaseTrouble where the file is damaged, or where nothing could be written to it."""
+        (finding,) = self.connection.execute("PRAGMA quick_check(1)").fetchone()
+        if finding != "ok":
+            raise DatabaseTrouble(f"The database {self.path} is damaged: {finding}.", RESTORE)
+        with self.rehearsal():
+            pass
+
     @contextmanager
     def rehearsal(self) -> Iterator[None]:
         """A transaction that is always rolled back."""
@@ -55,7 +64,8 @@ class Database:
             try:
                 yield
             finally:
-                self.connection.execute("ROLLBACK")
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
 
 
 @contextmanager
@@ -102,11 +112,16 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise DatabaseTrouble(
-            f"The database {path} cannot be used: {error}.",
-            _remedy(error, path),
-            details=f"{type(error).__name__} {getattr(error, 'sqlite_errorname', '')}",
-        ) from error
+        raise explain_trouble(path, error) from error
+
+
+def explain_trouble(path: Path, error: sqlite3.Error) -> DatabaseTrouble:
+    """What SQLite complains of, with what to do about it."""
+    return DatabaseTrouble(
+        f"The database {path} cannot be used: {error}.",
+        _remedy(error, path),
+        details=f"{type(error).__name__} {getattr(error, 'sqlite_errorname', '')}",
+    )
 
 
 def _create_privately(path: Path) -> None:
@@ -157,7 +172,7 @@ def _remedy(error: sqlite3.Error, path: Path) -> str:
         case "SQLITE_BUSY" | "SQLITE_LOCKED":
             return "Another program is writing to it: close that program; the next run goes on by itself."
         case "SQLITE_CORRUPT" | "SQLITE_NOTADB":
-            return "Put the file aside and restore it from your last backup; then run: xpmsync sync --full"
+            return RESTORE
         case "SQLITE_READONLY" | "SQLITE_CANTOPEN" | "SQLITE_PERM":
             return f"Give its owner the right to write to {path.parent} and to the file."
     return "Try again; if it stays, send the log to the person who looks after this computer."

@@ -1,0 +1,130 @@
+"""A practice of 15,000 clients: constant memory, three calls an hour, and a quiet hour that writes nothing."""
+
+import hashlib
+import json
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+
+import pytest
+import requests
+
+from xpmsync.active.database import open_database
+from xpmsync.active.offices import insert_office
+from xpmsync.config import change_config, read_config
+from xpmsync.home import find_home, load_home_id, prepare_home
+from xpmsync.sandbox.browser import press
+from xpmsync.xpm.oauth import IdentityClient
+from xpmsync.xpm.tokens import open_tokens
+from xpmsync.xpm.vault import open_vault
+
+MEMORY_MEGABYTES = 110
+"""Twice what a practice of ten clients needs; the answer alone has 46."""
+QUIET_HOUR_BYTES = 200_000
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """A home that is connected to a sandbox with 15,000 clients, which is a process of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "xpmsync", "sandbox", "--port", str(port), "--clients", "15000", "--staff", "40"]
+    environment = {
+        **os.environ,
+        "XPMSYNC_HOME": str(tmp_path_factory.mktemp("large")),
+        "PYTHON_KEYRING_BACKEND": "xpmsync.sandbox.keyring.SandboxKeyring",
+        "XPMSYNC_SANDBOX_KEYRING": url,
+    }
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as sandbox, pytest.MonkeyPatch.context() as patch:
+        try:
+            for name in ("XPMSYNC_HOME", "PYTHON_KEYRING_BACKEND", "XPMSYNC_SANDBOX_KEYRING"):
+                patch.setenv(name, environment[name])
+            wait_until_it_answers(url)
+            yield connect(find_home(environment), url)
+        finally:
+            sandbox.terminate()
+
+
+def wait_until_it_answers(url):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            requests.get(f"{url}/sandbox", timeout=5)
+        except requests.ConnectionError:
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError("the sandbox never answered")
+
+
+def connect(home, url):
+    prepare_home(home)
+    addresses = {"xero.login_url": f"{url}/identity", "xero.identity_url": url, "xero.api_url": url}
+    change_config(home, {"xero.client_id": "sandbox-app", **addresses, "sync.default_office_code": "MAIN"})
+    with open_database(home.database_file) as database, database.transaction():
+        insert_office(database, "MAIN", "Main Office")
+    config = read_config(home)
+    tokens = open_tokens(home, config, open_vault(load_home_id(home), config.keyring))
+    consent = IdentityClient(config.xero, None).ask_for_consent()
+    code = press(consent.address).partition("code=")[2].partition("&")[0]
+    tokens.save_sign_in(consent.redeem(code), practice_name=None)
+    (connection,) = requests.get(
+        f"{url}/connections", headers={"Authorization": f"Bearer {tokens.access_token()}"}, timeout=10
+    ).json()
+    change_config(home, {"sync.tenant_id": connection["tenantId"]})
+    return home
+
+
+# The system's own count of a child's memory begins with its parent's; what the process itself has reached does not.
+RUN = """
+import sys
+from xpmsync.cli import run
+code = run(["sync", "--json"])
+with open("/proc/self/status") as status:
+    print(next(line.split()[1] for line in status if line.startswith("VmHWM")), file=sys.stderr)
+sys.exit(code)
+"""
+
+
+def sync() -> tuple[dict, float]:
+    """Run one sync as a process; gives what it did and the most memory it used, in megabytes."""
+    process = subprocess.run([sys.executable, "-c", RUN], capture_output=True, text=True, check=True)
+    return json.loads(process.stdout), int(process.stderr) / 1024
+
+
+def fingerprint(home) -> dict[str, str]:
+    """Every table, as a hash of its rows, but for the runs and the counters of problems."""
+    with closing(sqlite3.connect(home.database_file)) as connection:
+        tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {
+            table: hashlib.sha256(repr(connection.execute(f"SELECT * FROM {table}").fetchall()).encode()).hexdigest()
+            for table in tables
+            if table not in ("sync_runs", "sync_errors")
+        }
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a process's own memory is read from /proc")
+def test_a_large_practice_arrives_in_constant_memory_and_a_quiet_hour_costs_almost_nothing(large):
+    first, memory = sync()
+    assert first["mode"] == "full"
+    assert first["clients"]["created"] > 13_000
+    assert first["api_calls"] == 3
+    assert memory < MEMORY_MEGABYTES
+    before = fingerprint(large)
+    with closing(sqlite3.connect(large.database_file)) as connection, connection:
+        connection.execute("UPDATE sync_runs SET cursor_at = '2099-01-01T00:00:00Z'")  # beyond the overlap
+
+    quiet, memory = sync()
+
+    assert quiet["mode"] == "incremental"
+    assert quiet["api_calls"] == 3
+    assert quiet["bytes_received"] < QUIET_HOUR_BYTES
+    assert quiet["clients"]["unchanged"] > 13_000
+    assert (quiet["clients"]["created"], quiet["clients"]["updated"], quiet["users"]["updated"]) == (0, 0, 0)
+    assert memory < MEMORY_MEGABYTES
+    assert fingerprint(large) == before
