@@ -29,9 +29,19 @@ def require_program(do_without):
     return require_program
 
 
+@pytest.fixture(scope="session")
+def find_free_port():
+    """Finds ports on 127.0.0.1 on which nobody listens."""
+
+    def find_free_port():
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return probe.getsockname()[1]
+
+    return find_free_port
+
+
 @pytest.fixture
-def free_port():
+def free_port(find_free_port):
     """A port on 127.0.0.1 on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return find_free_port()

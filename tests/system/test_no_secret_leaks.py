@@ -1,0 +1,390 @@
+"""A whole life of a sign-in, told at the top of everybody's voice, and no secret in anything that is left or said.
+
+The commands run as processes, by this very file (see `be_xpmsync`): every logger at DEBUG whatever anybody sets, every
+exception told with all that led to it, Python's own dumps of HTTP and SMTP on. Those dumps are the one thing that must
+hold the secrets, which shows that they were there to be leaked; they go to a file of their own.
+"""
+
+import base64
+import http.client
+import json
+import logging
+import os
+import shutil
+import smtplib
+import subprocess
+import sys
+import time
+import traceback
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from email import message_from_bytes, policy
+from pathlib import Path
+from urllib.parse import parse_qs, quote, urlsplit
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
+
+from xpmsync.config import change_config
+from xpmsync.home import find_home, prepare_home
+from xpmsync.sandbox import FAULTS, App, Practice, Sandbox
+from xpmsync.sandbox.browser import main as press_and_follow
+from xpmsync.sandbox.browser import press
+
+CLIENT_SECRET, WRONG_SECRET = "Wattle+Fern/27=of-the-web-app", "Kauri+Fern/27=of-another-app"
+MAIL_PASSWORD, WRONG_PASSWORD = "Kowhai&Rimu/27=of-the-mail-server", "Totara&Rimu/27=of-another-one"
+MAIL_USER = "sync@firm.example"
+KINDS = {"access token", "refresh token", "code", "verifier", "client secret", "mail password"}
+TOKEN_FAULTS = [name for name, kind in FAULTS.items() if kind.where in ("token", "everything")]
+ACCESS_FAULTS = ["token-rejected", "token-expired", "insufficient-scope", "user-revoked"]
+KEYRING_FAULTS = ["keyring-full", "keyring-forgets", "keyring-locked", "keyring-missing", "keyring-runtime-error"]
+COMMAND_SECONDS = 120
+FRAGMENT_BYTES = 16
+NAMES_IN_FORMS = {
+    "code": "code",
+    "code_verifier": "verifier",
+    "refresh_token": "refresh token",
+    "token": "refresh token",
+}
+
+
+# The program: xpmsync, or a browser, that tells everything.
+
+
+def be_xpmsync(evidence, arguments):
+    """Run a command of xpmsync as talkative as it can be made from outside."""
+    wire = (evidence / "wire" / str(os.getpid())).open("a", encoding="utf-8")
+
+    def note(*words, file=None):
+        del file
+        print(*words, file=wire, flush=True)
+
+    http.client.HTTPConnection.debuglevel = smtplib.SMTP.debuglevel = 1
+    http.client.print = smtplib.print = note
+    logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
+    set_level = logging.Logger.setLevel
+    logging.Logger.setLevel = lambda logger, _level: set_level(logger, logging.DEBUG)
+    time.sleep = lambda _seconds: None  # a pause before another try shows nothing
+    from xpmsync import cli  # noqa: PLC0415 - what is loaded above is meant to be changed first
+
+    run_command = cli.commands.main
+
+    def run_and_tell(*details, **options):
+        try:
+            return run_command(*details, **options)
+        except BaseException as error:
+            tell_everything(error)
+            raise
+
+    cli.commands.main = run_and_tell
+    exit_code = cli.run(arguments)
+    wire.close()
+    return exit_code
+
+
+def tell_everything(error):
+    """An exception and all those behind it, also where the code says ``from None``."""
+    behind = [error]
+    for each in behind:
+        behind += [other for other in (each.__cause__, each.__context__) if other and other not in behind]
+        sys.stderr.write(f"{''.join(traceback.format_exception(each))}{each!r} {vars(each)}\n")
+
+
+def describe_process(folder, process="self"):
+    """What the system tells about a process to everybody (its arguments) and to its owner (its environment)."""
+    here = Path("/proc") / process
+    for name in ("cmdline", "environ"):
+        (folder / f"{here.resolve().name}-{name}").write_bytes((here / name).read_bytes())
+
+
+def main(folder, role, *arguments):
+    evidence = Path(folder)
+    describe_process(evidence / "processes")
+    exit_code = press_and_follow(arguments) if role == "browser" else be_xpmsync(evidence, list(arguments))
+    (evidence / "processes" / f"{os.getpid()}-inside").write_text(f"{sys.argv} {dict(os.environ)}", "utf-8")
+    sys.exit(exit_code)
+
+
+# The other side: it knows every secret.
+
+
+class WatchfulSandbox(Sandbox):
+    """A sandbox that remembers every secret that it is told or tells, also where the telling then fails."""
+
+    def __init__(self, *details, **options):
+        super().__init__(*details, **options)
+        self.secrets = defaultdict(set)
+
+    def answer(self, request):
+        reply = super().answer(request)
+        if request.path.startswith("/sandbox"):
+            return reply
+        for name, kind in NAMES_IN_FORMS.items():
+            self.remember(kind, request.form().get(name))
+        self.remember("access token", request.headers.get("authorization", "").partition("Bearer ")[2])
+        self.remember("code", *parse_qs(urlsplit(dict(reply.answer.headers).get("location", "")).query).get("code", []))
+        if request.path == "/connect/token" and reply.answer.content().startswith(b"{"):
+            told = json.loads(reply.answer.content())
+            self.remember("access token", told.get("access_token"))
+            self.remember("refresh token", told.get("refresh_token"))
+        return reply
+
+    def remember(self, kind, *secrets):
+        self.secrets[kind].update(filter(None, secrets))
+
+
+def disguises(secret):
+    """The ways in which a secret can stand in a text: as it is, in an address, or within something in base 64."""
+    plain = secret.encode()
+    yield plain
+    yield quote(secret, safe="").encode()
+    for shift in range(3):
+        whole = plain[shift:]
+        yield base64.b64encode(whole[: len(whole) // 3 * 3])
+
+
+def fragments(secret):
+    """What is enough to recognise a secret, even one that was shortened."""
+    for text in disguises(secret):
+        for start in (0, (len(text) - FRAGMENT_BYTES) // 2, len(text) - FRAGMENT_BYTES):
+            yield text[start : start + FRAGMENT_BYTES]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that a life has left and said, in one folder, and all the secrets in it."""
+
+    folder: Path
+    secrets: dict[str, set[str]]
+
+    def find(self, place):
+        """The secrets in the files of a place, as (file, kind)."""
+        searched = {
+            fragment: kind for kind, secrets in self.secrets.items() for each in secrets for fragment in fragments(each)
+        }
+        return {
+            (str(path.relative_to(self.folder)), kind)
+            for path, content in self.read(place).items()
+            for fragment, kind in searched.items()
+            if fragment in content
+        }
+
+    def read(self, place):
+        return {path: path.read_bytes() for path in (self.folder / place).rglob("*") if path.is_file()}
+
+
+# The life.
+
+
+@dataclass
+class Administrator:
+    """Types the commands, and keeps what they say."""
+
+    folder: Path
+    sandbox: WatchfulSandbox
+    callback_port: int
+    typed: int = 0
+
+    @property
+    def environment(self):
+        folders = {"XPMSYNC_HOME": "home", "HOME": "person", "TMPDIR": "temporary"}
+        return {
+            "PATH": os.environ["PATH"],
+            "PYTHON_KEYRING_BACKEND": "xpmsync.sandbox.keyring.SandboxKeyring",
+            "XPMSYNC_SANDBOX_KEYRING": self.sandbox.url,
+            "BROWSER": f"{sys.executable} {__file__} {self.folder} browser %s &",
+            **{name: str(self.folder / folder) for name, folder in folders.items()},
+        }
+
+    def start(self, *arguments, **changes):
+        return subprocess.Popen(
+            [sys.executable, "-X", "dev", __file__, str(self.folder), "xpmsync", *arguments],
+            env=self.environment | changes,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def finish(self, program, typed="", said=""):
+        """Type the last of the input; returns the exit code, which is never that of a bug."""
+        output, errors = program.communicate(typed, timeout=COMMAND_SECONDS)
+        self.typed += 1
+        (self.folder / "said" / f"{self.typed:03}").write_text(f"{program.args}\n{said}{output}{errors}", "utf-8")
+        assert program.returncode not in (1, 2), errors
+        return program.returncode
+
+    def run(self, *arguments, typed="", **changes):
+        return self.finish(self.start(*arguments, **changes), typed)
+
+    def change_config(self, **settings):
+        home = find_home(self.environment)
+        prepare_home(home)
+        change_config(home, {name.replace("__", "."): value for name, value in settings.items()})
+
+    def connect_by_hand(self, *options, first_line="", paste=press):
+        """On a server: the address is printed, and what the browser ended on is pasted."""
+        program = self.start("connect", "--no-browser", *options)
+        if first_line:
+            program.stdin.write(f"{first_line}\n")
+            program.stdin.flush()
+        address = program.stdout.readline()
+        return self.finish(program, f"{paste(address.strip())}\n", said=address)
+
+    def kill_in_the_middle(self):
+        """A run that ends with SIGKILL while the clients arrive; what it leaves is put aside."""
+        with self.sandbox.faults.active("slow", path="client.api/list", drip_bytes=100, drip_seconds=0.05):
+            program = self.start("sync")
+            until = time.monotonic() + COMMAND_SECONDS
+            while "client.api/list" not in self.sandbox.requests[-1].path:
+                assert program.poll() is None
+                assert time.monotonic() < until
+            describe_process(self.folder / "processes", str(program.pid))
+            shutil.copytree(self.folder / "home", self.folder / "in-the-middle" / "alive")
+            program.kill()
+            self.finish(program)
+        shutil.copytree(self.folder / "home", self.folder / "in-the-middle" / "dead")
+
+
+class PostOffice:
+    """Keeps the e-mails that reach it as files."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    async def handle_DATA(self, _server, _session, envelope):  # noqa: N802 - aiosmtpd's name
+        message = message_from_bytes(envelope.content, policy=policy.default)
+        (self.folder / f"e-mail-{len(list(self.folder.iterdir()))}").write_text(f"{message}\n{message.get_content()}")
+        return "250 OK"
+
+
+@contextmanager
+def serve_mail(folder, port):
+    def check(_server, _session, _envelope, _mechanism, given):
+        accepted = given.password == MAIL_PASSWORD.encode()
+        return AuthResult(success=accepted, handled=accepted)
+
+    server = Controller(
+        PostOffice(folder), hostname="127.0.0.1", port=port, authenticator=check, auth_require_tls=False
+    )
+    server.start()
+    yield
+    server.stop()
+
+
+def live(administrator, mail_port):
+    """Everything that has to do with a secret, well and badly."""
+    sandbox, run = administrator.sandbox, administrator.run
+    cancels = administrator.environment["BROWSER"].replace("browser %s", "browser --cancel %s")
+    assert run("connect", BROWSER=cancels) == 4
+    for path in ("/connect/token", "/connections"):
+        with sandbox.faults.active("answer-lost", path=path):
+            assert run("connect") == 6
+    assert run("connect") == 0
+    assert run("disconnect", "--revoke") == 0
+
+    administrator.change_config(xero__client_id="web-app")
+    assert administrator.connect_by_hand(paste=lambda address: press(address).replace("state=", "state=x")) == 4
+    options = {"first_line": WRONG_SECRET}
+    assert administrator.connect_by_hand("--client-secret-stdin", **options) == 5
+    assert administrator.connect_by_hand("--client-secret-stdin", first_line=CLIENT_SECRET) == 0
+
+    partner = next(
+        email for staff in sandbox.practice.staff.values() if "@" in (email := staff.elements["Email"] or "")
+    )
+    mail = ["--smtp-host", "127.0.0.1", "--smtp-port", str(mail_port), "--smtp-security", "none"]
+    mail += ["--smtp-username", MAIL_USER, "--smtp-from", MAIL_USER, "--smtp-password-stdin"]
+    people = ["--default-partner", partner, "--notify", partner]
+    configure = ["configure", "--office", "AKL", "--office-name", "Auckland", *people, *mail, "--later"]
+    assert run(*configure, typed=f"{WRONG_PASSWORD}\n") == 0
+    assert run("notify", "--test") == 5
+    assert run(*configure, typed=f"{MAIL_PASSWORD}\n") == 0
+    assert run("notify", "--test") == 0
+
+    assert run("sync") == 0
+    for fault in TOKEN_FAULTS:
+        with sandbox.faults.active(fault, path="/connect/token"):
+            assert (run("sync") == 0) == (fault == "slow"), fault
+    assert run("notify") == 0
+    for fault in ACCESS_FAULTS:
+        with sandbox.faults.active(fault):
+            assert run("sync") in (0, 4, 7), fault
+    for fault in KEYRING_FAULTS:
+        with sandbox.faults.active(fault):
+            assert run("sync") == 4, fault
+    administrator.kill_in_the_middle()
+    assert run("sync", "--json") == 0
+    for command in (["status", "--json"], ["errors", "--all", "--json"], ["admin", "user", "list"]):
+        assert run(*command) == 0
+    with sandbox.faults.active("error-503", path="/connections"):
+        assert run("disconnect") == 0
+    assert run("connect") == 0
+    assert run("disconnect") == 0
+
+
+@pytest.fixture(scope="module")
+def evidence(tmp_path_factory, find_free_port) -> Iterator[Evidence]:
+    folder = tmp_path_factory.mktemp("evidence")
+    for name in ("wire", "said", "processes", "person", "temporary"):
+        (folder / name).mkdir()
+    callback_port, mail_port = find_free_port(), find_free_port()
+    apps = [App(redirect_ports=(callback_port,)), App("web-app", secret=CLIENT_SECRET, redirect_ports=(callback_port,))]
+    practice = Practice.generate(clients=60, staff=12, seed=7)
+    with ExitStack() as stack:
+        stack.enter_context(serve_mail(folder / "said", mail_port))
+        sandbox = stack.enter_context(WatchfulSandbox(practice, apps=apps))
+        sandbox.remember("client secret", CLIENT_SECRET, WRONG_SECRET)
+        sandbox.remember("mail password", MAIL_PASSWORD, WRONG_PASSWORD)
+        administrator = Administrator(folder, sandbox, callback_port)
+        administrator.change_config(
+            xero__client_id="sandbox-app",
+            xero__redirect_uri=f"http://localhost:{callback_port}/callback",
+            xero__login_url=f"{sandbox.url}/identity",
+            xero__identity_url=sandbox.url,
+            xero__api_url=sandbox.url,
+        )
+        live(administrator, mail_port)
+        yield Evidence(folder, sandbox.secrets)
+
+
+def test_every_kind_of_secret_was_there_to_be_leaked(evidence):
+    assert set(evidence.secrets) == KINDS
+    assert {kind for _, kind in evidence.find("wire")} == KINDS
+    assert len(evidence.secrets["refresh token"]) > 10
+
+
+def test_everybody_was_talkative(evidence):
+    said = b"".join(evidence.read("said").values())
+    for words in (
+        *(b"DEBUG:xpmsync", b"Traceback", b"SignInNeeded", b"ConfigurationError", b"KeyringTrouble", b"InvalidGrant"),
+        *(b"e-mails arrive", b"the sync needs a person to sign in"),
+    ):
+        assert words in said
+    assert b" DEBUG xpmsync" in evidence.read("home")[evidence.folder / "home" / "xpmsync.log"]
+    assert evidence.folder / "in-the-middle" / "alive" / "spool.db" in evidence.read("in-the-middle")
+    assert any(b"xpmsync.sandbox.browser" in each or b"browser" in each for each in evidence.read("processes").values())
+
+
+@pytest.mark.parametrize(
+    ("place", "holds"),
+    [
+        ("home", "settings, database and log"),
+        (
+            "in-the-middle",
+            "the same, the spool and the database's journal while a run goes on, and after it was killed",
+        ),
+        ("said", "standard output, standard error, every exception, every e-mail"),
+        ("processes", "arguments and environment of every process, the browser's too"),
+        ("person", "the person's own files"),
+        ("temporary", "temporary files"),
+    ],
+)
+def test_no_secret_is_left_or_said(evidence, place, holds):
+    assert evidence.find(place) == set(), holds
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
