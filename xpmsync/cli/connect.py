@@ -18,7 +18,7 @@ import click
 
 from xpmsync.cli.screen import ask, choose, clean, is_watched, open_console, render_count
 from xpmsync.config import Config, change_config, check_setting, read_config, require
-from xpmsync.errors import ConfigurationError, Refused, SignInNeeded
+from xpmsync.errors import ConfigurationError, PassingTrouble, Refused, SignInNeeded
 from xpmsync.home import Home, find_home, load_home_id, prepare_home
 from xpmsync.log import open_log
 from xpmsync.records import Record, RecordShape
@@ -71,9 +71,14 @@ def command(*, tenant: str | None, no_browser: bool, client_secret_stdin: bool, 
     settings = replace(config.xero, client_id=client_id)
 
     client = IdentityClient(settings, secret)
-    grant = _sign_in_by_hand(client) if no_browser else _sign_in_with_browser(client, wait_seconds)
-    _check_scopes(settings.scopes, grant)
-    practice, staff_count = _prove(home, config, grant, tenant)
+    try:
+        grant = _sign_in_by_hand(client) if no_browser else _sign_in_with_browser(client, wait_seconds)
+        _check_scopes(settings.scopes, grant)
+        practice, staff_count = _prove(home, config, grant, tenant)
+    except PassingTrouble as trouble:  # it passes by itself, but here no next run tries again
+        trouble.meaning = "Nothing has changed."
+        trouble.remedy = "Run xpmsync connect again later. If it lasts, look at https://status.xero.com."
+        raise
 
     if new_secret:
         vault.write("client-secret", new_secret)
