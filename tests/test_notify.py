@@ -37,6 +37,7 @@ from xpmsync.notify import (
     send_email,
     tell_if_due,
 )
+from xpmsync.xpm.pending import find_mark, set_mark
 
 NOW = datetime(2026, 11, 1, 14, 7, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -580,8 +581,15 @@ def test_a_mail_password_behind_a_shut_keyring_is_one_line_on_standard_error(hom
     )
 
 
+def test_the_keyring_is_opened_only_when_a_renewal_of_the_sign_in_may_be_half_done(home, capfd):
+    change_config(home, {"sync.tenant_id": "3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11", "xero.client_id": "ABC"})
+    assert run(["notify"]) == 0  # the keyring of this test cannot be opened
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_keyring_that_is_shut_is_left_to_the_hourly_run_to_tell(home, capfd):
     change_config(home, {"sync.tenant_id": "3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11", "xero.client_id": "ABC"})
+    set_mark(find_mark(home.sign_in_lock))
     assert run(["notify"]) == 4
     assert capfd.readouterr() == ("", "")
 

@@ -153,6 +153,13 @@ def check_backend(value: object) -> str:
     return value
 
 
+def check_file(value: object) -> str:
+    """The full path of a file: cron's commands start in another folder than a person's."""
+    if not isinstance(value, str) or not value.startswith("/") or not value.isprintable():
+        raise ValueError("must be the full path of a file, such as /etc/xpmsync/keyring.key")
+    return value
+
+
 def is_loopback(host: str) -> bool:
     """Whether nothing that is sent to `host` leaves this machine."""
     if host.lower() == "localhost":
@@ -244,9 +251,10 @@ class GuardSettings:
 
 @dataclass(frozen=True)
 class KeyringSettings:
-    """Which keyring `connect` used, and so every other command."""
+    """Which keyring `connect` used, and so every other command; with a key file, one of xpmsync's own."""
 
     backend: str | None = _setting(check_backend)
+    key_file: str | None = _setting(check_file)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from xpmsync.derive import Counts, Derivation, derive
 from xpmsync.errors import AnotherRun, ConfigurationError, SuspiciousChange, XpmsyncError
 from xpmsync.fetch import SHAPES, Fetched, fetched_practice
 from xpmsync.guard import check_losses
-from xpmsync.home import Home, load_home_id
+from xpmsync.home import Home
 from xpmsync.lock import hold
 from xpmsync.records import fingerprint
 from xpmsync.rules.problems import Problem, problem
@@ -32,7 +32,7 @@ from xpmsync.rules.schedule import Mode, Past, choose_mode
 from xpmsync.surroundings import Clock, Report
 from xpmsync.watchman import tell
 from xpmsync.xpm.tokens import open_tokens
-from xpmsync.xpm.vault import Vault, open_vault
+from xpmsync.xpm.vault import Vault, opened
 
 log = logging.getLogger(__name__)
 
@@ -181,11 +181,12 @@ class _Secrets:
 
     mail_password: str | None = None
 
-    def open(self, home: Home, config: Config) -> Vault:
-        vault = open_vault(load_home_id(home), config.keyring)
-        if config.smtp and config.smtp.username:
-            self.mail_password = vault.read("smtp-password")
-        return vault
+    @contextmanager
+    def opened(self, home: Home, config: Config) -> Iterator[Vault]:
+        with opened(home, config) as vault:
+            if config.smtp and config.smtp.username:
+                self.mail_password = vault.read("smtp-password")
+            yield vault
 
 
 def _sync(run: _Run, secrets: _Secrets, accepted: Mapping[str, int]) -> Summary:
@@ -207,17 +208,19 @@ def _sync(run: _Run, secrets: _Secrets, accepted: Mapping[str, int]) -> Summary:
 def _fetched(run: _Run, secrets: _Secrets) -> Iterator[Fetched]:
     """Check the settings, open the keyring, and fetch what the run's mode asks for."""
     tenant_id = _check_settings(run.config, run.database)
-    tokens = open_tokens(run.home, run.config, secrets.open(run.home, run.config), now=run.clock.now)
-    with fetched_practice(
-        run.home,
-        run.config,
-        tokens,
-        run.database,
-        tenant_id=tenant_id,
-        cursor=run.past.cursor if run.mode == "incremental" else None,
-        report=run.report,
-        clock=run.clock,
-    ) as fetched:
+    with (
+        secrets.opened(run.home, run.config) as vault,
+        fetched_practice(
+            run.home,
+            run.config,
+            open_tokens(run.home, run.config, vault, now=run.clock.now),
+            run.database,
+            tenant_id=tenant_id,
+            cursor=run.past.cursor if run.mode == "incremental" else None,
+            report=run.report,
+            clock=run.clock,
+        ) as fetched,
+    ):
         run.report.begin("Comparing with Active")
         yield fetched
 

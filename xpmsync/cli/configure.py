@@ -31,7 +31,7 @@ from xpmsync.config import (
     require,
 )
 from xpmsync.errors import AnotherRun, ConfigurationError
-from xpmsync.home import Home, find_home, load_home_id, prepare_home
+from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.lock import hold
 from xpmsync.log import open_log
 from xpmsync.records import User
@@ -323,22 +323,25 @@ def _take_over_staff(home: Home, config: Config, database: "Database", tenant_id
     from xpmsync.xpm.api import PracticeManager  # noqa: PLC0415
     from xpmsync.xpm.http import Gateway  # noqa: PLC0415
     from xpmsync.xpm.tokens import open_tokens  # noqa: PLC0415
-    from xpmsync.xpm.vault import open_vault  # noqa: PLC0415
+    from xpmsync.xpm.vault import opened  # noqa: PLC0415
 
-    vault = open_vault(load_home_id(home), config.keyring, patience_seconds=UNLOCK_SECONDS)
-    gateway = Gateway(
-        config.xero.api_url,
-        open_tokens(home, config, vault),
-        now=lambda: datetime.now(UTC),
-        monotonic=time.monotonic,
-        sleep=time.sleep,
-        deadline=time.monotonic() + FETCH_SECONDS,
-    )
     with hold(home.run_lock, wait_seconds=LOCK_SECONDS) as is_held:
         if not is_held:
             raise AnotherRun("A run is in progress.", "Wait until it has ended, then run: xpmsync configure")
-        with closing(gateway), open_spool(home.spool_file, {"xpm_staff": STAFF_SHAPE}) as spool:
-            PracticeManager(gateway, tenant_id).fetch_staff(STAFF_SHAPE, spool.taker("xpm_staff"))
+        with (
+            opened(home, config, patience_seconds=UNLOCK_SECONDS) as vault,
+            open_spool(home.spool_file, {"xpm_staff": STAFF_SHAPE}) as spool,
+        ):
+            gateway = Gateway(
+                config.xero.api_url,
+                open_tokens(home, config, vault),
+                now=lambda: datetime.now(UTC),
+                monotonic=time.monotonic,
+                sleep=time.sleep,
+                deadline=time.monotonic() + FETCH_SECONDS,
+            )
+            with closing(gateway):
+                PracticeManager(gateway, tenant_id).fetch_staff(STAFF_SHAPE, spool.taker("xpm_staff"))
             with mirror.attached(database, spool), database.transaction():
                 now = datetime.now(UTC)
                 mirror.merge_records(database, "xpm_staff", STAFF_SHAPE, is_full_list=True, now=now)
@@ -352,11 +355,11 @@ def _save(home: Home, config: Config, database: "Database", answers: _Answers) -
     from xpmsync.active.history import ChangeRow, save_changes  # noqa: PLC0415 - slow to load
     from xpmsync.active.offices import insert_office, load_offices, update_office  # noqa: PLC0415
     from xpmsync.active.users import load_users  # noqa: PLC0415
-    from xpmsync.xpm.vault import open_vault  # noqa: PLC0415
+    from xpmsync.xpm.vault import opened  # noqa: PLC0415
 
     if answers.password is not None:
-        vault = open_vault(load_home_id(home), config.keyring, patience_seconds=UNLOCK_SECONDS)
-        vault.write("smtp-password", answers.password)
+        with opened(home, config, patience_seconds=UNLOCK_SECONDS) as vault:
+            vault.write("smtp-password", answers.password)
     change_config(home, answers.settings)
     code = answers.settings["sync.default_office_code"]
     with database.transaction():

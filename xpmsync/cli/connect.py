@@ -19,7 +19,7 @@ import click
 from xpmsync.cli.screen import ask, choose, clean, is_watched, open_console, render_count
 from xpmsync.config import Config, change_config, check_setting, read_config, require
 from xpmsync.errors import ConfigurationError, PassingTrouble, Refused, SignInNeeded
-from xpmsync.home import Home, find_home, load_home_id, prepare_home
+from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.log import open_log
 from xpmsync.records import Record, RecordShape
 from xpmsync.xpm.callback import Reply, listen, read_reply
@@ -57,14 +57,15 @@ def command(*, tenant: str | None, no_browser: bool, client_secret_stdin: bool, 
     # The network's libraries are slow to load.
     from xpmsync.xpm.oauth import IdentityClient  # noqa: PLC0415
     from xpmsync.xpm.tokens import open_tokens  # noqa: PLC0415
-    from xpmsync.xpm.vault import open_vault  # noqa: PLC0415
+    from xpmsync.xpm.vault import opened  # noqa: PLC0415
 
     home = find_home(os.environ)
     prepare_home(home)
     open_log(home)
     config = read_config(home)
-    vault = open_vault(load_home_id(home), config.keyring, patience_seconds=UNLOCK_SECONDS)
-    secret = vault.read("client-secret")  # opens the keyring now, rather than after the person has signed in
+    # Opened now, rather than only after the person has signed in; not held meanwhile, as a sync may wait for it.
+    with opened(home, config, patience_seconds=UNLOCK_SECONDS) as vault:
+        secret = vault.read("client-secret")
     client_id, new_secret = _ask_for_app(config, client_secret_stdin=client_secret_stdin)
     if new_secret is not None:
         secret = new_secret or None
@@ -80,11 +81,12 @@ def command(*, tenant: str | None, no_browser: bool, client_secret_stdin: bool, 
         trouble.remedy = "Run xpmsync connect again later. If it lasts, look at https://status.xero.com."
         raise
 
-    if new_secret:
-        vault.write("client-secret", new_secret)
-    elif new_secret is not None:
-        vault.forget("client-secret")
-    open_tokens(home, config, vault).save_sign_in(grant, practice_name=practice.tenant_name)
+    with opened(home, config, patience_seconds=UNLOCK_SECONDS) as vault:
+        if new_secret:
+            vault.write("client-secret", new_secret)
+        elif new_secret is not None:
+            vault.forget("client-secret")
+        open_tokens(home, config, vault).save_sign_in(grant, practice_name=practice.tenant_name)
     change_config(
         home,
         {

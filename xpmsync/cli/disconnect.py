@@ -14,7 +14,7 @@ import click
 
 from xpmsync.config import Config, read_config
 from xpmsync.errors import KeyringTrouble, XpmsyncError
-from xpmsync.home import find_home, load_home_id, prepare_home
+from xpmsync.home import find_home, prepare_home
 from xpmsync.log import open_log
 
 if TYPE_CHECKING:
@@ -33,17 +33,21 @@ def command(*, revoke: bool) -> None:
     """
     # The network's libraries are slow to load.
     from xpmsync.xpm.tokens import open_tokens  # noqa: PLC0415
-    from xpmsync.xpm.vault import open_vault  # noqa: PLC0415
+    from xpmsync.xpm.vault import opened  # noqa: PLC0415
 
     home = find_home(os.environ)
     prepare_home(home)
     open_log(home)
     config = read_config(home)
-    vault = open_vault(load_home_id(home), config.keyring, patience_seconds=UNLOCK_SECONDS)
-    if vault.read("sign-in") is None:
-        click.echo("xpmsync is not connected to Xero.")
-        return
-    tokens = open_tokens(home, config, vault)
+    with opened(home, config, patience_seconds=UNLOCK_SECONDS) as vault:
+        if vault.read("sign-in") is None:
+            click.echo("xpmsync is not connected to Xero.")
+            return
+        _disconnect(config, open_tokens(home, config, vault), revoke=revoke)
+    click.echo("The sign-in has been forgotten; the data stays. To connect again: xpmsync connect")
+
+
+def _disconnect(config: Config, tokens: "Tokens", *, revoke: bool) -> None:
     try:
         if revoke:
             tokens.revoke()
@@ -60,7 +64,6 @@ def command(*, revoke: bool) -> None:
     else:
         click.echo("The connection has been ended at Xero.")
     tokens.forget()
-    click.echo("The sign-in has been forgotten; the data stays. To connect again: xpmsync connect")
 
 
 def _end_connection(config: Config, tokens: "Tokens") -> None:

@@ -11,9 +11,10 @@ import click
 from xpmsync.cli.screen import clean, is_watched, open_console, print_text
 from xpmsync.config import Config, read_config, require
 from xpmsync.errors import XpmsyncError
-from xpmsync.home import Home, find_home, load_home_id, prepare_home
+from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.log import open_log
 from xpmsync.notify import Health, Outcome, find_trouble, render_email, render_readable, render_test_email, send_email
+from xpmsync.xpm.pending import find_mark
 
 log = logging.getLogger(__name__)
 
@@ -102,11 +103,12 @@ def _tell(home: Home, config: Config) -> None:
 
 
 def _read_mail_password(home: Home, config: Config) -> str | None:
-    from xpmsync.xpm.vault import open_vault  # noqa: PLC0415 - keyring is slow to load
+    from xpmsync.xpm.vault import opened  # noqa: PLC0415 - keyring is slow to load
 
     if config.smtp is None or config.smtp.username is None:
         return None
-    return open_vault(load_home_id(home), config.keyring).read("smtp-password")
+    with opened(home, config) as vault:
+        return vault.read("smtp-password")
 
 
 def _finish_sign_in(home: Home, config: Config) -> int:
@@ -114,16 +116,16 @@ def _finish_sign_in(home: Home, config: Config) -> int:
 
     What goes wrong here is the hourly run's to tell; saying it every ten minutes as well would make it no clearer.
     """
-    from xpmsync.xpm.tokens import open_tokens  # noqa: PLC0415 - keyring and requests are slow to load
-    from xpmsync.xpm.vault import open_vault  # noqa: PLC0415 - keyring and requests are slow to load
-
-    if config.sync.tenant_id is None:
+    if not find_mark(home.sign_in_lock).exists():
         return 0
+
+    from xpmsync.xpm.tokens import open_tokens  # noqa: PLC0415 - keyring and requests are slow to load
+    from xpmsync.xpm.vault import opened  # noqa: PLC0415 - keyring and requests are slow to load
+
     try:
-        tokens = open_tokens(home, config, open_vault(load_home_id(home), config.keyring))
-        if tokens.is_pending():
-            tokens.finish_pending()
-            log.info("finished a renewal of the sign-in that was left half done")
+        with opened(home, config) as vault:
+            open_tokens(home, config, vault).finish_pending()
+        log.info("no renewal of the sign-in is half done any more")
     except XpmsyncError as error:
         log.warning("the sign-in could not be looked after: %s (%s)", error.happened, error.details)
         if is_watched():

@@ -20,7 +20,7 @@ from xpmsync.cli.screen import (
 )
 from xpmsync.config import Config, read_config
 from xpmsync.errors import XpmsyncError
-from xpmsync.home import Home, find_home, load_home_id, prepare_home
+from xpmsync.home import Home, find_home, prepare_home
 
 SHOWN_RUNS: Final = 5
 KEYRING_PATIENCE_SECONDS: Final = 5.0
@@ -67,13 +67,14 @@ def command(*, as_json: bool) -> None:
 def _describe_connection(home: Home, config: Config) -> dict[str, Any]:
     """What the keyring knows of the sign-in; a keyring that is shut hides that, and nothing else."""
     from xpmsync.xpm.tokens import open_tokens  # noqa: PLC0415 - keyring and requests are slow to load
-    from xpmsync.xpm.vault import open_vault  # noqa: PLC0415 - keyring and requests are slow to load
+    from xpmsync.xpm.vault import opened  # noqa: PLC0415 - keyring and requests are slow to load
 
     if config.sync.tenant_id is None:
         return {"state": "not connected"}
     try:
-        vault = open_vault(load_home_id(home), config.keyring, patience_seconds=KEYRING_PATIENCE_SECONDS)
-        sign_in = open_tokens(home, config, vault).describe()
+        patience = KEYRING_PATIENCE_SECONDS
+        with opened(home, config, patience_seconds=patience, wait_seconds=patience) as vault:
+            sign_in = open_tokens(home, config, vault).describe()
     except XpmsyncError as error:
         return {"state": "unknown", "reason": error.happened, "remedy": error.remedy}
     if sign_in is None:

@@ -45,6 +45,7 @@ from xpmsync.errors import ConfigurationError, KeyringTrouble, PassingTrouble, R
 from xpmsync.home import Home
 from xpmsync.lock import hold
 from xpmsync.xpm.oauth import Grant, IdentityClient, InvalidGrant
+from xpmsync.xpm.pending import clear_mark, find_mark, set_mark
 from xpmsync.xpm.vault import Vault
 
 GRACE: Final = timedelta(minutes=30)
@@ -125,6 +126,7 @@ class Tokens:
         self._vault = vault
         self._client = client
         self._lock = lock
+        self._mark = find_mark(lock)
         self._now = now
         self._sleep = sleep
         self._access: _Access | None = None
@@ -151,8 +153,10 @@ class Tokens:
         """Finish what a crash, a time-out or the keyring left half done."""
         with self._held():
             stored = self._load()
-            if stored.intent_at is not None:  # otherwise somebody else has just finished it
+            if stored.intent_at is not None:
                 self._refresh(stored)
+            else:  # somebody else has finished it, or died before the mark was cleared
+                clear_mark(self._mark)
 
     def save_sign_in(self, grant: Grant, *, practice_name: str | None) -> None:
         """Put a new, proven sign-in in the place of the one before."""
@@ -193,6 +197,7 @@ class Tokens:
         """Remove the sign-in from the keyring. The client secret stays: it is the app's, not the sign-in's."""
         with self._held():
             self._vault.forget("sign-in")
+            clear_mark(self._mark)
         self._access = None
 
     @contextmanager
@@ -213,10 +218,14 @@ class Tokens:
 
     def _store(self, stored: _Stored) -> None:
         """Store, read back, compare: a keyring may drop, cut or shadow what it was given without a word."""
+        if stored.intent_at is not None:
+            set_mark(self._mark)
         text = stored.to_text()
         self._vault.write("sign-in", text)
         if self._vault.read("sign-in") != text:
             raise KeyringTrouble("The keyring did not keep what xpmsync stored in it.", self._vault.remedy)
+        if stored.intent_at is None:
+            clear_mark(self._mark)
 
     def _refresh(self, stored: _Stored) -> str:
         """Refresh under the lock; the order of the steps is the point (see above)."""

@@ -2,26 +2,41 @@
 
 Keyrings fail in many ways and sometimes not at all: they hang. Every call here has a deadline, and whatever goes wrong
 becomes a KeyringTrouble that says what to do on this machine. Refuses backends that would keep secrets in the clear or
-throw them away. Knows names and texts; knows nothing of what the secrets are for, and never repeats one.
+throw them away. Where the settings name a key file, the keyring is one of xpmsync's own, which runs for as long as the
+vault is open (``xpmsync.xpm.secret_service``): so every command that needs a secret says ``with opened(...)``.
+Knows names and texts; knows nothing of what the secrets are for, and never repeats one.
 """
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, TypeVar
+from secrets import token_hex
+from typing import Any, Final, Literal, TypeVar
 
 import keyring.core
 import keyring.errors
 from keyring.backend import KeyringBackend
+from keyring.backends import SecretService
 from keyring.backends.chainer import ChainerBackend
 
-from xpmsync.config import KeyringSettings
+from xpmsync.config import Config, KeyringSettings
 from xpmsync.errors import KeyringTrouble
+from xpmsync.home import Home, load_home_id
 from xpmsync.xpm.deadline import OutOfTime, call_within
+from xpmsync.xpm.secret_service import (
+    LOCK_SECONDS,
+    SET_UP,
+    ServiceFiles,
+    connect_to_bus,
+    find_files,
+    run_secret_service,
+)
 
-SecretName = Literal["sign-in", "client-secret", "smtp-password"]
+SecretName = Literal["sign-in", "client-secret", "smtp-password", "probe", "canary"]
+"""Beside the secrets: what `Vault.prove` leaves for a moment, and what proves that the own keyring's key is right."""
 Result = TypeVar("Result")
 
 SERVICE: Final = "xpmsync"
@@ -37,6 +52,8 @@ KNOWN_NAMES: Final[Mapping[str, str]] = {
     "keyring.backends.kwallet.DBusKeyring": "KDE Wallet",
     "keyring.backends.macOS.Keyring": "the macOS Keychain",
 }
+OWN_REMEDY: Final = "To see what is wrong with it, run: xpmsync keyring"
+CANARY: Final = "This keyring was opened with its own key."
 MAC_BACKEND: Final = "keyring.backends.macOS.Keyring"
 
 
@@ -51,14 +68,18 @@ class Vault:
     """What to do about a keyring that does not work on this machine."""
 
     @property
-    def backend_name(self) -> str:
-        """The backend's class, as ``[keyring] backend`` in config.toml names it."""
-        return _name(self.backend)
+    def backend_name(self) -> str | None:
+        """The backend's class, as ``[keyring] backend`` names it; None where ``key_file`` says which keyring it is."""
+        return None if isinstance(self.backend, _OwnKeyring) else _name(self.backend)
 
     @property
     def description(self) -> str:
         """Which keyring this is, for people."""
-        return KNOWN_NAMES.get(self.backend_name, self.backend_name)
+        return (
+            "xpmsync's own keyring"
+            if self.backend_name is None
+            else KNOWN_NAMES.get(self.backend_name, self.backend_name)
+        )
 
     def read(self, name: SecretName) -> str | None:
         """The secret, or None where there is none."""
@@ -79,6 +100,14 @@ class Vault:
             if self._call("read", self.backend.get_password, user_name) is not None:
                 self._call("remove", self.backend.delete_password, user_name)
 
+    def prove(self) -> None:
+        """Store something, read it back and remove it; KeyringTrouble where the keyring cannot be lived with."""
+        value = token_hex()
+        self.write("probe", value)
+        if self.read("probe") != value:
+            raise KeyringTrouble("The keyring did not keep what xpmsync stored in it.", self.remedy)
+        self.forget("probe")
+
     def _user_names(self, name: SecretName) -> tuple[str, ...]:
         """Where the secret lies, and its spare copy.
 
@@ -91,10 +120,90 @@ class Vault:
     def _call(self, verb: str, method: Callable[..., Result], *arguments: str) -> Result:
         try:
             return call_within(self.patience_seconds, lambda: method(SERVICE, *arguments))
+        except KeyringTrouble:
+            raise
         except Exception as error:  # noqa: BLE001 - backends raise what they like
             attempt = f"tried to {verb} a secret"
             # Not chained, and cleaned: the backend's own words may repeat what it was given.
             raise _explain(error, attempt, self.remedy, self.patience_seconds, secrets=arguments[1:]) from None
+
+
+@contextmanager
+def opened(
+    home: Home,
+    config: Config,
+    *,
+    environment: Mapping[str, str] = os.environ,
+    patience_seconds: float = PATIENCE_SECONDS,
+    wait_seconds: float = LOCK_SECONDS,
+) -> Iterator[Vault]:
+    """The secrets of `home`, for the length of a ``with`` block: no longer than needed, as others may wait for it.
+
+    In the keyring that the environment chooses, else in xpmsync's own if it has been set up, else in the one that was
+    recorded, else in the one that is found. `patience_seconds` is how long each call may take: longer where a person
+    may be asked to unlock the keyring. `wait_seconds` is for another command that uses xpmsync's own.
+    """
+    key_file = config.keyring.key_file
+    if key_file is None or environment.get(CHOICE_VARIABLE):
+        yield open_vault(load_home_id(home), config.keyring, environment=environment, patience_seconds=patience_seconds)
+        return
+    with _run_own(home, Path(key_file), patience_seconds=patience_seconds, wait_seconds=wait_seconds) as vault:
+        _prove_key(vault, home)
+        yield vault
+
+
+def create_own_keyring(home: Home, key_file: Path) -> None:
+    """Make the keyring of xpmsync's own in `home`, or find it whole, and prove that it keeps what it is given."""
+    with _run_own(home, key_file, may_create=True) as vault:
+        vault.write("canary", CANARY)
+    with _run_own(home, key_file) as vault:
+        _prove_key(vault, home)
+        vault.prove()
+
+
+@contextmanager
+def _run_own(
+    home: Home,
+    key_file: Path,
+    *,
+    patience_seconds: float = PATIENCE_SECONDS,
+    wait_seconds: float = LOCK_SECONDS,
+    may_create: bool = False,
+) -> Iterator[Vault]:
+    files = find_files(home)
+    with run_secret_service(files, key_file, wait_seconds=wait_seconds, may_create=may_create) as address:
+        yield Vault(_OwnKeyring(address, files, key_file), load_home_id(home), patience_seconds, OWN_REMEDY)
+
+
+def _prove_key(vault: Vault, home: Home) -> None:
+    """gnome-keyring takes a wrong key without a word: only what was stored with the right one tells."""
+    if vault.read("canary") != CANARY:
+        raise KeyringTrouble(f"xpmsync's own keyring, {find_files(home).store}, was not set up to the end.", SET_UP)
+
+
+class _OwnKeyring(SecretService.Keyring):
+    """The Secret Service on a bus of our own. Has no window to ask in: a keyring that is locked stays locked."""
+
+    def __init__(self, address: str, files: ServiceFiles, key_file: Path) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # keyring's own
+        self._address = address
+        self._files = files
+        self._key_file = key_file
+
+    def get_preferred_collection(self) -> Any:
+        """The one collection there is, unlocked."""
+        from secretstorage import Collection  # noqa: PLC0415 - Linux's alone
+
+        connection = connect_to_bus(self._address)
+        collection = Collection(connection)
+        if collection.is_locked():
+            connection.close()
+            raise KeyringTrouble(
+                f"The key in {self._key_file} does not open xpmsync's own keyring, {self._files.store}.",
+                "Put the key back that it was made with. If it is lost, so are the secrets: move the folder"
+                f" {self._files.folder} away, then run: xpmsync keyring setup",
+            )
+        return collection
 
 
 def open_vault(
@@ -104,10 +213,7 @@ def open_vault(
     environment: Mapping[str, str] = os.environ,
     patience_seconds: float = PATIENCE_SECONDS,
 ) -> Vault:
-    """The secrets of the home `home_id`, in the keyring that is chosen, recorded, or found, in this order.
-
-    `patience_seconds` is how long each call may take: longer where a person may be asked to unlock the keyring.
-    """
+    """The secrets of the home `home_id`, in a keyring that needs no starting; see `opened`, which commands use."""
     remedy = find_remedy(environment)
     try:
         backend = call_within(patience_seconds, lambda: _choose_backend(settings, environment))
@@ -189,6 +295,6 @@ def find_remedy(environment: Mapping[str, str], *, platform: str = sys.platform,
             f" xpmsync's in the crontab: DBUS_SESSION_BUS_ADDRESS=unix:path={bus}"
         )
     return (
-        "This machine has no keyring running for this user. On a server, install one (on Debian: gnome-keyring and"
-        " dbus) and start xpmsync within a session that has unlocked it."
+        "This machine has no keyring running for this user. On a server, give xpmsync one of its own: install the"
+        " packages gnome-keyring and dbus, then run: xpmsync keyring setup"
     )

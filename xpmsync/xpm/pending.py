@@ -1,0 +1,40 @@
+"""The mark on the disk that says a renewal of the sign-in may be under way.
+
+It is there from before the intent is stored in the keyring until the intent has left it. So where there is no mark
+nothing is half done, and the watchman, every ten minutes, need not open a keyring to know. Holds no secret; knows
+nothing of what is renewed.
+"""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from xpmsync.errors import KeyringTrouble
+from xpmsync.home import PRIVATE_FILE_MODE
+
+
+def find_mark(lock: Path) -> Path:
+    """The mark beside the sign-in's lock."""
+    return lock.with_suffix(".pending")
+
+
+def set_mark(mark: Path) -> None:
+    """Make the mark; it is on the disk before this returns, and nothing has been renewed yet where it cannot be."""
+    try:
+        os.close(os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE_MODE))
+        folder = os.open(mark.parent, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise KeyringTrouble(
+            f"The folder {mark.parent} takes no file: {error.strerror}. The sign-in is left as it is.",
+            "Make room on the disk, or give the folder back to the user who runs xpmsync.",
+        ) from error
+
+
+def clear_mark(mark: Path) -> None:
+    """Nothing is half done any more. A mark that cannot be removed costs the watchman a look into the keyring."""
+    with suppress(OSError):
+        mark.unlink(missing_ok=True)

@@ -1,0 +1,349 @@
+"""A secret service of xpmsync's own, for machines without a desktop: started for the length of one command.
+
+It is a private message bus (``dbus-daemon``) and on it ``gnome-keyring-daemon``, whose store lies in a folder of its
+own and is unlocked with a key that is kept apart from it. Three things make it safe to use from cron:
+
+- Two daemons on one store lose each other's writes. So one lock is held from before they start until the last of them
+  has ended: they inherit its descriptor, and the kernel lets go of it when nobody has it open any more.
+- A command that is killed takes them with it: the kernel ends the bus when its parent dies, and gnome-keyring ends when
+  it loses its bus.
+- The bus starts nothing by itself and there is no display, so that nothing can wait for a person who is not there.
+
+The key goes through a pipe, never through an argument or the environment. Knows processes and files; what is stored,
+and whether the key was the right one (gnome-keyring takes a wrong one without a word), is for ``xpmsync.xpm.vault``.
+"""
+
+import fcntl
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import quote
+
+from xpmsync.errors import KeyringTrouble
+from xpmsync.home import PRIVATE_FILE_MODE, PRIVATE_FOLDER_MODE, Home
+from xpmsync.xpm.deadline import OutOfTime, call_within
+
+Result = TypeVar("Result")
+
+PROGRAMS: Final = ("dbus-daemon", "gnome-keyring-daemon", "setpriv", "sh")
+"""From Debian's packages dbus, gnome-keyring, and util-linux and dash, which are always there."""
+INSTALL: Final = "Install them, on Debian and Ubuntu with: sudo apt install dbus gnome-keyring"
+SET_UP: Final = "Run: xpmsync keyring setup"
+BUS_NAME: Final = "org.freedesktop.secrets"
+LOCK_SECONDS: Final = 120.0
+"""For the command before: a long run uses the service until it ends, all others for seconds."""
+START_SECONDS: Final = 20.0
+"""It takes a quarter of a second on a machine that has nothing else to do."""
+STOP_SECONDS: Final = 5.0
+STEP_SECONDS: Final = 0.01
+LONGEST_SOCKET_PATH: Final = 107
+"""Of a socket's address on Linux, in bytes."""
+LONGEST_KEY_BYTES: Final = 1024
+LONGEST_COMPLAINT: Final = 1000
+
+# As a session's bus, but without any service that it could start by itself.
+BUS_SETTINGS: Final = """\
+<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>session</type>
+  <listen>{address}</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow eavesdrop="true"/>
+    <allow own="*"/>
+  </policy>
+</busconfig>
+"""
+
+# The kernel's signal at the parent's death is set by then; a parent that died before that is noticed here.
+START_IF_PARENT_LIVES: Final = '[ "$PPID" = "$0" ] && exec "$@"'
+
+
+@dataclass(frozen=True)
+class ServiceFiles:
+    """Where a home's own secret service keeps its things."""
+
+    folder: Path
+    lock: Path
+
+    @property
+    def store(self) -> Path:
+        """The secrets, encrypted with the key."""
+        return self.folder / "keyrings" / "login.keyring"
+
+    @property
+    def run_folder(self) -> Path:
+        """What lives as long as the service."""
+        return self.folder / "run"
+
+    @property
+    def socket(self) -> Path:
+        """Where the bus listens."""
+        return self.run_folder / "bus"
+
+    @property
+    def bus_settings(self) -> Path:
+        """What the bus is told."""
+        return self.run_folder / "bus.conf"
+
+    @property
+    def errors_file(self) -> Path:
+        """What the daemons complain of."""
+        return self.run_folder / "errors.txt"
+
+
+def find_files(home: Home) -> ServiceFiles:
+    """The places in `home`."""
+    return ServiceFiles(home.data_folder / "keyring", home.data_folder / "keyring.lock")
+
+
+@contextmanager
+def run_secret_service(
+    files: ServiceFiles, key_file: Path, *, wait_seconds: float = LOCK_SECONDS, may_create: bool = False
+) -> Iterator[str]:
+    """Run the service for the length of a ``with`` block; yields the address of its bus.
+
+    Waits up to `wait_seconds` for another command's service to end. A store that is missing is trouble, unless it
+    `may_create` one. Call it from the main thread: the kernel ends the service with the thread that started it.
+    """
+    programs = find_programs()
+    key = read_key(key_file)
+    with _hold(files, wait_seconds) as lock:
+        if not may_create and not files.store.exists():
+            raise KeyringTrouble(f"xpmsync's own keyring, {files.store}, is not there.", SET_UP)
+        with _prepare(files) as environment, _run_bus(programs, files, environment, lock) as address:
+            environment["DBUS_SESSION_BUS_ADDRESS"] = address
+            with _run_daemon(programs, files, environment, lock, key) as daemon:
+                _wait_for_name(address, daemon, files)
+                yield address
+
+
+def connect_to_bus(address: str) -> Any:
+    """A connection to the service's bus, of the kind that SecretStorage takes (keyring's own way to D-Bus)."""
+    from jeepney.io.blocking import open_dbus_connection  # type: ignore[import-untyped]  # noqa: PLC0415 - Linux's alone
+
+    return open_dbus_connection(bus=address)
+
+
+def find_programs() -> Mapping[str, str]:
+    """Where the programs are that the service is made of; KeyringTrouble that names those that are missing."""
+    if sys.platform != "linux":
+        raise KeyringTrouble(
+            "A keyring of xpmsync's own is for Linux servers.",
+            "Remove keyring.key_file from config.toml: this machine has a keyring, and xpmsync uses it.",
+        )
+    found = {name: shutil.which(name) for name in PROGRAMS}
+    missing = [name for name, path in found.items() if path is None]
+    if missing:
+        raise KeyringTrouble(f"xpmsync's own keyring needs programs that are not here: {', '.join(missing)}.", INSTALL)
+    return {name: path for name, path in found.items() if path is not None}
+
+
+def read_key(key_file: Path) -> bytes:
+    """The key: the file's one line, without the line's end, which an editor may or may not have written."""
+    try:
+        with key_file.open("rb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            text = file.read(LONGEST_KEY_BYTES + 1)
+    except FileNotFoundError:
+        raise KeyringTrouble(
+            f"The keyring's key file {key_file} is not there.",
+            "Put it back from your backup of keys. If it is lost, the secrets that it locked are lost too: move the"
+            " folder “keyring” of this home away, and run: xpmsync keyring setup",
+        ) from None
+    except OSError as error:
+        raise KeyringTrouble(
+            f"The keyring's key file {key_file} cannot be read: {error.strerror}.",
+            f"Run xpmsync as the user it was set up for, or let that user's group read it: sudo chgrp GROUP {key_file}"
+            f" && sudo chmod 640 {key_file}",
+        ) from error
+    if mode & stat.S_IRWXO:
+        raise KeyringTrouble(
+            f"The keyring's key file {key_file} is open to every user of this machine. xpmsync does not use it.",
+            f"Run: sudo chmod 640 {key_file}",
+        )
+    key = text.rstrip(b"\r\n")
+    if not key or len(key) > LONGEST_KEY_BYTES or not (key.isascii() and key.decode("ascii").isprintable()):
+        raise KeyringTrouble(
+            f"The keyring's key file {key_file} does not hold a key: one line of letters, digits and signs.",
+            "Put it back from your backup of keys, or make a new one with: xpmsync keyring setup",
+        )
+    return key
+
+
+@contextmanager
+def _hold(files: ServiceFiles, wait_seconds: float) -> Iterator[int]:
+    """Hold the lock; yields its descriptor, for the daemons to inherit (that of ``xpmsync.lock`` stays within it)."""
+    try:
+        descriptor = os.open(files.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE_MODE)
+    except OSError as error:
+        raise _explain_disk(files, error) from error
+    try:
+        _lock(descriptor, files.lock, wait_seconds)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, path: Path, wait_seconds: float) -> None:
+    try:
+        call_within(wait_seconds, lambda: fcntl.flock(descriptor, fcntl.LOCK_EX))
+    except OutOfTime:
+        raise KeyringTrouble(
+            f"Another xpmsync has been using the keyring for {wait_seconds:.0f} seconds, most likely a sync.",
+            f"Wait until it has ended, then try again. (To see which process it is: fuser -v {path})",
+        ) from None
+
+
+@contextmanager
+def _prepare(files: ServiceFiles) -> Iterator[dict[str, str]]:
+    """Make the folders, free of what a killed command left; yields the daemons' environment: nothing of ours in it."""
+    if len(os.fsencode(files.socket)) > LONGEST_SOCKET_PATH:
+        raise KeyringTrouble(
+            f"The path of this home is too long for a keyring of its own: {files.folder}", "Use a shorter XPMSYNC_HOME."
+        )
+    try:
+        shutil.rmtree(files.run_folder, ignore_errors=True)
+        for folder in (files.folder, files.run_folder):
+            folder.mkdir(mode=PRIVATE_FOLDER_MODE, exist_ok=True)
+            folder.chmod(PRIVATE_FOLDER_MODE)
+        files.bus_settings.write_text(BUS_SETTINGS.format(address=_to_address(files.socket)), "utf-8")
+    except OSError as error:
+        raise _explain_disk(files, error) from error
+    try:
+        yield {
+            "PATH": os.defpath,
+            "HOME": str(files.folder),  # gnome-keyring looks for older stores there
+            "XDG_DATA_HOME": str(files.folder),
+            "XDG_RUNTIME_DIR": str(files.run_folder),
+        }
+    finally:
+        shutil.rmtree(files.run_folder, ignore_errors=True)
+
+
+def _to_address(socket: Path) -> str:
+    """As the D-Bus specification wants it: all but a few characters escaped, and so those of XML as well."""
+    return "unix:path=" + quote(os.fsencode(socket), safe="/").replace("~", "%7E")
+
+
+@contextmanager
+def _run_bus(
+    programs: Mapping[str, str], files: ServiceFiles, environment: Mapping[str, str], lock: int
+) -> Iterator[str]:
+    arguments = (f"--config-file={files.bus_settings}", "--print-address=1", "--nofork", "--nopidfile", "--nosyslog")
+    with _run(programs, "dbus-daemon", arguments, files, environment, lock) as process:
+        assert process.stdin is not None  # noqa: S101 - both are pipes
+        assert process.stdout is not None  # noqa: S101 - as above
+        process.stdin.close()
+        address = _wait(process.stdout.readline, files).decode().strip()
+        if not address:
+            raise _explain_failure("The message bus of xpmsync's own keyring does not start.", files)
+        yield address
+
+
+@contextmanager
+def _run_daemon(
+    programs: Mapping[str, str], files: ServiceFiles, environment: Mapping[str, str], lock: int, key: bytes
+) -> Iterator["subprocess.Popen[bytes]"]:
+    arguments = (
+        *("--foreground", "--unlock", "--components=secrets"),
+        f"--control-directory={files.run_folder}",
+    )
+    with _run(programs, "gnome-keyring-daemon", arguments, files, environment, lock) as process:
+        assert process.stdin is not None  # noqa: S101 - it is a pipe
+        with suppress(BrokenPipeError):  # it has ended already, which is noticed in a moment
+            process.stdin.write(key)
+            process.stdin.close()
+        yield process
+
+
+@contextmanager
+def _run(
+    programs: Mapping[str, str],
+    name: str,
+    arguments: Sequence[str],
+    files: ServiceFiles,
+    environment: Mapping[str, str],
+    lock: int,
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run one of the two for the length of a ``with`` block, or of this process, whichever is shorter."""
+    with ExitStack() as stack:
+        errors = stack.enter_context(files.errors_file.open("ab"))
+        process = stack.enter_context(
+            subprocess.Popen(  # noqa: S603 - programs of the system, and paths of ours
+                [
+                    *(programs["setpriv"], "--pdeathsig", "KILL"),
+                    *(programs["sh"], "-c", START_IF_PARENT_LIVES, str(os.getpid())),
+                    *(programs[name], *arguments),
+                ],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=environment,
+                cwd=files.run_folder,
+                pass_fds=(lock,),
+                start_new_session=True,  # Ctrl-C is for the command, which then ends these in their turn
+            )
+        )
+        stack.callback(_stop, process)
+        yield process
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    """End it; by force if it is frozen."""
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _wait_for_name(address: str, daemon: "subprocess.Popen[bytes]", files: ServiceFiles) -> None:
+    """Wait until the daemon serves: by then it has tried the key."""
+    from jeepney.bus_messages import message_bus  # type: ignore[import-untyped]  # noqa: PLC0415 - Linux's alone
+    from jeepney.io.blocking import Proxy  # noqa: PLC0415 - as above
+
+    def wait(connection: Any) -> bool:
+        bus = Proxy(message_bus, connection)
+        while daemon.poll() is None:
+            if bus.NameHasOwner(BUS_NAME)[0]:
+                return True
+            time.sleep(STEP_SECONDS)
+        return False
+
+    with connect_to_bus(address) as connection:
+        if not _wait(lambda: wait(connection), files):
+            raise _explain_failure("gnome-keyring does not start.", files)
+
+
+def _wait(call: Callable[[], Result], files: ServiceFiles) -> Result:
+    try:
+        return call_within(START_SECONDS, call)
+    except OutOfTime:
+        raise _explain_failure("xpmsync's own keyring has not started in time.", files) from None
+
+
+def _explain_failure(happened: str, files: ServiceFiles) -> KeyringTrouble:
+    """What the daemons said goes to the log; they do not know the secrets' texts at this point."""
+    words = files.errors_file.read_text("utf-8", errors="replace")[-LONGEST_COMPLAINT:]
+    return KeyringTrouble(
+        happened, "Try again. If it stays so, the log says what the programs complain of.", details=words
+    )
+
+
+def _explain_disk(files: ServiceFiles, error: OSError) -> KeyringTrouble:
+    return KeyringTrouble(
+        f"The folder of xpmsync's own keyring, {files.folder}, cannot be used: {error.strerror}.",
+        "Make room on the disk, or give the folder back to the user who runs xpmsync.",
+    )
