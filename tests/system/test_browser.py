@@ -29,6 +29,7 @@ CHROMIUM_OPTIONS = [
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
+    "--no-proxy-server",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
@@ -40,11 +41,12 @@ IPHONE_SE = {"width": 320, "height": 568, "deviceScaleFactor": 2, "mobile": True
 class Browser:
     """One browser with an empty profile, driven over WebDriver's own protocol."""
 
+    line: requests.Session
     session_url: str
     pictures: Path
 
     def ask(self, method, path, body=None):
-        answer = requests.request(method, f"{self.session_url}{path}", json=body, timeout=PATIENCE_SECONDS).json()
+        answer = self.line.request(method, f"{self.session_url}{path}", json=body, timeout=PATIENCE_SECONDS).json()
         if isinstance(answer["value"], dict) and "error" in answer["value"]:
             raise AssertionError(answer["value"]["message"])
         return answer["value"]
@@ -156,10 +158,12 @@ def browser(driver_url, require_program, tmp_path) -> Iterator[Browser]:
     options = {"binary": require_program("chromium"), "args": CHROMIUM_OPTIONS}
     wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": {"performance": "ALL"}}
     body = {"capabilities": {"alwaysMatch": wanted}}
-    session = requests.post(f"{driver_url}/session", json=body, timeout=PATIENCE_SECONDS).json()["value"]
-    browser = Browser(f"{driver_url}/session/{session['sessionId']}", tmp_path)
-    yield browser
-    browser.ask("DELETE", "")
+    with requests.Session() as line:
+        line.trust_env = False  # a proxy has no business on this machine
+        session = line.post(f"{driver_url}/session", json=body, timeout=PATIENCE_SECONDS).json()["value"]
+        browser = Browser(line, f"{driver_url}/session/{session['sessionId']}", tmp_path)
+        yield browser
+        browser.ask("DELETE", "")
 
 
 @pytest.fixture
