@@ -1,0 +1,139 @@
+"""``xpmsync keyring``: which keyring is used, and whether it works; and the set-up of xpmsync's own on a server.
+
+Makes a key and a store where there are none, and never changes or removes one that is there. Copies no secret from one
+keyring to another: whoever signs in again knows where the sign-in is.
+"""
+
+import grp
+import os
+import secrets
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from xpmsync.cli.screen import open_console, print_facts, print_text
+from xpmsync.config import change_config, check_setting, read_config
+from xpmsync.errors import KeyringTrouble
+from xpmsync.home import Home, find_home, prepare_home
+from xpmsync.log import open_log
+from xpmsync.xpm.secret_service import find_files, find_programs, read_key
+
+if TYPE_CHECKING:
+    from xpmsync.xpm.vault import SecretName
+
+DEFAULT_KEY_FILE: Final = Path("/etc/xpmsync/keyring.key")
+KEY_BYTES: Final = 32
+KEY_FILE_MODE: Final = 0o640
+UNLOCK_SECONDS: Final = 120.0
+HELD: Final[dict["SecretName", str]] = {
+    "sign-in": "the sign-in",
+    "client-secret": "the app's client secret",
+    "smtp-password": "the password of the mail server",
+}
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def command(context: click.Context) -> None:
+    """Say which keyring is used, and whether it can be read and written."""
+    home = find_home(os.environ)
+    prepare_home(home)
+    open_log(home)
+    if context.invoked_subcommand is None:
+        _examine(home)
+
+
+@command.command("setup")
+@click.option(
+    "--key-file",
+    metavar="PATH",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=DEFAULT_KEY_FILE,
+    help=f"The file with the key ({DEFAULT_KEY_FILE}).",
+)
+def set_up(key_file: Path) -> None:
+    """Set up a keyring of xpmsync's own, for a server without a desktop (see docs/server.md).
+
+    It lies in xpmsync's home, encrypted with a key that is kept apart from it, and runs only while a command needs it.
+    """
+    from xpmsync.xpm.vault import create_own_keyring  # noqa: PLC0415 - slow to load
+
+    home = find_home(os.environ)
+    key_file = key_file.absolute()
+    name = _check_key_file(home, key_file)
+    find_programs()
+    if not find_files(home).store.exists():
+        _make_key(key_file)
+    create_own_keyring(home, key_file)
+    change_config(home, {"keyring.key_file": name})
+    if "sign-in" not in _examine(home):
+        text = "Next: xpmsync connect"
+        if read_config(home).sync.tenant_id:
+            text += " (The sign-in that you have made before stays in the keyring where it is, and is not copied.)"
+        print_text(open_console(), text)
+
+
+def _check_key_file(home: Home, key_file: Path) -> str:
+    """The path as config.toml keeps it."""
+    if key_file.is_relative_to(home.data_folder) or key_file.is_relative_to(home.config_folder):
+        raise click.UsageError(
+            f"The key must be kept apart from what it locks: name a file outside of {home.data_folder}"
+            " (and of its backups)."
+        )
+    try:
+        return str(check_setting("keyring.key_file", str(key_file)))
+    except ValueError as error:
+        raise click.UsageError(f"--key-file {error}.") from None
+
+
+def _make_key(key_file: Path) -> None:
+    """Make the key where there is none and we may; what is there stays, whether it can be read or not."""
+    try:
+        key_file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, KEY_FILE_MODE)
+    except FileExistsError:
+        read_key(key_file)
+    except OSError as error:
+        raise KeyringTrouble(
+            f"The key file {key_file} is not there, and cannot be made by this user: {error.strerror}.",
+            f"Make it with these three commands, then run again: xpmsync keyring setup{_render_option(key_file)}\n\n"
+            f"{_render_commands(key_file)}\n",
+        ) from error
+    else:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(f"{secrets.token_urlsafe(KEY_BYTES)}\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _render_commands(key_file: Path) -> str:
+    """What makes the key as root: root's, and readable for this user's group alone."""
+    group = grp.getgrgid(os.getegid()).gr_name
+    path = shlex.quote(str(key_file))
+    return (
+        f"  sudo mkdir -p {shlex.quote(str(key_file.parent))}\n"
+        f"  sudo install -m 640 -g {shlex.quote(group)} /dev/null {path}\n"
+        f"  head -c {KEY_BYTES} /dev/urandom | base64 | sudo tee {path} > /dev/null"
+    )
+
+
+def _render_option(key_file: Path) -> str:
+    return "" if key_file == DEFAULT_KEY_FILE else f" --key-file {shlex.quote(str(key_file))}"
+
+
+def _examine(home: Home) -> list["SecretName"]:
+    """Open the keyring, prove it, and say what it is; returns the names of what it holds."""
+    from xpmsync.xpm.vault import CHOICE_VARIABLE, opened  # noqa: PLC0415 - slow to load
+
+    console = open_console()
+    config = read_config(home)
+    if config.keyring.key_file and not os.environ.get(CHOICE_VARIABLE):
+        print_facts(console, [("Store", find_files(home).store), ("Key", config.keyring.key_file)])
+    with opened(home, config, patience_seconds=UNLOCK_SECONDS) as vault:
+        vault.prove()
+        held = [name for name in HELD if vault.read(name) is not None]
+    holds = ", ".join(HELD[name] for name in held) or "nothing yet"
+    print_facts(console, [("Keyring", vault.description), ("Works", "it can be read and written"), ("Holds", holds)])
+    return held
