@@ -11,7 +11,7 @@ import re
 import smtplib
 import ssl
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import EmailMessage
@@ -277,10 +277,23 @@ def _wrap(text: str) -> str:
 
 def send_email(settings: SmtpSettings, password: str | None, message: EmailMessage) -> None:
     """Hand `message` to the mail server. Returns as soon as the server may have it; raises where it has not."""
+    with _open_session(settings, password) as client:
+        _hand_over(client, message)
+
+
+def try_mail_server(settings: SmtpSettings, password: str | None) -> None:
+    """Go as far as for an e-mail, and send none; raises where the server would not take one from us."""
+    with _open_session(settings, password):
+        pass
+
+
+@contextlib.contextmanager
+def _open_session(settings: SmtpSettings, password: str | None) -> Iterator[smtplib.SMTP]:
+    """A mail server that has let us in, for the length of a ``with`` block; explains what goes wrong in it."""
     try:
         with contextlib.closing(_connect(settings)) as client:
             _log_in(client, settings, password)
-            _hand_over(client, message)
+            yield client
     except smtplib.SMTPResponseException as error:
         raise _explain_answer(settings, error) from None
     except smtplib.SMTPServerDisconnected as error:

@@ -27,6 +27,7 @@ COMMANDS: Final = (
     "history",
     "notify",
     "status",
+    "doctor",
     "keyring",
     "admin",
     "disconnect",

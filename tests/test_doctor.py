@@ -1,0 +1,430 @@
+import json
+import os
+import pwd
+import sqlite3
+import stat
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from xpmsync import doctor
+from xpmsync.cli import run
+from xpmsync.config import change_config
+from xpmsync.crontab import parse_crontab
+from xpmsync.doctor import CHECKS, Verdict, examine, find_exit_code
+from xpmsync.lock import hold
+from xpmsync.sandbox import Practice
+from xpmsync.sandbox.mailbox import Mailbox
+from xpmsync.surroundings import Clock
+
+
+@pytest.fixture
+def firm(make_firm, tmp_path, monkeypatch):
+    """A firm where all is well: it has synced, mail can be sent, and cron has its lines."""
+    practice = Practice()
+    ann = practice.add_staff("Ann Lee", "ann@example.com")
+    practice.add_client("Acme Pty Ltd", client_code="ACM001", account_manager=ann)
+    firm = make_firm(practice)
+    firm.sync(is_watched=False)
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, text in (("crontab", f"cat '{tmp_path}/crontab'"), ("xpmsync", "exit 1")):
+        (programs / name).write_text(f"#!/bin/sh\n{text}\n")
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    monkeypatch.delenv("COLUMNS", raising=False)
+    (tmp_path / "crontab").write_text(
+        "# A comment about xpmsync sync\n"
+        f'HOME = "{tmp_path}"\n'
+        f"XPMSYNC_HOME={firm.home.data_folder}\n"
+        f"PATH={programs}:/usr/bin:/bin\n"
+        "PYTHON_KEYRING_BACKEND=xpmsync.sandbox.keyring.SandboxKeyring\n"
+        f"XPMSYNC_SANDBOX_KEYRING={firm.sandbox.url}\n"
+        f"17 * * * * {programs}/xpmsync sync\n"
+        "LATER=too late\n"
+        f"*/10 * * * * {programs}/xpmsync notify\n"
+    )
+    with Mailbox() as mailbox:
+        settings = {"host": "127.0.0.1", "port": mailbox.port, "security": "none", "from": "sync@example.com"}
+        change_config(
+            firm.home, {f"smtp.{key}": value for key, value in settings.items()} | {"notify.email": "ann@example.com"}
+        )
+        yield firm
+        assert mailbox.messages == []
+
+
+def edit_crontab(firm, old, new):
+    path = firm.home.data_folder.parent / "crontab"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def read_sign_in(firm):
+    (stored,) = firm.sandbox.keychain.passwords.values()
+    return json.loads(stored)
+
+
+@pytest.fixture
+def look(firm):
+    """Makes the checks; gives those that are not as they should be, and the exit code."""
+
+    def call(**clock):
+        findings = list(examine(firm.home, os.environ, Clock(**{"sleep": lambda _: None, **clock})))
+        assert [finding.check for finding in findings] == list(CHECKS)
+        usual = {"Keyring choice"}
+        bad = {each.check: each for each in findings if each.verdict is not Verdict.GOOD and each.check not in usual}
+        return bad, find_exit_code(findings)
+
+    return call
+
+
+@pytest.fixture
+def fails(look):
+    """That one check fails, with what it says, its exit code, and those that cannot be made because of it."""
+
+    def call(check, found, remedy, exit_code, *not_checked, **clock):
+        bad, ended_with = look(**clock)
+        finding = bad.pop(check)
+        assert finding.verdict is Verdict.FAILED
+        assert found in finding.found
+        assert remedy in finding.remedy
+        assert (finding.exit_code, ended_with) == (exit_code, exit_code)
+        assert {name for name, each in bad.items() if each.verdict is Verdict.NOT_CHECKED} == set(not_checked)
+        assert {each.verdict for each in bad.values()} <= {Verdict.NOT_CHECKED}
+
+    return call
+
+
+@pytest.fixture
+def warns(look):
+    """That one check warns, and nothing else is wrong."""
+
+    def call(check, found, remedy, **clock):
+        bad, exit_code = look(**clock)
+        assert exit_code == 0
+        assert list(bad) == [check]
+        assert bad[check].verdict is Verdict.WARNING
+        assert found in bad[check].found
+        assert remedy in bad[check].remedy
+
+    return call
+
+
+XERO = ("Permissions", "Practice", "Clock", "Xero's limit")
+
+
+def test_where_all_is_well_every_check_says_so_on_a_calm_screen(firm, capsys):
+    firm.sandbox.requests.clear()
+    assert run(["doctor"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line.split()[0] for line in lines if line[:1].strip() and line[:2] != "Of"] == [
+        "warning" if name == "Keyring choice" else "ok" for name in CHECKS
+    ]
+    assert lines[-1] == "Of 17 checks: 1 with a warning."
+    assert [request.path.rpartition("/")[2] for request in firm.sandbox.requests] == ["token", "list"]
+    assert len(firm.sandbox.keychain.passwords) == 1
+
+
+def test_no_secret_is_on_the_screen_or_in_the_log(firm, capsys):
+    secrets = {read_sign_in(firm)["refresh_token"]}
+    assert run(["doctor"]) == 0
+    secrets |= {read_sign_in(firm)["refresh_token"], "eyJ"}  # how an access token begins
+    printed = capsys.readouterr()
+    assert len(secrets) == 3
+    assert not any(secret in printed.out + printed.err + firm.home.log_file.read_text() for secret in secrets)
+
+
+def test_json_has_every_check_and_the_exit_code(firm, capsys):
+    firm.home.database_file.write_bytes(b"no database")
+    assert run(["doctor", "--json"]) == 9
+    document = json.loads(capsys.readouterr().out)
+    assert document["exit_code"] == 9
+    assert [each["check"] for each in document["checks"]] == list(CHECKS)
+    assert list(document["checks"][0]) == ["check", "verdict", "found", "remedy", "exit_code"]
+    assert {each["verdict"] for each in document["checks"]} == {"ok", "warning", "failed", "not checked"}
+
+
+def test_remedies_stand_beneath_and_the_first_failure_decides_the_exit_code(firm, capsys):
+    change_config(firm.home, {"sync.tenant_id": None})
+    with firm.sandbox.faults.active("keyring-missing"):
+        assert run(["doctor"]) == 5
+    text = " ".join(capsys.readouterr().out.split())
+    assert "failed Set-up sync.tenant_id is not set yet. To do: Run: xpmsync connect. failed Keyring" in text
+    assert "not checked Sign-in needs “Keyring” first" in text
+    assert text.endswith("Of 17 checks: 2 failed, 1 with a warning, 6 not made.")
+
+
+# Settings, home, lock, disk, database.
+
+
+def test_settings_with_mistakes_fail_and_whatever_needs_them_is_not_checked(firm, fails):
+    firm.home.config_file.write_text("[sync]\nnmae = 1\n")
+    rest = ("Set-up", "Keyring", "Sign-in", "Renewal", *XERO, "E-mail")
+    fails("Settings", "sync.nmae: there is no such key", "config.example.toml explains every key", 5, *rest)
+
+
+def test_somebody_elses_home_fails(look, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    bad, exit_code = look()
+    assert exit_code == 5
+    assert "belongs to another user" in bad["Home"].found
+    assert "without sudo" in bad["Home"].remedy
+    assert bad["Database"].verdict is bad["Keyring"].verdict is Verdict.NOT_CHECKED
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_file_that_a_run_with_sudo_left_fails(firm, look):
+    os.chown(firm.home.sign_in_lock, 1, 1)
+    bad, exit_code = look()
+    assert exit_code == 5
+    assert bad["Home"].found == f"{firm.home.sign_in_lock} belongs to another user (number 1)."
+    assert bad["Home"].remedy == f"Run: sudo chown 0 {firm.home.sign_in_lock}"
+
+
+def test_files_that_others_can_open_are_a_warning(firm, warns):
+    for name, mode in (("active.db", 0o644), ("config.toml", 0o620), (".", 0o722)):
+        path = firm.home.data_folder / name
+        usual = stat.S_IMODE(path.stat().st_mode)
+        path.chmod(mode)
+        warns("Home", f"others on this computer can open {path}", f"Run: chmod go= {path}")
+        path.chmod(usual)
+
+
+def test_a_file_that_cannot_be_used_at_all_fails_like_the_rest(firm, look):
+    firm.home.home_id_file.unlink()
+    firm.home.home_id_file.mkdir()
+    bad, exit_code = look()
+    assert exit_code == 5
+    assert bad["Keyring"].found == f"{firm.home.home_id_file} cannot be used: Is a directory."
+
+
+def test_a_run_in_progress_is_a_warning(firm, warns):
+    with hold(firm.home.run_lock):
+        warns("Run lock", "a run is in progress", "Wait until it has ended")
+
+
+def test_a_full_disk_fails(fails, monkeypatch):
+    monkeypatch.setattr(doctor, "NEEDED_BYTES", 10**18)
+    fails("Disk", "MB left", "Make room on it", 9)
+
+
+def test_a_damaged_database_fails(firm, fails):
+    with closing(sqlite3.connect(firm.home.database_file)) as database:
+        (page_size,) = database.execute("PRAGMA page_size").fetchone()
+        (page,) = database.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'xpm_clients'").fetchone()
+    with firm.home.database_file.open("r+b") as file:
+        file.seek((page - 1) * page_size)
+        file.write(b"\xff" * page_size)
+    fails("Database", "database", "restore it from your last backup", 9, "Set-up", "Last success")
+
+
+def test_a_database_that_is_not_there_yet_is_no_failure_of_its_own(firm, look):
+    firm.home.database_file.unlink()
+    bad, exit_code = look()
+    assert (exit_code, set(bad)) == (5, {"Set-up", "Last success"})
+    assert bad["Set-up"].remedy == "Run: xpmsync configure"
+    assert bad["Last success"].found == "no run has succeeded yet"
+    assert not firm.home.database_file.exists()
+
+
+def test_a_set_up_that_is_not_complete_or_does_not_fit_the_data_fails(firm, look):
+    for key, value, found, remedy in (
+        ("sync.default_office_code", None, "sync.default_office_code is not set yet", "xpmsync configure"),
+        ("sync.default_office_code", "NOWHERE", "Active has no office NOWHERE", "xpmsync configure"),
+        ("sync.tenant_id", "3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11", "not the one whose data", "another XPMSYNC_HOME"),
+    ):
+        change_config(firm.home, {key: value})
+        bad, exit_code = look()
+        assert exit_code == 5
+        assert found in bad["Set-up"].found
+        assert remedy in bad["Set-up"].remedy
+
+
+# Keyring, sign-in, Xero.
+
+
+def test_a_keyring_that_does_not_work_fails(firm, fails):
+    for fault, found in (
+        ("keyring-missing", "There is no keyring"),
+        ("keyring-locked", "The keyring is locked"),
+        ("keyring-full", "did not take"),
+        ("keyring-forgets", "did not keep"),
+    ):
+        with firm.sandbox.faults.active(fault):
+            fails("Keyring", found, "keyring", 4, "Sign-in", "Renewal", *XERO)
+
+
+def test_a_keyring_that_the_environment_chooses_is_a_warning(firm):
+    finding = next(each for each in examine(firm.home, os.environ) if each.check == "Keyring choice")
+    assert finding.verdict is Verdict.WARNING
+    assert finding.found == "PYTHON_KEYRING_BACKEND overrides it: xpmsync.sandbox.keyring.SandboxKeyring"
+    assert "remove it" in finding.remedy
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHON_KEYRING_BACKEND"}
+    finding = next(each for each in examine(firm.home, environment) if each.check == "Keyring choice")
+    assert finding.verdict is Verdict.GOOD
+
+
+def test_no_sign_in_fails(firm, fails):
+    firm.sandbox.keychain.passwords.clear()
+    fails("Sign-in", "not connected", "xpmsync connect", 4, "Renewal", *XERO)
+
+
+def test_a_sign_in_that_has_not_been_used_for_long_is_a_warning(firm, warns):
+    moment = datetime.now(UTC) - timedelta(days=46)
+    aged = read_sign_in(firm) | {"refreshed_at": moment.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    firm.sandbox.keychain.passwords = dict.fromkeys(firm.sandbox.keychain.passwords, json.dumps(aged))
+    warns("Sign-in", f"last renewed {moment.astimezone():%Y-%m-%d %H:%M}", "after 60 days without use")
+
+
+def test_a_sign_in_that_xero_does_not_renew_fails(firm, fails):
+    for fault, exit_code, found, remedy in (
+        ("invalid-grant", 4, "Xero no longer accepts this sign-in", "xpmsync connect"),
+        ("invalid-client", 5, "client id or client secret", "Compare client_id"),
+        ("invalid-scope", 7, "the way xpmsync signs in", "report it"),
+    ):
+        with firm.sandbox.faults.active(fault):
+            fails("Renewal", found, remedy, exit_code, *XERO)
+
+
+def test_a_permission_that_was_not_granted_fails(firm, fails):
+    scopes = ("offline_access", "practicemanager.staff.read", "practicemanager.client.read", "accounting.contacts")
+    change_config(firm.home, {"xero.scopes": scopes})
+    fails("Permissions", "Xero has not granted: accounting.contacts.", "xpmsync connect", 4)
+
+
+def test_a_practice_that_refuses_fails_and_the_clock_is_checked_all_the_same(firm, fails):
+    with firm.sandbox.faults.active("user-revoked"):
+        fails("Practice", "Xero refuses access", "Connect third-party add-ons", 7, "Xero's limit")
+
+
+def test_trouble_at_xero_fails_after_three_calls_at_the_most(firm, look):
+    firm.sandbox.requests.clear()
+    naps = []
+    with firm.sandbox.faults.active("error-503", path="/practicemanager/"):
+        bad, exit_code = look(sleep=naps.append, monotonic=lambda: sum(naps))
+    assert exit_code == 6
+    assert "status 503" in bad["Practice"].found
+    assert "status.xero.com" in bad["Practice"].remedy
+    assert sum("practicemanager" in request.path for request in firm.sandbox.requests) == 3
+
+
+def test_a_wrong_clock_is_a_warning(firm, warns):
+    for hours, side in ((3, "behind"), (-6, "ahead of")):
+        firm.sandbox.clock.advance(hours * 3600)
+        warns("Clock", f"this computer's clock is 180 minutes {side} Xero's", "timedatectl set-ntp true")
+
+
+def test_little_left_of_xeros_limit_is_a_warning(warns, monkeypatch):
+    monkeypatch.setattr(doctor, "RESERVE_CALLS", 5_000)
+    warns("Xero's limit", "calls are left of the day", "another program")
+
+
+# Mail, cron, the runs.
+
+
+def test_a_mail_server_that_does_not_answer_fails(firm, fails):
+    change_config(firm.home, {"smtp.port": 1})
+    fails("E-mail", "cannot be reached on port 1", "Check host, port and security", 6)
+
+
+def test_a_mail_server_that_does_not_let_us_in_fails(firm, fails):
+    change_config(firm.home, {"smtp.username": "ann"})
+    fails("E-mail", "password of the mail server could not be read", "xpmsync configure", 5)
+
+
+def test_without_a_mail_server_or_somebody_to_tell_there_is_a_warning(firm, warns):
+    change_config(firm.home, {"notify.email": None})
+    warns("E-mail", "nobody is told", "xpmsync configure")
+
+
+def test_a_crontab_that_does_not_do_its_work_is_a_warning(firm, warns):
+    for old, new, found, remedy in (
+        ("xpmsync notify", "true", "has no line for xpmsync notify", "crontab -e"),
+        ("xpmsync ", "true ", "no line for xpmsync sync and none for xpmsync notify", "crontab.example"),
+        ("17 * * * * ", "17 * * * * /nowhere", "would not find the program /nowhere", "Write its whole path"),
+        ("XPMSYNC_HOME=", "#XPMSYNC_HOME=", "another home", "put above xpmsync's lines (crontab -e): XPMSYNC_HOME="),
+    ):
+        edit_crontab(firm, old, new)
+        warns("Crontab", found, remedy)
+        edit_crontab(firm, new, old)
+
+
+def test_a_machine_without_a_crontab_program_is_a_warning(firm, warns, monkeypatch):
+    monkeypatch.setenv("PATH", str(firm.home.data_folder))
+    warns("Crontab", "cannot be read", "crontab.example")
+
+
+def test_a_last_success_too_long_ago_is_a_warning(firm, warns):
+    firm.write("UPDATE sync_runs SET started_at = '2026-01-01T10:00:00Z', finished_at = '2026-01-01T10:00:00Z'")
+    warns("Last success", "No run has succeeded for", "cron has both lines")
+
+
+# As cron runs it.
+
+
+def test_cron_gives_its_own_environment_and_the_variables_above_xpmsyncs_lines():
+    crontab = parse_crontab(
+        "MAILTO=ann@example.com\n"
+        " 'NAME' = \"two words\" \n"
+        "LOGNAME=somebody\n"
+        "0 5 * * 1 tar -zcf /var/backups/home.tgz /home/\n"
+        "XPMSYNC_HOME=/srv/firm\n"
+        "@hourly /opt/x/bin/python3 -m xpmsync sync --strict\n"
+        "AFTER=1\n"
+        "*/10 * * * * '/opt/my tools/xpmsync' notify\n"
+    )
+    user = pwd.getpwuid(os.geteuid())
+    assert crontab.make_environment() == {
+        "HOME": user.pw_dir,
+        "LOGNAME": user.pw_name,
+        "SHELL": "/bin/sh",
+        "PATH": "/usr/bin:/bin",
+        "MAILTO": "ann@example.com",
+        "NAME": "two words",
+        "XPMSYNC_HOME": "/srv/firm",
+    }
+    assert crontab.commands == ("/opt/x/bin/python3 -m xpmsync sync --strict", "'/opt/my tools/xpmsync' notify")
+    assert crontab.runs("sync")
+    assert crontab.runs("notify")
+    assert crontab.find_missing_program() == "/opt/x/bin/python3"
+
+
+def test_the_example_crontab_is_understood():
+    crontab = parse_crontab((Path(__file__).parent.parent / "crontab.example").read_text())
+    assert crontab.runs("sync")
+    assert crontab.runs("notify")
+    assert crontab.variables == {"MAILTO": "YOU@EXAMPLE.COM"}
+
+
+@pytest.mark.usefixtures("firm")
+def test_as_cron_all_is_well_when_the_crontab_says_where_things_are(capfd, monkeypatch):
+    monkeypatch.setenv("XPMSYNC_HOME", "/nowhere")
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "nothing.of.Yours")
+    assert run(["doctor", "--cron"]) == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[0].startswith("As cron would run it; the crontab sets HOME and XPMSYNC_HOME and PATH and")
+    assert lines[-1] == "Of 17 checks: 1 with a warning."
+
+
+def test_as_cron_the_exit_code_and_the_json_are_those_of_the_checks(firm, capfd):
+    edit_crontab(
+        firm,
+        "PYTHON_KEYRING_BACKEND=xpmsync.sandbox.keyring.SandboxKeyring",
+        "PYTHON_KEYRING_BACKEND=keyring.backends.fail.Keyring",
+    )
+    assert run(["doctor", "--cron", "--json"]) == 4
+    document = json.loads(capfd.readouterr().out)
+    assert next(each for each in document["checks"] if each["check"] == "Keyring")["verdict"] == "failed"
+
+
+def test_as_cron_a_home_that_the_crontab_does_not_name_is_said(firm, capfd):
+    edit_crontab(firm, "XPMSYNC_HOME=", "#XPMSYNC_HOME=")
+    assert run(["doctor", "--cron"]) == 5
+    text = capfd.readouterr().out
+    assert "So this is not the home that your XPMSYNC_HOME names, but another one." in text
+    assert "config.toml is not there yet" in " ".join(text.split())

@@ -1,0 +1,401 @@
+"""Tries everything that an hourly run needs, and says of each what was found and what to do about it.
+
+Every check is made, whatever came of those before; one that needs what an earlier one could not bring is not. Asks Xero
+for one renewal of the sign-in and one list. Changes nothing beyond that, except for an entry in the keyring that is
+removed at once. Knows no terminal, and tells no secret.
+"""
+
+import logging
+import os
+import shlex
+import shutil
+import stat
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Final, TypeVar
+
+from xpmsync.active import offices, runs
+from xpmsync.active.database import Database, from_text, open_database
+from xpmsync.config import Config, read_config, require
+from xpmsync.crontab import Crontab, read_crontab
+from xpmsync.errors import ConfigurationError, DatabaseTrouble, SignInNeeded, XpmsyncError
+from xpmsync.home import Home, prepare_home
+from xpmsync.lock import hold
+from xpmsync.log import open_log
+from xpmsync.notify import find_trouble, try_mail_server
+from xpmsync.records import Record, RecordShape
+from xpmsync.surroundings import Clock
+from xpmsync.watchman import load_health
+from xpmsync.xpm.api import PracticeManager
+from xpmsync.xpm.http import Gateway
+from xpmsync.xpm.tokens import CONNECT, SignIn, Tokens, open_tokens
+from xpmsync.xpm.vault import CHOICE_VARIABLE, Vault, opened
+
+log = logging.getLogger(__name__)
+
+Value = TypeVar("Value")
+
+XERO_SECONDS: Final = 12.0
+"""For Xero's answer: enough for a staff list, and for no more than three tries where Xero is in trouble."""
+KEYRING_SECONDS: Final = 20.0
+"""For another command that uses xpmsync's own keyring; a run would hold it for longer than a person waits."""
+NEEDED_BYTES: Final = 200_000_000
+"""Room on the disk for a large practice's answers, beside the database and its journal."""
+LARGEST_SKEW: Final = timedelta(minutes=5)
+STALE: Final = timedelta(days=45)
+"""Xero ends a sign-in that has not been used for 60 days."""
+RESERVE_CALLS: Final = 100
+"""Of Xero's daily limit; an hour needs three."""
+STAFF_IDS: Final = RecordShape("StaffList/Staff", {"UUID": "uuid"})
+HOME_VARIABLE: Final = "XPMSYNC_HOME"
+OPEN_TO_WRITING: Final = stat.S_IWGRP | stat.S_IWOTH
+OPEN_TO_READING: Final = stat.S_IRWXG | stat.S_IRWXO
+
+
+class Verdict(StrEnum):
+    """What a check has come to."""
+
+    GOOD = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+    NOT_CHECKED = "not checked"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check, and what came of it."""
+
+    check: str
+    verdict: Verdict
+    found: str
+    remedy: str | None = None
+    exit_code: int = 0
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a check has found; with a remedy where a run goes its way although all is not as it should be."""
+
+    found: str
+    remedy: str | None = None
+
+
+class _NotChecked(Exception):
+    """What the check needs is not there; says what that is."""
+
+
+def examine(home: Home, environment: Mapping[str, str], clock: Clock | None = None) -> Iterator[Finding]:
+    """Make every check, each when the next finding is asked for."""
+    with ExitStack() as stack:
+        examination = _Examination(home, environment, clock or Clock(), stack)
+        for name, check in CHECKS.items():
+            yield _make(name, check, examination)
+
+
+def find_exit_code(findings: Iterable[Finding]) -> int:
+    """That of the first check that failed; 0 where none did."""
+    return next((finding.exit_code for finding in findings if finding.verdict is Verdict.FAILED), 0)
+
+
+def _make(name: str, check: "Callable[[_Examination], Note]", examination: "_Examination") -> Finding:
+    try:
+        note = check(examination)
+    except _NotChecked as error:
+        return Finding(name, Verdict.NOT_CHECKED, str(error))
+    except XpmsyncError as error:
+        failure = error
+    except OSError as error:
+        failure = ConfigurationError(
+            f"{error.filename} cannot be used: {error.strerror}.", "Give it back to the user who runs xpmsync."
+        )
+    else:
+        return Finding(name, Verdict.WARNING if note.remedy else Verdict.GOOD, note.found, note.remedy)
+    log.warning("%s: %s (%s)", name, failure.happened, failure.details)
+    return Finding(name, Verdict.FAILED, failure.happened, failure.remedy, failure.exit_code)
+
+
+class _Examination:
+    """The checks, and what those made so far have brought for those that follow."""
+
+    def __init__(self, home: Home, environment: Mapping[str, str], clock: Clock, stack: ExitStack) -> None:
+        self._given_home = home
+        self._environment = environment
+        self._clock = clock
+        self._stack = stack
+        self._sound_home: Home | None = None
+        self._read_config: Config | None = None
+        self._sound_database: Path | None = None
+        self._open_vault: Vault | None = None
+        self._tokens: Tokens | None = None
+        self._sign_in: SignIn | None = None
+        self._gateway: Gateway | None = None
+
+    @property
+    def _home(self) -> Home:
+        return _need("Home", self._sound_home)
+
+    @property
+    def _config(self) -> Config:
+        return _need("Settings", self._read_config)
+
+    @property
+    def _vault(self) -> Vault:
+        return _need("Keyring", self._open_vault)
+
+    def _load(self, load: Callable[[Database], Value]) -> Value | None:
+        """What `load` finds in the database; None while there is none."""
+        path = _need("Database", self._sound_database)
+        if not path.exists():
+            return None
+        with open_database(path) as database:
+            return load(database)
+
+    def check_settings(self) -> Note:
+        """That config.toml can be read, without a mistake."""
+        self._read_config = read_config(self._given_home)
+        file = self._given_home.config_file
+        return Note(f"{file} {'can be read' if file.exists() else 'is not there yet'}")
+
+    def check_home(self) -> Note:
+        """That the home and its files belong to whoever runs this, and are closed to others."""
+        home = self._given_home
+        prepare_home(home)
+        private = (home.database_file, home.log_file, home.home_id_file, home.run_lock, home.sign_in_lock)
+        limits = dict.fromkeys((home.config_folder, home.data_folder, home.config_file), OPEN_TO_WRITING)
+        limits |= dict.fromkeys(private, OPEN_TO_READING)
+        present = {path: path.stat() for path in limits if path.exists()}
+        user = os.geteuid()
+        if foreign := [path for path, facts in present.items() if facts.st_uid != user]:
+            raise ConfigurationError(
+                f"{foreign[0]} belongs to another user (number {present[foreign[0]].st_uid}).",
+                f"Run: sudo chown {user} {_quote(foreign)}",
+            )
+        self._sound_home = home
+        open_log(home)
+        if loose := [path for path, facts in present.items() if facts.st_mode & limits[path]]:
+            return Note(f"others on this computer can open {loose[0]}", f"Run: chmod go= {_quote(loose)}")
+        return Note(f"{home.data_folder} is yours, and closed to others")
+
+    def check_lock(self) -> Note:
+        """That no run is in progress."""
+        with hold(self._home.run_lock) as is_held:
+            if is_held:
+                return Note("no run is in progress")
+        return Note("a run is in progress", "Wait until it has ended, 50 minutes at the most.")
+
+    def check_disk(self) -> Note:
+        """That the disk has room."""
+        folder = self._home.data_folder
+        free = shutil.disk_usage(folder).free
+        if free < NEEDED_BYTES:
+            raise DatabaseTrouble(
+                f"The disk that holds {folder} has only {free / 1e6:,.0f} MB left.",
+                f"Make room on it: {NEEDED_BYTES / 1e6:,.0f} MB at least.",
+            )
+        return Note(f"{free / 1e9:,.1f} GB are free")
+
+    def check_database(self) -> Note:
+        """That the database opens, is whole and up to date, and can be written to."""
+        path = self._home.database_file
+        if not path.exists():
+            self._sound_database = path
+            return Note("there is none yet")
+        with open_database(path) as database:
+            database.check()
+        self._sound_database = path
+        return Note(f"{path.name} is whole and up to date, and can be written to")
+
+    def check_set_up(self) -> Note:
+        """That connect and configure have said all that a run needs, and that it fits the data."""
+        config = self._config
+        require(config.xero.client_id, "xero.client_id")
+        tenant_id = require(config.sync.tenant_id, "sync.tenant_id")
+        office = require(config.sync.default_office_code, "sync.default_office_code")
+        if self._load(runs.load_practice) not in (None, tenant_id):
+            raise ConfigurationError(
+                "The practice in config.toml (sync.tenant_id) is not the one whose data this home holds.",
+                "Connect the other practice with another XPMSYNC_HOME, or put the earlier sync.tenant_id back.",
+            )
+        names = {row["code"]: row["name"] for row in self._load(offices.load_offices) or ()}
+        if office not in names:
+            raise ConfigurationError(f"Active has no office {office}, the default office.", "Run: xpmsync configure")
+        return Note(f"“{config.sync.name}”, default office {names[office]} ({office})")
+
+    def check_keyring(self) -> Note:
+        """That the keyring keeps what it is given."""
+        vault = self._stack.enter_context(
+            opened(self._home, self._config, environment=self._environment, wait_seconds=KEYRING_SECONDS)
+        )
+        vault.prove()
+        self._open_vault = vault
+        return Note(f"{vault.description} can be read and written")
+
+    def check_keyring_choice(self) -> Note:
+        """That nothing but the settings decides which keyring it is."""
+        if chosen := self._environment.get(CHOICE_VARIABLE):
+            return Note(
+                f"{CHOICE_VARIABLE} overrides it: {chosen}",
+                "Nothing, if you set it on purpose, and in the crontab too. If not, remove it.",
+            )
+        return Note("as config.toml or the machine has it")
+
+    def check_sign_in(self) -> Note:
+        """That there is a sign-in, and that it is not about to end for want of use."""
+        tokens = open_tokens(self._home, self._config, self._vault, now=self._clock.now)
+        sign_in = tokens.describe()
+        if sign_in is None:
+            raise SignInNeeded("xpmsync is not connected to Xero Practice Manager.", CONNECT)
+        self._tokens = tokens
+        found = f"of {_render(sign_in.connected_at)}, last renewed {_render(sign_in.refreshed_at)}"
+        if self._clock.now() - sign_in.refreshed_at > STALE:
+            return Note(found, "Xero ends a sign-in after 60 days without use: see to it that cron runs xpmsync.")
+        return Note(found)
+
+    def check_renewal(self) -> Note:
+        """That Xero renews the sign-in, as at the start of every run."""
+        tokens = _need("Sign-in", self._tokens)
+        _need("Set-up", self._config.xero.client_id)
+        tokens.access_token()
+        self._sign_in = tokens.describe()
+        return Note("Xero has renewed the sign-in, and the keyring has kept it")
+
+    def check_permissions(self) -> Note:
+        """That Xero has granted all that is asked for."""
+        granted = _need("Renewal", self._sign_in).scopes
+        asked = self._config.xero.scopes
+        if missing := [scope for scope in asked if granted and not _is_granted(scope, granted)]:
+            raise SignInNeeded(
+                f"Xero has not granted: {', '.join(missing)}.",
+                f"Ask Xero to allow it for the app, then connect again. {CONNECT}",
+            )
+        return Note(f"{len(asked)} are asked for and granted" if granted else "Xero does not list what it has granted")
+
+    def check_practice(self) -> Note:
+        """That the practice answers a real question."""
+        _need("Renewal", self._sign_in)
+        tokens = _need("Sign-in", self._tokens)
+        tenant_id = _need("Set-up", self._config.sync.tenant_id)
+        monotonic = self._clock.monotonic
+        gateway = Gateway(
+            self._config.xero.api_url,
+            tokens,
+            now=self._clock.now,
+            monotonic=monotonic,
+            sleep=self._clock.sleep,
+            deadline=monotonic() + XERO_SECONDS,
+        )
+        self._gateway = self._stack.enter_context(closing(gateway))
+        staff: list[Record] = []
+
+        def take(records: Iterator[Record]) -> None:
+            staff[:] = records
+
+        PracticeManager(gateway, tenant_id).fetch_staff(STAFF_IDS, take)
+        return Note(f"answers, and lists {len(staff)} of its staff")
+
+    def check_clock(self) -> Note:
+        """That this computer's time is Xero's."""
+        xero_now = _need("Practice", self._gateway).first_answer_at
+        if xero_now is None:
+            raise _NotChecked("Xero has not told its time")
+        skew = self._clock.now() - xero_now
+        if abs(skew) > LARGEST_SKEW:
+            minutes, side = round(abs(skew) / timedelta(minutes=1)), "ahead of" if skew > timedelta() else "behind"
+            return Note(
+                f"this computer's clock is {minutes:,} minutes {side} Xero's",
+                "Set it, and have it set by the network; on Linux run: sudo timedatectl set-ntp true",
+            )
+        return Note("agrees with Xero's")
+
+    def check_limit(self) -> Note:
+        """That some of the day's calls are left."""
+        remaining = _need("Practice", self._gateway).day_calls_remaining
+        if remaining is None:
+            raise _NotChecked("Xero has not told what is left of its limit")
+        found = f"{remaining:,} calls are left of the day"
+        if remaining < RESERVE_CALLS:
+            return Note(found, "Look for another program that is connected to this practice and calls Xero often.")
+        return Note(found)
+
+    def check_mail(self) -> Note:
+        """That the mail server lets us in. No e-mail is sent."""
+        settings, recipient = self._config.smtp, self._config.notify.email
+        if settings is None or recipient is None:
+            return Note("nobody is told by e-mail when the sync is disrupted", "Run: xpmsync configure")
+        try_mail_server(settings, self._vault.read("smtp-password") if settings.username else None)
+        return Note(f"{settings.host} lets xpmsync in; {recipient} is told of trouble")
+
+    def check_crontab(self) -> Note:
+        """That cron runs both commands, in this home."""
+        crontab = read_crontab(self._environment)
+        if crontab is None:
+            return Note("it cannot be read here", "See to it that both lines of crontab.example are in force.")
+        return _judge_crontab(crontab, self._environment)
+
+    def check_last_success(self) -> Note:
+        """That the runs go well."""
+        success = self._load(runs.load_last_success)
+        found = f"{_render(from_text(success['finished_at']))}" if success else "no run has succeeded yet"
+        health = self._load(load_health)
+        if trouble := health and find_trouble(health, self._clock.now()):
+            return Note(f"{found}. {trouble.happened}", trouble.remedy)
+        return Note(found) if success else Note(found, "Run: xpmsync sync")
+
+
+CHECKS: Final[Mapping[str, Callable[[_Examination], Note]]] = {
+    "Settings": _Examination.check_settings,
+    "Home": _Examination.check_home,
+    "Run lock": _Examination.check_lock,
+    "Disk": _Examination.check_disk,
+    "Database": _Examination.check_database,
+    "Set-up": _Examination.check_set_up,
+    "Keyring": _Examination.check_keyring,
+    "Keyring choice": _Examination.check_keyring_choice,
+    "Sign-in": _Examination.check_sign_in,
+    "Renewal": _Examination.check_renewal,
+    "Permissions": _Examination.check_permissions,
+    "Practice": _Examination.check_practice,
+    "Clock": _Examination.check_clock,
+    "Xero's limit": _Examination.check_limit,
+    "E-mail": _Examination.check_mail,
+    "Crontab": _Examination.check_crontab,
+    "Last success": _Examination.check_last_success,
+}
+"""Every check by its name, in the order in which they are made: each after those that it needs."""
+
+
+def _need(check: str, value: Value | None) -> Value:
+    """What an earlier check has brought."""
+    if value is None:
+        raise _NotChecked(f"needs “{check}” first")
+    return value
+
+
+def _judge_crontab(crontab: Crontab, environment: Mapping[str, str]) -> Note:
+    missing = [f"xpmsync {name}" for name in ("sync", "notify") if not crontab.runs(name)]
+    if missing:
+        return Note(f"has no line for {' and none for '.join(missing)}", "Copy them from crontab.example: crontab -e")
+    if program := crontab.find_missing_program():
+        return Note(f"cron would not find the program {program}", "Write its whole path there: crontab -e")
+    home = environment.get(HOME_VARIABLE)
+    if home != crontab.variables.get(HOME_VARIABLE):
+        line = f"For this home, put above xpmsync's lines (crontab -e): {HOME_VARIABLE}={home}. " if home else ""
+        return Note("cron's commands work in another home than this", f"{line}To look into it: xpmsync doctor --cron")
+    return Note("has both lines")
+
+
+def _is_granted(scope: str, granted: Collection[str]) -> bool:
+    """Whether Xero has granted a scope by its name, or all of Practice Manager's (of an earlier consent)."""
+    return scope in granted or (scope.startswith("practicemanager.") and "practicemanager" in granted)
+
+
+def _quote(paths: list[Path]) -> str:
+    return shlex.join(str(path) for path in paths)
+
+
+def _render(moment: datetime) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M}"
