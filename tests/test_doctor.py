@@ -181,7 +181,7 @@ def test_a_file_that_a_run_with_sudo_left_fails(firm, look):
     os.chown(firm.home.sign_in_lock, 1, 1)
     bad, exit_code = look()
     assert exit_code == 5
-    assert bad["Home"].found == f"{firm.home.sign_in_lock} belongs to another user (number 1)."
+    assert bad["Home"].found == f"{firm.home.sign_in_lock} belongs to another user."
     assert bad["Home"].remedy == f"Run: sudo chown 0 {firm.home.sign_in_lock}"
 
 
@@ -319,7 +319,7 @@ def test_a_wrong_clock_is_a_warning(firm, warns):
 
 
 def test_little_left_of_xeros_limit_is_a_warning(warns, monkeypatch):
-    monkeypatch.setattr(doctor, "RESERVE_CALLS", 5_000)
+    monkeypatch.setattr(doctor, "RESERVED_CALLS", 5_000)
     warns("Xero's limit", "calls are left of the day", "another program")
 
 

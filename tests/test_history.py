@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import sys
 from datetime import datetime, timedelta
 
 import pytest
@@ -50,6 +51,25 @@ def show(firm, capsys):  # noqa: ARG001 - there is one to look into
             return printed.out
         assert max(map(len, printed.out.splitlines()), default=0) <= 80
         return [line.rstrip() for line in printed.out.splitlines() if line.strip()]
+
+    return call
+
+
+class Terminal(io.StringIO):
+    """A keyboard on which somebody has typed ahead."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def type_ahead(monkeypatch, capsys):  # noqa: ARG001 - its screen is the one in use
+    """Puts somebody at a terminal, who gives these answers."""
+
+    def call(*answers):
+        monkeypatch.setattr(sys, "stdin", Terminal("".join(f"{answer}\n" for answer in answers)))
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+        monkeypatch.setenv("TERM", "dumb")
 
     return call
 
@@ -168,9 +188,8 @@ def test_several_matches_are_listed_to_choose_from(show):
     )
 
 
-def test_on_a_terminal_one_of_several_is_chosen_by_its_number(show, monkeypatch):
-    monkeypatch.setattr(history_command, "is_watched", lambda: True)
-    monkeypatch.setattr("click.prompt", lambda *_, **__: 2)
+def test_on_a_terminal_one_of_several_is_chosen_by_its_number(show, type_ahead):
+    type_ahead(2)
     assert "  Client Beta Pty Ltd (BET001): created" in show("pty ltd")
 
 
@@ -226,6 +245,7 @@ def test_before_the_first_run_there_is_no_history_and_no_database_is_made(show, 
     monkeypatch.setenv("XPMSYNC_HOME", str(empty))
     assert show() == ["Nothing has changed yet. Start a run: xpmsync sync"]
     assert json.loads(show("--json")) == []
+    assert show("Ann") == ["Nothing in the history matches."]
     assert list(empty.iterdir()) == []
 
 
@@ -286,14 +306,16 @@ def test_a_script_has_to_say_yes(admin, show, firm):
     assert show("--json") == before
 
 
-@pytest.mark.parametrize("command", [("prune", "--before", str((OLD + timedelta(days=1)).date())), ("erase", "ACM001")])
-def test_on_a_terminal_it_asks_and_takes_no_for_an_answer(admin, show, firm, monkeypatch, command):
+def test_on_a_terminal_it_asks_and_takes_no_for_an_answer(admin, show, firm, type_ahead):
     write_change(firm, OLD, ChangeRow("client", record_id(firm, "ACM001"), "updated", "fax", None, "123"))
     before = show("--json")
-    monkeypatch.setattr("xpmsync.cli.admin.is_watched", lambda: True)
-    monkeypatch.setattr("click.confirm", lambda _: False)
-    assert admin(*command)[-1] in ("Nothing was removed.", "Nothing was erased.")
+    type_ahead("no", "")
+    day = (OLD + timedelta(days=1)).date()
+    assert admin("prune", "--before", str(day))[-1] == "Remove them? [y/N]: Nothing was removed."
+    assert admin("erase", "ACM001")[-1] == "Erase it? It does not come back. [y/N]: Nothing was erased."
     assert show("--json") == before
+    type_ahead("yes")
+    assert admin("prune", "--before", str(day))[-1] == "Remove them? [y/N]: 1 change removed."
 
 
 # Erasing.

@@ -23,6 +23,7 @@ from xpmsync.active.database import Database, from_text, open_database
 from xpmsync.config import Config, read_config, require
 from xpmsync.crontab import Crontab, read_crontab
 from xpmsync.errors import ConfigurationError, DatabaseTrouble, SignInNeeded, XpmsyncError
+from xpmsync.fetch import RESERVED_CALLS
 from xpmsync.home import Home, prepare_home
 from xpmsync.lock import hold
 from xpmsync.log import open_log
@@ -48,8 +49,6 @@ NEEDED_BYTES: Final = 200_000_000
 LARGEST_SKEW: Final = timedelta(minutes=5)
 STALE: Final = timedelta(days=45)
 """Xero ends a sign-in that has not been used for 60 days."""
-RESERVE_CALLS: Final = 100
-"""Of Xero's daily limit; an hour needs three."""
 STAFF_IDS: Final = RecordShape("StaffList/Staff", {"UUID": "uuid"})
 HOME_VARIABLE: Final = "XPMSYNC_HOME"
 OPEN_TO_WRITING: Final = stat.S_IWGRP | stat.S_IWOTH
@@ -164,19 +163,18 @@ class _Examination:
         """That the home and its files belong to whoever runs this, and are closed to others."""
         home = self._given_home
         prepare_home(home)
-        private = (home.database_file, home.log_file, home.home_id_file, home.run_lock, home.sign_in_lock)
-        limits = dict.fromkeys((home.config_folder, home.data_folder, home.config_file), OPEN_TO_WRITING)
-        limits |= dict.fromkeys(private, OPEN_TO_READING)
-        present = {path: path.stat() for path in limits if path.exists()}
+        files = [path for path in home.data_folder.iterdir() if path.is_file() and path != home.config_file]
         user = os.geteuid()
-        if foreign := [path for path, facts in present.items() if facts.st_uid != user]:
+        if foreign := [path for path in files if path.stat().st_uid != user]:
             raise ConfigurationError(
-                f"{foreign[0]} belongs to another user (number {present[foreign[0]].st_uid}).",
-                f"Run: sudo chown {user} {_quote(foreign)}",
+                f"{foreign[0]} belongs to another user.", f"Run: sudo chown {user} {_quote(foreign)}"
             )
         self._sound_home = home
         open_log(home)
-        if loose := [path for path, facts in present.items() if facts.st_mode & limits[path]]:
+        limits = dict.fromkeys(files, OPEN_TO_READING)
+        settings = (home.config_folder, home.data_folder, home.config_file)
+        limits |= {path: OPEN_TO_WRITING for path in settings if path.exists()}
+        if loose := [path for path, limit in limits.items() if path.stat().st_mode & limit]:
             return Note(f"others on this computer can open {loose[0]}", f"Run: chmod go= {_quote(loose)}")
         return Note(f"{home.data_folder} is yours, and closed to others")
 
@@ -317,7 +315,7 @@ class _Examination:
         if remaining is None:
             raise _NotChecked("Xero has not told what is left of its limit")
         found = f"{remaining:,} calls are left of the day"
-        if remaining < RESERVE_CALLS:
+        if remaining < RESERVED_CALLS:
             return Note(found, "Look for another program that is connected to this practice and calls Xero often.")
         return Note(found)
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 MOST_CHANGES: Final = 200
 """On a screen; the newest are those one looks for."""
 KINDS: Final[Mapping[str, str]] = {"client": "Client", "user": "User", "group": "Client group", "office": "Office"}
+ACTORS: Final[Mapping[str, str]] = {"administrator": "the administrator", "configure": "xpmsync configure"}
 
 Row = Mapping[str, Any]
 
@@ -41,7 +42,9 @@ Row = Mapping[str, Any]
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values for a spreadsheet.")
 def command(*, who: str | None, run_id: int | None, since: datetime | None, as_json: bool, as_csv: bool) -> None:
-    """Show what has changed in Active, the newest first: field by field, when, and by which run or by whom.
+    """Show what has changed in Active, newest first.
+
+    Field by field: the old value and the new one, when, and by which run or by whom.
 
     WHO is a client or user: a client code, an e-mail address, a name or a part of one. Without it: everything.
 
@@ -66,7 +69,7 @@ def _load(home: Home, who: str | None, run_id: int | None, since: datetime | Non
     from xpmsync.admin.centre import read_centre  # noqa: PLC0415 - the database is slow to load
     from xpmsync.admin.history import find_subjects, list_changes  # noqa: PLC0415 - as above
 
-    if who is None and not home.database_file.exists():
+    if not home.database_file.exists():
         return []
     with read_centre(home) as centre:
         subject = choose_subject(who, find_subjects(centre, who)) if who is not None else None
@@ -118,7 +121,7 @@ def _print_record(console: Console, rows: Sequence[Row]) -> None:
 
 def _name_origin(row: Row) -> str:
     """Which run, or who."""
-    return f"run {row['run_id']}" if row["run_id"] else f"by the {row['actor']}"
+    return f"run {row['run_id']}" if row["run_id"] else f"by {ACTORS.get(row['actor'], row['actor'])}"
 
 
 def _name_record(row: Row) -> str:
