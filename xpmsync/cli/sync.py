@@ -91,8 +91,8 @@ def _print_preview(preview: "Preview") -> None:
     print_facts(console, [("Users", _describe(preview.users)), ("Clients", _describe(preview.clients))])
     refused = [problem for problem in preview.problems if problem.severity == "error"]
     rows = [
-        (change["name"], change["field"] or change["action"], change["old_value"], change["new_value"])
-        for change in preview.changes
+        (each["name"], each["field"] or each["action"], each["old_value"], each["new_value"] if each["field"] else None)
+        for each in preview.changes
     ]
     _print_part(console, ("Record", "Field", "Old", "New"), rows)
     _print_part(console, ("Refused", "Why"), [(each.name or each.xpm_uuid, each.message) for each in refused])
