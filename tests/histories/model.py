@@ -1,0 +1,537 @@
+"""What Active must hold: the design and the supported fields once more, in plain dictionaries, as simply as can be.
+
+A second witness beside the tool, and its specification for newcomers: read `Model.hear` for what is kept of XPM's
+words, `Model.derive` for what becomes of them. It knows fifteen clients at most, so it searches where the tool looks
+up, and walks where the tool works out in rounds. It imports nothing of the tool.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+# What XPM tells of a client: element to text, `AccountManager` and `JobManager` to their UUID and Name, `Contacts` and
+# `Groups` to a list; what is empty is None, what is absent is absent.
+Elements = dict[str, Any]
+
+DEFAULT_OFFICE = "MAIN"
+VALID_NUMBERS = {"51824753556", "53004085616", "9429041535110"}
+"""Business numbers of the public registers; every other number of the histories has a wrong digit."""
+
+
+# Reading: white space trimmed, inner runs of it folded in names.
+
+
+def trim(text: str | None) -> str | None:
+    return re.sub(r"\A\s+|\s+\Z", "", text or "") or None
+
+
+def squeeze(text: str | None) -> str | None:
+    return trim(re.sub(r"\s+", " ", text or ""))
+
+
+def same(text: str | None) -> str | None:
+    """What codes, addresses and names are compared by."""
+    trimmed = trim(text)
+    return trimmed.casefold() if trimmed else None
+
+
+def is_address(text: str) -> bool:
+    before, at, after = text.partition("@")
+    return bool(before and at and after) and not re.search(r"[\s@,;<>]", before + after)
+
+
+def digits(text: str | None) -> str | None:
+    """An ABN or NZBN."""
+    found = "".join(character for character in text or "" if character in "0123456789")
+    return found if len(found) in (11, 13) else None
+
+
+def lines(address: str | None) -> list[str | None]:
+    """Three lines; the rest joins the third."""
+    told = [line for line in map(trim, (address or "").split("\n")) if line]
+    return [*told[:2], ", ".join(told[2:]) or None] if len(told) > 2 else [*told, None, None, None][:3]
+
+
+def split_name(name: str) -> tuple[str, str | None]:
+    first, _, last = name.partition(" ")
+    return first, last or None
+
+
+TEXTS = {
+    "individual_title": ("Title", squeeze),
+    "email": ("Email", trim),
+    "telephone": ("Phone", trim),
+    "fax": ("Fax", trim),
+    "code": ("ClientCode", trim),
+    "residential_address_suburb": ("City", trim),
+    "residential_address_state": ("Region", trim),
+    "residential_address_post_code": ("PostCode", trim),
+    "postal_address_suburb": ("PostalCity", trim),
+    "postal_address_state": ("PostalRegion", trim),
+    "postal_address_post_code": ("PostalPostCode", trim),
+    "abn": ("BusinessNumber", digits),
+    "entity_type": ("BusinessStructure", squeeze),
+    "individual_first_name": ("FirstName", squeeze),
+    "individual_last_name": ("LastName", squeeze),
+}
+ADDRESSES = {"residential_address_line": "Address", "postal_address_line": "PostalAddress"}
+WATCHED = ("Name", "Address", "PostalAddress", *(element for element, _ in TEXTS.values()))
+"""The texts whose sudden absence from many clients is not believed."""
+
+
+def find_name(told: Elements) -> str | None:
+    return squeeze(told.get("Name")) or squeeze(f"{told.get('FirstName') or ''} {told.get('LastName') or ''}")
+
+
+def find_person(told: Elements, element: str) -> tuple[str | None, str | None]:
+    """UUID and name of the partner or manager that XPM names."""
+    person = told.get(element) or {}
+    return same(person.get("UUID")), squeeze(person.get("Name"))
+
+
+def find_primaries(told: Elements) -> list[Mapping[str, str | None]]:
+    return [
+        contact
+        for contact in told.get("Contacts", ())
+        if same(contact.get("IsPrimary")) == "yes" and same(contact.get("IsDeleted")) != "yes"
+    ]
+
+
+def find_status(told: Elements) -> str:
+    """Deleted beats archived."""
+    if told.get("vanished"):
+        return "removed"
+    if same(told.get("IsDeleted")) == "yes":
+        return "deleted"
+    return "archived" if same(told.get("IsArchived")) == "yes" else "active"
+
+
+# Active's records.
+
+
+@dataclass(eq=False)
+class Record:
+    """A user or a client of Active."""
+
+    id: str
+    values: dict[str, str | None]
+    """Every column but the status and the link."""
+    xpm_uuid: str | None = None
+    status: str = "active"
+    groups: set[str] = field(default_factory=set)
+    written: dict[str, str | None] = field(default_factory=dict)
+    """What syncs wrote; an empty value in XPM clears this alone."""
+    written_groups: set[str] = field(default_factory=set)
+
+    def write(self, told: Mapping[str, str | None]) -> None:
+        for column, value in told.items():
+            current = self.values.get(column)
+            is_typed_by_hand = self.written.get(column) != current
+            if value != current and not (value is None and is_typed_by_hand):
+                self.values[column] = self.written[column] = value
+
+    def join(self, told: set[str]) -> None:
+        typed_by_hand = self.groups - self.written_groups
+        groups = told | typed_by_hand
+        self.written_groups = (self.written_groups & groups) | (groups - self.groups)
+        self.groups = groups
+
+
+@dataclass(frozen=True)
+class Key:
+    """What is unique among the records of a kind, and the codes of the problems about it."""
+
+    column: str
+    shared: str
+    taken: str
+
+
+EMAIL = Key("email", "staff-email-shared", "staff-email-taken")
+CODE = Key("code", "client-code-shared", "client-code-taken")
+Judge = Callable[[str, Record], str | None]
+"""Why somebody may not take a record over, or None."""
+
+
+class Settling:
+    """Who becomes which record, when everybody who wants a key of their own moves at once."""
+
+    def __init__(
+        self, key: Key, wants: Mapping[str, str | None], refused: set[str], records: Iterable[Record], judge: Judge
+    ) -> None:
+        self.key = key
+        self.wants = wants
+        self.records = list(records)
+        self.judge = judge
+        self.own = {record.xpm_uuid: record for record in self.records if record.xpm_uuid in wants}
+        self.rivals = self._find_rivals()
+        self.staying = refused | self.rivals
+        """Those who keep what they have, whatever they want."""
+        self.problems = {uuid: code for uuid in wants if (code := self._explain(uuid))}
+
+    def find_record(self, uuid: str) -> Record | None:
+        """The record that somebody accepted keeps, or takes over; None for a new one."""
+        return self.own.get(uuid) or self._find_takeover(uuid)
+
+    def _find_rivals(self) -> set[str]:
+        """Of those who want one key, the one who holds it keeps it, else the only one who is linked; else nobody."""
+        rivals = set()
+        for wanted in set(self.wants.values()) - {None}:
+            wanting = [uuid for uuid, key in self.wants.items() if key == wanted]
+            linked = [uuid for uuid in wanting if uuid in self.own]
+            holding = [uuid for uuid in linked if self._key_of(self.own[uuid]) == wanted]
+            best = holding or linked
+            rivals |= set(wanting) - set(best if len(best) == 1 else ())
+            if len(wanting) == 1:
+                rivals -= set(wanting)
+        return rivals
+
+    def _explain(self, uuid: str) -> str | None:
+        if uuid in self.rivals:
+            return self.key.shared
+        if uuid in self.staying or self._can_move(uuid):
+            return None
+        holder = self.find_holder(uuid)
+        assert holder
+        if uuid in self.own or holder.xpm_uuid in self.wants:
+            return self.key.taken
+        return self.judge(uuid, holder)
+
+    def _can_move(self, uuid: str) -> bool:
+        """Walk from one who wants a key to whoever holds it, and on to what that one wants."""
+        walked = {uuid}
+        while holder := self.find_holder(uuid):
+            owner = holder.xpm_uuid
+            if owner not in self.wants:
+                return uuid not in self.own and self.judge(uuid, holder) is None
+            if owner in self.staying or self._wanted(owner) == self._key_of(holder):
+                return False
+            if owner in walked:
+                return True  # a circle: everybody in it moves
+            walked.add(owner)
+            uuid = owner
+        return True
+
+    def _find_takeover(self, uuid: str) -> Record | None:
+        holder = self.find_holder(uuid)
+        return holder if holder and holder.xpm_uuid not in self.wants else None
+
+    def find_holder(self, uuid: str) -> Record | None:
+        """Who else holds what somebody wants."""
+        wanted = self._wanted(uuid)
+        for record in self.records:
+            if wanted and self._key_of(record) == wanted and record is not self.own.get(uuid):
+                return record
+        return None
+
+    def _wanted(self, uuid: str) -> str | None:
+        """The key somebody will have; a code typed by hand stays where XPM has none."""
+        record = self.own.get(uuid)
+        column = self.key.column
+        if self.wants[uuid] is None and record and record.values.get(column) != record.written.get(column):
+            return self._key_of(record)
+        return self.wants[uuid]
+
+    def _key_of(self, record: Record) -> str | None:
+        return same(record.values.get(self.key.column))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """From where on the guard does not believe a loss."""
+
+    clients_percent: int
+    clients_at_least: int
+    staff_percent: int
+    staff_at_least: int
+    field_percent: int
+    field_at_least: int
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What Xero answered in one run: UUID to what was told."""
+
+    staff: dict[str, Elements]
+    groups: dict[str, str | None]
+    clients: dict[str, Elements]
+    is_full: bool
+    gone: Collection[str] = ()
+    """Asked for one by one, and not known any more."""
+
+
+class Model:
+    """XPM as far as Xero has told, and Active as it must be."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.staff: dict[str, Elements] = {}
+        self.clients: dict[str, Elements] = {}
+        self.group_names: dict[str, str | None] = {}
+        self.has_heard_of = {"staff": False, "clients": False}
+        self.offices: dict[str, str | None] = {DEFAULT_OFFICE: None}
+        """Code to default partner."""
+        self.active_users: dict[str, Record] = {}
+        self.active_clients: dict[str, Record] = {}
+        self.active_groups: dict[str, tuple[str, str]] = {}
+        """XPM's UUID to id and name."""
+        self.problems: set[tuple[str, str | None]] = set()
+        """Code and XPM record."""
+
+    # What Xero tells.
+
+    def find_silent_rivals(self, clients: Mapping[str, Elements]) -> list[str]:
+        """Clients that seem to be alive and to hold a code of one just told; they are asked for before the verdict."""
+        codes = {same(told.get("ClientCode")) for told in clients.values() if find_status(told) == "active"} - {None}
+        return [
+            uuid
+            for uuid, told in self.clients.items()
+            if uuid not in clients and find_status(told) == "active" and same(told.get("ClientCode")) in codes
+        ]
+
+    def count_losses(self, answers: Answers) -> dict[str, int]:
+        """What the guard stops a run for: kind to number."""
+        limits = self.limits
+        staff_gone = len(self.staff.keys() - answers.staff.keys())
+        suspicious = {}
+        if _is_beyond(staff_gone, len(self.staff), limits.staff_percent, limits.staff_at_least, is_list=True):
+            suspicious["staff"] = staff_gone
+        if not answers.is_full:
+            return suspicious
+        live = {uuid: told for uuid, told in self.clients.items() if find_status(told) == "active"}
+        kept = {uuid: (told, answers.clients[uuid]) for uuid, told in live.items() if uuid in answers.clients}
+        gone, closed = len(live) - len(kept), sum(find_status(now) != "active" for _, now in kept.values())
+        if _is_beyond(gone, len(live), limits.clients_percent, limits.clients_at_least, is_list=True):
+            suspicious["clients"] = gone
+        if _is_beyond(closed, len(live), limits.clients_percent, limits.clients_at_least):
+            suspicious["closed"] = closed
+        emptied = Counter(name for before, now in kept.values() for name in _find_emptied(before, now))
+        return suspicious | {
+            name: lost
+            for name, lost in emptied.items()
+            if _is_beyond(lost, len(live), limits.field_percent, limits.field_at_least)
+        }
+
+    def hear(self, answers: Answers) -> None:
+        """Keep what was told. Contacts or groups that are absent were not told: what is known of them stays."""
+        self.problems = set()
+        for kind, told in (("staff", answers.staff), ("clients", answers.clients)):
+            if not told and not self.has_heard_of[kind] and (kind == "staff" or answers.is_full):
+                self.problems.add(("first-list-empty", kind))
+            self.has_heard_of[kind] |= bool(told)
+        self.staff = answers.staff
+        for uuid, told in answers.clients.items():
+            earlier = self.clients.get(uuid, {})
+            kept = {name: earlier[name] for name in ("Contacts", "Groups") if name in earlier}
+            self.clients[uuid] = kept | told
+        vanished = self.clients.keys() - answers.clients.keys() if answers.is_full else answers.gone
+        for uuid in vanished:
+            self.clients[uuid]["vanished"] = True
+        self.group_names |= answers.groups
+
+    # What becomes of it.
+
+    def derive(self, ids: Mapping[str, str]) -> None:
+        """Bring Active up to date. `ids` tells which id a new record got, by its UUID in XPM."""
+        self._ids = ids
+        self._derive_users()
+        self._rename_groups()
+        self._derive_clients()
+
+    def _read_staff(self) -> dict[str, tuple[str, str]]:
+        """Name and address of those who have both."""
+        readable = {}
+        for uuid, told in self.staff.items():
+            name, email = squeeze(told.get("Name")), trim(told.get("Email"))
+            if not name:
+                self._report("staff-without-name", uuid)
+            elif not email:
+                self._report("staff-without-email", uuid)
+            elif not is_address(email):
+                self._report("staff-email-unusable", uuid)
+            else:
+                readable[uuid] = (name, email)
+                if " " not in name:
+                    self._report("staff-name-one-word", uuid)
+        return readable
+
+    def _derive_users(self) -> None:
+        readable = self._read_staff()
+
+        def judge(uuid: str, user: Record) -> str | None:
+            if user.xpm_uuid in self.staff:
+                return "staff-email-taken"
+            name = " ".join(filter(None, (user.values["first_name"], user.values.get("last_name"))))
+            # A new person must not inherit the role of one who has left.
+            is_another = user.xpm_uuid and same(name) != same(readable[uuid][0])
+            return "staff-email-held-by-former-user" if is_another else None
+
+        wants = {uuid: same(email) for uuid, (_, email) in readable.items()}
+        settling = Settling(EMAIL, wants, set(), self.active_users.values(), judge)
+        self._report_all(settling.problems)
+        places = {uuid: settling.find_record(uuid) for uuid in readable if uuid not in settling.problems}
+        for uuid, place in places.items():
+            user = place or self._add(self.active_users, uuid, {"role": None, "office_code": None})
+            name, email = readable[uuid]
+            first_name, last_name = split_name(name)
+            user.write({"first_name": first_name, "last_name": last_name, "email": email})
+            user.xpm_uuid = uuid
+            if user.status == "removed":
+                user.status = "active"
+        for user in self.active_users.values():
+            if user.xpm_uuid and user.xpm_uuid not in self.staff and user.status == "active":
+                user.status = "removed"
+
+    def _rename_groups(self) -> None:
+        for uuid, (group_id, name) in self.active_groups.items():
+            self.active_groups[uuid] = (group_id, squeeze(self.group_names.get(uuid)) or name)
+
+    def _derive_clients(self) -> None:
+        live = {uuid: told for uuid, told in self.clients.items() if find_status(told) == "active"}
+        partners = {uuid: partner for uuid, told in live.items() if (partner := self._find_partner(uuid, told, live))}
+
+        def judge(uuid: str, client: Record) -> str | None:
+            told, abn, former_abn = (
+                live[uuid],
+                digits(live[uuid].get("BusinessNumber")),
+                digits(client.values.get("abn")),
+            )
+            contradicts = abn and former_abn and abn != former_abn
+            if client.xpm_uuid is None:
+                return "abn-contradicts" if contradicts else None
+            is_same = (abn and abn == former_abn) or same(find_name(told)) == same(client.values["legal_name"])
+            return None if is_same and not contradicts else "code-held-by-former-client"
+
+        wants = {uuid: same(told.get("ClientCode")) for uuid, told in live.items()}
+        refused = live.keys() - partners.keys()
+        settling = Settling(CODE, wants, refused, self.active_clients.values(), judge)
+        for uuid, code in settling.problems.items():
+            holder = settling.find_holder(uuid)
+            is_former = code == CODE.taken and holder and holder.xpm_uuid and holder.xpm_uuid not in live
+            self._report("code-held-by-former-client" if is_former else code, uuid)
+        places = {uuid: settling.find_record(uuid) for uuid in partners if uuid not in settling.problems}
+        taken_over = [place for place in places.values() if place]
+        for client in self.active_clients.values():
+            if client.xpm_uuid in self.clients and client.xpm_uuid not in live and client not in taken_over:
+                client.status = find_status(self.clients[client.xpm_uuid])
+        for uuid, place in places.items():
+            client = place or self._add(self.active_clients, uuid, {"office_code": DEFAULT_OFFICE})
+            client.write(self._read(uuid, live[uuid], partners[uuid]))
+            client.xpm_uuid, client.status = uuid, "active"
+            if "Groups" in live[uuid]:
+                client.join(self._find_groups(uuid, live[uuid]["Groups"]))
+
+    def _read(self, uuid: str, told: Elements, partner: str) -> dict[str, str | None]:
+        """The supported fields of one client, and what is odd about them."""
+        values = {column: read(told.get(element)) for column, (element, read) in TEXTS.items()}
+        for column, element in ADDRESSES.items():
+            values |= {f"{column}_{number}": line for number, line in enumerate(lines(told.get(element)), start=1)}
+        manager_uuid, manager_name = find_person(told, "JobManager")
+        manager = self._find_user(manager_uuid)
+        values |= {"legal_name": find_name(told), "partner_id": partner, "manager_id": manager and manager.id}
+        primaries = find_primaries(told)
+        if "Contacts" in told:
+            values["individual_salutation"] = squeeze(primaries[0].get("Salutation")) if primaries else None
+        email, number, abn = values["email"], trim(told.get("BusinessNumber")), values["abn"]
+        odd = {
+            "client-email-unusual": email and not is_address(email),
+            "business-number-unreadable": number and not abn,
+            "business-number-check-digit": abn and abn not in VALID_NUMBERS,
+            "manager-not-in-active": (manager_uuid or manager_name) and not manager,
+            "several-primary-contacts": len(primaries) > 1,
+        }
+        self._report_all({uuid: code} for code, is_so in odd.items() if is_so)
+        return values
+
+    def _find_partner(self, uuid: str, told: Elements, live: Mapping[str, Elements]) -> str | None:
+        """The user whose client it is; without one, or without a name, the client is not synced."""
+        staff_uuid, staff_name = find_person(told, "AccountManager")
+        if not find_name(told):
+            self._report("client-without-name", uuid)
+        elif not staff_uuid and not staff_name:
+            default_partner = self.offices[self._find_office(uuid, told, live)]
+            if not default_partner:
+                self._report("partner-missing", uuid)
+            return default_partner
+        elif user := self._find_user(staff_uuid):
+            if staff_uuid not in self.staff:
+                self._report("partner-no-longer-listed", staff_uuid)
+            return user.id
+        elif staff_uuid not in self.staff:
+            self._report("partner-not-listed", uuid)
+        elif not is_address(trim(self.staff[staff_uuid].get("Email")) or ""):
+            self._report("partner-without-email", uuid)
+        else:
+            self._report("partner-not-in-active", uuid)
+        return None
+
+    def _find_office(self, uuid: str, told: Elements, live: Mapping[str, Elements]) -> str:
+        """Of the record that it has, or that its code leads to; else the default office."""
+        code = same(told.get("ClientCode"))
+        for client in self.active_clients.values():
+            if client.xpm_uuid == uuid:
+                return str(client.values["office_code"])
+        for client in self.active_clients.values():
+            if code and same(client.values.get("code")) == code and client.xpm_uuid not in live:
+                return str(client.values["office_code"])
+        return DEFAULT_OFFICE
+
+    def _find_user(self, staff_uuid: str | None) -> Record | None:
+        """The user linked to a staff member, else the user with that staff member's address."""
+        if staff_uuid is None:
+            return None
+        email = trim(self.staff.get(staff_uuid, {}).get("Email")) or ""
+        users = self.active_users.values()
+        linked = [user for user in users if user.xpm_uuid == staff_uuid]
+        alike = [user for user in users if is_address(email) and same(user.values["email"]) == same(email)]
+        return next(iter(linked + alike), None)
+
+    def _find_groups(self, client_uuid: str, told: list[Elements]) -> set[str]:
+        found = set()
+        for uuid in filter(None, (same(group.get("UUID")) for group in told)):
+            name = squeeze(self.group_names.get(uuid))
+            if uuid not in self.active_groups and name:
+                self.active_groups[uuid] = (self._name_new(uuid), name)
+            if uuid in self.active_groups:
+                found.add(self.active_groups[uuid][0])
+            else:
+                self._report("group-without-name", client_uuid)
+        return found
+
+    # Inside.
+
+    def _add(self, records: dict[str, Record], uuid: str, values: dict[str, str | None]) -> Record:
+        record = Record(self._name_new(uuid), values, uuid)
+        records[record.id] = record
+        return record
+
+    def _name_new(self, uuid: str) -> str:
+        """The id of a record that must be new."""
+        known = {*self.active_users, *self.active_clients, *(group_id for group_id, _ in self.active_groups.values())}
+        found = self._ids.get(uuid)
+        return found if found and found not in known else f"a new record for {uuid}"
+
+    def _report(self, code: str, uuid: str | None) -> None:
+        self.problems.add((code, uuid))
+
+    def _report_all(self, problems: Mapping[str, str] | Iterable[Mapping[str, str]]) -> None:
+        for each in [problems] if isinstance(problems, Mapping) else problems:
+            for uuid, code in each.items():
+                self._report(code, uuid)
+
+
+def _is_beyond(lost: int, total: int, percent: int, at_least: int, *, is_list: bool = False) -> bool:
+    is_emptied = is_list and lost == total > 0
+    return is_emptied or (lost >= at_least and lost / total > percent / 100)
+
+
+def _find_emptied(before: Elements, now: Elements) -> Iterable[str]:
+    """The supported fields that were set and are empty now."""
+    yield from (name for name in WATCHED if trim(before.get(name)) and not trim(now.get(name)))
+    yield from (
+        name
+        for name in ("AccountManager", "JobManager")
+        if find_person(before, name)[0] and not find_person(now, name)[0]
+    )
+    yield from (name for name in ("Contacts", "Groups") if before.get(name) and now.get(name) == [])
