@@ -8,11 +8,14 @@ import subprocess
 import sys
 import webbrowser
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from queue import Queue
 
 import pytest
 import requests
 
+from xpmsync.active.database import open_database
+from xpmsync.active.runs import finish_run, start_run
 from xpmsync.cli import run
 from xpmsync.config import change_config, read_config
 from xpmsync.home import Home, find_home, load_home_id, prepare_home
@@ -314,6 +317,21 @@ def test_another_practice_needs_another_home(desk):
     assert "XPMSYNC_HOME" in errors
     assert desk.passwords == before
     assert read_config(desk.home).sync.tenant_id == desk.sandbox.tenant_id
+
+
+def test_the_data_tells_whose_home_it_is_even_when_the_settings_are_lost(desk):
+    desk.xpmsync("connect")
+    desk.xpmsync("configure", "--office", "MAIN", "--office-name", "Main", "--notify", "it@example.com", "--later")
+    with open_database(desk.home.database_file) as database, database.transaction():
+        run_id = start_run(
+            database, tenant_id=desk.sandbox.tenant_id, mode="full", is_watched=True, now=datetime.now(UTC)
+        )
+        finish_run(database, run_id, status="succeeded", now=datetime.now(UTC), values={})
+    other_id = desk.sandbox.add_practice(Practice(), "Another One")
+    change_config(desk.home, {"sync.tenant_id": None})
+    code, _, errors = desk.xpmsync("connect", "--tenant", other_id)
+    assert code == 5
+    assert "XPMSYNC_HOME" in errors
 
 
 @pytest.mark.parametrize("fault", ["user-revoked", "status-error", "rate-limit-day"])

@@ -198,8 +198,7 @@ def _prove(home: Home, config: Config, grant: "Grant", tenant: str | None) -> tu
         sleep=time.sleep,
         deadline=time.monotonic() + PROOF_SECONDS,
     )
-    # A home with a database belongs to its practice.
-    settled_id = config.sync.tenant_id if home.database_file.exists() else None
+    settled_id = _find_settled_practice(home, config)
     staff: list[Record] = []
 
     def take(records: Iterator[Record]) -> None:
@@ -209,6 +208,17 @@ def _prove(home: Home, config: Config, grant: "Grant", tenant: str | None) -> tu
         practice = _choose_practice(fetch_connections(gateway), tenant, settled_id)
         PracticeManager(gateway, practice.tenant_id).fetch_staff(STAFF_NAMES, take)
     return practice, len(staff)
+
+
+def _find_settled_practice(home: Home, config: Config) -> str | None:
+    """The practice whose data this home holds; else, once it has a database, the one that was chosen."""
+    from xpmsync.active.database import open_database  # noqa: PLC0415 - slow to load
+    from xpmsync.active.runs import load_practice  # noqa: PLC0415
+
+    if not home.database_file.exists():
+        return None
+    with open_database(home.database_file) as database:
+        return load_practice(database) or config.sync.tenant_id
 
 
 def _choose_practice(connections: Iterable["Connection"], tenant: str | None, settled_id: str | None) -> "Connection":

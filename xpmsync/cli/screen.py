@@ -53,6 +53,11 @@ def clean(text: object) -> str:
     return "".join(_clean_character(character) for character in str(text))
 
 
+def clean_lines(text: str) -> str:
+    """`text` with its own line breaks, and nothing else in it that a terminal would obey."""
+    return "\n".join(clean(line) for line in text.split("\n"))
+
+
 def _clean_character(character: str) -> str:
     if character in "\t\n\r\u2028\u2029":
         return " "
