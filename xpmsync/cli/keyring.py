@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from xpmsync.cli.screen import open_console, print_facts, print_text
+from xpmsync.cli.screen import clean, open_console, print_facts, print_text
 from xpmsync.config import change_config, check_setting, read_config
 from xpmsync.errors import KeyringTrouble
 from xpmsync.home import Home, find_home, prepare_home
@@ -130,7 +130,8 @@ def _examine(home: Home) -> list["SecretName"]:
     console = open_console()
     config = read_config(home)
     if config.keyring.key_file and not os.environ.get(CHOICE_VARIABLE):
-        print_facts(console, [("Store", find_files(home).store), ("Key", config.keyring.key_file)])
+        click.echo(f"Store    {clean(find_files(home).store)}")  # whole lines: a person copies paths
+        click.echo(f"Key      {clean(config.keyring.key_file)}")
     with opened(home, config, patience_seconds=UNLOCK_SECONDS) as vault:
         vault.prove()
         held = [name for name in HELD if vault.read(name) is not None]

@@ -25,7 +25,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
-from urllib.parse import quote
 
 from xpmsync.errors import KeyringTrouble
 from xpmsync.home import PRIVATE_FILE_MODE, PRIVATE_FOLDER_MODE, Home
@@ -44,18 +43,19 @@ START_SECONDS: Final = 20.0
 """It takes a quarter of a second on a machine that has nothing else to do."""
 STOP_SECONDS: Final = 5.0
 STEP_SECONDS: Final = 0.01
-LONGEST_SOCKET_PATH: Final = 107
-"""Of a socket's address on Linux, in bytes."""
 LONGEST_KEY_BYTES: Final = 1024
 LONGEST_COMPLAINT: Final = 1000
 
+# The daemons work in the folder of the bus. Its whole path may be too long for a socket (107 bytes), and hold letters
+# that the parties to D-Bus spell differently.
+BUS_ADDRESS: Final = "unix:path=bus"
 # As a session's bus, but without any service that it could start by itself.
-BUS_SETTINGS: Final = """\
+BUS_SETTINGS: Final = f"""\
 <!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
   <type>session</type>
-  <listen>{address}</listen>
+  <listen>{BUS_ADDRESS}</listen>
   <auth>EXTERNAL</auth>
   <policy context="default">
     <allow send_destination="*" eavesdrop="true"/>
@@ -87,11 +87,6 @@ class ServiceFiles:
         return self.folder / "run"
 
     @property
-    def socket(self) -> Path:
-        """Where the bus listens."""
-        return self.run_folder / "bus"
-
-    @property
     def bus_settings(self) -> Path:
         """What the bus is told."""
         return self.run_folder / "bus.conf"
@@ -110,8 +105,8 @@ def find_files(home: Home) -> ServiceFiles:
 @contextmanager
 def run_secret_service(
     files: ServiceFiles, key_file: Path, *, wait_seconds: float = LOCK_SECONDS, may_create: bool = False
-) -> Iterator[str]:
-    """Run the service for the length of a ``with`` block; yields the address of its bus.
+) -> Iterator[None]:
+    """Run the service for the length of a ``with`` block; meanwhile `connect_to_bus` reaches it.
 
     Waits up to `wait_seconds` for another command's service to end. A store that is missing is trouble, unless it
     `may_create` one. Call it from the main thread: the kernel ends the service with the thread that started it.
@@ -121,18 +116,24 @@ def run_secret_service(
     with _hold(files, wait_seconds) as lock:
         if not may_create and not files.store.exists():
             raise KeyringTrouble(f"xpmsync's own keyring, {files.store}, is not there.", SET_UP)
-        with _prepare(files) as environment, _run_bus(programs, files, environment, lock) as address:
-            environment["DBUS_SESSION_BUS_ADDRESS"] = address
-            with _run_daemon(programs, files, environment, lock, key) as daemon:
-                _wait_for_name(address, daemon, files)
-                yield address
+        with (
+            _prepare(files) as environment,
+            _run_bus(programs, files, environment, lock),
+            _run_daemon(programs, files, environment, lock, key) as daemon,
+        ):
+            _wait_for_name(daemon, files)
+            yield
 
 
-def connect_to_bus(address: str) -> Any:
+def connect_to_bus(files: ServiceFiles) -> Any:
     """A connection to the service's bus, of the kind that SecretStorage takes (keyring's own way to D-Bus)."""
     from jeepney.io.blocking import open_dbus_connection  # type: ignore[import-untyped]  # noqa: PLC0415 - Linux's alone
 
-    return open_dbus_connection(bus=address)
+    folder = os.open(files.run_folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return open_dbus_connection(bus=f"unix:path=/proc/self/fd/{folder}/bus")
+    finally:
+        os.close(folder)
 
 
 def find_programs() -> Mapping[str, str]:
@@ -208,16 +209,12 @@ def _lock(descriptor: int, path: Path, wait_seconds: float) -> None:
 @contextmanager
 def _prepare(files: ServiceFiles) -> Iterator[dict[str, str]]:
     """Make the folders, free of what a killed command left; yields the daemons' environment: nothing of ours in it."""
-    if len(os.fsencode(files.socket)) > LONGEST_SOCKET_PATH:
-        raise KeyringTrouble(
-            f"The path of this home is too long for a keyring of its own: {files.folder}", "Use a shorter XPMSYNC_HOME."
-        )
     try:
         shutil.rmtree(files.run_folder, ignore_errors=True)
         for folder in (files.folder, files.run_folder):
             folder.mkdir(mode=PRIVATE_FOLDER_MODE, exist_ok=True)
             folder.chmod(PRIVATE_FOLDER_MODE)
-        files.bus_settings.write_text(BUS_SETTINGS.format(address=_to_address(files.socket)), "utf-8")
+        files.bus_settings.write_text(BUS_SETTINGS, "utf-8")
     except OSError as error:
         raise _explain_disk(files, error) from error
     try:
@@ -226,39 +223,31 @@ def _prepare(files: ServiceFiles) -> Iterator[dict[str, str]]:
             "HOME": str(files.folder),  # gnome-keyring looks for older stores there
             "XDG_DATA_HOME": str(files.folder),
             "XDG_RUNTIME_DIR": str(files.run_folder),
+            "DBUS_SESSION_BUS_ADDRESS": BUS_ADDRESS,
         }
     finally:
         shutil.rmtree(files.run_folder, ignore_errors=True)
 
 
-def _to_address(socket: Path) -> str:
-    """As the D-Bus specification wants it: all but a few characters escaped, and so those of XML as well."""
-    return "unix:path=" + quote(os.fsencode(socket), safe="/").replace("~", "%7E")
-
-
 @contextmanager
 def _run_bus(
     programs: Mapping[str, str], files: ServiceFiles, environment: Mapping[str, str], lock: int
-) -> Iterator[str]:
+) -> Iterator[None]:
     arguments = (f"--config-file={files.bus_settings}", "--print-address=1", "--nofork", "--nopidfile", "--nosyslog")
     with _run(programs, "dbus-daemon", arguments, files, environment, lock) as process:
         assert process.stdin is not None  # noqa: S101 - both are pipes
         assert process.stdout is not None  # noqa: S101 - as above
         process.stdin.close()
-        address = _wait(process.stdout.readline, files).decode().strip()
-        if not address:
+        if not _wait(process.stdout.readline, files):  # its address, once it listens
             raise _explain_failure("The message bus of xpmsync's own keyring does not start.", files)
-        yield address
+        yield
 
 
 @contextmanager
 def _run_daemon(
     programs: Mapping[str, str], files: ServiceFiles, environment: Mapping[str, str], lock: int, key: bytes
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    arguments = (
-        *("--foreground", "--unlock", "--components=secrets"),
-        f"--control-directory={files.run_folder}",
-    )
+    arguments = ("--foreground", "--unlock", "--components=secrets", "--control-directory=.")
     with _run(programs, "gnome-keyring-daemon", arguments, files, environment, lock) as process:
         assert process.stdin is not None  # noqa: S101 - it is a pipe
         with suppress(BrokenPipeError):  # it has ended already, which is noticed in a moment
@@ -309,7 +298,7 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
         process.wait()
 
 
-def _wait_for_name(address: str, daemon: "subprocess.Popen[bytes]", files: ServiceFiles) -> None:
+def _wait_for_name(daemon: "subprocess.Popen[bytes]", files: ServiceFiles) -> None:
     """Wait until the daemon serves: by then it has tried the key."""
     from jeepney.bus_messages import message_bus  # type: ignore[import-untyped]  # noqa: PLC0415 - Linux's alone
     from jeepney.io.blocking import Proxy  # noqa: PLC0415 - as above
@@ -322,7 +311,7 @@ def _wait_for_name(address: str, daemon: "subprocess.Popen[bytes]", files: Servi
             time.sleep(STEP_SECONDS)
         return False
 
-    with connect_to_bus(address) as connection:
+    with connect_to_bus(files) as connection:
         if not _wait(lambda: wait(connection), files):
             raise _explain_failure("gnome-keyring does not start.", files)
 

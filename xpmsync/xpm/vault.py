@@ -10,7 +10,7 @@ Knows names and texts; knows nothing of what the secrets are for, and never repe
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
@@ -171,8 +171,8 @@ def _run_own(
     may_create: bool = False,
 ) -> Iterator[Vault]:
     files = find_files(home)
-    with run_secret_service(files, key_file, wait_seconds=wait_seconds, may_create=may_create) as address:
-        yield Vault(_OwnKeyring(address, files, key_file), load_home_id(home), patience_seconds, OWN_REMEDY)
+    with run_secret_service(files, key_file, wait_seconds=wait_seconds, may_create=may_create):
+        yield Vault(_OwnKeyring(files, key_file), load_home_id(home), patience_seconds, OWN_REMEDY)
 
 
 def _prove_key(vault: Vault, home: Home) -> None:
@@ -184,9 +184,8 @@ def _prove_key(vault: Vault, home: Home) -> None:
 class _OwnKeyring(SecretService.Keyring):
     """The Secret Service on a bus of our own. Has no window to ask in: a keyring that is locked stays locked."""
 
-    def __init__(self, address: str, files: ServiceFiles, key_file: Path) -> None:
+    def __init__(self, files: ServiceFiles, key_file: Path) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # keyring's own
-        self._address = address
         self._files = files
         self._key_file = key_file
 
@@ -194,15 +193,17 @@ class _OwnKeyring(SecretService.Keyring):
         """The one collection there is, unlocked."""
         from secretstorage import Collection  # noqa: PLC0415 - Linux's alone
 
-        connection = connect_to_bus(self._address)
-        collection = Collection(connection)
-        if collection.is_locked():
-            connection.close()
-            raise KeyringTrouble(
-                f"The key in {self._key_file} does not open xpmsync's own keyring, {self._files.store}.",
-                "Put the key back that it was made with. If it is lost, so are the secrets: move the folder"
-                f" {self._files.folder} away, then run: xpmsync keyring setup",
-            )
+        with ExitStack() as stack:
+            connection = connect_to_bus(self._files)
+            stack.callback(connection.close)
+            collection = Collection(connection)
+            if collection.is_locked():
+                raise KeyringTrouble(
+                    f"The key in {self._key_file} does not open xpmsync's own keyring, {self._files.store}.",
+                    "Put the key back that it was made with. If it is lost, so are the secrets: move the folder"
+                    f" {self._files.folder} away, then run: xpmsync keyring setup",
+                )
+            stack.pop_all()  # keyring closes it after use
         return collection
 
 

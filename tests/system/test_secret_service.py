@@ -1,0 +1,516 @@
+"""The keyring of xpmsync's own, with the real ``dbus-daemon`` and ``gnome-keyring-daemon``, whatever happens to them;
+and the desktop's keyring, on a bus as a desktop has it, as cron's commands meet it."""
+
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from jeepney.bus_messages import message_bus
+from jeepney.io.blocking import Proxy, open_dbus_connection
+
+from xpmsync.cli import run
+from xpmsync.config import KeyringSettings, change_config, read_config
+from xpmsync.errors import KeyringTrouble
+from xpmsync.home import Home, find_home, prepare_home
+from xpmsync.xpm.secret_service import find_files, run_secret_service
+from xpmsync.xpm.vault import create_own_keyring, opened
+
+KEY = "a key of letters and signs: %2F+="
+PATIENCE_SECONDS = 30
+"""For what takes a moment, on a machine that has much to do."""
+
+HOLD_OPEN = """
+import os, sys, time
+from xpmsync.config import read_config
+from xpmsync.home import find_home
+from xpmsync.xpm.vault import opened
+home = find_home(os.environ)
+with opened(home, read_config(home)) as vault:
+    vault.write("sign-in", sys.argv[1])
+    print("open", flush=True)
+    sys.stdin.read()
+"""
+WRITE_ONE = """
+import os, sys
+from xpmsync.config import read_config
+from xpmsync.home import find_home
+from xpmsync.xpm.vault import opened
+home = find_home(os.environ)
+with opened(home, read_config(home)) as vault:
+    vault.backend.set_password("xpmsync", sys.argv[1], "of " + sys.argv[1])
+"""
+
+
+@dataclass
+class Server:
+    """A machine without a desktop, and a home on it."""
+
+    home: Home
+    key_file: Path
+
+    @property
+    def config(self):
+        return read_config(self.home)
+
+    @property
+    def store(self):
+        return find_files(self.home).store
+
+    def set_up(self):
+        create_own_keyring(self.home, self.key_file)
+        change_config(self.home, {"keyring.key_file": str(self.key_file)})
+
+    def open(self, **options):
+        return opened(self.home, self.config, environment=os.environ, **options)
+
+    def read(self, name="sign-in"):
+        with self.open() as vault:
+            return vault.read(name)
+
+    def write(self, value):
+        with self.open() as vault:
+            vault.write("sign-in", value)
+
+    def write_key(self, content, mode=0o640):
+        self.key_file.write_bytes(content)
+        self.key_file.chmod(mode)
+
+    def processes(self):
+        """The daemons of this home, by the folder that they work in."""
+        found = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                if (folder / "cwd").readlink().is_relative_to(self.home.data_folder):
+                    found[int(folder.name)] = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
+            except OSError:
+                continue  # ended meanwhile, or somebody else's
+        return found
+
+    @contextmanager
+    def other_command(self, value="of the other command"):
+        """Another process that has the keyring open."""
+        with subprocess.Popen(
+            [sys.executable, "-c", HOLD_OPEN, value], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as process:
+            assert process.stdout.readline() == b"open\n"
+            try:
+                yield process
+            finally:
+                process.kill()
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch, require_program):
+    for name in ("dbus-daemon", "gnome-keyring-daemon", "setpriv"):
+        require_program(name)
+    for name in ("PYTHON_KEYRING_BACKEND", "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XPMSYNC_HOME", str(tmp_path / "home"))
+    home = find_home(os.environ)
+    prepare_home(home)
+    server = Server(home, tmp_path / "keyring.key")
+    server.write_key(f"{KEY}\n".encode())
+    return server
+
+
+@pytest.fixture
+def own_keyring(server):
+    server.set_up()
+    return server
+
+
+def test_a_secret_is_there_when_the_keyring_is_opened_again(own_keyring):
+    own_keyring.write("one")
+    own_keyring.write("two")
+    assert own_keyring.read() == "two"
+    with own_keyring.open() as vault:
+        vault.forget("sign-in")
+        assert (vault.description, vault.backend_name) == ("xpmsync's own keyring", None)
+    assert own_keyring.read() is None
+
+
+def test_opening_it_takes_no_time_to_speak_of(own_keyring):
+    started = time.monotonic()
+    own_keyring.read()
+    assert time.monotonic() - started < 5
+
+
+def test_nothing_of_it_is_open_to_others_or_in_the_clear(own_keyring):
+    own_keyring.write("s3cret-of-the-sign-in")
+    for path in [own_keyring.home.data_folder, *own_keyring.home.data_folder.rglob("*")]:
+        assert not stat.S_IMODE(path.stat().st_mode) & 0o077, path
+        if path.is_file():
+            content = path.read_bytes()
+            assert b"s3cret-of-the-sign-in" not in content
+            assert KEY.encode() not in content
+
+
+def test_neither_key_nor_secret_is_in_an_argument_or_the_environment_of_a_process(own_keyring, monkeypatch):
+    monkeypatch.setenv("SOMETHING_PRIVATE", "of-the-callers-environment")
+    with own_keyring.open() as vault:
+        vault.write("sign-in", "s3cret-of-the-sign-in")
+        processes = own_keyring.processes()
+    assert len(processes) == 2
+    seen = b"".join(processes.values())
+    assert b"gnome-keyring-daemon" in seen
+    for word in (KEY, "s3cret-of-the-sign-in", "of-the-callers-environment"):
+        assert word.encode() not in seen
+
+
+def test_nothing_runs_and_nothing_is_left_lying_about_when_it_is_closed(own_keyring):
+    own_keyring.read()
+    assert own_keyring.processes() == {}
+    assert sorted(path.name for path in find_files(own_keyring.home).folder.iterdir()) == ["keyrings"]
+
+
+@pytest.mark.parametrize("ending", [b"", b"\n", b"\r\n"])
+def test_how_the_key_files_line_ends_makes_no_difference(own_keyring, ending):
+    own_keyring.write("one")
+    own_keyring.write_key(KEY.encode() + ending)
+    assert own_keyring.read() == "one"
+
+
+def test_a_wrong_key_is_noticed_and_harms_nothing(own_keyring):
+    own_keyring.write("one")
+    own_keyring.write_key(b"another key\n")
+    with pytest.raises(KeyringTrouble, match="does not open xpmsync's own keyring") as caught:
+        own_keyring.read()
+    assert "Put the key back" in caught.value.remedy
+    with pytest.raises(KeyringTrouble, match="does not open"):
+        own_keyring.set_up()
+    own_keyring.write_key(KEY.encode())
+    assert own_keyring.read() == "one"
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "words"),
+    [
+        (b"", 0o640, "does not hold a key"),
+        (b"\n", 0o640, "does not hold a key"),
+        (b"one line\nand another\n", 0o640, "does not hold a key"),
+        (b"a NUL\0 would cut it short", 0o640, "does not hold a key"),
+        (b"\xff\xfe", 0o640, "does not hold a key"),
+        (b"x" * 2000, 0o640, "does not hold a key"),
+        (f"{KEY}\n".encode(), 0o644, "is open to every user"),
+        (f"{KEY}\n".encode(), 0o642, "is open to every user"),
+    ],
+)
+def test_a_key_file_that_cannot_be_trusted_is_refused(own_keyring, content, mode, words):
+    own_keyring.write_key(content, mode)
+    with pytest.raises(KeyringTrouble, match=words) as caught:
+        own_keyring.read()
+    assert KEY not in f"{caught.value.happened}{caught.value.remedy}{caught.value.details}"
+
+
+def test_a_key_file_that_is_gone_or_cannot_be_read_says_so(own_keyring):
+    own_keyring.key_file.unlink()
+    with pytest.raises(KeyringTrouble, match="is not there") as caught:
+        own_keyring.read()
+    assert "backup" in caught.value.remedy
+    own_keyring.key_file.mkdir()
+    with pytest.raises(KeyringTrouble, match="cannot be read: Is a directory") as caught:
+        own_keyring.read()
+    assert f"sudo chmod 640 {own_keyring.key_file}" in caught.value.remedy
+
+
+def test_programs_that_are_missing_are_named_with_their_packages(own_keyring, monkeypatch):
+    monkeypatch.setenv("PATH", str(own_keyring.home.data_folder))
+    with pytest.raises(KeyringTrouble, match="dbus-daemon, gnome-keyring-daemon") as caught:
+        own_keyring.read()
+    assert "sudo apt install dbus gnome-keyring" in caught.value.remedy
+
+
+def test_a_store_that_is_not_there_is_not_made_in_passing(own_keyring):
+    own_keyring.store.unlink()
+    with pytest.raises(KeyringTrouble, match="is not there") as caught:
+        own_keyring.read()
+    assert caught.value.remedy == "Run: xpmsync keyring setup"
+    assert not own_keyring.store.exists()
+
+
+def test_a_set_up_that_was_cut_short_is_noticed_and_can_be_finished(server):
+    with run_secret_service(find_files(server.home), server.key_file, may_create=True):
+        pass
+    change_config(server.home, {"keyring.key_file": str(server.key_file)})
+    with pytest.raises(KeyringTrouble, match="not set up to the end"):
+        server.read()
+    server.set_up()
+    assert server.read() is None
+
+
+def test_a_store_that_is_damaged_is_trouble_and_stays_as_it_is(own_keyring):
+    own_keyring.store.write_bytes(b"not a keyring")
+    with pytest.raises(KeyringTrouble) as caught:
+        own_keyring.read()
+    assert caught.value.remedy
+    assert own_keyring.store.read_bytes() == b"not a keyring"
+
+
+@pytest.mark.parametrize("name", ["Smith & Söhne's <~>%41", "long" * 60])
+def test_a_home_may_have_any_name(server, tmp_path, name):
+    home = Home(tmp_path / name, tmp_path / name)
+    prepare_home(home)
+    create_own_keyring(home, server.key_file)
+    create_own_keyring(home, server.key_file)
+
+
+def test_a_folder_that_cannot_be_used_is_told(own_keyring):
+    folder = find_files(own_keyring.home).folder
+    shutil.move(folder, folder.with_name("elsewhere"))
+    folder.write_text("a file in the folder's place")
+    with pytest.raises(KeyringTrouble, match="cannot be used") as caught:
+        create_own_keyring(own_keyring.home, own_keyring.key_file)
+    assert "Make room" in caught.value.remedy
+
+
+def test_commands_at_once_lose_no_write(own_keyring):
+    names = [f"writer-{number}" for number in range(8)]
+    writers = [subprocess.Popen([sys.executable, "-c", WRITE_ONE, name]) for name in names]
+    assert [writer.wait(120) for writer in writers] == [0] * len(names)
+    with own_keyring.open() as vault:
+        assert [vault.backend.get_password("xpmsync", name) for name in names] == [f"of {name}" for name in names]
+
+
+def test_a_command_does_not_wait_for_ever_for_another(own_keyring):
+    with own_keyring.other_command() as other:
+        started = time.monotonic()
+        with (
+            pytest.raises(KeyringTrouble, match="Another xpmsync has been using the keyring") as caught,
+            own_keyring.open(wait_seconds=0.3),
+        ):
+            pass
+        assert time.monotonic() - started < 5
+        assert f"fuser -v {own_keyring.home.data_folder}/keyring.lock" in caught.value.remedy
+        other.stdin.close()
+        assert own_keyring.read() == "of the other command"
+
+
+def test_a_command_that_is_killed_leaves_neither_a_daemon_nor_a_lock_and_loses_no_write(own_keyring):
+    with own_keyring.other_command("written in time") as other:
+        assert len(own_keyring.processes()) == 2
+        other.kill()
+        other.wait()
+        assert own_keyring.read() == "written in time"
+    assert own_keyring.processes() == {}
+
+
+def test_a_daemon_whose_parent_died_before_it_began_does_not_begin(server):
+    script = "import sys; from xpmsync.xpm import secret_service as s; sys.stdout.write(s.START_IF_PARENT_LIVES)"
+    condition = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    for parent, expected in ((os.getpid(), "started"), (1, "")):
+        command = ["sh", "-c", condition, str(parent), "echo", "-n", "started"]
+        assert subprocess.run(command, capture_output=True, text=True, check=False).stdout == expected
+    assert server.processes() == {}
+
+
+@pytest.mark.parametrize("program", [b"gnome-keyring-daemon\0", b"dbus-daemon\0"])
+def test_a_daemon_that_freezes_is_given_up_and_ended(own_keyring, program):
+    with own_keyring.open(patience_seconds=1) as vault:
+        frozen = next(pid for pid, words in own_keyring.processes().items() if program in words)
+        os.kill(frozen, signal.SIGSTOP)
+        with pytest.raises(KeyringTrouble, match="has not answered for 1 seconds") as caught:
+            vault.read("sign-in")
+        assert caught.value.remedy == "To see what is wrong with it, run: xpmsync keyring"
+    assert own_keyring.processes() == {}
+    assert own_keyring.read() is None
+
+
+def test_a_daemon_that_dies_is_trouble_and_not_a_fault(own_keyring):
+    with own_keyring.open(patience_seconds=5) as vault:
+        daemon = next(pid for pid, words in own_keyring.processes().items() if b"gnome-keyring-daemon\0" in words)
+        os.kill(daemon, signal.SIGKILL)
+        with pytest.raises(KeyringTrouble, match="does not work"):
+            vault.write("sign-in", "one")
+    assert own_keyring.read() is None
+
+
+def test_a_persons_own_choice_goes_before_it(own_keyring):
+    with (
+        pytest.raises(KeyringTrouble),
+        opened(
+            own_keyring.home,
+            own_keyring.config,
+            environment={"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"},
+        ) as vault,
+    ):
+        vault.read("sign-in")
+    assert own_keyring.processes() == {}
+
+
+def test_the_watchman_does_not_open_it_while_nothing_is_half_done(own_keyring, capfd):
+    own_keyring.key_file.unlink()  # it would be noticed
+    assert run(["notify"]) == 0
+    assert capfd.readouterr() == ("", "")
+
+
+# The command.
+
+
+def test_the_set_up_makes_key_and_store_and_says_what_comes_next(server, capfd):
+    key_file = server.key_file.parent / "etc" / "keyring.key"
+    assert run(["keyring", "setup", "--key-file", str(key_file)]) == 0
+    printed = capfd.readouterr()
+    assert printed.err == ""
+    assert "it can be read and written" in printed.out
+    assert printed.out.rstrip().endswith("Next: xpmsync connect")
+    assert stat.S_IMODE(key_file.stat().st_mode) == 0o640
+    assert len(key_file.read_text("ascii").strip()) >= 40
+    assert key_file.read_text("ascii").strip() not in printed.out
+    assert server.config.keyring == KeyringSettings(key_file=str(key_file))
+
+
+def test_setting_up_again_keeps_everything(own_keyring, capfd):
+    own_keyring.write("one")
+    key = own_keyring.key_file.read_bytes()
+    assert run(["keyring", "setup", "--key-file", str(own_keyring.key_file)]) == 0
+    assert "the sign-in" in (printed := capfd.readouterr().out)
+    assert "Next" not in printed
+    assert own_keyring.key_file.read_bytes() == key
+    assert own_keyring.read() == "one"
+
+
+def test_a_sign_in_that_lies_elsewhere_is_not_copied_without_a_word(server, capfd):
+    change_config(server.home, {"sync.tenant_id": "3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11"})
+    assert run(["keyring", "setup", "--key-file", str(server.key_file)]) == 0
+    assert "stays in the keyring where it is, and is not copied" in " ".join(capfd.readouterr().out.split())
+
+
+def test_a_key_that_only_root_can_make_is_left_to_root(server, capfd):
+    server.key_file.unlink()
+    server.key_file.parent.joinpath("etc").write_text("no folder can be made here")
+    key_file = server.key_file.parent / "etc" / "xpmsync" / "my keyring.key"
+    assert run(["keyring", "setup", "--key-file", str(key_file)]) == 4
+    commands = [line.strip() for line in capfd.readouterr().err.splitlines() if line.startswith("  ")]
+    assert len(commands) == 3
+    assert commands[0] == f"sudo mkdir -p {key_file.parent}"
+    assert commands[2] == f"head -c 32 /dev/urandom | base64 | sudo tee '{key_file}' > /dev/null"
+    assert not server.store.exists()
+
+
+def test_a_key_beside_its_store_is_refused(server, capfd):
+    assert run(["keyring", "setup", "--key-file", str(server.home.data_folder / "keyring.key")]) == 2
+    assert "must be kept apart" in capfd.readouterr().err
+
+
+def test_a_lost_key_is_not_replaced_by_a_new_one_that_opens_nothing(own_keyring, capfd):
+    own_keyring.key_file.unlink()
+    assert run(["keyring", "setup", "--key-file", str(own_keyring.key_file)]) == 4
+    assert "Put it back from your backup of keys" in capfd.readouterr().err
+    assert not own_keyring.key_file.exists()
+
+
+def test_the_command_tells_which_keyring_it_is_and_what_is_in_it(own_keyring, capfd):
+    own_keyring.write("one")
+    assert run(["keyring"]) == 0
+    printed = capfd.readouterr().out
+    for words in (str(own_keyring.key_file), "xpmsync's own keyring", "can be read and written", "the sign-in"):
+        assert words in printed
+
+
+def test_the_command_tells_which_keyring_does_not_open(own_keyring, capfd):
+    own_keyring.write_key(b"another key")
+    assert run(["keyring"]) == 4
+    printed = capfd.readouterr()
+    assert str(own_keyring.key_file) in printed.out
+    assert "does not open" in printed.err
+
+
+# The desktop's keyring, on a user's bus.
+
+
+@pytest.fixture
+def desktop(server, monkeypatch):
+    """Starts a bus as a desktop has it, and the daemon on it: unlocked, if there is a password."""
+    folder = str(server.key_file.parent)
+    with ExitStack() as stack:
+
+        def start(password=None):
+            environment = {"PATH": os.defpath, "HOME": folder, "XDG_RUNTIME_DIR": folder}
+            command = ["dbus-daemon", "--session", "--nofork", "--nopidfile", "--print-address=1"]
+            bus = stack.enter_context(_run(command, environment))
+            environment["DBUS_SESSION_BUS_ADDRESS"] = address = bus.stdout.readline().decode().strip()
+            command = ["gnome-keyring-daemon", "--foreground", "--components=secrets"]
+            daemon = stack.enter_context(_run([*command, "--unlock"] if password else command, environment))
+            daemon.stdin.write((password or "").encode())
+            daemon.stdin.close()
+            _wait_for_service(address)
+            monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
+            return daemon
+
+        yield start
+
+
+@contextmanager
+def _run(command, environment):
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def _wait_for_service(address):
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    with open_dbus_connection(bus=address) as connection:
+        while not Proxy(message_bus, connection).NameHasOwner("org.freedesktop.secrets")[0]:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+
+@pytest.fixture
+def ask_as_cron(server):
+    """Asks a command, in an environment as bare as cron's, what it knows of the keyring."""
+    change_config(server.home, {"sync.tenant_id": "3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11"})
+
+    def ask_as_cron():
+        names = ("HOME", "XPMSYNC_HOME", "DBUS_SESSION_BUS_ADDRESS")
+        environment = {name: os.environ[name] for name in names if name in os.environ}
+        command = [sys.executable, "-m", "xpmsync", "status", "--json"]
+        output = subprocess.run(command, env=environment, capture_output=True, check=True, timeout=60).stdout
+        return json.loads(output)["connection"]
+
+    return ask_as_cron
+
+
+def test_the_address_of_the_desktops_bus_is_all_that_cron_needs(desktop, ask_as_cron):
+    desktop("the user's own password")
+    assert ask_as_cron() == {"state": "not connected"}  # nothing was stored, and that could be read
+
+
+def test_a_desktop_whose_keyring_is_locked_says_so(desktop, ask_as_cron):
+    daemon = desktop("the user's own password")
+    daemon.kill()
+    daemon.wait()
+    desktop()
+    answer = ask_as_cron()
+    assert answer["reason"] == "The keyring is locked."
+    assert "Log in to the desktop of this machine once" in answer["remedy"]
+
+
+def test_a_desktop_that_has_no_keyring_yet_says_so(desktop, ask_as_cron):
+    desktop()
+    answer = ask_as_cron()
+    assert answer["reason"] == "There is no keyring that xpmsync can reach."
+    assert "Log in to the desktop of this machine once" in answer["remedy"]
+
+
+def test_a_desktops_keyring_that_freezes_is_given_up(desktop, ask_as_cron):
+    os.kill(desktop("the user's own password").pid, signal.SIGSTOP)
+    assert ask_as_cron()["reason"] == "The keyring has not answered for 5 seconds; it may be locked."
+
+
+@pytest.mark.parametrize("backend", [None, "keyring.backends.SecretService.Keyring"])
+def test_where_there_is_no_bus_the_remedy_is_a_keyring_of_its_own(server, ask_as_cron, backend):
+    change_config(server.home, {"keyring.backend": backend})
+    assert "xpmsync keyring setup" in ask_as_cron()["remedy"]
