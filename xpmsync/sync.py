@@ -18,7 +18,8 @@ from typing import Any, Final
 from xpmsync.active import mirror, offices, runs
 from xpmsync.active.database import Database, explain_trouble, from_text, open_database, open_rehearsal, to_text
 from xpmsync.active.error_log import save_problems
-from xpmsync.active.history import load_last_change_id, load_readable_changes, save_changes
+from xpmsync.active.history import find_changes, load_last_change_id, save_changes
+from xpmsync.active.users import load_users
 from xpmsync.config import Config, require
 from xpmsync.derive import Counts, Derivation, derive
 from xpmsync.errors import AnotherRun, ConfigurationError, SuspiciousChange, XpmsyncError
@@ -148,8 +149,18 @@ def preview_sync(
             derivation = _derive(run, fetched)
             last_id = load_last_change_id(database)
             save_changes(database, derivation.changes, run_id=None, actor=ACTOR, now=clock.now())
-            changes = load_readable_changes(database, after_id=last_id)
+            changes = _read_changes(database, last_id)
         return Preview(mode, derivation.users, derivation.clients, changes, derivation.problems, suspicious)
+
+
+def _read_changes(database: Database, after_id: int) -> list[dict[str, Any]]:
+    """The rows of the history after an id, in their order, with names instead of the identifiers of users."""
+    names = {user.id: user.name for user in load_users(database)}
+    return [
+        {column: row[column] for column in ("entity", "name", "action", "field")}
+        | {column: names.get(row[column], row[column]) for column in ("old_value", "new_value")}
+        for row in reversed(find_changes(database, after_id=after_id))
+    ]
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from xpmsync.active.database import Database, to_text
 
@@ -54,29 +54,20 @@ def load_last_change_id(database: Database) -> int:
     return int(database.connection.execute("SELECT coalesce(max(id), 0) FROM changes").fetchone()[0])
 
 
-def load_readable_changes(database: Database, *, after_id: int) -> list[dict[str, Any]]:
-    """The rows of the history after an id, with names instead of identifiers."""
-    values = ", ".join(
-        f"coalesce((SELECT name FROM names WHERE id = {value} AND field IN ('partner_id', 'manager_id')), {value}) "
-        f"AS {value}"
-        for value in ("old_value", "new_value")
-    )
-    rows = database.connection.execute(
-        "WITH names AS (SELECT id, trim(first_name || ' ' || coalesce(last_name, '')) AS name FROM users) "
-        f"SELECT entity, name, action, field, {values} FROM change_list WHERE id > ? ORDER BY id",
-        (after_id,),
-    )
-    return [dict(row) for row in rows]
-
-
 def find_changes(
-    database: Database, *, record_id: str | None = None, run_id: int | None = None, since: datetime | None = None
+    database: Database,
+    *,
+    record_id: str | None = None,
+    run_id: int | None = None,
+    since: datetime | None = None,
+    after_id: int | None = None,
 ) -> list[sqlite3.Row]:
     """The history, newest first, each row with the name of its record; each condition narrows it."""
     conditions = {
         "changes.entity_id = ?": record_id,
         "changes.run_id = ?": run_id,
         "changes.changed_at >= ?": since and to_text(since),
+        "changes.id > ?": after_id,
     }
     told = {condition: value for condition, value in conditions.items() if value is not None}
     return database.connection.execute(
