@@ -326,6 +326,15 @@ def read_config(home: Home) -> Config:
     return _read_text(home, _load_text(home) or "")
 
 
+def read_mail_settings(home: Home) -> Config | None:
+    """What can be used of settings that have mistakes, to tell a person of them; None where that is nothing."""
+    try:
+        config, mistakes = _read_tables(tomllib.loads(_load_text(home) or ""))
+    except (ConfigurationError, tomllib.TOMLDecodeError):
+        return None
+    return None if any(mistake.startswith(("smtp", "notify")) for mistake in mistakes) else config
+
+
 def change_config(home: Home, changes: Mapping[str, object]) -> None:
     """Write `changes` (dotted key to value; None removes the key) and leave everything else as the person wrote it.
 

@@ -15,7 +15,10 @@ how old the data is (``xpmsync.sync``). No exception carries a token, a password
 """
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Final
+
+INTERRUPTED_EXIT_CODE: Final = 130
+"""A person pressed Ctrl-C."""
 
 
 class XpmsyncError(Exception):

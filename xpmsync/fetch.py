@@ -11,7 +11,7 @@ from xpmsync.active import mirror
 from xpmsync.active.database import Database
 from xpmsync.active.spool import Spool, open_spool
 from xpmsync.config import Config
-from xpmsync.errors import Refused
+from xpmsync.errors import PassingTrouble, Refused
 from xpmsync.home import Home
 from xpmsync.records import Record, RecordShape
 from xpmsync.rules.fields import CLIENT_SHAPE, GROUP_SHAPE, STAFF_SHAPE
@@ -36,13 +36,19 @@ MOST_RIVALS: Final = 10
 """Clients that are asked for one by one in a run; the next full run tells of the others."""
 
 
+@dataclass
+class Traffic:
+    """What was asked of Xero and what came back, in calls and bytes; kept up to date also when fetching fails."""
+
+    api_calls: int = 0
+    bytes_received: int = 0
+    day_calls_remaining: int | None = None
+
+
 @dataclass(frozen=True)
 class Fetched:
     """What came beside the lists, which are in the spool."""
 
-    api_calls: int
-    bytes_received: int
-    day_calls_remaining: int | None
     first_answer_at: datetime | None
     """Xero's own time at the first answer about the practice."""
     vanished: tuple[str, ...]
@@ -58,6 +64,7 @@ def fetched_practice(
     *,
     tenant_id: str,
     cursor: datetime | None,
+    traffic: Traffic,
     report: Report,
     clock: Clock,
 ) -> Iterator[Fetched]:
@@ -74,21 +81,20 @@ def fetched_practice(
         deadline=clock.monotonic() + RUN_SECONDS,
     )
     with closing(gateway), open_spool(home.spool_file, SHAPES) as spool:
-        report.begin("Signing in at Xero")
-        tokens.access_token()
         practice = PracticeManager(gateway, tenant_id)
-        _fetch_lists(practice, spool, cursor, report)
+        try:
+            report.begin("Signing in at Xero")
+            tokens.access_token()
+            _fetch_lists(practice, spool, cursor, report)
+            with mirror.attached(database, spool):
+                rivals = mirror.find_silent_rivals(database) if cursor and _has_calls(gateway) else []
+            vanished = tuple(_fetch_rivals(practice, spool, rivals[:MOST_RIVALS]))
+        finally:
+            traffic.api_calls = gateway.api_calls
+            traffic.bytes_received = gateway.bytes_received
+            traffic.day_calls_remaining = gateway.day_calls_remaining
         with mirror.attached(database, spool):
-            rivals = mirror.find_silent_rivals(database) if cursor and _has_calls(gateway) else []
-        vanished = tuple(_fetch_rivals(practice, spool, rivals[:MOST_RIVALS]))
-        with mirror.attached(database, spool):
-            yield Fetched(
-                api_calls=gateway.api_calls,
-                bytes_received=gateway.bytes_received,
-                day_calls_remaining=gateway.day_calls_remaining,
-                first_answer_at=gateway.first_answer_at,
-                vanished=vanished,
-            )
+            yield Fetched(gateway.first_answer_at, vanished)
 
 
 def _fetch_lists(practice: PracticeManager, spool: Spool, cursor: datetime | None, report: Report) -> None:
@@ -119,9 +125,9 @@ def _fetch_rivals(practice: PracticeManager, spool: Spool, rivals: list[str]) ->
     for uuid in rivals:
         try:
             record = practice.fetch_client(uuid, CLIENT_SHAPE)
-        except Refused as error:  # nothing is known of it then, and the next full run tells
+        except (Refused, PassingTrouble) as error:  # the lists are there: the next full run tells of this one
             log.warning("the client %s could not be asked for: %s %s", uuid, error.happened, error.details or "")
-            continue
+            return
         if record:
             spool.add("xpm_clients", record)
         else:

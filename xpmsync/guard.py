@@ -10,7 +10,7 @@ from xpmsync.active.losses import CLIENTS_CLOSED, CLIENTS_GONE, STAFF_GONE, meas
 from xpmsync.config import GuardSettings
 from xpmsync.errors import SuspiciousChange
 from xpmsync.rules.fields import CLIENT_FIELDS, CLIENT_SHAPE
-from xpmsync.rules.guard import Loss, find_suspicious
+from xpmsync.rules.guard import Loss, find_unaccepted
 
 
 def check_losses(
@@ -21,9 +21,10 @@ def check_losses(
     The staff list is always complete; the clients' is in a full run, and a quiet incremental run is no empty list.
     """
     losses = _list_losses(database, limits, are_clients_complete=are_clients_complete)
-    if suspicious := find_suspicious(losses, accepted):
+    suspicious = [loss for loss in losses if loss.is_suspicious]
+    if unaccepted := find_unaccepted(suspicious, accepted):
         raise SuspiciousChange(
-            "XPM's answer looks wrong: " + " ".join(loss.describe() for loss in suspicious),
+            "XPM's answer looks wrong: " + " ".join(loss.describe() for loss in unaccepted),
             "Look into XPM. If it is right, run: xpmsync sync --accept-removals; if not, the next runs find it mended.",
             counts={loss.kind: loss.lost for loss in suspicious},
         )

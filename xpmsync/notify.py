@@ -355,7 +355,10 @@ def _log_in(client: smtplib.SMTP, settings: SmtpSettings, password: str | None) 
     if settings.username is None:
         return
     if password is None:
-        raise MailRefused("The password of the mail server could not be read.", "Run: xpmsync configure")
+        raise MailRefused(
+            "The password of the mail server is not known, or its keyring is shut.",
+            "Run: xpmsync doctor. A mail server on this computer that asks for no password is the safest choice.",
+        )
     if not f"{settings.username}{password}".isascii():
         raise MailRefused(
             "The user name or the password of the mail server has a letter that cannot be sent.",

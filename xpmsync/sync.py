@@ -10,7 +10,7 @@ import logging
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -20,13 +20,22 @@ from xpmsync.active.database import Database, explain_trouble, from_text, open_d
 from xpmsync.active.error_log import save_problems
 from xpmsync.active.history import find_changes, load_last_change_id, save_changes
 from xpmsync.active.users import load_users
-from xpmsync.config import Config, require
+from xpmsync.config import Config, read_mail_settings, require
 from xpmsync.derive import Counts, Derivation, derive
-from xpmsync.errors import AnotherRun, ConfigurationError, SuspiciousChange, XpmsyncError
-from xpmsync.fetch import SHAPES, Fetched, fetched_practice
+from xpmsync.errors import (
+    INTERRUPTED_EXIT_CODE,
+    AnotherRun,
+    ConfigurationError,
+    DatabaseTrouble,
+    KeyringTrouble,
+    SuspiciousChange,
+    XpmsyncError,
+)
+from xpmsync.fetch import SHAPES, Fetched, Traffic, fetched_practice
 from xpmsync.guard import check_losses
 from xpmsync.home import Home
 from xpmsync.lock import hold
+from xpmsync.notify import Failure
 from xpmsync.records import fingerprint
 from xpmsync.rules.problems import Problem, problem
 from xpmsync.rules.schedule import Mode, Past, choose_mode
@@ -39,7 +48,8 @@ log = logging.getLogger(__name__)
 
 FIELD_TABLE: Final = fingerprint(*SHAPES.values())
 ACTOR: Final = "sync"
-INTERRUPTED_EXIT_CODE: Final = 130
+JUDGED_IN_FULL_RUNS: Final = ("client-without-id", "first-list-empty")
+"""Problems of the whole list of clients: an hourly run sees a part of it, and cannot say that they are gone."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +96,8 @@ def run_sync(
     """Run one sync; gives what it did.
 
     `full` fetches everything although less would do; `accept_removals` does too, and accepts what the guard counted
-    when it stopped a run. Raises AnotherRun where one is in progress, and every other XpmsyncError after the run's row,
-    the error log and the chosen person know of it.
+    when it stopped a run. Raises AnotherRun where one is in progress, DatabaseTrouble where the database cannot be
+    opened, and every other XpmsyncError after the run's row, the error log and the chosen person know of it.
     """
     clock = clock or Clock()
     with _only_run(home), open_database(home.database_file) as database:
@@ -109,15 +119,42 @@ def run_sync(
         except Exception as error:
             failure = _as_failure(error, home.database_file)
             log.warning("run %d failed: %s", run_id, failure.happened)
-            failure.meaning = _explain_data(database)
-            _record_failure(run, failure)
-            if not is_watched:
-                telling = tell(database, config, password=secrets.mail_password, now=clock.now)
-                if telling.remark:
-                    report.remark(telling.remark)
+            try:
+                failure.meaning = _explain_data(database)
+                _record_failure(run, failure)
+                if not is_watched:
+                    _tell(run, secrets.mail_password)
+            except (DatabaseTrouble, sqlite3.Error) as trouble:
+                # What the run itself died of is the news; cron mails it.
+                log.warning("run %d could not be finished: %s", run_id, trouble)
             raise failure from error
         log.info("run %d succeeded: %s", run_id, summary)
         return summary
+
+
+def tell_of_settings(home: Home, error: ConfigurationError, report: Report, clock: Clock | None = None) -> None:
+    """Tell the chosen person that the settings cannot be read, as far as they can be for that."""
+    clock = clock or Clock()
+    config = read_mail_settings(home)
+    if config is None or config.smtp is None:
+        return  # standard error says it, and cron mails that
+    secrets = _Secrets()
+    try:
+        with secrets.opened(home, config):
+            pass
+    except KeyringTrouble as trouble:
+        log.warning("the mail password cannot be read: %s", trouble.happened)
+    failure = Failure(error.exit_code, clock.now(), error.happened, error.remedy)
+    with open_database(home.database_file) as database:
+        telling = tell(database, config, password=secrets.mail_password, now=clock.now, failure=failure)
+    if telling.remark:
+        report.remark(telling.remark)
+
+
+def _tell(run: "_Run", mail_password: str | None) -> None:
+    telling = tell(run.database, run.config, password=mail_password, now=run.clock.now)
+    if telling.remark:
+        run.report.remark(telling.remark)
 
 
 def preview_sync(
@@ -184,6 +221,8 @@ class _Run:
     database: Database
     report: Report
     clock: Clock
+    traffic: Traffic = field(default_factory=Traffic)
+    """What was asked of Xero so far, whatever becomes of the run."""
 
 
 @dataclass
@@ -206,10 +245,17 @@ def _sync(run: _Run, secrets: _Secrets, accepted: Mapping[str, int]) -> Summary:
     with _fetched(run, secrets) as fetched, database.transaction():
         _guard(run, accepted)
         derivation = _derive(run, fetched)
-        summary = _summarise(run, derivation, fetched)
+        summary = _summarise(run, derivation)
         now = summary.finished_at
         save_changes(database, derivation.changes, run_id=run.id, actor=ACTOR, now=now)
-        save_problems(database, map(vars, derivation.problems), run_id=run.id, now=now, resolve_others=True)
+        save_problems(
+            database,
+            map(vars, derivation.problems),
+            run_id=run.id,
+            now=now,
+            resolve_others=True,
+            unjudged=() if run.mode == "full" else JUDGED_IN_FULL_RUNS,
+        )
         row = _to_row(summary, fetched.first_answer_at or run.past.cursor)
         runs.finish_run(database, run.id, status="succeeded", now=now, values=row)
     return summary
@@ -217,23 +263,22 @@ def _sync(run: _Run, secrets: _Secrets, accepted: Mapping[str, int]) -> Summary:
 
 @contextmanager
 def _fetched(run: _Run, secrets: _Secrets) -> Iterator[Fetched]:
-    """Check the settings, open the keyring, and fetch what the run's mode asks for."""
-    tenant_id = _check_settings(run.config, run.database)
-    with (
-        secrets.opened(run.home, run.config) as vault,
-        fetched_practice(
+    """Open the keyring, check the settings, and fetch what the run's mode asks for."""
+    with secrets.opened(run.home, run.config) as vault:  # first: an e-mail about the settings may need a password
+        tenant_id = _check_settings(run.config, run.database)
+        with fetched_practice(
             run.home,
             run.config,
             open_tokens(run.home, run.config, vault, now=run.clock.now),
             run.database,
             tenant_id=tenant_id,
             cursor=run.past.cursor if run.mode == "incremental" else None,
+            traffic=run.traffic,
             report=run.report,
             clock=run.clock,
-        ) as fetched,
-    ):
-        run.report.begin("Comparing with Active")
-        yield fetched
+        ) as fetched:
+            run.report.begin("Comparing with Active")
+            yield fetched
 
 
 def _guard(run: _Run, accepted: Mapping[str, int]) -> None:
@@ -303,7 +348,7 @@ def _merge(run: _Run, fetched: Fetched) -> list[Problem]:
     return problems
 
 
-def _summarise(run: _Run, derivation: Derivation, fetched: Fetched) -> Summary:
+def _summarise(run: _Run, derivation: Derivation) -> Summary:
     errors = sum(problem.severity == "error" for problem in derivation.problems)
     return Summary(
         run_id=run.id,
@@ -314,9 +359,9 @@ def _summarise(run: _Run, derivation: Derivation, fetched: Fetched) -> Summary:
         clients=derivation.clients,
         errors=errors,
         warnings=len(derivation.problems) - errors,
-        api_calls=fetched.api_calls,
-        bytes_received=fetched.bytes_received,
-        day_calls_remaining=fetched.day_calls_remaining,
+        api_calls=run.traffic.api_calls,
+        bytes_received=run.traffic.bytes_received,
+        day_calls_remaining=run.traffic.day_calls_remaining,
     )
 
 
@@ -377,5 +422,5 @@ def _record_failure(run: _Run, failure: XpmsyncError) -> None:
 
 
 def _end_run(run: _Run, status: str, message: str, exit_code: int, suspicious: str | None = None) -> None:
-    values = {"message": message, "exit_code": exit_code, "suspicious": suspicious}
+    values = {"message": message, "exit_code": exit_code, "suspicious": suspicious, **vars(run.traffic)}
     runs.finish_run(run.database, run.id, status=status, now=run.clock.now(), values=values)

@@ -5,6 +5,7 @@ Brings the runs in the database and the e-mail of `xpmsync.notify` together; dec
 
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from xpmsync.active import notifications, runs
@@ -18,6 +19,8 @@ def load_health(database: Database) -> Health:
     success = runs.load_last_success(database)
     first = runs.load_first_run(database)
     failed = runs.load_last_failure(database)
+    if failed and success and failed["id"] < success["id"]:
+        failed = None  # by their order, as a clock may have been wrong
     return Health(
         first_run_at=from_text(first["started_at"]) if first else None,
         last_success_at=from_text(success["finished_at"]) if success else None,
@@ -27,13 +30,24 @@ def load_health(database: Database) -> Health:
     )
 
 
-def tell(database: Database, config: Config, *, password: str | None, now: Callable[[], datetime]) -> Telling:
-    """Send the e-mail that is due, if one is; see `xpmsync.notify.tell_if_due`."""
+def tell(
+    database: Database,
+    config: Config,
+    *,
+    password: str | None,
+    now: Callable[[], datetime],
+    failure: Failure | None = None,
+) -> Telling:
+    """Send the e-mail that is due, if one is; see `xpmsync.notify.tell_if_due`.
+
+    `failure` is one that no run has written down.
+    """
     outbox = Outbox(
         reserve=lambda recipient, subject: notifications.reserve_notification(database, recipient, subject, now()),
         mark_sent=lambda notification_id: notifications.mark_notification_sent(database, notification_id, now()),
         release=lambda notification_id: notifications.release_notification(database, notification_id),
     )
-    return tell_if_due(
-        config, load_health(database), outbox, password=password, now=now(), computer=socket.gethostname()
-    )
+    health = load_health(database)
+    if failure:
+        health = replace(health, last_failure=failure)
+    return tell_if_due(config, health, outbox, password=password, now=now(), computer=socket.gethostname())

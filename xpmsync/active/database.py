@@ -17,9 +17,9 @@ import sqlite_utils
 
 from xpmsync.active.migrations import MIGRATIONS
 from xpmsync.errors import DatabaseTrouble
+from xpmsync.home import PRIVATE_FILE_MODE
 
 BUSY_TIMEOUT_SECONDS: Final = 30
-PRIVATE_FILE_MODE: Final = 0o600
 RESTORE: Final = "Put the file aside and restore it from your last backup; then run: xpmsync sync --full"
 TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
 

@@ -1,7 +1,8 @@
 """The error log: one open row for each problem of each record, which counts how often it was seen and heals itself."""
 
+import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from xpmsync.active.database import Database, to_text
@@ -14,10 +15,12 @@ def save_problems(
     run_id: int,
     now: datetime,
     resolve_others: bool,
+    unjudged: Collection[str] = (),
 ) -> None:
-    """Log the problems of a run: new, or seen again; with `resolve_others`, open ones that are gone are resolved.
+    """Log the problems of a run: new, or seen again.
 
-    A problem is told apart by its code, entity, XPM record and field.
+    With `resolve_others`, open ones that are gone are resolved, but for the codes in `unjudged`, of which the run could
+    not tell. A problem is told apart by its code, entity, XPM record and field.
     """
     moment = to_text(now)
     database.connection.executemany(
@@ -33,7 +36,9 @@ def save_problems(
     )
     if resolve_others:
         database.connection.execute(
-            "UPDATE sync_errors SET resolved_at = ? WHERE resolved_at IS NULL AND last_run_id <> ?", (moment, run_id)
+            "UPDATE sync_errors SET resolved_at = ? WHERE resolved_at IS NULL AND last_run_id <> ? "
+            "AND code NOT IN (SELECT value FROM json_each(?))",
+            (moment, run_id, json.dumps(list(unjudged))),
         )
 
 
@@ -52,19 +57,23 @@ def find_problems(
     what is open now.
     """
     conditions: list[str] = ["true"]
-    parameters: list[object] = []
+    parameters: dict[str, object] = {}
     if since is not None:
-        conditions.append("(resolved_at IS NULL OR resolved_at >= ?)")
-        parameters.append(to_text(since))
+        conditions.append("(resolved_at IS NULL OR resolved_at >= :since)")
+        parameters["since"] = to_text(since)
     elif run_id is None and not include_resolved:
         conditions.append("resolved_at IS NULL")
     if run_id is not None:
-        conditions.append("? BETWEEN first_run_id AND last_run_id")
-        parameters.append(run_id)
+        # A run that failed has judged no record: it met what it failed of.
+        conditions.append(
+            ":run BETWEEN first_run_id AND last_run_id AND (entity = 'run' OR NOT EXISTS "
+            "(SELECT 1 FROM sync_runs WHERE id = :run AND status <> 'succeeded'))"
+        )
+        parameters["run"] = run_id
     for column, value in (("entity", entity), ("code", code)):
         if value is not None:
-            conditions.append(f"{column} = ?")
-            parameters.append(value)
+            conditions.append(f"{column} = :{column}")
+            parameters[column] = value
     return database.connection.execute(
         f"SELECT * FROM sync_errors WHERE {' AND '.join(conditions)} ORDER BY severity, entity DESC, code, name, id",
         parameters,

@@ -71,7 +71,8 @@ def mark_vanished(database: Database, uuids: Sequence[str], *, now: datetime) ->
 def find_silent_rivals(database: Database) -> list[str]:
     """The clients that seem alive and hold the code of a client in the spool, but are not in it themselves."""
     rows = database.connection.execute(
-        f"WITH told AS MATERIALIZED (SELECT {read_identity('uuid')} AS identity, * FROM spool.xpm_clients), "
+        f"WITH told AS MATERIALIZED (SELECT {read_identity('uuid')} AS identity, * FROM spool.xpm_clients "
+        f"WHERE {read_identity('uuid')} IS NOT NULL), "
         f"codes AS (SELECT fold(client_code) AS code FROM told WHERE {is_open('told')}) "
         "SELECT uuid FROM main.xpm_clients AS mirror "
         f"WHERE vanished_at IS NULL AND {is_open('mirror')} AND uuid NOT IN (SELECT identity FROM told) "

@@ -8,15 +8,16 @@ QUIET_TIME = timedelta(hours=24)
 
 
 def reserve_notification(database: Database, recipient: str, subject: str, now: datetime) -> int | None:
-    """Reserve the one e-mail of these 24 hours; None where it is spoken for. In a transaction of its own.
+    """Reserve the one e-mail of these 24 hours to a recipient; None where it is spoken for.
 
-    A reservation counts from the moment it is made, so that a crash between reserving and sending sends no second one;
-    a time in the future (a clock that was wrong) does not count.
+    In a transaction of its own. A reservation counts from the moment it is made, so that a crash between reserving and
+    sending sends no second one; a time in the future (a clock that was wrong) does not count.
     """
     with database.transaction():
         is_spoken_for = database.connection.execute(
-            "SELECT 1 FROM notifications WHERE status <> 'released' AND reserved_at > ? AND reserved_at <= ?",
-            (to_text(now - QUIET_TIME), to_text(now)),
+            "SELECT 1 FROM notifications WHERE recipient = ? AND status <> 'released' "
+            "AND reserved_at > ? AND reserved_at <= ?",
+            (recipient, to_text(now - QUIET_TIME), to_text(now)),
         ).fetchone()
         if is_spoken_for:
             return None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from xpmsync.active.database import Database, to_text
+from xpmsync.active.losses import STAFF_GONE
 
 
 def start_run(database: Database, *, tenant_id: str | None, mode: str, is_watched: bool, now: datetime) -> int:
@@ -29,8 +30,9 @@ def finish_run(database: Database, run_id: int, *, status: str, now: datetime, v
     """Write how a run ended: its status, its counts, its message and its exit code."""
     row = {"status": status, "finished_at": to_text(now), **values}
     assignments = ", ".join(f"{column} = ?" for column in row)
+    # What trips over its own feet after the data was written no longer changes how the run ended.
     database.connection.execute(
-        f"UPDATE sync_runs SET {assignments} WHERE id = ?",
+        f"UPDATE sync_runs SET {assignments} WHERE id = ? AND status = 'running'",
         (*row.values(), run_id),
     )
 
@@ -88,9 +90,18 @@ def load_practice(database: Database) -> str | None:
 
 
 def load_suspicious(database: Database) -> dict[str, int]:
-    """What the guard counted when it last stopped a run, by kind; nothing once a full run has succeeded since."""
-    row = database.connection.execute(
-        "SELECT suspicious FROM sync_runs WHERE suspicious IS NOT NULL OR (mode = 'full' AND status = 'succeeded') "
-        "ORDER BY id DESC LIMIT 1"
-    ).fetchone()
-    return dict(json.loads(row["suspicious"])) if row and row["suspicious"] else {}
+    """What the guard has counted, by kind, in the runs that it stopped, as far as it is not settled yet.
+
+    A run that succeeds settles what it has seen: a full run everything, an hourly one the staff.
+    """
+    counted: dict[str, int] = {}
+    for row in database.connection.execute(
+        "SELECT mode, suspicious FROM sync_runs WHERE suspicious IS NOT NULL OR status = 'succeeded' ORDER BY id"
+    ):
+        if row["suspicious"]:
+            counted |= json.loads(row["suspicious"])
+        elif row["mode"] == "full":
+            counted.clear()
+        else:
+            counted.pop(STAFF_GONE, None)
+    return counted

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from xpmsync.active.database import PRIVATE_FILE_MODE
 from xpmsync.errors import DatabaseTrouble
+from xpmsync.home import PRIVATE_FILE_MODE
 from xpmsync.records import Record, RecordShape
 
 

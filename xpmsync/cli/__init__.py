@@ -12,7 +12,7 @@ from typing import Final
 import click
 
 from xpmsync import __version__
-from xpmsync.errors import XpmsyncError
+from xpmsync.errors import INTERRUPTED_EXIT_CODE, XpmsyncError
 from xpmsync.home import find_home
 from xpmsync.log import open_log
 
@@ -34,7 +34,6 @@ COMMANDS: Final = (
     "demo",
     "sandbox",
 )
-INTERRUPTED_EXIT_CODE: Final = 130
 
 
 class _LazyGroup(click.Group):

@@ -9,6 +9,7 @@ import click
 
 from xpmsync.cli.screen import is_watched, open_console, print_facts, print_json, print_table, print_text, render_count
 from xpmsync.config import read_config
+from xpmsync.errors import ConfigurationError
 from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.log import open_log
 
@@ -54,9 +55,14 @@ def command(*, full: bool, dry_run: bool, accept_removals: bool, strict: bool, a
 
 
 def _run(home: Home, screen: "_Screen", *, is_watched: bool, full: bool, accept_removals: bool) -> "Summary":
-    from xpmsync.sync import run_sync  # noqa: PLC0415 - the network's libraries are slow to load
+    from xpmsync.sync import run_sync, tell_of_settings  # noqa: PLC0415 - the network's libraries are slow to load
 
-    config = read_config(home)
+    try:
+        config = read_config(home)
+    except ConfigurationError as error:
+        if not is_watched:
+            tell_of_settings(home, error, screen)
+        raise
     return run_sync(home, config, report=screen, is_watched=is_watched, full=full, accept_removals=accept_removals)
 
 

@@ -40,6 +40,6 @@ class Loss:
         return f"{sentence} ({', '.join(self.names)}{more})." if self.names else f"{sentence}."
 
 
-def find_suspicious(losses: Iterable[Loss], accepted: Mapping[str, int]) -> list[Loss]:
-    """The losses beyond belief; `accepted` holds how much of each kind a person has said is right."""
-    return [loss for loss in losses if loss.is_suspicious and loss.lost > accepted.get(loss.kind, 0)]
+def find_unaccepted(losses: Iterable[Loss], accepted: Mapping[str, int]) -> list[Loss]:
+    """The losses of which a person has not said that so much is right; `accepted` holds how much of each kind is."""
+    return [loss for loss in losses if loss.lost > accepted.get(loss.kind, 0)]

@@ -96,7 +96,7 @@ class Gateway:
         self.bytes_received = 0
         """On the wire, compressed where Xero compresses: what is paid for."""
         self.first_answer_at: datetime | None = None
-        """Xero's own time (`Date`) of the first answer about a practice."""
+        """Xero's own time (`Date`) of the earliest answer about a practice that was read whole."""
         self.day_calls_remaining: int | None = None
         """What Xero said last about the day's limit; it need not say anything."""
 
@@ -123,6 +123,7 @@ class Gateway:
                 renewed = True
                 self._tokens.renew(token)
             except DayLimitReached:
+                self.day_calls_remaining = 0
                 raise
             except PassingTrouble as trouble:
                 self._wait(trouble, next(pauses, None))
@@ -145,12 +146,14 @@ class Gateway:
         ends_at = min(self._deadline, self._monotonic() + ANSWER_SECONDS)
         answer = self._send(call, token, ends_at)
         try:
-            self._note(call, answer)
+            self._note_limit(call, answer)
             if answer.status_code not in (requests.codes.ok, requests.codes.no_content):
                 raise explain(answer, self._read_words(answer, ends_at), self._now())
             if "html" in answer.headers.get("content-type", ""):
                 raise make_trouble("Something between here and Xero has answered with a web page.", describe(answer))
-            return take(self._read(answer, ends_at))
+            taken = take(self._read(answer, ends_at))
+            self._note_date(call, answer)
+            return taken
         finally:
             # In a thread: where a read still hangs, closing waits for it.
             Thread(target=answer.close, daemon=True, name="xpmsync-close").start()
@@ -214,10 +217,14 @@ class Gateway:
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise make_trouble("The line to Xero is down or was cut.", f"{type(error).__name__}: {error}") from error
 
-    def _note(self, call: Call, answer: requests.Response) -> None:
-        """Keep what the headers tell; all of them are optional."""
-        if call.tenant_id and self.first_answer_at is None:
-            self.first_answer_at = read_date(answer.headers.get("date"))
+    def _note_date(self, call: Call, answer: requests.Response) -> None:
+        """Keep the earliest time of Xero's own; a page of a firewall on the way has a clock that is nobody's."""
+        moment = read_date(answer.headers.get("date"))
+        if call.tenant_id and moment:
+            self.first_answer_at = min(self.first_answer_at or moment, moment)
+
+    def _note_limit(self, call: Call, answer: requests.Response) -> None:
+        """Keep what the headers tell of the limit; all of them are optional."""
         remaining = answer.headers.get("x-daylimit-remaining", "")
         if remaining.isascii() and remaining.isdigit():
             self.day_calls_remaining = int(remaining)

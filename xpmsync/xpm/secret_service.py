@@ -21,7 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -131,7 +131,7 @@ def connect_to_bus(files: ServiceFiles) -> Any:
 
     folder = os.open(files.run_folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        return open_dbus_connection(bus=f"unix:path=/proc/self/fd/{folder}/bus")
+        return open_dbus_connection(bus=f"unix:path=/proc/self/fd/{folder}/bus", auth_timeout=START_SECONDS)
     finally:
         os.close(folder)
 
@@ -177,7 +177,8 @@ def read_key(key_file: Path) -> bytes:
     if not key or len(key) > LONGEST_KEY_BYTES or not (key.isascii() and key.decode("ascii").isprintable()):
         raise KeyringTrouble(
             f"The keyring's key file {key_file} does not hold a key: one line of letters, digits and signs.",
-            "Put it back from your backup of keys, or make a new one with: xpmsync keyring setup",
+            "Put the one back that the keyring was made with. If there is no keyring yet, docs/server.md says how a key is"
+            " made.",
         )
     return key
 
@@ -215,6 +216,7 @@ def _prepare(files: ServiceFiles) -> Iterator[dict[str, str]]:
             folder.mkdir(mode=PRIVATE_FOLDER_MODE, exist_ok=True)
             folder.chmod(PRIVATE_FOLDER_MODE)
         files.bus_settings.write_text(BUS_SETTINGS, "utf-8")
+        files.errors_file.touch()
     except OSError as error:
         raise _explain_disk(files, error) from error
     try:
@@ -266,26 +268,27 @@ def _run(
     lock: int,
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """Run one of the two for the length of a ``with`` block, or of this process, whichever is shorter."""
-    with ExitStack() as stack:
-        errors = stack.enter_context(files.errors_file.open("ab"))
-        process = stack.enter_context(
-            subprocess.Popen(  # noqa: S603 - programs of the system, and paths of ours
-                [
-                    *(programs["setpriv"], "--pdeathsig", "KILL"),
-                    *(programs["sh"], "-c", START_IF_PARENT_LIVES, str(os.getpid())),
-                    *(programs[name], *arguments),
-                ],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env=environment,
-                cwd=files.run_folder,
-                pass_fds=(lock,),
-                start_new_session=True,  # Ctrl-C is for the command, which then ends these in their turn
-            )
+    command = [
+        *(programs["setpriv"], "--pdeathsig", "KILL"),
+        *(programs["sh"], "-c", START_IF_PARENT_LIVES, str(os.getpid())),
+        *(programs[name], *arguments),
+    ]
+    with files.errors_file.open("ab") as errors:
+        process = subprocess.Popen(  # noqa: S603 - programs of the system, and paths of ours
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=environment,
+            cwd=files.run_folder,
+            pass_fds=(lock,),
+            start_new_session=True,  # Ctrl-C is for the command, which then ends these in their turn
         )
-        stack.callback(_stop, process)
-        yield process
+    with process:
+        try:
+            yield process
+        finally:
+            _stop(process)
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
@@ -303,28 +306,28 @@ def _wait_for_name(daemon: "subprocess.Popen[bytes]", files: ServiceFiles) -> No
     from jeepney.bus_messages import message_bus  # type: ignore[import-untyped]  # noqa: PLC0415 - Linux's alone
     from jeepney.io.blocking import Proxy  # noqa: PLC0415 - as above
 
-    def wait(connection: Any) -> bool:
-        bus = Proxy(message_bus, connection)
-        while daemon.poll() is None:
-            if bus.NameHasOwner(BUS_NAME)[0]:
-                return True
-            time.sleep(STEP_SECONDS)
+    def wait() -> bool:
+        with connect_to_bus(files) as connection:
+            bus = Proxy(message_bus, connection)
+            while daemon.poll() is None:
+                if bus.NameHasOwner(BUS_NAME)[0]:
+                    return True
+                time.sleep(STEP_SECONDS)
         return False
 
-    with connect_to_bus(files) as connection:
-        if not _wait(lambda: wait(connection), files):
-            raise _explain_failure("gnome-keyring does not start.", files)
+    if not _wait(wait, files):
+        raise _explain_failure("gnome-keyring does not start.", files)
 
 
 def _wait(call: Callable[[], Result], files: ServiceFiles) -> Result:
     try:
         return call_within(START_SECONDS, call)
-    except OutOfTime:
-        raise _explain_failure("xpmsync's own keyring has not started in time.", files) from None
+    except Exception as error:  # OutOfTime, or what the library for D-Bus makes of a bus that dies
+        raise _explain_failure("xpmsync's own keyring has not started.", files) from error
 
 
 def _explain_failure(happened: str, files: ServiceFiles) -> KeyringTrouble:
-    """What the daemons said goes to the log; they do not know the secrets' texts at this point."""
+    """What the daemons said goes to the log: it is about their start, and no secret has been spoken of yet."""
     words = files.errors_file.read_text("utf-8", errors="replace")[-LONGEST_COMPLAINT:]
     return KeyringTrouble(
         happened, "Try again. If it stays so, the log says what the programs complain of.", details=words

@@ -52,7 +52,7 @@ KNOWN_NAMES: Final[Mapping[str, str]] = {
     "keyring.backends.kwallet.DBusKeyring": "KDE Wallet",
     "keyring.backends.macOS.Keyring": "the macOS Keychain",
 }
-OWN_REMEDY: Final = "To see what is wrong with it, run: xpmsync keyring"
+OWN_REMEDY: Final = "If the disk is full, make room. To see what is wrong with the keyring, run: xpmsync keyring"
 CANARY: Final = "This keyring was opened with its own key."
 MAC_BACKEND: Final = "keyring.backends.macOS.Keyring"
 

@@ -1,0 +1,249 @@
+"""What becomes of a run in trouble: who is told, what is recorded, and that nothing is believed too early."""
+
+import sqlite3
+import threading
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from xpmsync.cli import run
+from xpmsync.config import change_config
+from xpmsync.errors import ConfigurationError, PassingTrouble, Refused, SuspiciousChange
+from xpmsync.fetch import fetched_practice
+from xpmsync.sandbox import Practice
+from xpmsync.sandbox.mailbox import Mailbox
+from xpmsync.surroundings import Clock
+
+HURRIED = Clock(sleep=lambda _: None)
+
+
+@pytest.fixture
+def mailbox():
+    with Mailbox() as mailbox:
+        yield mailbox
+
+
+@pytest.fixture
+def firm(make_firm, mailbox):
+    practice = Practice()
+    ann = practice.add_staff("Ann Lee", "ann@example.com")
+    practice.add_client("First", client_code="F1", account_manager=ann)
+    practice.add_client("Second", client_code="S2", account_manager=ann)
+    firm = make_firm(practice)
+    change_config(
+        firm.home,
+        {
+            "notify.email": "ann@example.com",
+            "smtp.host": "127.0.0.1",
+            "smtp.port": mailbox.port,
+            "smtp.security": "none",
+            "smtp.from": "sync@example.com",
+        },
+    )
+    firm.sync()
+    return firm
+
+
+def client_named(firm, name):
+    return next(uuid for uuid, client in firm.practice.clients.items() if client.name == name)
+
+
+def test_a_failing_run_that_nobody_watches_sends_one_email_in_24_hours(firm, mailbox):
+    with firm.sandbox.faults.active("user-revoked"):
+        for _ in range(3):
+            with pytest.raises(Refused):
+                firm.sync(is_watched=False)
+    (message,) = mailbox.messages
+    assert message["To"] == "ann@example.com"
+    assert message["Subject"] == "Xero Practice Manager: the sync stopped because Xero refuses it"
+    assert "Active still holds the data of" in message.get_content()
+
+
+def test_nobody_is_told_of_a_run_that_a_person_watches_or_of_a_rehearsal(firm, mailbox):
+    with firm.sandbox.faults.active("user-revoked"):
+        with pytest.raises(Refused):
+            firm.sync(is_watched=True)
+        assert run(["sync", "--dry-run"]) == 7
+    assert mailbox.messages == []
+
+
+def test_passing_trouble_is_told_after_three_hours_without_a_success(firm, mailbox):
+    now = datetime.now(UTC)
+    with firm.sandbox.faults.active("error-503", path="staff.api"):
+        for hours in (1, 2, 3):
+            moment = now + timedelta(hours=hours, minutes=1)
+            with pytest.raises(PassingTrouble):
+                firm.sync(is_watched=False, clock=Clock(now=lambda moment=moment: moment, sleep=lambda _: None))
+            assert len(mailbox.messages) == (hours == 3)
+    assert mailbox.messages[0]["Subject"].endswith("the sync cannot reach Xero")
+
+
+def test_wrong_settings_are_told_by_email_also_when_the_mail_server_wants_a_password(firm, mailbox, monkeypatch):
+    change_config(firm.home, {"sync.default_office_code": "NOPE", "smtp.username": "sync"})
+    firm.sandbox.keychain.passwords[("xpmsync", f"{firm.home.home_id_file.read_text().strip()}/smtp-password")] = "pw"
+    logged_in = []
+    monkeypatch.setattr("smtplib.SMTP.login", lambda _, user, password: logged_in.append((user, password)))
+    with pytest.raises(ConfigurationError):
+        firm.sync(is_watched=False)
+    assert logged_in == [("sync", "pw")]
+    assert len(mailbox.messages) == 1
+
+
+def test_settings_that_cannot_be_read_are_told_by_email_as_far_as_they_can_be(firm, mailbox, capfd):
+    firm.home.config_file.write_text(firm.home.config_file.read_text() + "\n[guard]\nlost_client_percent = 3\n")
+    assert run(["sync"]) == 5
+    assert run(["sync"]) == 5
+    (message,) = mailbox.messages
+    assert message["Subject"].endswith("the sync stopped because its settings are wrong")
+    assert "guard.lost_client_percent" in message.get_content()
+    assert "did you mean guard.lost_clients_percent?" in capfd.readouterr().err
+
+
+def test_another_person_who_is_chosen_is_told_although_the_first_one_was(firm, mailbox):
+    with firm.sandbox.faults.active("user-revoked"):
+        for recipient in ("ann@example.com", "bob@example.com", "bob@example.com"):
+            change_config(firm.home, {"notify.email": recipient})
+            with pytest.raises(Refused):
+                firm.sync(is_watched=False)
+    assert [message["To"] for message in mailbox.messages] == ["ann@example.com", "bob@example.com"]
+
+
+def test_a_failure_under_a_wrong_clock_is_over_once_a_run_has_succeeded_after_it(firm, mailbox):
+    tomorrow = datetime.now(UTC) + timedelta(hours=20)
+    with firm.sandbox.faults.active("user-revoked"), pytest.raises(Refused):
+        firm.sync(is_watched=True, clock=Clock(now=lambda: tomorrow))
+    firm.write("UPDATE sync_runs SET is_watched = 0")
+    firm.sync()
+    assert run(["notify"]) == 0
+    assert mailbox.messages == []
+
+
+def test_what_the_guard_counted_is_accepted_whatever_hourly_runs_came_between(make_firm):
+    firm = make_firm(Practice.generate(clients=300, staff=12, seed=7))
+    firm.sync()
+    with (
+        firm.sandbox.faults.active("thin-list", path="client.api", keep=200),
+        firm.sandbox.faults.active("thin-list", path="staff.api", keep=5),
+    ):
+        for options in ({"full": True}, {}):
+            with pytest.raises(SuspiciousChange):
+                firm.sync(**options)
+        assert firm.sync(accept_removals=True).mode == "full"
+    with pytest.raises(SuspiciousChange), firm.sandbox.faults.active("empty-list", path="staff.api"):
+        firm.sync(accept_removals=True)  # what was accepted once is settled
+
+
+def test_what_healed_by_itself_is_not_accepted_later(make_firm):
+    firm = make_firm(Practice.generate(clients=300, staff=12, seed=7))
+    firm.sync()
+    with firm.sandbox.faults.active("thin-list", path="staff.api", keep=5), pytest.raises(SuspiciousChange):
+        firm.sync()
+    firm.sync()
+    with firm.sandbox.faults.active("thin-list", path="staff.api", keep=5), pytest.raises(SuspiciousChange):
+        firm.sync(accept_removals=True)
+
+
+def test_the_cursor_follows_xeros_clock_and_no_firewalls(firm):
+    with firm.sandbox.faults.active("firewall", path="staff.api", times=1):
+        firm.sandbox.clock.advance(12 * 3_600)  # the clock of whoever stands in the way
+
+        def sleep(_seconds: float) -> None:
+            firm.sandbox.clock.advance(-12 * 3_600)
+
+        firm.sync(clock=Clock(sleep=sleep))
+    cursors = [datetime.fromisoformat(row["cursor_at"]) for row in firm.rows("SELECT cursor_at FROM sync_runs")]
+    assert abs(cursors[1] - cursors[0]) < timedelta(minutes=5)
+
+
+def test_without_a_clock_of_xeros_the_cursor_stays(firm, monkeypatch):
+    monkeypatch.setattr("xpmsync.xpm.http.read_date", lambda _: None)
+    firm.sync()
+    first, second = (row["cursor_at"] for row in firm.rows("SELECT cursor_at FROM sync_runs ORDER BY id"))
+    assert first == second
+
+
+def test_what_xero_says_of_one_client_is_a_help_and_no_condition(firm):
+    for _ in range(2):
+        firm.sandbox.clock.advance(3_600)
+        firm.sync()
+    firm.practice.recreate_client(client_named(firm, "First"), former="kept")
+    firm.practice.edit_client(client_named(firm, "Second"), email="new@example.com")
+    with firm.sandbox.faults.active("error-500", path="client.api/get"):
+        summary = firm.sync(clock=HURRIED)
+    assert summary.errors == 1
+    assert firm.rows("SELECT email FROM clients WHERE code = 'S2'") == [{"email": "new@example.com"}]
+
+
+def test_a_client_without_an_identifier_hides_no_other(firm):
+    for _ in range(2):
+        firm.sandbox.clock.advance(3_600)
+        firm.sync()
+    fresh = firm.practice.recreate_client(client_named(firm, "First"), former="archived")
+    firm.practice.clients[firm.practice.add_client("Nobody")].uuid = ""
+    firm.sync()
+    assert firm.rows("SELECT xpm_client_uuid FROM clients WHERE code = 'F1'") == [{"xpm_client_uuid": fresh}]
+    assert firm.rows("SELECT code FROM sync_errors WHERE resolved_at IS NULL") == [{"code": "client-without-id"}]
+    firm.sandbox.clock.advance(3_600)
+    firm.sync()
+    firm.sandbox.clock.advance(3_600)
+    firm.sync()  # says nothing of that client, and so cannot tell that it is mended
+    assert firm.rows("SELECT code FROM sync_errors WHERE resolved_at IS NULL") == [{"code": "client-without-id"}]
+
+
+def test_what_a_failed_run_cost_is_recorded(firm):
+    with firm.sandbox.faults.active("rate-limit-day", path="client.api"), pytest.raises(PassingTrouble):
+        firm.sync()
+    (row,) = firm.rows("SELECT api_calls, bytes_received, day_calls_remaining FROM sync_runs WHERE id = 2")
+    assert row["api_calls"] == 3
+    assert row["bytes_received"] > 0
+    assert row["day_calls_remaining"] == 0
+
+
+def test_a_run_that_cannot_be_written_down_still_says_what_it_died_of(firm, monkeypatch):
+    monkeypatch.setattr("xpmsync.active.database.BUSY_TIMEOUT_SECONDS", 0.2)
+    writer = sqlite3.connect(firm.home.database_file, isolation_level=None, check_same_thread=False)
+    threading.Timer(0.4, lambda: writer.execute("BEGIN IMMEDIATE")).start()
+    with (
+        firm.sandbox.faults.active("slow", path="staff.api", delay_seconds=1),
+        firm.sandbox.faults.active("status-error", path="client.api"),
+        pytest.raises(Refused),
+    ):
+        firm.sync(is_watched=False)
+    writer.close()
+    firm.sync()
+    statuses = [row["status"] for row in firm.rows("SELECT status FROM sync_runs ORDER BY id")]
+    assert statuses == ["succeeded", "interrupted", "succeeded"]
+
+
+def test_a_run_that_has_written_stays_a_success_whatever_stumbles_after_it(firm, monkeypatch):
+
+    @contextmanager
+    def stumbling(*arguments, **options):
+        with fetched_practice(*arguments, **options) as fetched:
+            yield fetched
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("xpmsync.sync.fetched_practice", stumbling)
+    firm.practice.edit_client(client_named(firm, "First"), email="new@example.com")
+    with pytest.raises(KeyboardInterrupt):
+        firm.sync()
+    assert firm.rows("SELECT email FROM clients WHERE code = 'F1'") == [{"email": "new@example.com"}]
+    assert firm.rows("SELECT status, exit_code FROM sync_runs WHERE id = 2") == [
+        {"status": "succeeded", "exit_code": 0}
+    ]
+
+
+def test_the_errors_of_a_failed_run_are_what_it_failed_of(firm, capfd):
+    firm.practice.add_client("Nobody's")
+    firm.sync()
+    with firm.sandbox.faults.active("status-error", path="client.api"), pytest.raises(Refused):
+        firm.sync()
+    firm.sync()
+    capfd.readouterr()
+    assert run(["errors", "--run", "3"]) == 0
+    shown = capfd.readouterr().out
+    assert "xero-refused" in shown
+    assert "partner-missing" not in shown
+    assert run(["errors", "--run", "4"]) == 0
+    assert "partner-missing" in capfd.readouterr().out
