@@ -3,6 +3,7 @@ and the desktop's keyring, on a bus as a desktop has it, as cron's commands meet
 
 import json
 import os
+import re
 import shutil
 import signal
 import stat
@@ -17,6 +18,7 @@ import pytest
 from jeepney.bus_messages import message_bus
 from jeepney.io.blocking import Proxy, open_dbus_connection
 
+import xpmsync
 from xpmsync.cli import run
 from xpmsync.config import KeyringSettings, change_config, read_config
 from xpmsync.errors import KeyringTrouble
@@ -319,7 +321,7 @@ def test_a_daemon_that_freezes_is_given_up_and_ended(own_keyring, program):
         os.kill(frozen, signal.SIGSTOP)
         with pytest.raises(KeyringTrouble, match="has not answered for 1 seconds") as caught:
             vault.read("sign-in")
-        assert caught.value.remedy == "To see what is wrong with it, run: xpmsync keyring"
+        assert caught.value.remedy.endswith("run: xpmsync keyring")
     assert own_keyring.processes() == {}
     assert own_keyring.read() is None
 
@@ -350,6 +352,27 @@ def test_the_watchman_does_not_open_it_while_nothing_is_half_done(own_keyring, c
     own_keyring.key_file.unlink()  # it would be noticed
     assert run(["notify"]) == 0
     assert capfd.readouterr() == ("", "")
+
+
+def test_no_command_opens_a_keyring_past_the_one_way_that_starts_the_own_one():
+    package = Path(xpmsync.__file__).parent
+    importers = [
+        path for path in package.rglob("*.py") if re.search(r"import .*\bopen_vault\b", path.read_text("utf-8"))
+    ]
+    assert importers == []
+
+
+@pytest.mark.parametrize("name", ["dbus-daemon", "gnome-keyring-daemon"])
+def test_programs_that_do_not_start_are_trouble_whose_details_are_for_the_log(own_keyring, monkeypatch, tmp_path, name):
+    broken = tmp_path / "bin" / name
+    broken.parent.mkdir()
+    broken.write_text("#!/bin/sh\necho something is wrong >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{broken.parent}:{os.environ['PATH']}")
+    with pytest.raises(KeyringTrouble, match="does not start") as caught:
+        own_keyring.read()
+    assert caught.value.details.endswith("something is wrong\n")
+    assert own_keyring.processes() == {}
 
 
 # The command.

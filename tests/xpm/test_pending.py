@@ -1,0 +1,69 @@
+"""The mark that spares the watchman a look into the keyring: there whenever something may be half done."""
+
+import pytest
+
+from xpmsync.errors import KeyringTrouble, PassingTrouble
+from xpmsync.xpm.pending import find_mark
+
+
+@pytest.fixture
+def mark(office):
+    return find_mark(office.lock)
+
+
+def test_the_mark_is_there_for_as_long_as_a_renewal_is_under_way(office, mark):
+    tokens = office.connect()
+    assert not mark.exists()
+    seen = []
+    refresh = office.client.refresh
+
+    class Client:
+        def refresh(self, token):
+            seen.append(mark.exists())
+            return refresh(token)
+
+    office.open_tokens(client=Client()).access_token()
+    assert seen == [True]
+    assert not mark.exists()
+    assert not tokens.is_pending()
+
+
+def test_the_mark_stays_where_a_renewal_was_cut_off_and_goes_when_it_is_finished(office, mark):
+    tokens = office.connect()
+    with office.sandbox.faults.active("answer-lost", path="/connect/token"), pytest.raises(PassingTrouble):
+        tokens.access_token()
+    assert mark.exists()
+    assert tokens.is_pending()
+    office.open_tokens().finish_pending()
+    assert not mark.exists()
+
+
+def test_a_mark_that_a_crash_has_left_behind_is_cleared(office, mark):
+    tokens = office.connect()
+    mark.touch()
+    calls = office.count_calls("/connect/token")
+    tokens.finish_pending()
+    assert not mark.exists()
+    assert office.count_calls("/connect/token") == calls
+
+
+def test_connecting_again_and_disconnecting_clear_the_mark(office, mark):
+    office.connect()
+    mark.touch()
+    tokens = office.connect()
+    assert not mark.exists()
+    mark.touch()
+    tokens.forget()
+    assert not mark.exists()
+
+
+def test_nothing_is_renewed_where_the_mark_cannot_be_made(office, mark):
+    tokens = office.connect()
+    calls = office.count_calls("/connect/token")
+    mark.symlink_to(mark.parent / "gone" / "away")
+    with pytest.raises(KeyringTrouble, match="takes no file: No such file or directory") as caught:
+        tokens.access_token()
+    assert "Make room on the disk" in caught.value.remedy
+    assert office.count_calls("/connect/token") == calls
+    mark.unlink()
+    tokens.access_token()
