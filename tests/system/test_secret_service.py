@@ -414,7 +414,7 @@ def test_a_key_that_only_root_can_make_is_left_to_root(server, capfd):
     assert run(["keyring", "setup", "--key-file", str(key_file)]) == 4
     commands = [line.strip() for line in capfd.readouterr().err.splitlines() if line.startswith("  ")]
     assert len(commands) == 3
-    assert commands[0] == f"sudo mkdir -p {key_file.parent}"
+    assert commands[0] == f"sudo install -d -m 755 {key_file.parent}"
     assert commands[2] == f"head -c 32 /dev/urandom | base64 | sudo tee '{key_file}' > /dev/null"
     assert not server.store.exists()
 

@@ -113,7 +113,7 @@ def _render_commands(key_file: Path) -> str:
     group = grp.getgrgid(os.getegid()).gr_name
     path = shlex.quote(str(key_file))
     return (
-        f"  sudo mkdir -p {shlex.quote(str(key_file.parent))}\n"
+        f"  sudo install -d -m 755 {shlex.quote(str(key_file.parent))}\n"
         f"  sudo install -m 640 -g {shlex.quote(group)} /dev/null {path}\n"
         f"  head -c {KEY_BYTES} /dev/urandom | base64 | sudo tee {path} > /dev/null"
     )

@@ -177,7 +177,7 @@ def read_key(key_file: Path) -> bytes:
     if not key or len(key) > LONGEST_KEY_BYTES or not (key.isascii() and key.decode("ascii").isprintable()):
         raise KeyringTrouble(
             f"The keyring's key file {key_file} does not hold a key: one line of letters, digits and signs.",
-            "Put the one back that the keyring was made with. If there is none yet, docs/server.md says how it is made.",
+            "Put back the one that the keyring was made with. If there is none yet, see docs/server.md.",
         )
     return key
 
