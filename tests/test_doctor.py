@@ -296,9 +296,9 @@ def test_a_permission_that_was_not_granted_fails(firm, fails):
     fails("Permissions", "Xero has not granted: accounting.contacts.", "xpmsync connect", 4)
 
 
-def test_a_practice_that_refuses_fails_and_the_clock_is_checked_all_the_same(firm, fails):
+def test_a_practice_that_refuses_fails_and_tells_neither_time_nor_limit(firm, fails):
     with firm.sandbox.faults.active("user-revoked"):
-        fails("Practice", "Xero refuses access", "Connect third-party add-ons", 7, "Xero's limit")
+        fails("Practice", "Xero refuses access", "Connect third-party add-ons", 7, "Clock", "Xero's limit")
 
 
 def test_trouble_at_xero_fails_after_three_calls_at_the_most(firm, look):
@@ -333,7 +333,7 @@ def test_a_mail_server_that_does_not_answer_fails(firm, fails):
 
 def test_a_mail_server_that_does_not_let_us_in_fails(firm, fails):
     change_config(firm.home, {"smtp.username": "ann"})
-    fails("E-mail", "password of the mail server could not be read", "xpmsync configure", 5)
+    fails("E-mail", "password of the mail server is not known", "xpmsync doctor", 5)
 
 
 def test_without_a_mail_server_or_somebody_to_tell_there_is_a_warning(firm, warns):

@@ -577,7 +577,8 @@ def test_a_mail_password_behind_a_shut_keyring_is_one_line_on_standard_error(hom
         change_config(home, {"smtp.host": smtp.host, "smtp.port": smtp.port, "smtp.username": "sync"})
         assert run(["notify"]) == 0
     assert capfd.readouterr().err == (
-        "No e-mail could be sent: The password of the mail server could not be read. Run: xpmsync configure\n"
+        "No e-mail could be sent: The password of the mail server is not known, or its keyring is shut. "
+        "Run: xpmsync doctor\n"
     )
 
 

@@ -247,3 +247,17 @@ def test_the_errors_of_a_failed_run_are_what_it_failed_of(firm, capfd):
     assert "partner-missing" not in shown
     assert run(["errors", "--run", "4"]) == 0
     assert "partner-missing" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("damage", ["settings", "database"])
+def test_the_watchman_leaves_to_the_hourly_run_what_that_says_anyway(firm, capfd, damage):
+    if damage == "settings":
+        firm.home.config_file.write_text("[xero]\nclient = 1\n")
+    else:
+        for path in firm.home.data_folder.glob("active.db*"):
+            path.write_bytes(b"no database" * 1_000)
+    capfd.readouterr()
+    assert run(["notify"]) == (5 if damage == "settings" else 9)
+    assert capfd.readouterr() == ("", "")
+    assert run(["sync"]) == (5 if damage == "settings" else 9)
+    assert capfd.readouterr().err != ""

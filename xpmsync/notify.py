@@ -357,7 +357,7 @@ def _log_in(client: smtplib.SMTP, settings: SmtpSettings, password: str | None) 
     if password is None:
         raise MailRefused(
             "The password of the mail server is not known, or its keyring is shut.",
-            "Run: xpmsync doctor. A mail server on this computer that asks for no password is the safest choice.",
+            "Run: xpmsync doctor",
         )
     if not f"{settings.username}{password}".isascii():
         raise MailRefused(

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from xpmsync.active.error_log import find_problems, save_problems
+from xpmsync.active.runs import finish_run
 
 
 def hour(number):
@@ -23,6 +24,7 @@ def log(database, begin_run):
     def save(number, *problems, resolve_others=True):
         run_id = begin_run(number)
         save_problems(database, problems, run_id=run_id, now=hour(number), resolve_others=resolve_others)
+        finish_run(database, run_id, status="succeeded" if resolve_others else "failed", now=hour(number), values={})
         return run_id
 
     return save

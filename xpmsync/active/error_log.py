@@ -67,7 +67,7 @@ def find_problems(
         # A run that failed has judged no record: it met what it failed of.
         conditions.append(
             ":run BETWEEN first_run_id AND last_run_id AND (entity = 'run' OR NOT EXISTS "
-            "(SELECT 1 FROM sync_runs WHERE id = :run AND status <> 'succeeded'))"
+            "(SELECT 1 FROM sync_runs WHERE id = :run AND status IN ('failed', 'interrupted')))"
         )
         parameters["run"] = run_id
     for column, value in (("entity", entity), ("code", code)):

@@ -10,7 +10,7 @@ import click
 
 from xpmsync.cli.screen import clean, is_watched, open_console, print_text
 from xpmsync.config import Config, read_config, require
-from xpmsync.errors import XpmsyncError
+from xpmsync.errors import ConfigurationError, DatabaseTrouble, XpmsyncError
 from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.log import open_log
 from xpmsync.notify import Health, Outcome, find_trouble, render_email, render_readable, render_test_email, send_email
@@ -37,15 +37,22 @@ def command(*, is_test: bool, dry_run: bool) -> int:
     home = find_home(os.environ)
     prepare_home(home)
     open_log(home)
-    config = read_config(home)
     if is_test:
-        _test(home, config, dry_run=dry_run)
+        _test(home, read_config(home), dry_run=dry_run)
         return 0
     if dry_run:
-        _show_due(home, config)
+        _show_due(home, read_config(home))
         return 0
-    exit_code = _finish_sign_in(home, config)
-    _tell(home, config)
+    try:
+        config = read_config(home)
+        exit_code = _finish_sign_in(home, config)
+        _tell(home, config)
+    except (ConfigurationError, DatabaseTrouble) as error:
+        if is_watched():
+            raise
+        # The hourly run meets it too, and says so; every ten minutes would make it no clearer.
+        log.warning("nothing can be looked after: %s (%s)", error.happened, error.details)
+        return error.exit_code
     return exit_code
 
 
