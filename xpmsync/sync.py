@@ -48,7 +48,7 @@ log = logging.getLogger(__name__)
 
 FIELD_TABLE: Final = fingerprint(*SHAPES.values())
 ACTOR: Final = "sync"
-JUDGED_IN_FULL_RUNS: Final = ("client-without-id", "first-list-empty")
+JUDGED_IN_FULL_RUNS: Final = ("client-without-id",)
 """Problems of the whole list of clients: an hourly run sees a part of it, and cannot say that they are gone."""
 
 
@@ -338,7 +338,7 @@ def _merge(run: _Run, fetched: Fetched) -> list[Problem]:
     problems = []
     for table, entity, records in (("xpm_staff", "staff", "staff"), ("xpm_clients", "client", "clients")):
         is_full_list = table == "xpm_staff" or run.mode == "full"
-        if is_full_list and mirror.is_first_list_empty(run.database, table):
+        if mirror.is_first_list_empty(run.database, table):
             problems.append(problem("first-list-empty", None, None, records=records))
         names = mirror.load_unidentified(run.database, table)
         problems += [problem(f"{entity}-without-id", None, name) for name in names]

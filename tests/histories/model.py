@@ -317,9 +317,9 @@ class Model:
         """Keep what was told. Contacts or groups that are absent were not told: what is known of them stays."""
         self.problems = set()
         for kind, told in (("staff", answers.staff), ("clients", answers.clients)):
-            if not told and not self.has_heard_of[kind] and (kind == "staff" or answers.is_full):
-                self.problems.add(("first-list-empty", kind))
             self.has_heard_of[kind] |= bool(told)
+            if not self.has_heard_of[kind]:
+                self.problems.add(("first-list-empty", kind))
         self.staff = answers.staff
         for uuid, told in answers.clients.items():
             earlier = self.clients.get(uuid, {})
