@@ -143,7 +143,7 @@ def test_keys_that_another_program_left_behind_are_brought_up_to_date(database, 
     assert rows("SELECT email_key FROM users") == [{"email_key": "änn@firm.example"}]
     database.connection.execute("UPDATE clients SET code = 'Ä' WHERE id = 'c2'")  # what nobody can bring up to date
     repair_keys(database)
-    assert rows("SELECT code_key FROM clients ORDER BY id") == [{"code_key": "ä"}, {"code_key": "é"}]
+    assert rows("SELECT code_key FROM clients ORDER BY id") == [{"code_key": "ä"}, {"code_key": None}]
 
 
 @pytest.mark.parametrize("text", ["NGA1", " é ", "Straße", "İ", "ΣΑΣ"])

@@ -328,7 +328,8 @@ class Model:
         vanished = self.clients.keys() - answers.clients.keys() if answers.is_full else answers.gone
         for uuid in vanished:
             self.clients[uuid]["vanished"] = True
-        self.group_names |= answers.groups
+        brought = [group for told in answers.clients.values() for group in told.get("Groups", ())]
+        self.group_names |= {group["UUID"]: group.get("Name") for group in brought} | answers.groups
 
     # What becomes of it.
 

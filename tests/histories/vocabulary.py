@@ -1,4 +1,4 @@
-"""What people type and what goes wrong: few values, so that they meet; odd case and white space, so that they meet in disguise."""
+"""What people type, and what goes wrong: few values, so that they meet, and odd ones, so that they meet in disguise."""
 
 from collections.abc import Mapping, Sequence
 

@@ -5,10 +5,11 @@ import random
 import sqlite3
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree as ET
@@ -51,6 +52,11 @@ RUN_TABLES = {"sync_runs": ("id",), "sync_errors": ("id",), "notifications": ("i
 Row = dict[str, Any]
 Snapshot = dict[str, dict[Any, Row]]
 """Table to primary key to row."""
+
+
+Records = dict[str, Elements]
+Spoil = Callable[[str, Records], Records]
+"""What becomes of a list's records on their way, by the call that asked for them."""
 
 
 class Killed(BaseException):
@@ -174,27 +180,23 @@ class World:
 
     # What Xero answers, read by another reader than the tool's.
 
-    def ask(self, model: Model, *, modified_since: float | None) -> Answers:
+    def ask(self, model: Model, *, modified_since: float | None, spoil: Spoil) -> Answers:
         """What Xero tells a run that asks now: everything, or what was modified since a moment."""
         query = {"detailed": "true"}
         if modified_since is not None:
             query["modifiedsince"] = f"{datetime.fromtimestamp(modified_since, UTC):%Y-%m-%dT%H:%M:%S}"
-        clients = self._ask_list("client.api/list", "Clients/Client", query)
+        staff = spoil("staff.api/list", self._ask("staff.api/list", "StaffList/Staff"))
+        groups = spoil("clientgroup.api/list", self._ask("clientgroup.api/list", "Groups/Group"))
+        clients = spoil("client.api/list", self._ask("client.api/list", "Clients/Client", query))
         gone = []
         for rival in model.find_silent_rivals(clients) if modified_since is not None else ():
-            answer = self._ask_list(f"client.api/get/{rival}", "Client", {})
+            answer = self._ask(f"client.api/get/{rival}", "Client")
             clients |= answer
             gone += [] if answer else [rival]
-        groups = self._ask_list("clientgroup.api/list", "Groups/Group", {})
-        return Answers(
-            staff=self._ask_list("staff.api/list", "StaffList/Staff", {}),
-            groups={group: told["Name"] for group, told in groups.items()},
-            clients=clients,
-            is_full=modified_since is None,
-            gone=gone,
-        )
+        names = {uuid: group["Name"] for uuid, group in groups.items()}
+        return Answers(staff, names, clients, is_full=modified_since is None, gone=gone)
 
-    def _ask_list(self, call: str, path: str, query: dict[str, str]) -> dict[str, Elements]:
+    def _ask(self, call: str, path: str, query: Mapping[str, str] = MappingProxyType({})) -> dict[str, Elements]:
         document = answer_call(self.practice, self.sandbox.switches, call, query, self.sandbox.url)
         assert document is not None
         records = ET.fromstring(document.content()).findall(path)  # noqa: S314 - the sandbox's own words

@@ -26,13 +26,13 @@ def load_clients(database: Database, client_ids: Sequence[str]) -> dict[str, dic
 
 
 def insert_clients(database: Database, rows: Sequence[Mapping[str, object]]) -> None:
-    """Add clients; all rows have the same columns."""
+    """Add clients; a column that a row does not name is not set."""
     if rows:
-        columns = list(rows[0])
+        columns = dict.fromkeys(column for row in rows for column in row)
         database.connection.executemany(
             f"INSERT INTO clients ({', '.join(columns)}, code_key) "
             f"VALUES ({', '.join(f':{column}' for column in columns)}, fold(:code))",
-            rows,
+            [columns | dict(row) for row in rows],
         )
 
 
@@ -55,5 +55,8 @@ def release_codes(database: Database, client_ids: Sequence[str]) -> None:
 
 def repair_keys(database: Database) -> None:
     """Bring the keys of e-mail addresses and codes up to date, where another program changed the text alone."""
-    database.connection.execute("UPDATE OR IGNORE clients SET code_key = fold(code) WHERE code_key IS NOT fold(code)")
-    database.connection.execute("UPDATE OR IGNORE users SET email_key = fold(email) WHERE email_key IS NOT fold(email)")
+    for table, text, key in (("clients", "code", "code_key"), ("users", "email", "email_key")):
+        is_stale = f"{key} IS NOT fold({text})"
+        # The stale ones are let go of first: two records may have been given each other's.
+        database.connection.execute(f"UPDATE {table} SET {key} = NULL WHERE {key} IS NOT NULL AND {is_stale}")
+        database.connection.execute(f"UPDATE OR IGNORE {table} SET {key} = fold({text}) WHERE {is_stale}")

@@ -247,7 +247,7 @@ class ClientReading:
     """The supported fields of one live client."""
 
     values: dict[str, object]
-    """Active's column to value, without the groups."""
+    """Active's column to value, without the groups, and without what XPM does not tell."""
     groups: Mapping[str, str | None] | None
     """The groups it is in, UUID to name; None where XPM does not tell."""
     problems: tuple[Problem, ...]
@@ -258,6 +258,8 @@ def read_client(row: MirrorRow, partner_id: str, directory: Directory) -> Client
     values = read_fields(_OWN_FIELDS, row)
     values["partner_id"] = partner_id
     values["manager_id"] = directory.find_user(read_identity(row["job_manager_uuid"]))
+    if row["contacts"] is None:  # not told: a record that is just taken over keeps what it has
+        del values["individual_salutation"]
     return ClientReading(values, read_groups(row["groups"]), tuple(_check_values(row, values)))
 
 
