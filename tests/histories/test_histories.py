@@ -41,7 +41,7 @@ from vocabulary import (
     TROUBLES,
     WHICH,
 )
-from world import DATA_TABLES, RUN_TABLES, Killed, Records, Snapshot, Spoil, World, dying_after
+from world import DATA_TABLES, RUN_TABLES, Killed, Records, Snapshot, Spoil, World, as_it_is, dying_after
 
 from xpmsync.admin import clients as admin_clients
 from xpmsync.admin import links as admin_links
@@ -593,12 +593,6 @@ def link(records: Mapping[str, Record], record: Record, uuid: str) -> None:
         if each.xpm_uuid == uuid:
             each.xpm_uuid = None
     record.xpm_uuid = uuid
-
-
-def as_it_is(call: str, told: Records) -> Records:
-    """Nothing is left out."""
-    del call
-    return told
 
 
 def spoiling(glitch: str, path: str, keep: int = 0) -> Spoil:

@@ -232,6 +232,12 @@ class World:
             yield connection
 
 
+def as_it_is(call: str, told: Records) -> Records:
+    """Nothing is left out."""
+    del call
+    return told
+
+
 def dying_after(steps: int) -> Callable[[], None]:
     """A step that kills the run when so many have passed."""
     count = itertools.count(1)
