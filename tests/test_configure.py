@@ -269,7 +269,7 @@ def test_a_person_is_asked_everything_and_a_wrong_answer_again(firm):
     terminal.answer("Mail server: ", "mail.firm.example")
     terminal.answer("Port [465]: ", "")
     terminal.answer("Sender of the e-mails: ", "sync@firm.example")
-    terminal.answer("User name (empty if the server wants none)", "sync")
+    terminal.answer("User name (- if the server wants none) [-]: ", "sync")
     terminal.answer("Password of the mail server", "hunter 2")
     terminal.answer("Start the first sync now? [Y/n]: ", "n")
     screen, exit_code = terminal.end()
@@ -328,6 +328,29 @@ def test_an_interrupt_before_the_end_writes_no_answer(firm):
     assert "Interrupted." in screen
     assert firm.home.config_file.read_text("utf-8") == before
     assert load_offices(firm) == []
+
+
+def test_a_person_is_asked_for_a_password_until_there_is_one_and_can_take_the_user_name_away(firm):
+    assert call(*SET_UP, *MAIL) == 0
+    questions = ("Name of this sync", "such as SYD", "Name of the office", "[ann@firm", "[bob@firm", "Send")
+    questions += ("[starttls]: ", "[mail.firm.example]: ", "Port [587]: ", "[sync@firm.example]: ")
+    terminal = Terminal("configure")
+    for question in questions:
+        terminal.answer(question, "")
+    terminal.answer("[-]: ", "sync")
+    terminal.answer("Password of the mail server (not shown): ", "")
+    terminal.answer("Password of the mail server (not shown): ", "hunter 2")
+    terminal.answer("Start the first sync now?", "n")
+    assert terminal.end()[1] == 0
+    assert read_config(firm.home).smtp.username == "sync"
+    terminal = Terminal("configure")
+    for question in questions:
+        terminal.answer(question, "")
+    terminal.answer("[sync]: ", "-")
+    terminal.answer("Start the first sync now?", "n")
+    assert terminal.end()[1] == 0
+    assert read_config(firm.home).smtp.username is None
+    assert call("--smtp-username", "") == 0
 
 
 def test_mail_settings_that_are_no_longer_wanted_are_removed(firm):

@@ -41,6 +41,14 @@ class Desk:
         code = run(list(arguments))
         return code, *self.capsys.readouterr()
 
+    def take_over_staff(self):
+        """The home holds data: the staff of the practice became users."""
+        arguments = ("--office", "MAIN", "--office-name", "Main", "--later")
+        email = next(
+            email for member in self.sandbox.practice.staff.values() if "@" in (email := member.elements["Email"])
+        )
+        assert self.xpmsync("configure", *arguments, "--default-partner", email, "--notify", email)[0] == 0
+
     def browse(self, address):
         """What the person does in the browser: press the button, and see the page that it ends on."""
         with requests.Session() as browser:
@@ -301,17 +309,25 @@ def test_connecting_again_keeps_the_homes_practice(desk):
     desk.xpmsync("connect")
     before = desk.passwords["sign-in"]
     desk.sandbox.add_practice(Practice(), "Another One")
-    desk.home.database_file.touch()
+    desk.take_over_staff()
     assert desk.xpmsync("connect")[0] == 0
     assert read_config(desk.home).sync.tenant_id == desk.sandbox.tenant_id
     assert desk.passwords["sign-in"] != before
 
 
+def test_a_home_without_data_may_change_its_mind_about_the_practice(desk):
+    desk.xpmsync("connect")
+    assert desk.xpmsync("sync")[0] == 5  # not configured yet; it makes the database
+    other_id = desk.sandbox.add_practice(Practice(), "Another One")
+    assert desk.xpmsync("connect", "--tenant", other_id)[0] == 0
+    assert read_config(desk.home).sync.tenant_id == other_id
+
+
 def test_another_practice_needs_another_home(desk):
     desk.xpmsync("connect")
+    desk.take_over_staff()
     before = desk.passwords
     other_id = desk.sandbox.add_practice(Practice(), "Another One")
-    desk.home.database_file.touch()
     code, _, errors = desk.xpmsync("connect", "--tenant", other_id)
     assert code == 5
     assert "XPMSYNC_HOME" in errors

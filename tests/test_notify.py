@@ -149,7 +149,12 @@ def tell(config, database, health=None, *, now=NOW, password=None):
 
 
 def statuses(database):
-    return [row["status"] for row in database.connection.execute("SELECT status FROM notifications ORDER BY id")]
+    return [
+        row["status"]
+        for row in database.connection.execute(
+            "SELECT status FROM notifications WHERE recipient <> 'standard error' ORDER BY id"
+        )
+    ]
 
 
 # Whether to tell.
@@ -578,7 +583,7 @@ def test_a_mail_password_behind_a_shut_keyring_is_one_line_on_standard_error(hom
         assert run(["notify"]) == 0
     assert capfd.readouterr().err == (
         "No e-mail could be sent: The password of the mail server is not known, or its keyring is shut. "
-        "Run: xpmsync doctor\n"
+        "Run: xpmsync configure (xpmsync keyring says whether the keyring is open)\n"
     )
 
 

@@ -30,7 +30,7 @@ USUAL_PORTS: Final[Mapping[Security, int]] = {"starttls": 587, "tls": 465, "none
 SCOPES: Final = ("offline_access", "practicemanager.staff.read", "practicemanager.client.read")
 
 SET_BY: Final = {
-    "xero.client_id": "Put the client id of your app (https://developer.xero.com/app/manage) into config.toml",
+    "xero.client_id": "Run: xpmsync connect",
     "sync.tenant_id": "Run: xpmsync connect",
 }
 SECRETS: Final = {

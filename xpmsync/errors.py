@@ -108,3 +108,8 @@ class AnotherRun(XpmsyncError):
 
     exit_code = 10
     code = "another-run"
+
+
+def list_codes() -> list[str]:
+    """The codes that runs end with, as the error log keeps them."""
+    return [XpmsyncError.code, *(kind.code for kind in XpmsyncError.__subclasses__())]

@@ -167,7 +167,8 @@ def tell_if_due(
         outcome = _tell(config, trouble, outbox, password=password, now=now, computer=computer)
     except XpmsyncError as error:
         log.warning("no e-mail could be sent: %s (%s)", error.happened, error.details)
-        return Telling(Outcome.NOT_SENT, f"No e-mail could be sent: {error.happened} {error.remedy}")
+        remark = f"No e-mail could be sent: {error.happened} {error.remedy}"
+        return Telling(Outcome.NOT_SENT, remark if _may_remark(outbox, remark) else None)
     except Exception as error:  # the outbox raises what its database raises
         log.exception("no e-mail could be sent")
         return Telling(Outcome.NOT_SENT, f"No e-mail could be sent ({type(error).__name__}). The log says why.")
@@ -175,6 +176,18 @@ def tell_if_due(
         subject = render_subject(config, trouble)
         return Telling(outcome, f"{subject}. No e-mail is sent about it until you set a mail server: xpmsync configure")
     return Telling(outcome)
+
+
+def _may_remark(outbox: Outbox, remark: str) -> bool:
+    """Whether standard error may say it: cron mails that, and should not do so every ten minutes."""
+    try:
+        notification = outbox.reserve(STANDARD_ERROR, remark)
+        if notification is not None:
+            outbox.mark_sent(notification)
+    except Exception:
+        log.exception("what is said on standard error could not be written down")
+        return True
+    return notification is not None
 
 
 def _tell(
@@ -357,7 +370,7 @@ def _log_in(client: smtplib.SMTP, settings: SmtpSettings, password: str | None) 
     if password is None:
         raise MailRefused(
             "The password of the mail server is not known, or its keyring is shut.",
-            "Run: xpmsync doctor",
+            "Run: xpmsync configure (xpmsync keyring says whether the keyring is open)",
         )
     if not f"{settings.username}{password}".isascii():
         raise MailRefused(

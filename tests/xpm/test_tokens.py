@@ -345,6 +345,20 @@ def test_wrong_settings_do_not_hide_an_answer_that_was_lost_before(office):
     live_on(office)
 
 
+@pytest.mark.parametrize(("fault", "error"), [("invalid-client", ConfigurationError), ("invalid-scope", Refused)])
+def test_a_definite_no_after_a_lost_answer_leaves_the_refresh_to_the_watchman(office, fault, error):
+    office.connect()
+    tokens = office.open_tokens()
+    with (
+        office.sandbox.faults.active("answer-lost", path="/connect/token", times=1),
+        office.sandbox.faults.active(fault, after=1, times=1),
+        pytest.raises(error),
+    ):
+        tokens.access_token()
+    assert tokens.is_pending()
+    live_on(office)
+
+
 def test_a_dead_grant_needs_a_person_and_deletes_nothing(office):
     tokens = office.connect()
     tokens.access_token()

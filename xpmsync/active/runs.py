@@ -89,6 +89,12 @@ def load_practice(database: Database) -> str | None:
     return row["tenant_id"] if row else None
 
 
+def load_settled_practice(database: Database, chosen_id: str | None) -> str | None:
+    """The practice that this home belongs to: the one whose data it is, else, once it has users, the one chosen."""
+    has_users = database.connection.execute("SELECT EXISTS (SELECT 1 FROM users)").fetchone()[0]
+    return load_practice(database) or (chosen_id if has_users else None)
+
+
 def load_suspicious(database: Database) -> dict[str, int]:
     """What the guard has counted, by kind, in the runs that it stopped, as far as it is not settled yet.
 

@@ -95,12 +95,12 @@ def _show_fault(error: Exception) -> int:
 
 def show_error(error: XpmsyncError) -> None:
     """Print an error's parts on standard error: what happened, what it means for the data, what to do."""
-    from xpmsync.cli.screen import clean_lines  # noqa: PLC0415 - slow to load
+    from xpmsync.cli.screen import clean_lines, wrap  # noqa: PLC0415 - slow to load
 
     log.warning("%s (%s)", error.happened, error.details)
     for part in (error.happened, error.meaning, error.remedy):
         if part:
-            click.echo(clean_lines(part), err=True)
+            click.echo(wrap(clean_lines(part), sys.stderr), err=True)
 
 
 def main() -> None:

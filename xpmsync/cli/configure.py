@@ -45,6 +45,7 @@ UNLOCK_SECONDS: Final = 120.0
 """For a keyring that asks the person for its password first."""
 LOCK_SECONDS: Final = 10.0
 SHOWN_USERS: Final = 10
+NO_USERNAME: Final = ("", "-")
 
 FLAGS: Final[Mapping[str, str]] = {
     "sync.name": "--sync-name",
@@ -78,6 +79,8 @@ def _option(name: str, explanation: str, **more: Any) -> Callable[[Any], Any]:
 def _check(name: str, value: object) -> Any:
     if name == "office.name":
         return check_text(value)
+    if name == "smtp.username" and value in NO_USERNAME:
+        return ""
     return check_setting("notify.email" if name == "office.default_partner" else name, value)
 
 
@@ -119,7 +122,7 @@ def command(context: click.Context, /, *, smtp_password_stdin: bool, next_step: 
         _save(home, config, database, answers)
     console = open_console()
     _print_answers(console, answers)
-    _explain_crontab(console)
+    _explain_crontab(console, config)
     if next_step == "start" or (
         next_step is None and form.asks_all and click.confirm("Start the first sync now?", True)
     ):
@@ -188,7 +191,7 @@ def _refuse_missing(form: _Form, *, has_password: bool) -> None:
         required += ["smtp.host", "smtp.from"]
     missing = [FLAGS[name] for name in required if name not in known]
     username = form.given.get("smtp.username")
-    if username is not None and username != form.present.get("smtp.username") and not has_password:
+    if username and username != form.present.get("smtp.username") and not has_password:
         missing.append("--smtp-password-stdin")
     if missing:
         raise click.UsageError(f"Missing: {', '.join(missing)}. (Without a terminal nothing is asked.)")
@@ -196,11 +199,10 @@ def _refuse_missing(form: _Form, *, has_password: bool) -> None:
 
 def _check_practice(home: Home, config: Config, database: "Database", given: Mapping[str, Any]) -> None:
     """A home is one practice's: another one's data must not be mixed into it."""
-    from xpmsync.active.runs import load_practice  # noqa: PLC0415 - slow to load
-    from xpmsync.active.users import load_users  # noqa: PLC0415
+    from xpmsync.active.runs import load_settled_practice  # noqa: PLC0415 - slow to load
 
     tenant_id = require(given.get("sync.tenant_id", config.sync.tenant_id), "sync.tenant_id")
-    settled_id = load_practice(database) or (config.sync.tenant_id if load_users(database) else None)
+    settled_id = load_settled_practice(database, config.sync.tenant_id)
     if settled_id not in (None, tenant_id):
         raise ConfigurationError(
             f"The home {home.data_folder} holds the data of another practice than {tenant_id}. Nothing has changed.",
@@ -228,7 +230,7 @@ def _fill(form: _Form, home: Home, config: Config, database: "Database", passwor
         )
     }
     settings["notify.email"] = chosen["notify.email"]
-    mail, password = _settle_mail(form, password)
+    mail, password = _settle_mail(form, home, config, password)
     return _Answers(settings | mail, office_name, chosen["office.default_partner"], password)
 
 
@@ -259,7 +261,7 @@ def _make_picker(users: Sequence[User]) -> Callable[[object], User]:
     return pick
 
 
-def _settle_mail(form: _Form, password: str | None) -> tuple[dict[str, Any], str | None]:
+def _settle_mail(form: _Form, home: Home, config: Config, password: str | None) -> tuple[dict[str, Any], str | None]:
     """The mail settings, all of them or none, and the password if there is a new one."""
     has_mail = "smtp.host" in form.present
     is_told = any(name in form.given for name in MAIL)
@@ -278,23 +280,29 @@ def _settle_mail(form: _Form, password: str | None) -> tuple[dict[str, Any], str
         "smtp.security": security,
         "smtp.port": form.settle("smtp.port", "Port", _check_port),
         "smtp.from": form.settle("smtp.from", "Sender of the e-mails", default=form.present.get("smtp.username")),
-        "smtp.username": form.settle(
-            "smtp.username", "User name (empty if the server wants none)", _check_user, default=""
-        ),
+        "smtp.username": form.settle("smtp.username", "User name (- if the server wants none)", default="-"),
     }
-    mail["smtp.username"] = mail["smtp.username"] or None
+    if mail["smtp.username"] in NO_USERNAME:
+        mail["smtp.username"] = None
     if form.may_ask and mail["smtp.username"]:
-        question = "Password of the mail server (not shown; Enter keeps the one that is stored)"
-        password = click.prompt(question, hide_input=True, default="", show_default=False) or None
+        question = "Password of the mail server (not shown"
+        if _has_password(home, config):
+            question += "; Enter keeps the one that is stored"
+            password = click.prompt(f"{question})", hide_input=True, default="", show_default=False) or None
+        else:
+            password = click.prompt(f"{question})", hide_input=True)
     return mail, password
+
+
+def _has_password(home: Home, config: Config) -> bool:
+    from xpmsync.xpm.vault import opened  # noqa: PLC0415 - slow to load
+
+    with opened(home, config, patience_seconds=UNLOCK_SECONDS) as vault:
+        return vault.read("smtp-password") is not None
 
 
 def _check_port(text: object) -> Any:
     return _check("smtp.port", int(str(text)) if str(text).isdecimal() else text)
-
-
-def _check_user(text: object) -> Any:
-    return _check("smtp.username", text) if text else ""
 
 
 def _load_active_users(home: Home, config: Config, database: "Database", tenant_id: str) -> list[User]:
@@ -401,12 +409,16 @@ def _print_answers(console: Console, answers: _Answers) -> None:
         print_text(console, "See whether e-mails arrive: xpmsync notify --test")
 
 
-def _explain_crontab(console: Console) -> None:
+def _explain_crontab(console: Console, config: Config) -> None:
     """What starts the hourly runs: nothing that is stored, but two lines of the crontab."""
     words = [sys.executable, "-m", "xpmsync"] if sys.argv[0].endswith("__main__.py") else [os.path.abspath(sys.argv[0])]  # noqa: PTH100 - a link stays what it is
     program = shlex.join(words).replace("%", r"\%")
     print_text(console, "Runs start every hour once these lines are in your crontab (crontab -e):")
     if folder := os.environ.get("XPMSYNC_HOME"):
         click.echo(f"XPMSYNC_HOME={os.path.abspath(folder)}")  # noqa: PTH100 - a link stays what it is
+    bus = os.environ.get("DBUS_SESSION_BUS_ADDRESS")
+    if bus and not config.keyring.key_file:
+        click.echo(f"DBUS_SESSION_BUS_ADDRESS={bus}")  # without it cron's commands do not find the desktop's keyring
     click.echo(f"17 * * * * {program} sync")
     click.echo(f"*/10 * * * * {program} notify")
+    print_text(console, "Then see whether they have all they need: xpmsync doctor --cron")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import click
 
 from xpmsync.cli.screen import ask, choose, clean, is_watched, open_console, render_count
-from xpmsync.config import Config, change_config, check_setting, read_config, require
+from xpmsync.config import Config, change_config, check_setting, read_config
 from xpmsync.errors import ConfigurationError, PassingTrouble, Refused, SignInNeeded
 from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.log import open_log
@@ -107,7 +107,11 @@ def _ask_for_app(config: Config, *, client_secret_stdin: bool) -> tuple[str, str
     if is_new:
         click.echo(f"The app's client id and client secret are on its page at {APPS_PAGE}", err=True)
         client_id = ask("Client id", lambda value: str(check_setting("xero.client_id", value)))
-    client_id = require(client_id, "xero.client_id")
+    if client_id is None:
+        raise ConfigurationError(
+            "xero.client_id is not set yet.",
+            f"Put the client id of your app ({APPS_PAGE}) into config.toml, or run xpmsync connect on a terminal.",
+        )
     if not (is_new or client_secret_stdin):
         return client_id, None
     return client_id, _read_secret_line("Client secret (press Enter if the app has none)")
@@ -211,14 +215,14 @@ def _prove(home: Home, config: Config, grant: "Grant", tenant: str | None) -> tu
 
 
 def _find_settled_practice(home: Home, config: Config) -> str | None:
-    """The practice whose data this home holds; else, once it has a database, the one that was chosen."""
+    """The practice that this home belongs to, if it has one already."""
     from xpmsync.active.database import open_database  # noqa: PLC0415 - slow to load
-    from xpmsync.active.runs import load_practice  # noqa: PLC0415
+    from xpmsync.active.runs import load_settled_practice  # noqa: PLC0415
 
     if not home.database_file.exists():
         return None
     with open_database(home.database_file) as database:
-        return load_practice(database) or config.sync.tenant_id
+        return load_settled_practice(database, config.sync.tenant_id)
 
 
 def _choose_practice(connections: Iterable["Connection"], tenant: str | None, settled_id: str | None) -> "Connection":

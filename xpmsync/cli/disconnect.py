@@ -45,6 +45,9 @@ def command(*, revoke: bool) -> None:
             return
         _disconnect(config, open_tokens(home, config, vault), revoke=revoke)
     click.echo("The sign-in has been forgotten; the data stays. To connect again: xpmsync connect")
+    click.echo(
+        "To stop for good, take xpmsync's lines out of the crontab (crontab -e); otherwise you are told every day."
+    )
 
 
 def _disconnect(config: Config, tokens: "Tokens", *, revoke: bool) -> None:

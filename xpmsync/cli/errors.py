@@ -1,5 +1,6 @@
 """``xpmsync errors``: the error log, for people, for programs and for spreadsheets."""
 
+import difflib
 import itertools
 import os
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,16 @@ from typing import Any, Final
 import click
 from rich.console import Console
 
-from xpmsync.cli.screen import open_console, print_csv, print_json, print_text, read_since, render_count, render_time
+from xpmsync.cli.screen import (
+    clean,
+    open_console,
+    print_csv,
+    print_json,
+    print_text,
+    read_since,
+    render_count,
+    render_time,
+)
 from xpmsync.home import Home, find_home, prepare_home
 
 COLUMNS: Final = (
@@ -60,6 +70,7 @@ def command(
         raise click.UsageError("Choose one of --json and --csv.")
     home = find_home(os.environ)
     prepare_home(home)
+    _check_code(code)
     rows = _load(home, since=since, run_id=run_id, entity=entity, code=code, include_resolved=include_resolved)
     if as_json:
         print_json(rows)
@@ -67,6 +78,18 @@ def command(
         print_csv(COLUMNS, rows)
     else:
         _print(open_console(), rows, is_narrowed=bool(since or run_id or entity or code or include_resolved))
+
+
+def _check_code(code: str | None) -> None:
+    """A code that does not exist would find nothing, and calm somebody who has mistyped it."""
+    from xpmsync.errors import list_codes  # noqa: PLC0415 - only where it is asked for
+    from xpmsync.rules.problems import CATALOGUE  # noqa: PLC0415 - as above
+
+    codes = [*CATALOGUE, *list_codes()]
+    if code is not None and code not in codes:
+        near = difflib.get_close_matches(code, codes, n=1)
+        hint = f"did you mean {near[0]}?" if near else "docs/problems.md lists them."
+        raise click.UsageError(f"There is no problem with the code {clean(code)}; {hint}")
 
 
 def _load(home: Home, **conditions: Any) -> list[dict[str, Any]]:

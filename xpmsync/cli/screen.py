@@ -9,11 +9,13 @@ import csv
 import io
 import json
 import re
+import shutil
 import sys
+import textwrap
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TextIO, TypeVar
 
 import click
 from rich import box
@@ -56,6 +58,15 @@ def clean(text: object) -> str:
 def clean_lines(text: str) -> str:
     """`text` with its own line breaks, and nothing else in it that a terminal would obey."""
     return "\n".join(clean(line) for line in text.split("\n"))
+
+
+def wrap(text: str, stream: TextIO) -> str:
+    """`text` with its lines broken between words where `stream` is a terminal; whole for everybody else."""
+    if not stream.isatty():
+        return text
+    width = min(shutil.get_terminal_size().columns, 100)
+    lines = (textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False) for line in text.split("\n"))
+    return "\n".join("\n".join(parts) for parts in lines)
 
 
 def _clean_character(character: str) -> str:

@@ -97,10 +97,16 @@ def _print_preview(preview: "Preview") -> None:
     print_facts(console, [("Users", _describe(preview.users)), ("Clients", _describe(preview.clients))])
     refused = [problem for problem in preview.problems if problem.severity == "error"]
     rows = [
-        (each["name"], each["field"] or each["action"], each["old_value"], each["new_value"] if each["field"] else None)
+        (
+            each["entity"],
+            each["name"],
+            each["field"] or each["action"],
+            each["old_value"],
+            each["new_value"] if each["field"] else None,
+        )
         for each in preview.changes
     ]
-    _print_part(console, ("Record", "Field", "Old", "New"), rows)
+    _print_part(console, ("Kind", "Record", "Field", "Old", "New"), rows)
     _print_part(console, ("Refused", "Why"), [(each.name or each.xpm_uuid, each.message) for each in refused])
 
 

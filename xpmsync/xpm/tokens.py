@@ -130,6 +130,7 @@ class Tokens:
         self._now = now
         self._sleep = sleep
         self._access: _Access | None = None
+        self._may_be_used_up = False
 
     def access_token(self) -> str:
         """An access token that Xero accepts; refreshed at the first use and near its end."""
@@ -231,10 +232,12 @@ class Tokens:
         """Refresh under the lock; the order of the steps is the point (see above)."""
         intended = replace(stored, intent_at=stored.intent_at or _write_time(self._now()))
         self._store(intended)
+        self._may_be_used_up = False
         try:
             used, grant = self._ask(intended)
         except (ConfigurationError, Refused):
-            self._withdraw(intended, stored.intent_at)  # Xero has not looked at the token
+            if not self._may_be_used_up:  # Xero has not looked at the token
+                self._withdraw(intended, stored.intent_at)
             raise
         except InvalidGrant:
             self._withdraw(intended, None)  # no refresh is pending any more; the tokens stay
@@ -277,6 +280,7 @@ class Tokens:
             try:
                 return self._client.refresh(refresh_token)
             except PassingTrouble as trouble:
+                self._may_be_used_up = True  # the answer may have been lost after Xero had acted
                 asked_seconds = trouble.retry_after_seconds or 0
                 if asked_seconds > LONGEST_PAUSE_SECONDS:
                     raise
