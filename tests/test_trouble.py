@@ -261,3 +261,31 @@ def test_the_watchman_leaves_to_the_hourly_run_what_that_says_anyway(firm, capfd
     assert capfd.readouterr() == ("", "")
     assert run(["sync"]) == (5 if damage == "settings" else 9)
     assert capfd.readouterr().err != ""
+
+
+def test_a_rehearsal_of_the_watchman_shows_what_it_would_do(firm, mailbox, capfd):
+    with firm.sandbox.faults.active("user-revoked"), pytest.raises(Refused):
+        firm.sync(is_watched=False)
+    capfd.readouterr()
+    assert run(["notify", "--dry-run"]) == 0
+    shown = capfd.readouterr().out
+    assert "Subject: Xero Practice Manager: the sync stopped because Xero refuses it" in shown
+    assert "It is not sent now: somebody was told within the last 24 hours." in shown
+    change_config(firm.home, {f"smtp.{key}": None for key in ("host", "port", "security", "from")})
+    assert run(["notify", "--dry-run"]) == 0
+    assert "until you set a mail server: xpmsync configure" in capfd.readouterr().out
+    assert len(mailbox.messages) == 1
+
+
+def test_a_mail_server_that_is_down_is_said_once_and_the_email_is_tried_again(firm, mailbox, capfd):
+    change_config(firm.home, {"smtp.port": 1})
+    with firm.sandbox.faults.active("user-revoked"), pytest.raises(Refused):
+        firm.sync(is_watched=True)
+    firm.write("UPDATE sync_runs SET is_watched = 0")
+    capfd.readouterr()
+    said = [run(["notify"]) or capfd.readouterr().err for _ in range(3)]
+    assert said[0].startswith("No e-mail could be sent: The mail server 127.0.0.1 cannot be reached on port 1.")
+    assert said[1:] == ["", ""]
+    change_config(firm.home, {"smtp.port": mailbox.port})
+    assert run(["notify"]) == 0
+    assert len(mailbox.messages) == 1

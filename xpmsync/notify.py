@@ -172,10 +172,13 @@ def tell_if_due(
     except Exception as error:  # the outbox raises what its database raises
         log.exception("no e-mail could be sent")
         return Telling(Outcome.NOT_SENT, f"No e-mail could be sent ({type(error).__name__}). The log says why.")
-    if outcome is Outcome.SENT and config.smtp is None:
-        subject = render_subject(config, trouble)
-        return Telling(outcome, f"{subject}. No e-mail is sent about it until you set a mail server: xpmsync configure")
-    return Telling(outcome)
+    return Telling(outcome, render_remark(config, trouble) if outcome is Outcome.SENT and config.smtp is None else None)
+
+
+def render_remark(config: Config, trouble: Trouble) -> str:
+    """What standard error says where there are no mail settings."""
+    subject = render_subject(config, trouble)
+    return f"{subject}. No e-mail is sent about it until you set a mail server: xpmsync configure"
 
 
 def _may_remark(outbox: Outbox, remark: str) -> bool:

@@ -14,17 +14,22 @@ def reserve_notification(database: Database, recipient: str, subject: str, now: 
     sending sends no second one; a time in the future (a clock that was wrong) does not count.
     """
     with database.transaction():
-        is_spoken_for = database.connection.execute(
-            "SELECT 1 FROM notifications WHERE recipient = ? AND status <> 'released' "
-            "AND reserved_at > ? AND reserved_at <= ?",
-            (recipient, to_text(now - QUIET_TIME), to_text(now)),
-        ).fetchone()
-        if is_spoken_for:
+        if is_spoken_for(database, recipient, now):
             return None
         return database.connection.execute(
             "INSERT INTO notifications (recipient, subject, reserved_at, status) VALUES (?, ?, ?, 'reserved')",
             (recipient, subject, to_text(now)),
         ).lastrowid
+
+
+def is_spoken_for(database: Database, recipient: str, now: datetime) -> bool:
+    """Whether the recipient was told, or is about to be, within these 24 hours."""
+    row = database.connection.execute(
+        "SELECT 1 FROM notifications WHERE recipient = ? AND status <> 'released' "
+        "AND reserved_at > ? AND reserved_at <= ?",
+        (recipient, to_text(now - QUIET_TIME), to_text(now)),
+    ).fetchone()
+    return row is not None
 
 
 def mark_notification_sent(database: Database, notification_id: int, now: datetime) -> None:

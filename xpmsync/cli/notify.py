@@ -13,7 +13,16 @@ from xpmsync.config import Config, read_config, require
 from xpmsync.errors import ConfigurationError, DatabaseTrouble, XpmsyncError
 from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.log import open_log
-from xpmsync.notify import Health, Outcome, find_trouble, render_email, render_readable, render_test_email, send_email
+from xpmsync.notify import (
+    Health,
+    Outcome,
+    find_trouble,
+    render_email,
+    render_readable,
+    render_remark,
+    render_test_email,
+    send_email,
+)
 from xpmsync.xpm.pending import find_mark
 
 log = logging.getLogger(__name__)
@@ -70,12 +79,20 @@ def _test(home: Home, config: Config, *, dry_run: bool) -> None:
 
 
 def _show_due(home: Home, config: Config) -> None:
+    from xpmsync.active.database import open_database  # noqa: PLC0415 - slow to load
+    from xpmsync.active.notifications import is_spoken_for  # noqa: PLC0415 - slow to load
+
     now = datetime.now(UTC)
     trouble = find_trouble(_load_health(home), now)
     if trouble is None:
         print_text(open_console(), REMARKS[Outcome.NOTHING_DUE])
+    elif config.smtp is None:
+        print_text(open_console(), render_remark(config, trouble))
     else:
         click.echo(render_readable(render_email(config, trouble, now, socket.gethostname())))
+        with open_database(home.database_file) as database:
+            if config.notify.email and is_spoken_for(database, config.notify.email, now):
+                print_text(open_console(), "It is not sent now: somebody was told within the last 24 hours.")
 
 
 def _load_health(home: Home) -> Health:
