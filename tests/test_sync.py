@@ -639,3 +639,33 @@ def test_a_disk_that_is_full_ends_the_run_with_9_and_leaves_the_data_whole(make_
     assert snapshot(firm) == before
     firm.sync(full=True)
     assert len(firm.rows("SELECT 1 FROM clients")) == 63
+
+
+def test_a_dry_run_with_a_migration_pending_works_on_a_copy(make_firm, capfd):
+    practice, uuids = small_practice()
+    firm = make_firm(practice)
+    firm.sync()
+    practice.edit_client(uuids["first"], email="new@example.com")
+    for view in ("client_list", "user_list", "open_errors", "change_list"):
+        firm.write(f"DROP VIEW {view}")
+    firm.write("DELETE FROM _sqlite_migrations WHERE name = 'create_views'")
+    capfd.readouterr()
+
+    assert run(["sync", "--dry-run", "--json"]) == 0
+
+    (change,) = json.loads(capfd.readouterr().out)["changes"]
+    assert (change["name"], change["new_value"]) == ("First Pty Ltd", "new@example.com")
+    assert firm.rows("SELECT name FROM sqlite_master WHERE type = 'view'") == []
+    assert not list(firm.home.data_folder.glob("rehearsal-*"))
+    firm.sync()
+    assert len(firm.rows("SELECT name FROM sqlite_master WHERE type = 'view'")) == 4
+
+
+def test_a_dry_run_without_a_database_makes_none(make_firm, capfd):
+    practice, _ = small_practice()
+    firm = make_firm(practice)
+    for path in firm.home.data_folder.glob("active.db*"):
+        path.unlink()
+    assert run(["sync", "--dry-run"]) == 5
+    assert "is not an office of Active" in capfd.readouterr().err
+    assert not firm.home.database_file.exists()
