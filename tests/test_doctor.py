@@ -333,7 +333,7 @@ def test_a_mail_server_that_does_not_answer_fails(firm, fails):
 
 def test_a_mail_server_that_does_not_let_us_in_fails(firm, fails):
     change_config(firm.home, {"smtp.username": "ann"})
-    fails("E-mail", "password of the mail server is not known", "xpmsync doctor", 5)
+    fails("E-mail", "password of the mail server is not known", "xpmsync configure", 5)
 
 
 def test_without_a_mail_server_or_somebody_to_tell_there_is_a_warning(firm, warns):
