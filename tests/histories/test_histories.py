@@ -50,7 +50,7 @@ from xpmsync.admin import users as admin_users
 from xpmsync.errors import SuspiciousChange, XpmsyncError
 
 IN_CI = os.environ.get("CI") == "true"
-SESSIONS, LEAST_STEPS = (16, 10_000) if IN_CI else (2, 1_500)
+SESSIONS, LEAST_STEPS = (12, 10_000) if IN_CI else (2, 1_500)
 EXAMPLES, STEPS = 10, 100
 """Of a session. After ten examples hypothesis begins to repeat them with small changes; new ones find more."""
 STEPS_BETWEEN_RUNS = 5
