@@ -397,7 +397,7 @@ def test_a_users_former_names_and_addresses_are_erased_too(admin, noted):
         ]
         save_changes(database, rows, run_id=None, actor="sync", now=TODAY)
         own = problem("staff-name-one-word", "former-staff", "Bob")
-        partner = problem("partner-without-email", "c9", "Gamma", partner="Bob Smith")
+        partner = problem("partner-without-email", "c9", "Gamma", partner="Bob Smith", partner_uuid="s9")
         for problems in ((own, partner), ()):
             run_id = start_run(database, tenant_id=None, mode="full", is_watched=False, now=TODAY)
             save_problems(database, map(vars, problems), run_id=run_id, now=TODAY, resolve_others=True)

@@ -646,16 +646,18 @@ def test_a_dry_run_with_a_migration_pending_works_on_a_copy(make_firm, capfd):
     firm = make_firm(practice)
     firm.sync()
     practice.edit_client(uuids["first"], email="new@example.com")
-    for view in ("client_list", "user_list", "open_errors", "change_list"):
+    for view in ("open_errors", "open_causes", "error_list", "run_list", "change_list"):
         firm.write(f"DROP VIEW {view}")
-    firm.write("DELETE FROM _sqlite_migrations WHERE name = 'create_views'")
+    for column in ("cause", "remedy"):
+        firm.write(f"ALTER TABLE sync_errors DROP COLUMN {column}")
+    firm.write("DELETE FROM _sqlite_migrations WHERE name = 'tell_of_causes'")
     capfd.readouterr()
 
     assert run(["sync", "--dry-run", "--json"]) == 0
 
     (change,) = json.loads(capfd.readouterr().out)["changes"]
     assert (change["name"], change["new_value"]) == ("First Pty Ltd", "new@example.com")
-    assert firm.rows("SELECT name FROM sqlite_master WHERE type = 'view'") == []
+    assert firm.rows("SELECT name FROM sqlite_master WHERE name = 'open_causes'") == []
     assert not list(firm.home.data_folder.glob("rehearsal-*"))
     firm.sync()
     assert len(firm.rows("SELECT name FROM sqlite_master WHERE type = 'view'")) == 4

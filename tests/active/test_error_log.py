@@ -14,7 +14,8 @@ def hour(number):
 
 def entry(code="partner-missing", uuid="c1", **values):
     usual = {"code": code, "severity": "error", "entity": "client", "xpm_uuid": uuid, "name": "Ngata", "field": None}
-    return usual | {"message": "What.", "suggestion": "Do."} | values
+    texts = {"message": "What.", "suggestion": "Do.", "cause": "have it", "remedy": "Do all."}
+    return usual | texts | values
 
 
 @pytest.fixture
@@ -43,6 +44,8 @@ def test_a_new_problem_is_a_new_row(log, rows):
             "field": "partner_id",
             "message": "What.",
             "suggestion": "Do.",
+            "cause": "have it",
+            "remedy": "Do all.",
             "first_seen_at": "2026-11-01T09:00:00Z",
             "last_seen_at": "2026-11-01T09:00:00Z",
             "times_seen": 1,

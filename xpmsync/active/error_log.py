@@ -24,11 +24,13 @@ def save_problems(
     """
     moment = to_text(now)
     database.connection.executemany(
-        "INSERT INTO sync_errors (code, severity, entity, xpm_uuid, name, field, message, suggestion, "
+        "INSERT INTO sync_errors (code, severity, entity, xpm_uuid, name, field, message, suggestion, cause, remedy, "
         "first_seen_at, last_seen_at, first_run_id, last_run_id) "
-        "VALUES (:code, :severity, :entity, :xpm_uuid, :name, :field, :message, :suggestion, :now, :now, :run, :run) "
+        "VALUES (:code, :severity, :entity, :xpm_uuid, :name, :field, :message, :suggestion, :cause, :remedy, "
+        ":now, :now, :run, :run) "
         "ON CONFLICT (code, entity, coalesce(xpm_uuid, ''), coalesce(field, '')) WHERE resolved_at IS NULL "
         "DO UPDATE SET name = excluded.name, message = excluded.message, suggestion = excluded.suggestion, "
+        "cause = excluded.cause, remedy = excluded.remedy, "
         "last_seen_at = excluded.last_seen_at, last_run_id = excluded.last_run_id, "
         # Two nameless records of one run are one problem seen once.
         "times_seen = times_seen + (last_run_id <> excluded.last_run_id)",

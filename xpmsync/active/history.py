@@ -145,7 +145,7 @@ def _find_former_uuids(database: Database, record_id: str) -> list[str]:
 def _find_mentions(database: Database, names: Collection[str], own: Collection[int]) -> Iterator[Mention]:
     longest_first = sorted(names, key=len, reverse=True)
     pattern = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in longest_first))
-    places = (("sync_errors", "message", "resolved_at"), ("sync_errors", "suggestion", "resolved_at"))
+    places = [("sync_errors", column, "resolved_at") for column in ("message", "suggestion", "cause", "remedy")]
     for table, column, ended in (*places, ("sync_runs", "message", "finished_at")):
         rows = database.connection.execute(
             f"SELECT id, {column} AS text FROM {table} WHERE {ended} IS NOT NULL AND {column} IS NOT NULL"

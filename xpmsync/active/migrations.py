@@ -313,3 +313,79 @@ LEFT JOIN offices ON changes.entity = 'office' AND offices.code = changes.entity
 ORDER BY changes.id
 """,
     )
+
+
+@MIGRATIONS()
+def tell_of_causes(db: Database) -> None:
+    """What problems have in common; runs and the whole error log to look at; names of records that are gone."""
+    _execute(
+        db,
+        # What is wrong with all records of one cause, to be read after their number; NULL where one text tells of one.
+        "ALTER TABLE sync_errors ADD COLUMN cause TEXT",
+        "ALTER TABLE sync_errors ADD COLUMN remedy TEXT",
+        "DROP VIEW IF EXISTS open_errors",
+        """
+CREATE VIEW open_errors AS
+SELECT
+  sync_errors.severity, sync_errors.entity, sync_errors.name, xpm_clients.client_code,
+  sync_errors.message, sync_errors.suggestion,
+  sync_errors.first_seen_at, sync_errors.last_seen_at, sync_errors.times_seen, sync_errors.code
+FROM sync_errors
+LEFT JOIN xpm_clients ON sync_errors.entity = 'client' AND xpm_clients.uuid = sync_errors.xpm_uuid
+WHERE sync_errors.resolved_at IS NULL
+ORDER BY sync_errors.severity, sync_errors.entity, sync_errors.code, sync_errors.name
+""",
+        """
+CREATE VIEW open_causes AS
+SELECT
+  severity, entity, count(*) AS records, CASE count(*) WHEN 1 THEN min(name) END AS name,
+  CASE count(*) WHEN 1 THEN min(message) ELSE coalesce(cause, message) END AS cause,
+  CASE count(*) WHEN 1 THEN min(suggestion) ELSE coalesce(remedy, suggestion) END AS remedy,
+  min(first_seen_at) AS first_seen_at, max(last_seen_at) AS last_seen_at, code
+FROM sync_errors
+WHERE resolved_at IS NULL
+GROUP BY severity, entity, code, coalesce(sync_errors.cause, message)
+ORDER BY severity, records DESC, code, cause
+""",
+        """
+CREATE VIEW error_list AS
+SELECT
+  sync_errors.id, sync_errors.severity, sync_errors.entity, sync_errors.name, xpm_clients.client_code,
+  sync_errors.message, sync_errors.suggestion, sync_errors.first_seen_at, sync_errors.last_seen_at,
+  sync_errors.times_seen, sync_errors.resolved_at, sync_errors.code
+FROM sync_errors
+LEFT JOIN xpm_clients ON sync_errors.entity = 'client' AND xpm_clients.uuid = sync_errors.xpm_uuid
+ORDER BY sync_errors.id DESC
+""",
+        """
+CREATE VIEW run_list AS
+SELECT
+  id AS run, started_at, unixepoch(finished_at) - unixepoch(started_at) AS seconds, mode, status, exit_code,
+  users_created, users_updated, clients_created, clients_updated, clients_skipped, problems,
+  api_calls, bytes_received, day_calls_remaining, message
+FROM sync_runs
+ORDER BY id DESC
+""",
+        "DROP VIEW IF EXISTS change_list",
+        """
+CREATE VIEW change_list AS
+SELECT
+  changes.id, changes.changed_at, changes.entity,
+  coalesce(
+    clients.legal_name, trim(users.first_name || ' ' || coalesce(users.last_name, '')),
+    client_groups.name, offices.name,
+    -- A record that is gone, such as a user merged into another, keeps the name it was created with.
+    (
+      SELECT creation.new_value FROM changes AS creation
+      WHERE creation.entity_id = changes.entity_id AND creation.action = 'created'
+    )
+  ) AS name,
+  changes.action, changes.field, changes.old_value, changes.new_value, changes.actor, changes.run_id
+FROM changes
+LEFT JOIN clients ON changes.entity = 'client' AND clients.id = changes.entity_id
+LEFT JOIN users ON changes.entity = 'user' AND users.id = changes.entity_id
+LEFT JOIN client_groups ON changes.entity = 'group' AND client_groups.id = changes.entity_id
+LEFT JOIN offices ON changes.entity = 'office' AND offices.code = changes.entity_id
+ORDER BY changes.id
+""",
+    )

@@ -29,7 +29,7 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True)
 class Kind:
-    """One entry of the catalogue. `field`, `message` and `suggestion` are templates for ``str.format``."""
+    """One entry of the catalogue. `field` and all texts are templates for ``str.format``."""
 
     code: str
     entity: str
@@ -37,7 +37,14 @@ class Kind:
     effect: Effect
     field: str | None
     message: str
+    """What is wrong with one record."""
     suggestion: str
+    """What to do about one record."""
+    cause: str | None
+    """What is wrong with several records at once, to be read after their number: “38 clients name the partner …”.
+    None for what is never said of more than one."""
+    remedy: str | None
+    """What to do about all of them."""
 
 
 @dataclass(frozen=True)
@@ -52,20 +59,34 @@ class Problem:
     field: str | None
     message: str
     suggestion: str
+    cause: str | None = None
+    """The same text for all records whose problem has one cause; see `Kind`."""
+    remedy: str | None = None
 
 
-def _error(code: str, entity: str, field: str | None, message: str, suggestion: str) -> Kind:
-    return Kind(code, entity, Severity.ERROR, Effect.SKIP, field, message, suggestion)
+def _error(
+    code: str, entity: str, field: str | None, message: str, suggestion: str, *, cause: str, remedy: str
+) -> Kind:
+    return Kind(code, entity, Severity.ERROR, Effect.SKIP, field, message, suggestion, cause, remedy)
 
 
 def _warning(
-    code: str, entity: str, field: str, message: str, suggestion: str, *, effect: Effect = Effect.KEEP
+    code: str,
+    entity: str,
+    field: str,
+    message: str,
+    suggestion: str,
+    *,
+    cause: str | None,
+    remedy: str | None,
+    effect: Effect = Effect.KEEP,
 ) -> Kind:
-    return Kind(code, entity, Severity.WARNING, effect, field, message, suggestion)
+    return Kind(code, entity, Severity.WARNING, effect, field, message, suggestion, cause, remedy)
 
 
 _STAFF_SCREEN = "XPM, Business > Settings > Staff,"
 _CLIENT_SCREEN = "XPM, Clients > {name} > Edit,"
+_CLIENTS_SCREEN = "In XPM, Clients, open each of them, and under Edit"
 
 _KINDS = (
     _error(
@@ -74,6 +95,8 @@ _KINDS = (
         None,
         "XPM lists this staff member without an identifier, so nobody can tell who it is from one hour to the next.",
         "Report it to Xero support; the other staff are synced.",
+        cause="are listed by XPM without an identifier",
+        remedy="Report it to Xero support; the other staff are synced.",
     ),
     _error(
         "staff-without-name",
@@ -81,6 +104,8 @@ _KINDS = (
         "name",
         "This staff member has no name in XPM.",
         f"In {_STAFF_SCREEN} find the entry {{label}} and enter the person's name.",
+        cause="have no name in XPM",
+        remedy=f"In {_STAFF_SCREEN} find each entry and enter the person's name.",
     ),
     _error(
         "staff-without-email",
@@ -88,6 +113,8 @@ _KINDS = (
         "email",
         "This staff member has no e-mail address in XPM, and Active knows its users by it.",
         f"In {_STAFF_SCREEN} enter an e-mail address for {{name}}.",
+        cause="have no e-mail address in XPM, and Active knows its users by it",
+        remedy=f"In {_STAFF_SCREEN} enter an e-mail address for each of them.",
     ),
     _error(
         "staff-email-unusable",
@@ -95,6 +122,8 @@ _KINDS = (
         "email",
         "“{email}” is not one e-mail address.",
         f"In {_STAFF_SCREEN} correct the e-mail address of {{name}}.",
+        cause="have something else than one e-mail address in XPM",
+        remedy=f"In {_STAFF_SCREEN} correct the e-mail address of each of them.",
     ),
     _warning(
         "staff-name-one-word",
@@ -102,6 +131,8 @@ _KINDS = (
         "name",
         "The name in XPM is one word: it is taken as the first name, and the last name is left empty.",
         f"In {_STAFF_SCREEN} enter the full name of {{name}}.",
+        cause="have a name of one word in XPM: it is taken as the first name, and the last name is left empty",
+        remedy=f"In {_STAFF_SCREEN} enter the full name of each of them.",
     ),
     _error(
         "staff-email-shared",
@@ -109,6 +140,8 @@ _KINDS = (
         "email",
         "The e-mail address {email} is shared with {others} in XPM, and a user of Active needs one of their own.",
         f"In {_STAFF_SCREEN} give each of them a different e-mail address.",
+        cause="share the e-mail address {email} in XPM, and a user of Active needs one of their own",
+        remedy=f"In {_STAFF_SCREEN} give each of them a different e-mail address.",
     ),
     _error(
         "staff-email-taken",
@@ -117,6 +150,9 @@ _KINDS = (
         "The e-mail address {email} belongs to another user of Active, {holder}.",
         f"In {_STAFF_SCREEN} correct the e-mail address of {{name}}; "
         "or, if both are one person, run: xpmsync admin user link {email} --xpm-staff {uuid}",
+        cause="have an e-mail address that belongs to another user of Active",
+        remedy=f"In {_STAFF_SCREEN} correct the e-mail address of each of them; "
+        "or, where both are one person, link them: xpmsync admin user link --help",
     ),
     _error(
         "staff-email-held-by-former-user",
@@ -126,6 +162,10 @@ _KINDS = (
         "A new person must not inherit that user's role.",
         "If both are one person, run: xpmsync admin user link {email} --xpm-staff {uuid}; "
         f"if not, in {_STAFF_SCREEN} give {{name}} another e-mail address.",
+        cause="have the e-mail address of a user who is no longer listed in XPM. "
+        "A new person must not inherit that user's role",
+        remedy="Decide for each: if both are one person, link them (xpmsync admin user link --help); "
+        f"if not, in {_STAFF_SCREEN} give the new person another e-mail address.",
     ),
     _warning(
         "partner-no-longer-listed",
@@ -133,6 +173,8 @@ _KINDS = (
         "status",
         "XPM no longer lists this staff member but still names them as the partner of {clients}.",
         "In XPM, give those clients another partner. Until then they keep this one.",
+        cause="are no longer listed in XPM but still named as the partner of clients",
+        remedy="In XPM, give their clients another partner. Until then they keep this one.",
     ),
     _error(
         "client-without-id",
@@ -140,6 +182,8 @@ _KINDS = (
         None,
         "XPM lists this client without an identifier, so nobody can tell which it is from one hour to the next.",
         "Report it to Xero support; the other clients are synced.",
+        cause="are listed by XPM without an identifier",
+        remedy="Report it to Xero support; the other clients are synced.",
     ),
     _error(
         "client-without-name",
@@ -147,6 +191,8 @@ _KINDS = (
         "legal_name",
         "This client has neither a name nor a first and last name in XPM.",
         "In XPM, find the client {label} and enter its name.",
+        cause="have neither a name nor a first and last name in XPM",
+        remedy="In XPM, find each of them and enter its name.",
     ),
     _error(
         "partner-not-listed",
@@ -155,13 +201,20 @@ _KINDS = (
         "The partner {partner} is not in XPM's staff list.",
         f"In {_CLIENT_SCREEN} choose a partner who is on the staff; "
         "or, if a user of Active is meant, run: xpmsync admin user link EMAIL --xpm-staff {partner_uuid}",
+        cause="name the partner {partner}, who is not in XPM's staff list",
+        remedy=f"{_CLIENTS_SCREEN} choose a partner who is on the staff; "
+        "or, if a user of Active is meant, run: xpmsync admin user link EMAIL --xpm-staff {partner_uuid}",
     ),
     _error(
         "partner-without-email",
         "client",
         "partner_id",
         "The partner {partner} has no usable e-mail address in XPM, so the user of Active cannot be found.",
-        f"In {_STAFF_SCREEN} enter the e-mail address of {{partner}}.",
+        f"In {_STAFF_SCREEN} enter the e-mail address of {{partner}}; "
+        "or, if a user of Active is meant, run: xpmsync admin user link EMAIL --xpm-staff {partner_uuid}",
+        cause="name the partner {partner}, who has no usable e-mail address in XPM",
+        remedy=f"In {_STAFF_SCREEN} enter the e-mail address of {{partner}}; "
+        "or, if a user of Active is meant, run: xpmsync admin user link EMAIL --xpm-staff {partner_uuid}",
     ),
     _error(
         "partner-not-in-active",
@@ -169,6 +222,8 @@ _KINDS = (
         "partner_id",
         "The partner {partner} is not a user of Active.",
         "See what keeps {partner} from becoming a user: xpmsync errors --entity user",
+        cause="name the partner {partner}, who is not a user of Active",
+        remedy="See what keeps {partner} from becoming a user: xpmsync errors --entity user",
     ),
     _error(
         "partner-missing",
@@ -176,7 +231,10 @@ _KINDS = (
         "partner_id",
         "This client has no partner in XPM, and the office {office} has no default partner.",
         f"In {_CLIENT_SCREEN} choose a partner; "
-        "or give the office a default partner: xpmsync configure --default-partner EMAIL",
+        "or give the office a default partner: xpmsync admin office set {office} --default-partner EMAIL",
+        cause="have no partner in XPM, and the office {office} has no default partner",
+        remedy=f"{_CLIENTS_SCREEN} choose a partner; "
+        "or give the office a default partner: xpmsync admin office set {office} --default-partner EMAIL",
     ),
     _warning(
         "manager-not-in-active",
@@ -184,6 +242,8 @@ _KINDS = (
         "manager_id",
         "The job manager {manager} is not a user of Active; the client is synced without a manager.",
         f"In {_CLIENT_SCREEN} choose a job manager who is on the staff and has an e-mail address.",
+        cause="name the job manager {manager}, who is not a user of Active; they are synced without a manager",
+        remedy=f"{_CLIENTS_SCREEN} choose a job manager who is on the staff and has an e-mail address.",
         effect=Effect.DROP,
     ),
     _error(
@@ -192,6 +252,8 @@ _KINDS = (
         "code",
         "The client code {code} is shared with {others} in XPM.",
         f"In {_CLIENT_SCREEN} give each of them a different client code.",
+        cause="share the client code {code} in XPM",
+        remedy=f"{_CLIENTS_SCREEN} enter a client code of its own.",
     ),
     _error(
         "client-code-taken",
@@ -199,6 +261,9 @@ _KINDS = (
         "code",
         "The client code {code} belongs to another client of Active, {holder}.",
         f"In {_CLIENT_SCREEN} correct the client code, or see what keeps {{holder}} from being synced: "
+        "xpmsync errors --entity client",
+        cause="have a client code that belongs to another client of Active",
+        remedy=f"{_CLIENTS_SCREEN} correct the client code, or see what keeps the other client from being synced: "
         "xpmsync errors --entity client",
     ),
     _error(
@@ -209,6 +274,10 @@ _KINDS = (
         "and nothing shows that both are one client.",
         "If both are one client, run: xpmsync admin client link {code} --xpm-client {uuid}; "
         f"if not, in {_CLIENT_SCREEN} give it another client code.",
+        cause="have a client code that belongs to a client of Active which is archived, deleted or gone in XPM, "
+        "and nothing shows that both are one client",
+        remedy="Decide for each: if both are one client, link them (xpmsync admin client link --help); "
+        "if not, enter another client code in XPM.",
     ),
     _error(
         "abn-contradicts",
@@ -217,6 +286,9 @@ _KINDS = (
         "Active's client with the code {code}, {holder}, has another ABN than this one, so they are not linked.",
         "Correct the ABN or the client code where it is wrong; "
         "if both are one client, run: xpmsync admin client link {code} --xpm-client {uuid}",
+        cause="have another ABN than the client of Active with the same code, so they are not linked",
+        remedy="Correct the ABN or the client code where it is wrong; "
+        "where both are one client, link them: xpmsync admin client link --help",
     ),
     _warning(
         "client-email-unusual",
@@ -224,6 +296,8 @@ _KINDS = (
         "email",
         "“{email}” is not one e-mail address; it is taken over as it is.",
         f"In {_CLIENT_SCREEN} correct the e-mail address.",
+        cause="have something else than one e-mail address in XPM; it is taken over as it is",
+        remedy=f"{_CLIENTS_SCREEN} correct the e-mail address.",
     ),
     _warning(
         "business-number-unreadable",
@@ -232,6 +306,9 @@ _KINDS = (
         "The business number “{number}” has neither the 11 digits of an ABN nor the 13 of an NZBN; "
         "the client is synced without one.",
         f"In {_CLIENT_SCREEN} correct the business number.",
+        cause="have a business number with neither the 11 digits of an ABN nor the 13 of an NZBN; "
+        "they are synced without one",
+        remedy=f"{_CLIENTS_SCREEN} correct the business number.",
         effect=Effect.DROP,
     ),
     _warning(
@@ -240,6 +317,8 @@ _KINDS = (
         "abn",
         "The business number {number} has a wrong digit (its check digits do not fit); it is taken over as it is.",
         f"In {_CLIENT_SCREEN} compare the business number with the public register.",
+        cause="have a business number with a wrong digit (its check digits do not fit); it is taken over as it is",
+        remedy=f"{_CLIENTS_SCREEN} compare the business number with the public register.",
     ),
     _warning(
         "several-primary-contacts",
@@ -247,6 +326,8 @@ _KINDS = (
         "individual_salutation",
         "This client has {count} primary contacts in XPM; the salutation of the first is taken.",
         "In XPM, open the client's contacts and mark one of them as primary.",
+        cause="have several primary contacts in XPM; the salutation of the first is taken",
+        remedy="In XPM, open the contacts of each of these clients and mark one as primary.",
     ),
     _warning(
         "group-without-name",
@@ -254,6 +335,8 @@ _KINDS = (
         "groups",
         "This client is in a group that has no name in XPM; the membership is left out.",
         "In XPM, open Clients > Client Groups and name the group.",
+        cause="are in a group that has no name in XPM; the membership is left out",
+        remedy="In XPM, open Clients > Client Groups and name the group.",
         effect=Effect.DROP,
     ),
     _warning(
@@ -262,6 +345,8 @@ _KINDS = (
         "{records}",
         "XPM answered with an empty list of {records}.",
         "Check that the practice that is connected is the right one: xpmsync status",
+        cause=None,
+        remedy=None,
     ),
 )
 
@@ -280,4 +365,6 @@ def problem(code: str, xpm_uuid: str | None, name: str | None, /, **facts: objec
         field=kind.field and kind.field.format(**facts),
         message=kind.message.format(name=name, uuid=xpm_uuid, **facts),
         suggestion=kind.suggestion.format(name=name, uuid=xpm_uuid, **facts),
+        cause=kind.cause and kind.cause.format(**facts),
+        remedy=kind.remedy and kind.remedy.format(**facts),
     )
