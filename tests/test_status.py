@@ -58,7 +58,7 @@ def test_a_new_home_is_calm_and_names_the_first_command(show, home):
         "Open problems 0 errors, 0 warnings",
         "Xero's limit unknown",
     ]
-    assert list(home.data_folder.iterdir()) == []
+    assert not home.database_file.exists()
 
 
 def test_the_connection_the_runs_and_what_is_open_are_shown_without_a_call_to_xero(show, make_firm):

@@ -7,11 +7,13 @@ import importlib
 import logging
 import os
 import sys
+from contextlib import suppress
 from typing import Final
 
 import click
 
 from xpmsync import __version__
+from xpmsync.audit import Trail
 from xpmsync.errors import INTERRUPTED_EXIT_CODE, XpmsyncError
 from xpmsync.home import find_home
 from xpmsync.log import open_log
@@ -34,6 +36,8 @@ COMMANDS: Final = (
     "demo",
     "sandbox",
 )
+WITHOUT_HOME: Final = ("demo", "sandbox")
+"""They touch nothing of the person's: no trail either."""
 
 
 class _LazyGroup(click.Group):
@@ -58,7 +62,34 @@ def commands() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command and say what went wrong, if anything did; the one place that catches. Returns the exit code."""
+    """Run one command, and leave a trail of it. Returns the exit code."""
+    trail = None
+    with suppress(Exception):  # whatever it is, the command itself meets it again, and explains it
+        trail = _begin_trail(arguments)
+    exit_code = _run(arguments)
+    if trail:
+        trail.end(exit_code)
+    return exit_code
+
+
+def _begin_trail(arguments: list[str]) -> Trail | None:
+    """Note that a command begins: by its name and the options it is given, not their values."""
+    names: list[str] = []
+    command: click.Command | None = commands
+    context = click.Context(commands)
+    while isinstance(command, click.Group) and len(names) < len(arguments):
+        command = command.get_command(context, arguments[len(names)])
+        names.append(arguments[len(names)])
+    if command is None or isinstance(command, click.Group) or names[0] in WITHOUT_HOME:
+        return None
+    known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    given = [argument.partition("=")[0] for argument in arguments[len(names) :]]
+    options = [name for name in given if name.startswith("-") and name in known]
+    return Trail(find_home(os.environ), " ".join(names), options, os.environ)
+
+
+def _run(arguments: list[str]) -> int:
+    """Run one command and say what went wrong, if anything did; the one place that catches."""
     try:
         result = commands.main(arguments, prog_name="xpmsync", standalone_mode=False)
     except click.ClickException as error:
