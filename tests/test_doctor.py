@@ -35,6 +35,7 @@ def firm(make_firm, tmp_path, monkeypatch):
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
     monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setattr(doctor, "is_encrypted", lambda _: True)  # whatever disk the tests run on
     (tmp_path / "crontab").write_text(
         "# A comment about xpmsync sync\n"
         f'HOME = "{tmp_path}"\n'
@@ -124,7 +125,7 @@ def test_where_all_is_well_every_check_says_so_on_a_calm_screen(firm, capsys):
     assert [line.split()[0] for line in lines if line[:1].strip() and line[:2] != "Of"] == [
         "warning" if name == "Keyring choice" else "ok" for name in CHECKS
     ]
-    assert lines[-1] == "Of 17 checks: 1 with a warning."
+    assert lines[-1] == "Of 18 checks: 1 with a warning."
     assert [request.path.rpartition("/")[2] for request in firm.sandbox.requests] == ["token", "list"]
     assert len(firm.sandbox.keychain.passwords) == 1
 
@@ -155,7 +156,7 @@ def test_remedies_stand_beneath_and_the_first_failure_decides_the_exit_code(firm
     text = " ".join(capsys.readouterr().out.split())
     assert "failed Set-up sync.tenant_id is not set yet. To do: Run: xpmsync connect. failed Keyring" in text
     assert "not checked Sign-in needs “Keyring” first" in text
-    assert text.endswith("Of 17 checks: 2 failed, 1 with a warning, 6 not made.")
+    assert text.endswith("Of 18 checks: 2 failed, 1 with a warning, 6 not made.")
 
 
 # Settings, home, lock, disk, database.
@@ -210,6 +211,21 @@ def test_a_run_in_progress_is_a_warning(firm, warns):
 def test_a_full_disk_fails(fails, monkeypatch):
     monkeypatch.setattr(doctor, "NEEDED_BYTES", 10**18)
     fails("Disk", "MB left", "Make room on it", 9)
+
+
+@pytest.mark.parametrize(
+    ("encrypted", "verdict", "found"),
+    [
+        (True, Verdict.GOOD, "the disk beneath the data is encrypted"),
+        (False, Verdict.WARNING, "no encryption is seen beneath the data"),
+        (None, Verdict.NOT_CHECKED, "this computer does not tell whether its disk is encrypted"),
+    ],
+)
+def test_the_disk_s_encryption_is_told_where_it_can_be_told(firm, monkeypatch, encrypted, verdict, found):
+    monkeypatch.setattr(doctor, "is_encrypted", lambda _: encrypted)
+    (finding,) = (each for each in examine(firm.home, os.environ) if each.check == "Encryption")
+    assert (finding.verdict, finding.found) == (verdict, found)
+    assert bool(finding.remedy) is (verdict is Verdict.WARNING)
 
 
 def test_a_damaged_database_fails(firm, fails):
@@ -408,7 +424,10 @@ def test_as_cron_all_is_well_when_the_crontab_says_where_things_are(capfd, monke
     lines = capfd.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
     assert lines[0].startswith("As cron would run it; the crontab sets HOME and XPMSYNC_HOME and PATH and")
-    assert lines[-1] == "Of 17 checks: 1 with a warning."
+    # The disk is the one that the tests run on, whatever that is.
+    assert lines[-1] in {
+        f"Of 18 checks: {rest}." for rest in ("1 with a warning", "2 with a warning", "1 with a warning, 1 not made")
+    }
 
 
 def test_as_cron_the_exit_code_and_the_json_are_those_of_the_checks(firm, capfd):

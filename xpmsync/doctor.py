@@ -22,6 +22,7 @@ from xpmsync.active import offices, runs
 from xpmsync.active.database import Database, from_text, open_database
 from xpmsync.config import Config, read_config, require
 from xpmsync.crontab import Crontab, read_crontab
+from xpmsync.disk import is_encrypted
 from xpmsync.errors import ConfigurationError, DatabaseTrouble, SignInNeeded, XpmsyncError
 from xpmsync.fetch import RESERVED_CALLS
 from xpmsync.home import Home, prepare_home
@@ -196,6 +197,19 @@ class _Examination:
             )
         return Note(f"{free / 1e9:,.1f} GB are free")
 
+    def check_encryption(self) -> Note:
+        """That what lies on the disk cannot be read by whoever carries it away."""
+        encrypted = is_encrypted(self._home.data_folder)
+        if encrypted is None:
+            raise _NotChecked("this computer does not tell whether its disk is encrypted")
+        if not encrypted:
+            return Note(
+                "no encryption is seen beneath the data",
+                "Have the disk encrypted, as SECURITY.md says; nothing, if it is encrypted further down, as many "
+                "hosts of virtual machines do.",
+            )
+        return Note("the disk beneath the data is encrypted")
+
     def check_database(self) -> Note:
         """That the database opens, is whole and up to date, and can be written to."""
         path = self._home.database_file
@@ -349,6 +363,7 @@ CHECKS: Final[Mapping[str, Callable[[_Examination], Note]]] = {
     "Home": _Examination.check_home,
     "Run lock": _Examination.check_lock,
     "Disk": _Examination.check_disk,
+    "Encryption": _Examination.check_encryption,
     "Database": _Examination.check_database,
     "Set-up": _Examination.check_set_up,
     "Keyring": _Examination.check_keyring,
