@@ -31,6 +31,7 @@ from xpmsync.xpm.answers import (
     read_date,
 )
 from xpmsync.xpm.deadline import OutOfTime, call_within
+from xpmsync.xpm.line import find_obstacle
 
 Taken = TypeVar("Taken")
 Take = Callable[[Iterator[bytes]], Taken]
@@ -215,7 +216,8 @@ class Gateway:
         except OutOfTime:
             raise make_trouble("Xero has not finished its answer in time.") from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise make_trouble("The line to Xero is down or was cut.", f"{type(error).__name__}: {error}") from error
+            down = make_trouble("The line to Xero is down or was cut.", f"{type(error).__name__}: {error}")
+            raise find_obstacle(error) or down from error
 
     def _note_date(self, call: Call, answer: requests.Response) -> None:
         """Keep the earliest time of Xero's own; a page of a firewall on the way has a clock that is nobody's."""

@@ -21,6 +21,7 @@ from requests_oauthlib import OAuth2Session
 from xpmsync.config import XeroSettings, is_loopback, require
 from xpmsync.errors import ConfigurationError, PassingTrouble, Refused, SignInNeeded
 from xpmsync.xpm.deadline import OutOfTime, call_within
+from xpmsync.xpm.line import find_obstacle
 
 CONNECT_AND_READ_SECONDS: Final = (10.0, 30.0)
 ANSWER_SECONDS: Final = 60.0
@@ -180,7 +181,7 @@ def _ask_in_time(request: Callable[[], Any]) -> Any:
     except OutOfTime:
         raise _trouble("did not finish its answer in time") from None
     except requests.RequestException as error:
-        raise _trouble("cannot be reached", f"{type(error).__name__}: {error}") from error
+        raise find_obstacle(error) or _trouble("cannot be reached", f"{type(error).__name__}: {error}") from error
 
 
 def _judge(answer: requests.Response) -> requests.Response:

@@ -1,0 +1,47 @@
+"""What stands between this computer and Xero, where it can be told: a certificate that nobody vouches for, a proxy.
+
+Pure: the exception of a line that did not come about in, words that help out. Everything else on the way passes by
+itself and is the caller's to tell.
+"""
+
+import ssl
+from collections.abc import Iterator
+
+import requests
+
+from xpmsync.errors import PassingTrouble
+
+
+def find_obstacle(error: BaseException) -> PassingTrouble | None:
+    """The trouble to raise for `error` where a person can do something about it; None where it passes by itself."""
+    details = f"{type(error).__name__}: {error}"
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return PassingTrouble(
+                "The certificate that this computer was shown in Xero's name cannot be trusted: "
+                f"{cause.verify_message}.",
+                "If a firewall or a virus scanner here reads what goes over the line, except Xero's addresses "
+                "(login, identity and api.xero.com) from that, or name its authority's file in the variable "
+                "REQUESTS_CA_BUNDLE; if not, check this computer's clock.",
+                details=details,
+            )
+        if isinstance(cause, requests.exceptions.ProxyError):
+            return PassingTrouble(
+                "The proxy through which this computer reaches the internet does not answer or refuses.",
+                "Check the proxy and the variable HTTPS_PROXY; for cron it is set in the crontab.",
+                details=details,
+            )
+    return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The exception and all those that it wraps: requests and urllib3 put them into `args` and `reason`."""
+    waiting, seen = [error], set()
+    while waiting:
+        cause = waiting.pop()
+        if id(cause) in seen:
+            continue
+        seen.add(id(cause))
+        yield cause
+        parts = (*cause.args, getattr(cause, "reason", None), cause.__cause__, cause.__context__)
+        waiting += [part for part in parts if isinstance(part, BaseException)]
