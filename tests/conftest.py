@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from hypothesis import settings
 
 from xpmsync.active.database import open_database
 from xpmsync.active.offices import insert_office
@@ -21,6 +22,11 @@ from xpmsync.sync import Summary, run_sync
 from xpmsync.xpm.oauth import IdentityClient
 from xpmsync.xpm.tokens import open_tokens
 from xpmsync.xpm.vault import open_vault
+
+# No deadline: how fast the machine is, is not what is tested. In CI the same examples every time: the verdict is on the
+# change, not on luck.
+settings.register_profile("xpmsync", deadline=None, derandomize=os.environ.get("CI") == "true")
+settings.load_profile("xpmsync")
 
 RECORDINGS = Path(__file__).parent / "recordings"
 

@@ -246,7 +246,7 @@ def test_before_the_first_run_there_is_no_history_and_no_database_is_made(show, 
     assert show() == ["Nothing has changed yet. Start a run: xpmsync sync"]
     assert json.loads(show("--json")) == []
     assert show("Ann") == ["Nothing in the history matches."]
-    assert list(empty.iterdir()) == []
+    assert not (empty / "active.db").exists()
 
 
 # Pruning.
