@@ -18,9 +18,10 @@ from xpmsync.active.database import open_database
 from xpmsync.active.notifications import mark_notification_sent, release_notification, reserve_notification
 from xpmsync.active.runs import finish_run, start_run
 from xpmsync.cli import run
-from xpmsync.config import Config, NotifySettings, SmtpSettings, SyncSettings, change_config
+from xpmsync.config import Config, NotifySettings, SmtpSettings, SyncSettings, change_config, check_setting
 from xpmsync.errors import DatabaseTrouble
 from xpmsync.home import find_home
+from xpmsync.letter import Place
 from xpmsync.notify import (
     DUE_AT_ONCE,
     PATIENCE,
@@ -41,6 +42,7 @@ from xpmsync.xpm.pending import find_mark, set_mark
 
 NOW = datetime(2026, 11, 1, 14, 7, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+PLACE = Place("server1", "xpm", "/home/xpm/xpmsync.log")
 
 
 class Mailbox:
@@ -143,9 +145,7 @@ def failed(exit_code, *, ago=timedelta(0), last_success=HOUR, remedy="Run: xpmsy
 
 
 def tell(config, database, health=None, *, now=NOW, password=None):
-    return tell_if_due(
-        config, health or failed(4), make_outbox(database, now), password=password, now=now, computer="server1"
-    )
+    return tell_if_due(config, health or failed(4), make_outbox(database, now), password=password, now=now, place=PLACE)
 
 
 def statuses(database):
@@ -326,7 +326,7 @@ def test_without_mail_settings_standard_error_is_told_once_in_24_hours(database)
     config = make_config(None)
     first, second = tell(config, database), tell(config, database, now=NOW + HOUR)
     assert first.remark == (
-        "Smith & Co: the sync needs a person to sign in. "
+        "Smith & Co: the sync needs a person for its sign-in. "
         "No e-mail is sent about it until you set a mail server: xpmsync configure"
     )
     assert (second.outcome, second.remark) == (Outcome.TOLD_ALREADY, None)
@@ -348,7 +348,7 @@ def test_a_database_that_cannot_be_written_is_a_remark_and_no_error(error, remar
 
     smtp = SmtpSettings(host="localhost", port=1, security="none", sender="sync@firm.example")
     outbox = Outbox(refuse, refuse, refuse)
-    telling = tell_if_due(make_config(smtp), failed(9), outbox, password=None, now=NOW, computer="server1")
+    telling = tell_if_due(make_config(smtp), failed(9), outbox, password=None, now=NOW, place=PLACE)
     assert (telling.outcome, telling.remark) == (Outcome.NOT_SENT, remark)
 
 
@@ -359,7 +359,7 @@ def test_an_email_that_is_sent_counts_though_the_database_cannot_note_it():
     mailbox = Mailbox()
     with serve(mailbox) as smtp:
         outbox = Outbox(lambda *_: 1, refuse, refuse)
-        telling = tell_if_due(make_config(smtp), failed(4), outbox, password=None, now=NOW, computer="server1")
+        telling = tell_if_due(make_config(smtp), failed(4), outbox, password=None, now=NOW, place=PLACE)
     assert (telling.outcome, telling.remark, len(mailbox.envelopes)) == (Outcome.SENT, None, 1)
 
 
@@ -376,10 +376,10 @@ def test_the_email_says_what_happened_since_when_what_it_means_and_what_to_do():
     mailbox = Mailbox()
     with serve(mailbox) as smtp:
         config = make_config(smtp)
-        message = render_email(config, find_trouble(failed(4), NOW), NOW, "server1")
+        message = render_email(config, find_trouble(failed(4), NOW), NOW, PLACE)
         send_email(smtp, None, message)
     received = mailbox.read()[0]
-    assert received["Subject"] == "Smith & Co: the sync needs a person to sign in"
+    assert received["Subject"] == "Smith & Co: the sync needs a person for its sign-in"
     assert received["From"] == "sync@firm.example"
     assert received["To"] == "ann@firm.example"
     assert received["Auto-Submitted"] == "auto-generated"
@@ -390,10 +390,10 @@ def test_the_email_says_what_happened_since_when_what_it_means_and_what_to_do():
     text = " ".join(received.get_content().split())
     for part in (
         "Xero no longer accepts the sign-in.",
-        "The last run that succeeded ended on",
+        "It first failed on",
         "Active still holds the data of",
-        "Run: xpmsync connect",
-        "At most once in 24 hours",
+        "xpmsync connect",
+        "at most once in 24 hours",
         "server1",
     ):
         assert part in text
@@ -402,7 +402,7 @@ def test_the_email_says_what_happened_since_when_what_it_means_and_what_to_do():
 
 def test_letters_beyond_ascii_a_leading_dot_and_long_commands_arrive_as_written():
     command = "xpmsync admin user link ann@firm.example --xpm-staff 3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11"
-    health = failed(8, remedy=f"Ask Māra.\n.\n{command}")
+    health = failed(7, remedy=f"Ask Māra.\n.\nRun: {command}")
     mailbox = Mailbox()
     with serve(mailbox) as smtp:
         config = Config(
@@ -410,26 +410,46 @@ def test_letters_beyond_ascii_a_leading_dot_and_long_commands_arrive_as_written(
             notify=NotifySettings(email="ann@firm.example"),
             smtp=smtp,
         )
-        send_email(smtp, None, render_email(config, find_trouble(health, NOW), NOW, "server1"))
+        send_email(smtp, None, render_email(config, find_trouble(health, NOW), NOW, PLACE))
     received = mailbox.read()[0]
     assert received["Subject"].startswith("Tāmaki 🧾 Partners: ")
-    assert "  Ask Māra.\n  .\n" in received.get_content().replace("\r\n", "\n")
+    text = received.get_content().replace("\r\n", "\n")
+    assert "Ask Māra.\n\n   .\n" in text
+    assert f"\n     {command}\n" in text
 
 
-def test_a_line_break_in_a_name_never_becomes_a_header():
+INJECTED = "Firm\r\nBcc: thief@example.com\u2028X: y"
+
+
+@pytest.mark.parametrize("render", ["trouble", "test"])
+def test_a_line_break_in_a_name_never_becomes_a_header(render):
     smtp = SmtpSettings(host="localhost", port=1, security="none", sender="sync@firm.example")
-    config = Config(
-        sync=SyncSettings(name="Firm\nBcc: thief@example.com"),
-        notify=NotifySettings(email="ann@firm.example"),
-        smtp=smtp,
-    )
+    config = Config(sync=SyncSettings(name=INJECTED), notify=NotifySettings(email="ann@firm.example"), smtp=smtp)
+    if render == "test":
+        message = render_test_email(config, NOW, PLACE)
+    else:
+        message = render_email(config, find_trouble(failed(7), NOW), NOW, PLACE)
+    received = message_from_bytes(message.as_bytes(), policy=policy.default)
+    assert received["Subject"].strip().startswith("Firm Bcc: thief@example.com X: y: ")
+    assert received["Bcc"] is None
+    assert received["X"] is None
+
+
+@pytest.mark.parametrize("key", ["email", "sender"])
+def test_a_line_break_in_an_address_is_neither_read_nor_sent(key):
+    address = "ann@firm.example\r\nBcc: thief@example.com"
+    setting = "notify.email" if key == "email" else "smtp.from"
+    with pytest.raises(ValueError, match="must be an e-mail address"):
+        check_setting(setting, address)
+    sender = address if key == "sender" else "sync@firm.example"
+    smtp = SmtpSettings(host="localhost", port=1, security="none", sender=sender)
     with pytest.raises(ValueError, match="linefeed"):
-        render_test_email(config, NOW, "server1")
+        render_test_email(make_config(smtp, address if key == "email" else "ann@firm.example"), NOW, PLACE)
 
 
 def test_the_readable_email_shows_headers_and_text():
     smtp = SmtpSettings(host="localhost", port=1, security="none", sender="sync@firm.example")
-    text = render_readable(render_email(make_config(smtp), find_trouble(failed(7), NOW), NOW, "server1"))
+    text = render_readable(render_email(make_config(smtp), find_trouble(failed(7), NOW), NOW, PLACE))
     assert text.startswith(
         "From: sync@firm.example\nTo: ann@firm.example\nSubject: Smith & Co: the sync stopped because"
     )
@@ -439,7 +459,7 @@ def test_the_readable_email_shows_headers_and_text():
 
 
 def send_test(smtp, password=None, email="ann@firm.example"):
-    send_email(smtp, password, render_test_email(make_config(smtp, email), NOW, "server1"))
+    send_email(smtp, password, render_test_email(make_config(smtp, email), NOW, PLACE))
 
 
 @pytest.mark.usefixtures("trusted")
@@ -560,7 +580,7 @@ def test_the_watchman_sends_the_email_that_is_due_once_and_in_silence(home, capf
     with serve(mailbox) as smtp:
         configure_mail(home, smtp)
         assert [run(["notify"]), run(["notify"])] == [0, 0]
-    assert [message["Subject"] for message in mailbox.read()] == ["Smith & Co: the sync needs a person to sign in"]
+    assert [message["Subject"] for message in mailbox.read()] == ["Smith & Co: the sync needs a person for its sign-in"]
     assert capfd.readouterr() == ("", "")
 
 
@@ -604,7 +624,7 @@ def test_a_keyring_that_is_shut_is_left_to_the_hourly_run_to_tell(home, capfd):
 def test_a_dry_run_prints_the_email_and_neither_sends_nor_reserves_it(home, capfd):
     configure_mail(home, SmtpSettings(host="127.0.0.1", port=1, security="none", sender="sync@firm.example"))
     assert run(["notify", "--dry-run"]) == 0
-    assert "Subject: Smith & Co: the sync needs a person to sign in\n" in capfd.readouterr().out
+    assert "Subject: Smith & Co: the sync needs a person for its sign-in\n" in capfd.readouterr().out
     with open_database(home.database_file) as database:
         assert statuses(database) == []
 

@@ -11,7 +11,8 @@
     └── AnotherRun           10   another run is in progress
 
 Raised with facts: what happened, and what to do. What it means for the firm's data is added by the one who knows
-how old the data is (``xpmsync.sync``). No exception carries a token, a password or a client's data beyond a name.
+how old the data is (``xpmsync.sync``). No exception carries a token, a password or a client's data beyond a name; and
+names, like words of Xero's that may hold some, stand in `names` alone: what happened is also told by e-mail.
 """
 
 from collections.abc import Mapping
@@ -27,14 +28,22 @@ class XpmsyncError(Exception):
     exit_code: ClassVar[int] = 1
     code: ClassVar[str] = "bug"
 
-    def __init__(self, happened: str, remedy: str, *, details: str | None = None) -> None:
+    def __init__(self, happened: str, remedy: str, *, details: str | None = None, names: str | None = None) -> None:
         super().__init__(happened)
         self.happened = happened
+        """With nothing in it of the practice's records beyond counts, as it goes into the e-mail and the log."""
+        self.names = names
+        """Who it is about, or Xero's own words, for the screen and the error log alone: these stay on this computer."""
         self.remedy = remedy
         self.details = details
         """For the log alone: statuses, correlation ids, the library's own words; never a secret."""
         self.meaning: str | None = None
         """What it means for the data; set by whoever knows how old the data is."""
+
+    @property
+    def in_full(self) -> str:
+        """What happened, and to whom."""
+        return f"{self.happened} {self.names}" if self.names else self.happened
 
 
 class SignInNeeded(XpmsyncError):
@@ -90,8 +99,8 @@ class SuspiciousChange(XpmsyncError):
     exit_code = 8
     code = "suspicious-change"
 
-    def __init__(self, happened: str, remedy: str, *, counts: Mapping[str, int]) -> None:
-        super().__init__(happened, remedy, details=f"counted: {dict(counts)}")
+    def __init__(self, happened: str, remedy: str, *, names: str | None = None, counts: Mapping[str, int]) -> None:
+        super().__init__(happened, remedy, names=names, details=f"counted: {dict(counts)}")
         self.counts = counts
         """What would be lost, by kind: what a person may accept, and no more."""
 

@@ -23,9 +23,11 @@ def check_losses(
     losses = _list_losses(database, limits, are_clients_complete=are_clients_complete)
     suspicious = [loss for loss in losses if loss.is_suspicious]
     if unaccepted := find_unaccepted(suspicious, accepted):
+        names = [loss.name() for loss in unaccepted if loss.names]
         raise SuspiciousChange(
             "XPM's answer looks wrong: " + " ".join(loss.describe() for loss in unaccepted),
             "Look into XPM. If it is right, run: xpmsync sync --accept-removals; if not, the next runs find it mended.",
+            names=f"Among them: {'; '.join(names)}" if names else None,
             counts={loss.kind: loss.lost for loss in suspicious},
         )
 

@@ -10,8 +10,7 @@ import logging
 import re
 import smtplib
 import ssl
-import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import EmailMessage
@@ -22,6 +21,7 @@ from typing import ClassVar, Final
 
 from xpmsync.config import Config, SmtpSettings, require
 from xpmsync.errors import XpmsyncError
+from xpmsync.letter import Place, Trouble, render_letter, render_subject, render_test_letter, render_test_subject
 
 log = logging.getLogger(__name__)
 
@@ -33,25 +33,10 @@ PATIENCE: Final = timedelta(hours=3)
 STANDARD_ERROR: Final = "standard error"
 """The recipient where there are no mail settings: cron mails what it reads there, and should not do so all day."""
 
-TIMEOUT_SECONDS: Final = 20
-WIDTH: Final = 72
+USUAL_REMEDY: Final = "See what went wrong: xpmsync errors"
+SILENCE_REMEDY: Final = "Check that cron has both lines of crontab.example; then run: xpmsync sync"
 
-SUMMARIES: Final[Mapping[int | None, str]] = {
-    1: "the sync stopped because of a fault in xpmsync",
-    4: "the sync needs a person to sign in",
-    5: "the sync stopped because its settings are wrong",
-    6: "the sync cannot reach Xero",
-    7: "the sync stopped because Xero refuses it",
-    8: "the sync stopped before a suspicious change",
-    9: "the sync stopped because its database cannot be used",
-    None: "the sync has not succeeded for hours",
-}
-REMEDIES: Final[Mapping[int | None, str]] = {
-    4: "Run: xpmsync connect",
-    6: "Nothing, if Xero or your line is in trouble: the sync goes on by itself. Otherwise run: xpmsync sync",
-    None: "Check that the computer is on and that cron has both lines of crontab.example; then run: xpmsync sync",
-}
-USUAL_REMEDY: Final = "Run: xpmsync errors"
+TIMEOUT_SECONDS: Final = 20
 
 
 class MailTrouble(XpmsyncError):
@@ -86,17 +71,8 @@ class Health:
     """When a sync was first tried; None where none ever was, and so none is missed."""
     last_success_at: datetime | None
     last_failure: Failure | None = None
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """What somebody must be told."""
-
-    exit_code: int | None
-    """None where it is the silence that is told."""
-    happened: str
-    remedy: str
-    last_success_at: datetime | None
+    first_failure_at: datetime | None = None
+    """When the first of the runs failed that have failed since the last success."""
 
 
 @dataclass(frozen=True)
@@ -136,25 +112,26 @@ def find_trouble(health: Health, now: datetime) -> Trouble | None:
     if failure and success and failure.failed_at < success:
         failure = None
     if failure and failure.exit_code in DUE_AT_ONCE:
-        return Trouble(failure.exit_code, failure.happened, _find_remedy(failure), success)
+        return _describe(failure, success, health.first_failure_at)
     waiting_since = success or health.first_run_at
     if waiting_since is None or now - waiting_since < PATIENCE:
         return None
     if failure and failure.exit_code == UNREACHABLE and now - failure.failed_at < PATIENCE:
-        return Trouble(UNREACHABLE, failure.happened, _find_remedy(failure), success)
+        return _describe(failure, success, health.first_failure_at)
     hours = (now - waiting_since) // timedelta(hours=1)
-    return Trouble(None, f"No run has succeeded for {hours} hours.", REMEDIES[None], success)
+    return Trouble(None, f"No run has succeeded for {hours} hours.", SILENCE_REMEDY, success)
 
 
-def _find_remedy(failure: Failure) -> str:
-    return failure.remedy or REMEDIES.get(failure.exit_code, USUAL_REMEDY)
+def _describe(failure: Failure, success: datetime | None, first_failure_at: datetime | None) -> Trouble:
+    since = first_failure_at or failure.failed_at
+    return Trouble(failure.exit_code, failure.happened, failure.remedy or USUAL_REMEDY, success, since)
 
 
 # Telling.
 
 
 def tell_if_due(
-    config: Config, health: Health, outbox: Outbox, *, password: str | None, now: datetime, computer: str
+    config: Config, health: Health, outbox: Outbox, *, password: str | None, now: datetime, place: Place
 ) -> Telling:
     """Send the e-mail that is due, if one is and none was sent within 24 hours.
 
@@ -164,7 +141,7 @@ def tell_if_due(
     if trouble is None:
         return Telling(Outcome.NOTHING_DUE)
     try:
-        outcome = _tell(config, trouble, outbox, password=password, now=now, computer=computer)
+        outcome = _tell(config, trouble, outbox, password=password, now=now, place=place)
     except XpmsyncError as error:
         log.warning("no e-mail could be sent: %s (%s)", error.happened, error.details)
         remark = f"No e-mail could be sent: {error.happened} {error.remedy}"
@@ -177,7 +154,7 @@ def tell_if_due(
 
 def render_remark(config: Config, trouble: Trouble) -> str:
     """What standard error says where there are no mail settings."""
-    subject = render_subject(config, trouble)
+    subject = render_subject(config.sync.name, trouble)
     return f"{subject}. No e-mail is sent about it until you set a mail server: xpmsync configure"
 
 
@@ -194,15 +171,15 @@ def _may_remark(outbox: Outbox, remark: str) -> bool:
 
 
 def _tell(
-    config: Config, trouble: Trouble, outbox: Outbox, *, password: str | None, now: datetime, computer: str
+    config: Config, trouble: Trouble, outbox: Outbox, *, password: str | None, now: datetime, place: Place
 ) -> Outcome:
     recipient = config.notify.email if config.smtp and config.notify.email else STANDARD_ERROR
-    notification = outbox.reserve(recipient, render_subject(config, trouble))
+    notification = outbox.reserve(recipient, render_subject(config.sync.name, trouble))
     if notification is None:
         return Outcome.TOLD_ALREADY
     try:
         if config.smtp is not None:
-            send_email(config.smtp, password, render_email(config, trouble, now, computer))
+            send_email(config.smtp, password, render_email(config, trouble, now, place))
     except BaseException:
         outbox.release(notification)
         raise
@@ -210,50 +187,23 @@ def _tell(
         outbox.mark_sent(notification)
     except Exception:
         log.exception("the e-mail is sent; its reservation stands and counts as well")
-    log.info("told %s: %s", recipient, render_subject(config, trouble))
+    log.info("told %s: %s", recipient, render_subject(config.sync.name, trouble))
     return Outcome.SENT
 
 
 # The e-mail.
 
 
-def render_moment(moment: datetime) -> str:
-    """A time as the clock on the wall shows it, with the name of its zone."""
-    return moment.astimezone().strftime("%-d %B %Y, %H:%M %Z")
-
-
-def render_subject(config: Config, trouble: Trouble) -> str:
-    """Which sync, and what is wrong with it."""
-    return f"{config.sync.name}: {SUMMARIES.get(trouble.exit_code, SUMMARIES[1])}"
-
-
-def render_email(config: Config, trouble: Trouble, now: datetime, computer: str) -> EmailMessage:
+def render_email(config: Config, trouble: Trouble, now: datetime, place: Place) -> EmailMessage:
     """The e-mail about `trouble`, ready to be sent."""
-    if trouble.last_success_at:
-        last = render_moment(trouble.last_success_at)
-        since = f"The last run that succeeded ended on {last}."
-        meaning = f"Active still holds the data of {last}. What was changed in XPM since then is not in Active yet."
-    else:
-        since = "No run has succeeded yet."
-        meaning = "Active holds no data from XPM yet."
-    sections = {
-        "What happened": trouble.happened,
-        "Since when": since,
-        "What it means for your data": f"{meaning} Nothing is lost: the next run that succeeds brings all of it.",
-        "What to do": f"{trouble.remedy}\nThe sync lives on the computer {computer}; commands are typed there.",
-        "How often you are told": "At most once in 24 hours, for as long as it lasts.",
-    }
-    return _make_email(config, render_subject(config, trouble), sections, now)
+    subject = render_subject(config.sync.name, trouble)
+    return _make_email(config, subject, render_letter(config.sync.name, trouble, place), now)
 
 
-def render_test_email(config: Config, now: datetime, computer: str) -> EmailMessage:
+def render_test_email(config: Config, now: datetime, place: Place) -> EmailMessage:
     """An e-mail that proves that e-mails arrive."""
-    sections = {
-        "What happened": f"Somebody typed xpmsync notify --test on the computer {computer}.",
-        "What it means": "E-mails about this sync reach you. You get one when the sync is disrupted, at most one in "
-        "24 hours.",
-    }
-    return _make_email(config, f"{config.sync.name}: a test of the e-mail about the sync", sections, now)
+    subject = render_test_subject(config.sync.name)
+    return _make_email(config, subject, render_test_letter(config.sync.name, place), now)
 
 
 def render_readable(message: EmailMessage) -> str:
@@ -262,7 +212,7 @@ def render_readable(message: EmailMessage) -> str:
     return f"{headers}\n\n{message.get_content()}"
 
 
-def _make_email(config: Config, subject: str, sections: Mapping[str, str], now: datetime) -> EmailMessage:
+def _make_email(config: Config, subject: str, text: str, now: datetime) -> EmailMessage:
     settings = require(config.smtp, "smtp.host")
     recipient = require(config.notify.email, "notify.email")
     # Only a server that knows SMTPUTF8 takes addresses beyond ASCII; for all others every server will do.
@@ -274,18 +224,8 @@ def _make_email(config: Config, subject: str, sections: Mapping[str, str], now: 
     domain = settings.sender.rpartition("@")[2]
     message["Message-ID"] = make_msgid("xpmsync", domain if domain.isascii() else "localhost")
     message["Auto-Submitted"] = "auto-generated"
-    paragraphs = [f"{title}\n{_wrap(text)}" for title, text in sections.items()]
-    message.set_content("\n\n".join(paragraphs) + "\n", cte="quoted-printable")
+    message.set_content(text, cte="quoted-printable")
     return message
-
-
-def _wrap(text: str) -> str:
-    return "\n".join(
-        textwrap.fill(
-            line, WIDTH, initial_indent="  ", subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
-        )
-        for line in text.splitlines()
-    )
 
 
 # The mail server.

@@ -146,13 +146,13 @@ def tell_of_settings(home: Home, error: ConfigurationError, report: Report, cloc
         log.warning("the mail password cannot be read: %s", trouble.happened)
     failure = Failure(error.exit_code, clock.now(), error.happened, error.remedy)
     with open_database(home.database_file) as database:
-        telling = tell(database, config, password=secrets.mail_password, now=clock.now, failure=failure)
+        telling = tell(home, database, config, password=secrets.mail_password, now=clock.now, failure=failure)
     if telling.remark:
         report.remark(telling.remark)
 
 
 def _tell(run: "_Run", mail_password: str | None) -> None:
-    telling = tell(run.database, run.config, password=mail_password, now=run.clock.now)
+    telling = tell(run.home, run.database, run.config, password=mail_password, now=run.clock.now)
     if telling.remark:
         run.report.remark(telling.remark)
 
@@ -390,7 +390,7 @@ def _as_failure(error: Exception, database: Path) -> XpmsyncError:
         return explain_trouble(database, error)
     log.error("a fault in xpmsync", exc_info=error)
     return XpmsyncError(
-        f"xpmsync has a fault and stopped ({type(error).__name__}).",
+        f"xpmsync has a fault ({type(error).__name__}).",
         "Send the log to the people who make xpmsync; the next run tries again.",
     )
 
@@ -412,7 +412,7 @@ def _record_failure(run: _Run, failure: XpmsyncError) -> None:
         xpm_uuid=None,
         name=None,
         field=None,
-        message=failure.happened,
+        message=failure.in_full,
         suggestion=failure.remedy,
     )
     suspicious = json.dumps(failure.counts) if isinstance(failure, SuspiciousChange) else None

@@ -3,6 +3,8 @@
 Brings the runs in the database and the e-mail of `xpmsync.notify` together; decides nothing itself.
 """
 
+import os
+import pwd
 import socket
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,6 +13,8 @@ from datetime import datetime
 from xpmsync.active import notifications, runs
 from xpmsync.active.database import Database, from_text
 from xpmsync.config import Config
+from xpmsync.home import Home, find_home
+from xpmsync.letter import Place
 from xpmsync.notify import Failure, Health, Outbox, Telling, tell_if_due
 
 
@@ -19,6 +23,7 @@ def load_health(database: Database) -> Health:
     success = runs.load_last_success(database)
     first = runs.load_first_run(database)
     failed = runs.load_last_failure(database)
+    first_failed = runs.load_first_failure(database, after_id=success["id"] if success else 0)
     if failed and success and failed["id"] < success["id"]:
         failed = None  # by their order, as a clock may have been wrong
     return Health(
@@ -27,10 +32,23 @@ def load_health(database: Database) -> Health:
         last_failure=Failure(failed["exit_code"], from_text(failed["finished_at"]), failed["message"], failed["remedy"])
         if failed
         else None,
+        first_failure_at=from_text(first_failed["finished_at"]) if first_failed else None,
     )
 
 
+def find_place(home: Home) -> Place:
+    """Where the commands of this home are typed, and by whom: whoever runs this owns it (see `prepare_home`)."""
+    user_id = os.geteuid()
+    try:
+        user = pwd.getpwuid(user_id).pw_name
+    except KeyError:
+        user = f"number {user_id}"
+    folder = None if home == find_home({}) else str(home.data_folder)
+    return Place(socket.gethostname(), user, str(home.log_file), folder)
+
+
 def tell(
+    home: Home,
     database: Database,
     config: Config,
     *,
@@ -50,4 +68,4 @@ def tell(
     health = load_health(database)
     if failure:
         health = replace(health, last_failure=failure)
-    return tell_if_due(config, health, outbox, password=password, now=now(), computer=socket.gethostname())
+    return tell_if_due(config, health, outbox, password=password, now=now(), place=find_place(home))

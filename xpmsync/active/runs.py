@@ -73,6 +73,14 @@ def load_last_failure(database: Database) -> sqlite3.Row | None:
     return row
 
 
+def load_first_failure(database: Database, *, after_id: int) -> sqlite3.Row | None:
+    """The first run after another one that failed, whoever watched it."""
+    row: sqlite3.Row | None = database.connection.execute(
+        "SELECT * FROM sync_runs WHERE status = 'failed' AND id > ? ORDER BY id LIMIT 1", (after_id,)
+    ).fetchone()
+    return row
+
+
 def load_last_failed_full(database: Database) -> sqlite3.Row | None:
     """The last full run, if it failed or was stopped since the last one that succeeded."""
     row: sqlite3.Row | None = database.connection.execute(

@@ -129,7 +129,7 @@ def show_error(error: XpmsyncError) -> None:
     from xpmsync.cli.screen import clean_lines, wrap  # noqa: PLC0415 - slow to load
 
     log.warning("%s (%s)", error.happened, error.details)
-    for part in (error.happened, error.meaning, error.remedy):
+    for part in (error.in_full, error.meaning, error.remedy):
         if part:
             click.echo(wrap(clean_lines(part), sys.stderr), err=True)
 

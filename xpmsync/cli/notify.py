@@ -2,7 +2,6 @@
 
 import logging
 import os
-import socket
 from datetime import UTC, datetime
 from typing import Final
 
@@ -66,8 +65,10 @@ def command(*, is_test: bool, dry_run: bool) -> int:
 
 
 def _test(home: Home, config: Config, *, dry_run: bool) -> None:
+    from xpmsync.watchman import find_place  # noqa: PLC0415 - slow to load
+
     settings = require(config.smtp, "smtp.host")
-    message = render_test_email(config, datetime.now(UTC), socket.gethostname())
+    message = render_test_email(config, datetime.now(UTC), find_place(home))
     if dry_run:
         click.echo(render_readable(message))
         return
@@ -81,6 +82,7 @@ def _test(home: Home, config: Config, *, dry_run: bool) -> None:
 def _show_due(home: Home, config: Config) -> None:
     from xpmsync.active.database import open_database  # noqa: PLC0415 - slow to load
     from xpmsync.active.notifications import is_spoken_for  # noqa: PLC0415 - slow to load
+    from xpmsync.watchman import find_place  # noqa: PLC0415 - slow to load
 
     now = datetime.now(UTC)
     trouble = find_trouble(_load_health(home), now)
@@ -89,7 +91,7 @@ def _show_due(home: Home, config: Config) -> None:
     elif config.smtp is None:
         print_text(open_console(), render_remark(config, trouble))
     else:
-        click.echo(render_readable(render_email(config, trouble, now, socket.gethostname())))
+        click.echo(render_readable(render_email(config, trouble, now, find_place(home))))
         with open_database(home.database_file) as database:
             if config.notify.email and is_spoken_for(database, config.notify.email, now):
                 print_text(open_console(), "It is not sent now: somebody was told within the last 24 hours.")
@@ -118,7 +120,7 @@ def _tell(home: Home, config: Config) -> None:
             log.warning("the mail password cannot be read: %s (%s)", error.happened, error.details)
             password = None
         with open_database(home.database_file) as database:
-            telling = tell(database, config, password=password, now=lambda: datetime.now(UTC))
+            telling = tell(home, database, config, password=password, now=lambda: datetime.now(UTC))
         outcome, remark = telling.outcome, telling.remark
     if remark:
         click.echo(clean(remark), err=True)

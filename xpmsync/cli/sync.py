@@ -82,7 +82,7 @@ def _show_preview(preview: "Preview", *, as_json: bool) -> None:
                 "clients": dataclasses.asdict(preview.clients),
                 "changes": list(preview.changes),
                 "problems": [vars(problem) for problem in preview.problems],
-                "stopped_by_guard": preview.suspicious.happened if preview.suspicious else None,
+                "stopped_by_guard": preview.suspicious.in_full if preview.suspicious else None,
             }
         )
     else:

@@ -34,10 +34,12 @@ class Loss:
         return is_emptied or (self.lost >= self.at_least and self.lost * 100 > self.total * self.percent)
 
     def describe(self) -> str:
-        """The loss as a sentence, with some names."""
-        sentence = self.sentence.format(lost=f"{self.lost:,}", total=f"{self.total:,}")
-        more = ", …" if self.lost > len(self.names) else ""
-        return f"{sentence} ({', '.join(self.names)}{more})." if self.names else f"{sentence}."
+        """The loss as a sentence, in counts alone."""
+        return f"{self.sentence.format(lost=f'{self.lost:,}', total=f'{self.total:,}')}."
+
+    def name(self) -> str:
+        """Some of those concerned."""
+        return ", ".join([*self.names, "…"] if self.lost > len(self.names) else self.names)
 
 
 def find_unaccepted(losses: Iterable[Loss], accepted: Mapping[str, int]) -> list[Loss]:

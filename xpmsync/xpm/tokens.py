@@ -304,7 +304,7 @@ class Tokens:
             until = (datetime.fromisoformat(used_at or renewed.refreshed_at) + GRACE).astimezone()
             raise KeyringTrouble(
                 f"Xero has renewed the sign-in, and the keyring did not take it. {trouble.happened}",
-                f"{trouble.remedy} Xero accepts the earlier sign-in until {until:%H:%M} (30 minutes): until then the"
+                f"{trouble.remedy}\nXero accepts the earlier sign-in until {until:%H:%M} (30 minutes): until then the"
                 " next run puts this right by itself; later, run: xpmsync connect",
                 details=trouble.details,
             ) from None

@@ -29,8 +29,9 @@ class ErrorReported(Refused):
 
     def __init__(self, description: str) -> None:
         super().__init__(
-            f"Xero Practice Manager reports an error: {description or 'without a description'}",
+            "Xero Practice Manager reports an error of its own.",
             "If the next runs say the same, look in Practice Manager for what it names, or ask Xero's support.",
+            names=f"It says: “{description}”" if description else None,
         )
         self.description = description
 

@@ -1,0 +1,216 @@
+"""The e-mail about a disrupted sync, as a letter: what is the matter, since when, what it means, what to do.
+
+Written for a person who has no other help than somebody at the other end of a phone: plain words, and every command
+alone on a line of its own, so that it can be read aloud. Plain text that fits 72 columns. Values in, text out; holds
+nothing of the practice's records beyond counts, as long as nothing of them is handed in.
+"""
+
+import re
+import shlex
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+WIDTH: Final = 72
+COMMAND_INDENT: Final = 5
+COMMAND: Final = re.compile(
+    r"(?<=:) ((?:xpmsync|sudo|fuser) [^;()]+?|DBUS_SESSION_BUS_ADDRESS=\S+)(?=\.?$|\. |; | \(|\))"
+)
+"""A command (or a line to copy) in the words of an error: after a colon, up to the end of its sentence."""
+REMEDY: Final = "{remedy}"
+"""Stands for what the error itself says is to be done."""
+TRY_AGAIN: Final = "Then see that the sync works again: xpmsync sync"
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What somebody must be told."""
+
+    exit_code: int | None
+    """None where it is the silence that is told."""
+    happened: str
+    remedy: str
+    last_success_at: datetime | None
+    first_failure_at: datetime | None = None
+    """When the first of the runs failed that have failed since the last success."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where commands are typed."""
+
+    computer: str
+    user: str
+    log: str
+    folder: str | None = None
+    """What XPMSYNC_HOME has to name; None where the home is the usual one."""
+
+
+@dataclass(frozen=True)
+class _Words:
+    """What is said of one kind of trouble."""
+
+    subject: str
+    opening: str = "has stopped."
+    """What follows on the sync's name."""
+    steps: tuple[str, ...] = (REMEDY, TRY_AGAIN)
+    outlook: str = (
+        "The sync goes on trying by itself, every hour; once a run succeeds, it brings all that is missing, and the"
+        " e-mails end."
+    )
+
+
+WORDS: Final[Mapping[int | None, _Words]] = {
+    1: _Words("the sync stopped because of a fault in xpmsync", steps=(REMEDY,)),
+    4: _Words("the sync needs a person for its sign-in", "has stopped and waits for a person."),
+    5: _Words("the sync stopped because its settings are wrong", "has stopped: its settings have to be put right."),
+    6: _Words(
+        "the sync cannot reach Xero",
+        "has not got through to Xero for some hours.",
+        (REMEDY, "If Xero itself is well, see whether the cause is on this computer: xpmsync doctor"),
+    ),
+    7: _Words("the sync stopped because Xero refuses it"),
+    8: _Words(
+        "the sync stopped before a suspicious change",
+        "has stopped before a change that is too large to be believed without a person.",
+        (
+            "See in XPM whether it is right. Who is concerned: xpmsync errors",
+            "If it is right, accept it: xpmsync sync --accept-removals",
+            "If it is wrong, have it put right in XPM; the sync goes on by itself once XPM's answer is whole again.",
+        ),
+        "The e-mails end once a run succeeds.",
+    ),
+    9: _Words("the sync stopped because its database cannot be used"),
+    None: _Words(
+        "the sync has not succeeded for hours",
+        "has gone quiet.",
+        (
+            "The computer is on: this e-mail comes from it. See what keeps the hourly run away: xpmsync doctor --cron",
+            "Do what it says; then bring Active up to date at once: xpmsync sync",
+        ),
+        "The e-mails end once a run succeeds.",
+    ),
+}
+"""By exit code; None is the silence."""
+
+
+def render_subject(sync_name: str, trouble: Trouble) -> str:
+    """Which sync, and what is wrong with it."""
+    return _to_line(f"{sync_name}: {WORDS[trouble.exit_code].subject}")
+
+
+def render_test_subject(sync_name: str) -> str:
+    """Which sync is tried out."""
+    return _to_line(f"{sync_name}: a test of the e-mail about the sync")
+
+
+def render_letter(sync_name: str, trouble: Trouble, place: Place) -> str:
+    """The e-mail's text about `trouble`."""
+    words = WORDS[trouble.exit_code]
+    happened, *mistakes = trouble.happened.splitlines() or [""]
+    # A remedy that is a run already needs no other one after it.
+    steps = [step for step in words.steps if not (step == TRY_AGAIN and "xpmsync sync" in trouble.remedy)]
+    return _join(
+        "Hello,",
+        _fill(f"The sync “{sync_name}” {words.opening} {happened}"),
+        *(_fill(mistake, "  ") for mistake in mistakes),
+        _fill(_render_since(trouble)),
+        _fill(
+            "Here is what to do. Commands are typed in a terminal on the computer"
+            f" {place.computer}, by the user {place.user}."
+        ),
+        *_render_folder(place),
+        *_render_steps([step.replace(REMEDY, trouble.remedy) for step in steps]),
+        _fill("To see more, at any time:"),
+        _render_command("xpmsync status"),
+        _fill(f"If somebody helps you: the details are in the log, {place.log}."),
+        _fill(f"{words.outlook} Until then you get one at most once in 24 hours."),
+        "xpmsync",
+    )
+
+
+def render_test_letter(sync_name: str, place: Place) -> str:
+    """The text of an e-mail that proves that e-mails arrive."""
+    return _join(
+        "Hello,",
+        _fill(
+            f"Somebody has typed “xpmsync notify --test” on the computer {place.computer}, as the user {place.user}, to"
+            f" see whether e-mails about the sync “{sync_name}” reach you. This one has."
+        ),
+        _fill(
+            "You need not do anything. If that sync is disrupted one day, you get an e-mail that says what happened and"
+            " what to do, at most one in 24 hours."
+        ),
+        "xpmsync",
+    )
+
+
+def render_moment(moment: datetime) -> str:
+    """A time as the clock on the wall shows it, with the name of its zone."""
+    return moment.astimezone().strftime("%-d %B %Y, %H:%M %Z")
+
+
+def _render_since(trouble: Trouble) -> str:
+    """Since when, and what that means for the data."""
+    failed = f"It first failed on {render_moment(trouble.first_failure_at)}. " if trouble.first_failure_at else ""
+    if trouble.last_success_at is None:
+        return f"{failed}No run has succeeded yet, so Active holds no data from XPM; nothing is lost."
+    return (
+        f"{failed}Active still holds the data of the last run that succeeded, which ended on"
+        f" {render_moment(trouble.last_success_at)}. What has been changed in XPM since then is not in Active yet, but"
+        " nothing is lost."
+    )
+
+
+def _render_folder(place: Place) -> Iterator[str]:
+    if place.folder:
+        yield _fill("This sync lives in a folder of its own; in a new terminal, type this first:")
+        yield _render_command(f"export XPMSYNC_HOME={shlex.quote(place.folder)}")
+
+
+def _render_steps(steps: Sequence[str]) -> Iterator[str]:
+    """The steps, with numbers where there are several; commands stand alone."""
+    for number, step in enumerate(steps, start=1):
+        lead, indent = (f"{number}. ", "   ") if len(steps) > 1 else ("", "")
+        for line in step.splitlines():
+            text, *others = COMMAND.split(line)
+            yield _fill(text, indent, lead)
+            for command, remark in zip(others[::2], others[1::2], strict=True):
+                yield _render_command(command)
+                if sentence := _begin_sentence(remark):
+                    yield _fill(sentence, indent)
+            lead = indent
+
+
+def _begin_sentence(remark: str) -> str:
+    """What follows on a command, without the marks that joined it to the command."""
+    rest = remark.lstrip(" .;)")
+    if rest.startswith("("):
+        rest = rest[1:].removesuffix(")")
+    return rest[:1].upper() + rest[1:]
+
+
+def _render_command(command: str) -> str:
+    return f"{' ' * COMMAND_INDENT}{_to_line(command)}"
+
+
+def _fill(text: str, indent: str = "", lead: str | None = None) -> str:
+    return textwrap.fill(
+        _to_line(text),
+        WIDTH,
+        initial_indent=indent if lead is None else lead,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _to_line(text: str) -> str:
+    """`text` on one line, with nothing in it that a mail program or a header would obey."""
+    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
+
+
+def _join(*paragraphs: str) -> str:
+    return "\n\n".join(paragraphs) + "\n"
