@@ -128,7 +128,9 @@ class Firm:
         """The last run's: entity, name, action, field, old, new."""
         emails = {row["id"]: row["email"] for row in self.rows("SELECT id, email FROM users")}
         rows = self.database.connection.execute(
-            "SELECT entity, name, action, field, old_value, new_value FROM change_list WHERE run_id = ?", (self.run_id,)
+            "SELECT changes.entity, name, changes.action, changes.field, changes.old_value, changes.new_value "
+            "FROM changes JOIN change_list USING (id) WHERE changes.run_id = ? ORDER BY id",
+            (self.run_id,),
         )
         return [(*row[:4], emails.get(row[4], row[4]), emails.get(row[5], row[5])) for row in rows]
 

@@ -546,19 +546,10 @@ class Histories(RuleBasedStateMachine):
         return {(row["code"], row["about"]) for row in rows}
 
     def _load_readable_changes(self, run_id: int) -> list[dict[str, object]]:
-        names = {
-            row["id"]: f"{row['first_name']} {row['last_name'] or ''}".strip()
-            for row in self.world.rows("SELECT * FROM users")
-        }
-        rows = self.world.rows(
+        return self.world.rows(
             "SELECT entity, name, action, field, old_value, new_value FROM change_list WHERE run_id = ? ORDER BY id",
             run_id,
         )
-        people = ("partner_id", "manager_id")
-        return [
-            row | {value: names.get(row[value]) for value in ("old_value", "new_value") if row["field"] in people}
-            for row in rows
-        ]
 
     # Whom the rules mean.
 

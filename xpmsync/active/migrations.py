@@ -317,12 +317,34 @@ ORDER BY changes.id
 
 @MIGRATIONS()
 def tell_of_causes(db: Database) -> None:
-    """What problems have in common; runs and the whole error log to look at; names of records that are gone."""
+    """What problems have in common; runs and the whole error log to look at; names wherever a person looks."""
     _execute(
         db,
         # What is wrong with all records of one cause, to be read after their number; NULL where one text tells of one.
         "ALTER TABLE sync_errors ADD COLUMN cause TEXT",
         "ALTER TABLE sync_errors ADD COLUMN remedy TEXT",
+        "DROP VIEW IF EXISTS user_list",
+        """
+CREATE VIEW user_list AS
+SELECT
+  trim(users.first_name || ' ' || coalesce(users.last_name, '')) AS name, users.email, users.status,
+  CASE WHEN users.status = 'active' THEN nullif(
+    ltrim(
+      CASE WHEN users.role IS NULL THEN ', a role' ELSE '' END
+      || CASE WHEN users.office_code IS NULL THEN ', an office' ELSE '' END
+      || CASE WHEN NOT EXISTS (SELECT 1 FROM user_modules WHERE user_id = users.id) THEN ', modules' ELSE '' END,
+      ', '
+    ), ''
+  ) END AS still_needs,
+  users.role, offices.name AS office,
+  (
+    SELECT group_concat(module, '; ') FROM (SELECT module FROM user_modules WHERE user_id = users.id ORDER BY module)
+  ) AS modules,
+  (SELECT count(*) FROM clients WHERE partner_id = users.id AND clients.status = 'active') AS clients_as_partner,
+  (SELECT count(*) FROM clients WHERE manager_id = users.id AND clients.status = 'active') AS clients_as_manager
+FROM users LEFT JOIN offices ON offices.code = users.office_code
+ORDER BY name, users.email
+""",
         "DROP VIEW IF EXISTS open_errors",
         """
 CREATE VIEW open_errors AS
@@ -338,8 +360,12 @@ ORDER BY sync_errors.severity, sync_errors.entity, sync_errors.code, sync_errors
         """
 CREATE VIEW open_causes AS
 SELECT
-  severity, entity, count(*) AS records, CASE count(*) WHEN 1 THEN min(name) END AS name,
-  CASE count(*) WHEN 1 THEN min(message) ELSE coalesce(cause, message) END AS cause,
+  severity, entity, count(*) AS records,
+  -- Who they are, as long as that is quickly read; open_errors has them all.
+  CASE WHEN count(*) <= 3 THEN group_concat(name, '; ') END AS names,
+  CASE count(*) WHEN 1 THEN min(message) ELSE coalesce(
+    count(*) || CASE entity WHEN 'client' THEN ' clients ' ELSE ' staff members ' END || cause, message
+  ) END AS cause,
   CASE count(*) WHEN 1 THEN min(suggestion) ELSE coalesce(remedy, suggestion) END AS remedy,
   min(first_seen_at) AS first_seen_at, max(last_seen_at) AS last_seen_at, code
 FROM sync_errors
@@ -360,9 +386,9 @@ ORDER BY sync_errors.id DESC
         """
 CREATE VIEW run_list AS
 SELECT
-  id AS run, started_at, unixepoch(finished_at) - unixepoch(started_at) AS seconds, mode, status, exit_code,
-  users_created, users_updated, clients_created, clients_updated, clients_skipped, problems,
-  api_calls, bytes_received, day_calls_remaining, message
+  id AS run, started_at, unixepoch(finished_at) - unixepoch(started_at) AS seconds, mode, status, message, problems,
+  users_created, users_updated, users_skipped, clients_created, clients_updated, clients_skipped,
+  api_calls, bytes_received, day_calls_remaining, exit_code
 FROM sync_runs
 ORDER BY id DESC
 """,
@@ -380,12 +406,18 @@ SELECT
       WHERE creation.entity_id = changes.entity_id AND creation.action = 'created'
     )
   ) AS name,
-  changes.action, changes.field, changes.old_value, changes.new_value, changes.actor, changes.run_id
+  changes.action, changes.field,
+  -- A user is told by name.
+  coalesce(trim(old_user.first_name || ' ' || coalesce(old_user.last_name, '')), changes.old_value) AS old_value,
+  coalesce(trim(new_user.first_name || ' ' || coalesce(new_user.last_name, '')), changes.new_value) AS new_value,
+  changes.actor, changes.run_id
 FROM changes
+LEFT JOIN users AS old_user ON old_user.id = changes.old_value
+LEFT JOIN users AS new_user ON new_user.id = changes.new_value
 LEFT JOIN clients ON changes.entity = 'client' AND clients.id = changes.entity_id
 LEFT JOIN users ON changes.entity = 'user' AND users.id = changes.entity_id
 LEFT JOIN client_groups ON changes.entity = 'group' AND client_groups.id = changes.entity_id
 LEFT JOIN offices ON changes.entity = 'office' AND offices.code = changes.entity_id
-ORDER BY changes.id
+ORDER BY changes.id DESC
 """,
     )
