@@ -1,0 +1,162 @@
+"""``xpmsync admin client``: clients set up by hand, what may be changed of the others, and their links with XPM."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
+
+import click
+
+from xpmsync.cli.admin.dialogue import ID_HELP, check_name, need_some, opened, show_outcome, typed
+from xpmsync.cli.screen import open_console, print_json, print_table, render_count
+from xpmsync.config import check_email, check_text, check_uuid
+from xpmsync.rules.fields import CLIENT_FIELDS, Field
+from xpmsync.rules.reading import ABN_DIGITS, is_abn, is_nzbn, read_business_number, read_text
+
+MOST_ROWS: Final = 200
+"""Of clients on a screen; a person looks for one by its name."""
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def _check_business_number(text: str) -> str:
+    """The digits of an ABN or an NZBN, whose check digits hold."""
+    digits = read_business_number(text)
+    if digits is None or not (is_abn(digits) if len(digits) == ABN_DIGITS else is_nzbn(digits)):
+        raise ValueError("must be an ABN (11 digits) or an NZBN (13 digits); one of the digits is wrong or missing")
+    return digits
+
+
+def _check_line(text: str) -> str:
+    return check_text(read_text(text))
+
+
+def _check_for(field: Field) -> Callable[[str], str]:
+    """How a value of this field is checked; an empty one clears it, except where Active needs one."""
+    checks = {"legal_name": check_name, "abn": _check_business_number, "email": check_email}
+    is_name = field.column == "entity_type" or field.column.startswith("individual_")
+    check = checks.get(field.column, check_name if is_name else _check_line)
+    return check if field.column == "legal_name" else lambda text: check(text) if text.strip() else ""
+
+
+HAND_FIELDS: Final = tuple(field for field in CLIENT_FIELDS if not field.is_looked_up)
+"""The fields of a client that are typed as they are."""
+LOOKED_UP: Final = (
+    ("partner", "EMAIL", "The user whose client it is."),
+    ("manager", "EMAIL", "The user who does the work."),
+    ("office", "CODE", "The office it belongs to."),
+)
+
+
+def _client_options(*, is_new: bool) -> Callable[[Function], Function]:
+    """The options for a client's fields."""
+
+    def decorate(function: Function) -> Function:
+        for field in reversed(HAND_FIELDS):
+            function = click.option(
+                f"--{field.column.replace('_', '-')}",
+                callback=typed(_check_for(field)),
+                required=is_new and field.column == "legal_name",
+                metavar="TEXT",
+                help=f"{field.active_name}.",
+            )(function)
+        for name, metavar, text in reversed(LOOKED_UP):
+            function = click.option(f"--{name}", metavar=metavar, help=text)(function)
+        return function
+
+    return decorate
+
+
+@click.group()
+def command() -> None:
+    """Clients set up by hand, and links with XPM."""
+
+
+@command.command("list")
+@click.option("--search", metavar="TEXT", help="Those whose name, code, ABN or e-mail address contains it.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_clients(*, search: str | None, as_json: bool) -> None:
+    """Show the clients. One without a code is named by its id."""
+    from xpmsync.admin import clients  # noqa: PLC0415 - the database is slow to load
+    from xpmsync.admin.centre import SHORT_ID_LENGTH  # noqa: PLC0415 - the database is slow to load
+
+    with opened(to_change=False) as centre:
+        rows = clients.list_clients(centre, search)
+    if as_json:
+        print_json(rows)
+    elif rows:
+        print_table(
+            open_console(),
+            ("Code or id", "Name", "Partner", "Office", "Status"),
+            [
+                (
+                    row["code"] or row["id"][:SHORT_ID_LENGTH],
+                    row["legal_name"],
+                    row["partner"],
+                    row["office_code"],
+                    row["status"],
+                )
+                for row in rows[:MOST_ROWS]
+            ],
+        )
+        click.echo(
+            render_count(len(rows), "client")
+            if len(rows) <= MOST_ROWS
+            else f"The first {MOST_ROWS} of {len(rows):,} clients. Find others by --search TEXT; --json prints all."
+        )
+    else:
+        click.echo(
+            "There is no client yet."
+            if search is None
+            else "No client's name, code, ABN or e-mail address contains that."
+        )
+
+
+@command.command("add")
+@_client_options(is_new=True)
+def add_client(*, partner: str | None, manager: str | None, office: str | None, **values: str | None) -> None:
+    """Set up a client by hand. Those of XPM come by themselves.
+
+    Without --office it goes to the default office, without --partner to the office's default partner.
+    """
+    from xpmsync.admin import clients  # noqa: PLC0415 - the database is slow to load
+
+    with opened(to_change=True) as centre:
+        outcome = clients.add_client(centre, _given(values), partner=partner, manager=manager, office=office)
+    show_outcome(outcome)
+
+
+@command.command("set")
+@click.argument("client_code", metavar="CODE")
+@_client_options(is_new=False)
+def set_client(
+    *, client_code: str, partner: str | None, manager: str | None, office: str | None, **values: str | None
+) -> None:
+    """Change the client CODE; for one without a code, write its id.
+
+    "" clears a value. What XPM tells of a client is changed in XPM.
+    """
+    from xpmsync.admin import clients  # noqa: PLC0415 - the database is slow to load
+
+    need_some("--office CODE")
+    with opened(to_change=True) as centre:
+        outcome = clients.set_client(
+            centre, client_code, _given(values), partner=partner, manager=manager, office=office
+        )
+    show_outcome(outcome)
+
+
+def _given(values: Mapping[str, str | None]) -> dict[str, str | None]:
+    """What was typed; nothing between the quotes clears a value."""
+    return {column: value or None for column, value in values.items() if value is not None}
+
+
+@command.command("link")
+@click.argument("client_code", metavar="CODE")
+@click.option("--xpm-client", "client_uuid", required=True, callback=typed(check_uuid), metavar="UUID", help=ID_HELP)
+@click.option("--move", "may_move", is_flag=True, help="Take the link away from the client that has it now.")
+def link_client(*, client_code: str, client_uuid: str, may_move: bool) -> None:
+    """Say that the client CODE (for one without a code: its id) is a certain client of XPM."""
+    from xpmsync.admin import links  # noqa: PLC0415 - the database is slow to load
+
+    with opened(to_change=True) as centre:
+        outcome = links.link_client(centre, client_code, client_uuid, may_move=may_move)
+    show_outcome(outcome)

@@ -1,0 +1,88 @@
+"""What every command of the Admin Centre does with the person: check what was typed, ask, and tell what was done.
+
+Opens the centre for one command. Knows nothing of what is changed.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import click
+from click.core import ParameterSource
+
+from xpmsync.cli.screen import clean, is_watched, open_console, print_facts, print_text
+from xpmsync.config import check_text, read_config
+from xpmsync.errors import XpmsyncError
+from xpmsync.home import find_home, prepare_home
+from xpmsync.rules.reading import read_name
+
+if TYPE_CHECKING:
+    from xpmsync.admin.centre import Centre, Outcome
+
+ID_HELP: Final = "Its id, as the error log shows it (xpmsync errors)."
+YES: Final = click.option("--yes", "is_yes", is_flag=True, help="Do not ask; for scripts.")
+
+
+def typed(check: Callable[[str], str]) -> Callable[[click.Context, click.Parameter, str | None], str | None]:
+    """What an option or argument calls to have its value checked."""
+
+    def callback(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+        try:
+            return None if value is None else check(value)
+        except ValueError as error:
+            raise click.BadParameter(f"{error}.") from None
+
+    return callback
+
+
+def check_name(text: str) -> str:
+    """A name on one line, inner runs of white space folded as XPM's are."""
+    return check_text(read_name(text))
+
+
+@contextmanager
+def opened(*, to_change: bool) -> Iterator["Centre"]:
+    """The Admin Centre of this home. What it refuses names records of Xero: no control character is passed on."""
+    from xpmsync.admin.centre import open_centre, read_centre  # noqa: PLC0415 - the database is slow to load
+
+    home = find_home(os.environ)
+    prepare_home(home)
+    centre = open_centre(home, read_config(home), now=datetime.now(UTC)) if to_change else read_centre(home)
+    try:
+        with centre as opened:
+            yield opened
+    except XpmsyncError as error:
+        error.happened, error.remedy = clean(error.happened), clean(error.remedy)
+        raise
+
+
+def show_outcome(outcome: "Outcome") -> None:
+    """Say what was done, field by field, what follows from it, and what to type next."""
+    console = open_console()
+    print_text(console, outcome.headline)
+    print_facts(
+        console, [(f"  {edit.label}", f"{edit.old or 'not set'} → {edit.new or 'not set'}") for edit in outcome.edits]
+    )
+    for remark in outcome.remarks:
+        print_text(console, remark)
+    if outcome.next_command:
+        click.echo(f"  {clean(outcome.next_command)}")  # on one line, to be copied
+
+
+def need_some(example: str) -> None:
+    """Refuse a command that says whom to change but not what."""
+    context = click.get_current_context()
+    sources = [context.get_parameter_source(parameter.name or "") for parameter in context.command.params]
+    if sources.count(ParameterSource.COMMANDLINE) < len(("the record", "an option")):
+        raise click.UsageError(f"Say what to change, such as {example}.")
+
+
+def is_wanted(question: str, *, is_yes: bool) -> bool:
+    """Whether it shall be done; in a script only --yes says so."""
+    if is_yes:
+        return True
+    if not is_watched():
+        raise click.UsageError("What is removed does not come back, and nobody is here to be asked: say --yes.")
+    return click.confirm(question)

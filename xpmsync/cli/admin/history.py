@@ -1,0 +1,95 @@
+"""``xpmsync admin history``: letting go of the history of what changed."""
+
+import os
+from datetime import date, datetime, time
+
+import click
+
+from xpmsync.cli.admin.dialogue import YES, is_wanted, opened, show_outcome
+from xpmsync.cli.history import choose_subject
+from xpmsync.cli.screen import open_console, print_facts, print_text, render_count
+from xpmsync.home import find_home
+from xpmsync.log import open_log
+
+
+@click.group("history")
+def command() -> None:
+    """The history of what changed (xpmsync history): letting go of it.
+
+    It is kept for good. After a year you may prune it; one person's may be erased at any time.
+    """
+
+
+def _read_day(_context: click.Context, _parameter: click.Parameter, value: str) -> date:
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter("must be a day such as 2025-11-01.") from None
+
+
+@command.command("prune")
+@click.option(
+    "--before", "day", required=True, callback=_read_day, metavar="DATE", help="A day that is at least a year ago."
+)
+@YES
+def prune_history(*, day: date, is_yes: bool) -> None:
+    """Remove all changes from before a day, of all records, and note it in the log.
+
+    Users, clients, the error log and the runs stay as they are.
+    """
+    from xpmsync.active.history import count_changes_before  # noqa: PLC0415 - the database is slow to load
+    from xpmsync.admin.history import check_day, prune  # noqa: PLC0415 - as above
+
+    check_day(day, date.today())  # noqa: DTZ011 - the day by the clock on the wall
+    moment = datetime.combine(day, time.min).astimezone()
+    with opened(to_change=False) as centre:
+        count = count_changes_before(centre.database, moment)
+    if count == 0:
+        click.echo(f"The history has no changes from before {day}.")
+        return
+    click.echo(f"Of the history, {render_count(count, 'change')} from before {day} would be removed.")
+    if not is_wanted("Remove them?", is_yes=is_yes):
+        click.echo("Nothing was removed.")
+        return
+    open_log(find_home(os.environ))
+    with opened(to_change=True) as centre:
+        count = prune(centre, moment)
+    click.echo(f"{render_count(count, 'change')} removed.")
+
+
+@command.command("erase")
+@click.argument("who")
+@YES
+def erase_history(*, who: str, is_yes: bool) -> None:
+    """Erase one person's past: the changes of the client or user WHO, and their solved problems.
+
+    WHO is a client code, an e-mail address, a name or a part of one.
+
+    Erased are the values in the history, the solved problems in the error log, and the name where solved problems of
+    others and messages of runs mention it. The record itself stays as it is now, with what XPM says of it and its open
+    problems; a note in the history says that it was erased. Not searched are the log file and your backups.
+    """
+    from xpmsync.admin.history import erase, find_subjects, find_traces  # noqa: PLC0415 - the database is slow to load
+
+    with opened(to_change=False) as centre:
+        subject = choose_subject(who, find_subjects(centre, who))
+        traces = find_traces(centre, subject)
+    console = open_console()
+    print_text(console, f"The history of the {subject.entity} {subject.described}:", style="bold")
+    print_facts(
+        console,
+        [
+            ("Erased", f"{render_count(traces.changes, 'change')} in the history"),
+            ("", f"{render_count(len(traces.problems), 'solved problem')} in the error log"),
+            ("", f"the name in {render_count(len(traces.mentions), 'text')} about others and about runs"),
+            ("Remains", "the record itself as it is now, with what XPM says of it"),
+            ("", f"{render_count(traces.open_problems, 'open problem')}, and the note that its history was erased"),
+        ],
+    )
+    if not is_wanted("Erase it? It does not come back.", is_yes=is_yes):
+        click.echo("Nothing was erased.")
+        return
+    open_log(find_home(os.environ))
+    with opened(to_change=True) as centre:
+        outcome = erase(centre, subject)
+    show_outcome(outcome)
