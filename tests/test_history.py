@@ -14,6 +14,7 @@ from xpmsync.admin import centre as admin_centre
 from xpmsync.admin import history as admin_history
 from xpmsync.cli import history as history_command
 from xpmsync.cli import run
+from xpmsync.errors import NotPossible
 from xpmsync.lock import hold
 from xpmsync.rules.problems import Problem, problem
 from xpmsync.sandbox import Practice
@@ -291,7 +292,7 @@ def test_a_year_is_a_year_by_the_calendar(day, today, is_kept):
     day, today = (datetime.fromisoformat(text).date() for text in (day, today))
     try:
         admin_history.check_day(day, today)
-    except admin_history.NotPossible:
+    except NotPossible:
         assert is_kept
     else:
         assert not is_kept

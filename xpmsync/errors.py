@@ -1,6 +1,7 @@
 """Everything that can end a command, as one small tree whose types say what to do next.
 
     XpmsyncError
+    ├── NotPossible           2   what the administrator asked for cannot be done; nothing was changed
     ├── SignInNeeded          4   a person must sign in again
     ├── KeyringTrouble        4   the keyring keeps its secrets to itself; nothing is lost
     ├── ConfigurationError    5   the settings, or who runs them, are wrong
@@ -44,6 +45,13 @@ class XpmsyncError(Exception):
     def in_full(self) -> str:
         """What happened, and to whom."""
         return f"{self.happened} {self.names}" if self.names else self.happened
+
+
+class NotPossible(XpmsyncError):
+    """What the administrator asked for cannot be done; nothing was changed."""
+
+    exit_code = 2
+    code = "not-possible"
 
 
 class SignInNeeded(XpmsyncError):
@@ -121,4 +129,4 @@ class AnotherRun(XpmsyncError):
 
 def list_codes() -> list[str]:
     """The codes that runs end with, as the error log keeps them."""
-    return [XpmsyncError.code, *(kind.code for kind in XpmsyncError.__subclasses__())]
+    return [XpmsyncError.code, *(kind.code for kind in XpmsyncError.__subclasses__() if kind is not NotPossible)]

@@ -19,8 +19,9 @@ from model import DEFAULT_OFFICE, Answers, Elements, Limits, Model
 
 from xpmsync.active.database import open_database
 from xpmsync.active.offices import insert_office
-from xpmsync.admin.centre import Centre, NotPossible, open_centre
+from xpmsync.admin.centre import Centre, open_centre
 from xpmsync.config import Config, GuardSettings, SyncSettings, XeroSettings
+from xpmsync.errors import NotPossible
 from xpmsync.home import Home, load_home_id, prepare_home
 from xpmsync.sandbox import Practice, Sandbox, Switches
 from xpmsync.sandbox.api import answer_call

@@ -15,7 +15,7 @@ from xpmsync.active.history import ChangeRow, save_changes
 from xpmsync.active.offices import load_offices
 from xpmsync.active.users import load_users
 from xpmsync.config import Config
-from xpmsync.errors import AnotherRun, XpmsyncError
+from xpmsync.errors import AnotherRun, NotPossible
 from xpmsync.home import Home
 from xpmsync.lock import hold
 from xpmsync.records import User
@@ -40,13 +40,6 @@ LABELS: Final[Mapping[str, str]] = {
     **{field.column: field.active_name for field in CLIENT_FIELDS},
 }
 """What each column is called in front of people."""
-
-
-class NotPossible(XpmsyncError):
-    """What the administrator asked for cannot be done; nothing was changed."""
-
-    exit_code = 2
-    code = "not-possible"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from xpmsync.active.history import ChangeRow
 from xpmsync.admin.centre import (
     LABELS,
     Centre,
-    NotPossible,
     Outcome,
     compare,
     describe_client,
@@ -18,6 +17,7 @@ from xpmsync.admin.centre import (
     name_client,
     nothing_to_change,
 )
+from xpmsync.errors import NotPossible
 from xpmsync.rules.clients import read_client, read_status
 from xpmsync.rules.reading import fold
 from xpmsync.rules.staff import make_directory

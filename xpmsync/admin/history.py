@@ -19,11 +19,11 @@ from xpmsync.admin.centre import (
     LABELS,
     SHORT_ID_LENGTH,
     Centre,
-    NotPossible,
     Outcome,
     describe_client,
     describe_user,
 )
+from xpmsync.errors import NotPossible
 from xpmsync.rules.fields import STAFF_FIELDS
 from xpmsync.rules.reading import fold
 

@@ -10,7 +10,8 @@ from typing import Any, Final
 from xpmsync.active import mirror
 from xpmsync.active.clients import load_outlines, update_client
 from xpmsync.active.users import update_user
-from xpmsync.admin.centre import Centre, NotPossible, Outcome, describe_client, describe_user, name_client
+from xpmsync.admin.centre import Centre, Outcome, describe_client, describe_user, name_client
+from xpmsync.errors import NotPossible
 from xpmsync.records import User
 from xpmsync.rules.clients import OUTLINE_COLUMNS, ClientRecord, plan_clients, read_status
 from xpmsync.rules.problems import Problem

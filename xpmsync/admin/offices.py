@@ -2,7 +2,8 @@
 
 from xpmsync.active.history import ChangeRow
 from xpmsync.active.offices import insert_office, update_office
-from xpmsync.admin.centre import Centre, NotPossible, Outcome, compare, describe_office, nothing_to_change
+from xpmsync.admin.centre import Centre, Outcome, compare, describe_office, nothing_to_change
+from xpmsync.errors import NotPossible
 from xpmsync.rules.reading import fold
 
 

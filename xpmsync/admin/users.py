@@ -7,7 +7,8 @@ from typing import Any
 from xpmsync.active import mirror
 from xpmsync.active.history import ChangeRow
 from xpmsync.active.users import insert_user, load_modules, save_modules, update_user
-from xpmsync.admin.centre import Centre, NotPossible, Outcome, compare, describe_user, nothing_to_change
+from xpmsync.admin.centre import Centre, Outcome, compare, describe_user, nothing_to_change
+from xpmsync.errors import NotPossible
 from xpmsync.records import User
 from xpmsync.rules.reading import fold
 
