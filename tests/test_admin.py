@@ -1,5 +1,6 @@
 import json
 import os
+import shlex
 import subprocess
 import sys
 import uuid
@@ -841,6 +842,19 @@ def test_a_client_recreated_in_xpm_is_linked_to_its_record(firm):
         "status": "active",
         "xpm_client_uuid": ACME,
     }
+
+
+def test_a_command_of_the_error_log_can_be_pasted_whatever_the_client_code_is(firm):
+    code = "A'$(touch /tmp/x) \"B; &c"
+    firm.admin("client", "add", "--legal-name", "Acme", "--code", code, "--abn", "51824753556")
+    firm.xpm_client(ACME, "Acme", code, business_number="53 004 085 616")
+    with open_database(firm.home.database_file) as database, database.transaction():
+        (problem,) = derive(database, "SYD").problems
+    assert problem.code == "abn-contradicts"
+    words = shlex.split(problem.suggestion.partition("run: xpmsync admin ")[2])
+    assert words == ["client", "link", code, "--xpm-client", ACME]
+    firm.admin(*words)
+    assert firm.sync() == []
 
 
 def test_a_client_whose_abn_contradicts_is_settled_by_a_link(firm):

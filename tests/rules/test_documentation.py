@@ -26,7 +26,7 @@ def render_problem(kind):
         f"### `{kind.code}`\n\n"
         f"{kind.severity.capitalize()} · {where} · {effect[kind.effect]}\n\n"
         f"{kind.message}\n\n"
-        f"*What to do:* {kind.suggestion}\n"
+        f"*What to do:* {kind.suggestion.replace(':quoted}', '}')}\n"
     )
 
 

@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from xpmsync.rules.reading import (
     fold,
-    is_abn,
+    is_business_number,
     is_email_address,
-    is_nzbn,
     is_yes,
     primary_contacts,
     read_address_line,
@@ -159,19 +158,21 @@ def test_a_business_number_is_the_digits_of_an_abn_or_nzbn(text, expected):
     ("digits", "holds"), [("51824753556", True), ("53004085616", True), ("51824753557", False), ("01824753556", False)]
 )
 def test_the_check_digits_of_an_abn(digits, holds):
-    assert is_abn(digits) is holds
+    assert is_business_number(digits) is holds
 
 
-@pytest.mark.parametrize(("digits", "holds"), [("9429041234562", False), ("9429000106078", True)])
-def test_the_check_digit_of_an_nzbn(digits, holds):
-    assert is_nzbn(digits) is holds
+@pytest.mark.parametrize(
+    ("digits", "holds"), [("9429041234562", False), ("9429000106078", True), ("9300675024235", False)]
+)
+def test_the_check_digit_of_an_nzbn_which_begins_with_94(digits, holds):
+    assert is_business_number(digits) is holds
 
 
 @given(st.integers(0, 10), st.integers(1, 9))
 def test_one_wrong_digit_of_an_abn_is_noticed(place, difference):
     right = "51824753556"
     wrong = (int(right[place]) + difference) % 10
-    assert not is_abn(f"{right[:place]}{wrong}{right[place + 1 :]}")
+    assert not is_business_number(f"{right[:place]}{wrong}{right[place + 1 :]}")
 
 
 def contact(salutation, is_primary="Yes", is_deleted=None):

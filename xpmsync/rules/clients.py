@@ -13,11 +13,9 @@ from xpmsync.rules.fields import CLIENT_FIELDS, MirrorRow, read_fields
 from xpmsync.rules.matching import Claimant, Holder, Settlement, settle
 from xpmsync.rules.problems import Problem, problem
 from xpmsync.rules.reading import (
-    ABN_DIGITS,
     fold,
-    is_abn,
+    is_business_number,
     is_email_address,
-    is_nzbn,
     is_yes,
     primary_contacts,
     read_business_number,
@@ -270,7 +268,7 @@ def _check_values(row: MirrorRow, values: Mapping[str, object]) -> Iterable[Prob
         yield problem("client-email-unusual", uuid, name, email=email)
     if number and abn is None:
         yield problem("business-number-unreadable", uuid, name, number=number)
-    if isinstance(abn, str) and not (is_abn(abn) if len(abn) == ABN_DIGITS else is_nzbn(abn)):
+    if isinstance(abn, str) and not is_business_number(abn):
         yield problem("business-number-check-digit", uuid, name, number=number)
     manager = read_name(row["job_manager_name"]) or read_identity(row["job_manager_uuid"])
     if manager and values["manager_id"] is None:

@@ -4,6 +4,7 @@ Codes are stable: people filter by them. Messages name what is wrong; suggestion
 XPM or the command that helps. Knows no record; the rules fill in the facts.
 """
 
+import shlex
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -29,7 +30,10 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True)
 class Kind:
-    """One entry of the catalogue. `field` and all texts are templates for ``str.format``."""
+    """One entry of the catalogue. `field` and all texts are templates for ``str.format``.
+
+    What goes into a command that people copy is `quoted` for the shell: ``{code:quoted}``.
+    """
 
     code: str
     entity: str
@@ -149,7 +153,7 @@ _KINDS = (
         "email",
         "The e-mail address {email} belongs to another user of Active, {holder}.",
         f"In {_STAFF_SCREEN} correct the e-mail address of {{name}}; "
-        "or, if both are one person, run: xpmsync admin user link {email} --xpm-staff {uuid}",
+        "or, if both are one person, run: xpmsync admin user link {email:quoted} --xpm-staff {uuid:quoted}",
         cause="have an e-mail address that belongs to another user of Active",
         remedy=f"In {_STAFF_SCREEN} correct the e-mail address of each of them; "
         "or, where both are one person, link them: xpmsync admin user link --help",
@@ -160,7 +164,7 @@ _KINDS = (
         "email",
         "The e-mail address {email} belongs to {holder}, who is no longer listed in XPM. "
         "A new person must not inherit that user's role.",
-        "If both are one person, run: xpmsync admin user link {email} --xpm-staff {uuid}; "
+        "If both are one person, run: xpmsync admin user link {email:quoted} --xpm-staff {uuid:quoted}; "
         f"if not, in {_STAFF_SCREEN} give {{name}} another e-mail address.",
         cause="have the e-mail address of a user who is no longer listed in XPM. "
         "A new person must not inherit that user's role",
@@ -200,10 +204,10 @@ _KINDS = (
         "partner_id",
         "The partner {partner} is not in XPM's staff list.",
         f"In {_CLIENT_SCREEN} choose a partner who is on the staff; "
-        "or, if a user of Active is meant, run: xpmsync admin user link EMAIL --xpm-staff {partner_uuid}",
+        "or, if a user of Active is meant, run: xpmsync admin user link EMAIL --xpm-staff {partner_uuid:quoted}",
         cause="name the partner {partner}, who is not in XPM's staff list",
         remedy=f"{_CLIENTS_SCREEN} choose a partner who is on the staff; "
-        "or, if a user of Active is meant, run: xpmsync admin user link EMAIL --xpm-staff {partner_uuid}",
+        "or, if a user of Active is meant, run: xpmsync admin user link EMAIL --xpm-staff {partner_uuid:quoted}",
     ),
     _error(
         "partner-without-email",
@@ -211,10 +215,10 @@ _KINDS = (
         "partner_id",
         "The partner {partner} has no usable e-mail address in XPM, so the user of Active cannot be found.",
         f"In {_STAFF_SCREEN} enter the e-mail address of {{partner}}; "
-        "or, if a user of Active is meant, run: xpmsync admin user link EMAIL --xpm-staff {partner_uuid}",
+        "or, if a user of Active is meant, run: xpmsync admin user link EMAIL --xpm-staff {partner_uuid:quoted}",
         cause="name the partner {partner}, who has no usable e-mail address in XPM",
         remedy=f"In {_STAFF_SCREEN} enter the e-mail address of {{partner}}; "
-        "or, if a user of Active is meant, run: xpmsync admin user link EMAIL --xpm-staff {partner_uuid}",
+        "or, if a user of Active is meant, run: xpmsync admin user link EMAIL --xpm-staff {partner_uuid:quoted}",
     ),
     _error(
         "partner-not-in-active",
@@ -231,10 +235,10 @@ _KINDS = (
         "partner_id",
         "This client has no partner in XPM, and the office {office} has no default partner.",
         f"In {_CLIENT_SCREEN} choose a partner; "
-        "or give the office a default partner: xpmsync admin office set {office} --default-partner EMAIL",
+        "or give the office a default partner: xpmsync admin office set {office:quoted} --default-partner EMAIL",
         cause="have no partner in XPM, and the office {office} has no default partner",
         remedy=f"{_CLIENTS_SCREEN} choose a partner; "
-        "or give the office a default partner: xpmsync admin office set {office} --default-partner EMAIL",
+        "or give the office a default partner: xpmsync admin office set {office:quoted} --default-partner EMAIL",
     ),
     _warning(
         "manager-not-in-active",
@@ -272,7 +276,7 @@ _KINDS = (
         "code",
         "The client code {code} belongs to {holder}, which is archived, deleted or gone in XPM, "
         "and nothing shows that both are one client.",
-        "If both are one client, run: xpmsync admin client link {code} --xpm-client {uuid}; "
+        "If both are one client, run: xpmsync admin client link {code:quoted} --xpm-client {uuid:quoted}; "
         f"if not, in {_CLIENT_SCREEN} give it another client code.",
         cause="have a client code that belongs to a client of Active which is archived, deleted or gone in XPM, "
         "and nothing shows that both are one client",
@@ -285,7 +289,7 @@ _KINDS = (
         "abn",
         "Active's client with the code {code}, {holder}, has another ABN than this one, so they are not linked.",
         "Correct the ABN or the client code where it is wrong; "
-        "if both are one client, run: xpmsync admin client link {code} --xpm-client {uuid}",
+        "if both are one client, run: xpmsync admin client link {code:quoted} --xpm-client {uuid:quoted}",
         cause="have another ABN than the client of Active with the same code, so they are not linked",
         remedy="Correct the ABN or the client code where it is wrong; "
         "where both are one client, link them: xpmsync admin client link --help",
@@ -315,9 +319,11 @@ _KINDS = (
         "business-number-check-digit",
         "client",
         "abn",
-        "The business number {number} has a wrong digit (its check digits do not fit); it is taken over as it is.",
+        "The business number {number} has a wrong digit (it is neither an ABN nor an NZBN whose check digits fit); "
+        "it is taken over as it is.",
         f"In {_CLIENT_SCREEN} compare the business number with the public register.",
-        cause="have a business number with a wrong digit (its check digits do not fit); it is taken over as it is",
+        cause="have a business number with a wrong digit (it is neither an ABN nor an NZBN whose check digits fit); "
+        "it is taken over as it is",
         remedy=f"{_CLIENTS_SCREEN} compare the business number with the public register.",
     ),
     _warning(
@@ -350,12 +356,23 @@ _KINDS = (
     ),
 )
 
+
+class _Fact(str):
+    """A text from Xero, which may hold anything: `quoted`, a shell takes it for one word and obeys nothing in it."""
+
+    __slots__ = ()
+
+    def __format__(self, form: str) -> str:
+        return shlex.quote(self) if form == "quoted" else super().__format__(form)
+
+
 CATALOGUE: Final = {kind.code: kind for kind in _KINDS}
 
 
 def problem(code: str, xpm_uuid: str | None, name: str | None, /, **facts: object) -> Problem:
     """A problem of the catalogue, with the facts of one record filled into its texts."""
     kind = CATALOGUE[code]
+    facts = {fact: _Fact(value) for fact, value in {**facts, "uuid": xpm_uuid, "name": name}.items()}
     return Problem(
         code=code,
         severity=kind.severity.value,
@@ -363,8 +380,8 @@ def problem(code: str, xpm_uuid: str | None, name: str | None, /, **facts: objec
         xpm_uuid=xpm_uuid,
         name=name,
         field=kind.field and kind.field.format(**facts),
-        message=kind.message.format(name=name, uuid=xpm_uuid, **facts),
-        suggestion=kind.suggestion.format(name=name, uuid=xpm_uuid, **facts),
+        message=kind.message.format(**facts),
+        suggestion=kind.suggestion.format(**facts),
         cause=kind.cause and kind.cause.format(**facts),
         remedy=kind.remedy and kind.remedy.format(**facts),
     )

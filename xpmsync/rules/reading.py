@@ -12,9 +12,9 @@ from typing import Final
 
 ADDRESS_LINES: Final = 3
 ABN_DIGITS: Final = 11
-ABN_WEIGHTS: Final = (10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19)
-ABN_MODULUS: Final = 89
 NZBN_DIGITS: Final = 13
+NZBN_START: Final = "94"
+"""An NZBN is a GS1 number, and those of New Zealand begin so."""
 
 _EMAIL_ADDRESS: Final = re.compile(r"[^\s@,;<>]+@[^\s@,;<>]+")
 _NO_DIGIT: Final = re.compile(r"[^0-9]+")
@@ -118,16 +118,14 @@ def is_email_address(text: str) -> bool:
     return _EMAIL_ADDRESS.fullmatch(text) is not None
 
 
-def is_abn(digits: str) -> bool:
-    """Whether the check digits of an ABN hold (the Australian Business Register's own sum, modulus 89)."""
-    numbers = [int(digit) for digit in digits]
-    numbers[0] -= 1
-    return sum(weight * number for weight, number in zip(ABN_WEIGHTS, numbers, strict=True)) % ABN_MODULUS == 0
+def is_business_number(digits: str) -> bool:
+    """Whether the check digits of an ABN, or of an NZBN, hold."""
+    from stdnum import ean  # noqa: PLC0415 - slow to load, and most commands read no number
+    from stdnum.au import abn  # noqa: PLC0415 - as above
 
-
-def is_nzbn(digits: str) -> bool:
-    """Whether the check digit of an NZBN holds (a GS1 number: weights 1 and 3 in turn, modulus 10)."""
-    return sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(digits)) % 10 == 0
+    if len(digits) == ABN_DIGITS:
+        return abn.is_valid(digits)
+    return digits.startswith(NZBN_START) and ean.is_valid(digits)
 
 
 def fold(text: str) -> str:

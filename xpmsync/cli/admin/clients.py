@@ -9,7 +9,7 @@ from xpmsync.cli.admin.dialogue import ID_HELP, check_name, need_some, opened, s
 from xpmsync.cli.screen import open_console, print_json, print_table, render_count
 from xpmsync.config import check_email, check_text, check_uuid
 from xpmsync.rules.fields import CLIENT_FIELDS, Field
-from xpmsync.rules.reading import ABN_DIGITS, is_abn, is_nzbn, read_business_number, read_text
+from xpmsync.rules.reading import is_business_number, read_business_number, read_text
 
 MOST_ROWS: Final = 200
 """Of clients on a screen; a person looks for one by its name."""
@@ -20,7 +20,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def _check_business_number(text: str) -> str:
     """The digits of an ABN or an NZBN, whose check digits hold."""
     digits = read_business_number(text)
-    if digits is None or not (is_abn(digits) if len(digits) == ABN_DIGITS else is_nzbn(digits)):
+    if digits is None or not is_business_number(digits):
         raise ValueError("must be an ABN (11 digits) or an NZBN (13 digits); one of the digits is wrong or missing")
     return digits
 
