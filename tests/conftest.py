@@ -1,7 +1,9 @@
 """A firm for the tests: a home that is connected to a sandbox, as `connect` and `configure` leave it."""
 
+import io
 import os
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -123,3 +125,22 @@ def make_firm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
     yield make
     for sandbox in sandboxes:
         sandbox.stop()
+
+
+class Terminal(io.StringIO):
+    """A keyboard on which somebody has typed ahead."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def type_ahead(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Puts somebody at a terminal, who gives these answers."""
+
+    def call(*answers: str) -> None:
+        monkeypatch.setattr(sys, "stdin", Terminal("".join(f"{answer}\n" for answer in answers)))
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+        monkeypatch.setenv("TERM", "dumb")
+
+    return call

@@ -127,21 +127,20 @@ def test_an_office_is_set_up_and_changed(firm):
         {"code": "MEL", "name": "Melbourne City", "default_partner_id": None}
     ]
     assert firm.admin("office", "set", "mel", "--name", "Melbourne", "--default-partner", "BOB@example.com") == [
+        "No client gets another partner by this.",
         "The office Melbourne City (MEL) is changed:",
         "  Name             Melbourne City → Melbourne",
         "  Default partner  not set → Bob Low",
-        "At the next sync (xpmsync sync), the clients of the office that have no partner",
-        "in XPM get this one.",
     ]
     bob = firm.user("bob@example.com")["id"]
     assert firm.query("SELECT * FROM offices WHERE code = 'MEL'") == [
         {"code": "MEL", "name": "Melbourne", "default_partner_id": bob}
     ]
     assert firm.admin("office", "set", "MEL", "--no-default-partner") == [
+        "From the next sync on, a client of the office without a partner in XPM is an",
+        "error.",
         "The office Melbourne (MEL) is changed:",
         "  Default partner  Bob Low → not set",
-        "From the next sync on (xpmsync sync), a client of the office without a partner",
-        "in XPM is an error.",
     ]
     assert firm.changes() == [
         by_administrator("office", "MEL", "created", None, None, "Melbourne City"),
@@ -149,6 +148,66 @@ def test_an_office_is_set_up_and_changed(firm):
         by_administrator("office", "MEL", "updated", "default_partner_id", None, bob),
         by_administrator("office", "MEL", "updated", "default_partner_id", bob, None),
     ]
+
+
+@pytest.fixture
+def orphans(firm):
+    """Two clients that have no partner in XPM and so are Ann's, a third that is refused, and one of Bob's."""
+    firm.staff(BOB, "Bob Low", "bob@example.com")
+    firm.xpm_client(ACME, "Acme", "AC")
+    firm.xpm_client(BETA, "Beta", "BE")
+    firm.xpm_client(CAT, "Cara", "CA", account_manager_uuid=BOB, account_manager_name="Bob Low")
+    firm.sync()
+    firm.xpm_client(GONE, "Gamma", "ac")
+    assert firm.sync() == ["client-code-shared"]
+    firm.changes()
+    return firm
+
+
+def test_another_default_partner_says_first_how_many_clients_it_moves(orphans):
+    assert orphans.admin("office", "set", "SYD", "--default-partner", "bob@example.com") == [
+        "2 clients of Sydney (SYD) have no partner in XPM. At the next sync (xpmsync",
+        "sync), they go from Ann Lee (ann@example.com) to Bob Low (bob@example.com).",
+        "The office Sydney (SYD) is changed:",
+        "  Default partner  Ann Lee → Bob Low",
+    ]
+    ann, bob = orphans.user("ann@example.com")["id"], orphans.user("bob@example.com")["id"]
+    assert orphans.client("AC")["partner_id"] == ann
+    # Before that sync it is taken back, and given again.
+    for email, expected in (("ann@example.com", "No client"), ("bob@example.com", "2 clients")):
+        assert orphans.admin("office", "set", "SYD", "--default-partner", email)[0].startswith(expected)
+    orphans.sync()
+    moved = [row["code"] for row in orphans.query("SELECT code FROM clients WHERE partner_id = ? ORDER BY code", bob)]
+    assert moved == ["AC", "BE", "CA"]
+    assert orphans.admin("office", "set", "SYD", "--no-default-partner")[:4] == [
+        "2 clients of Sydney (SYD) have no partner in XPM. At the next sync (xpmsync",
+        "sync), they are errors and keep their data.",
+        "From the next sync on, a client of the office without a partner in XPM is an",
+        "error.",
+    ]
+    orphans.xpm_client(ANN, "Delta", "DE")
+    assert orphans.sync() == ["client-code-shared", *["partner-missing"] * 4]
+    assert orphans.admin("office", "set", "SYD", "--default-partner", "ann@example.com")[:4] == [
+        "2 clients of Sydney (SYD) have no partner in XPM. At the next sync (xpmsync",
+        "sync), they go from Bob Low (bob@example.com) to Ann Lee (ann@example.com).",
+        "1 client of Sydney (SYD) has no partner in XPM. At the next sync (xpmsync sync),",
+        "it comes into Active, to Ann Lee (ann@example.com).",
+    ]
+
+
+def test_another_default_partner_is_confirmed_at_a_terminal(orphans, type_ahead):
+    set_partner = ("office", "set", "SYD", "--default-partner", "bob@example.com")
+    type_ahead("n")
+    assert orphans.admin(*set_partner)[-1] == "Go on? [y/N]: Nothing was changed."
+    assert orphans.changes() == []
+    type_ahead()  # nobody is asked
+    orphans.admin(*set_partner, "--yes")
+    assert len(orphans.changes()) == 1
+    type_ahead("y")
+    orphans.admin("office", "set", "SYD", "--default-partner", "ann@example.com")
+    assert len(orphans.changes()) == 1
+    type_ahead()
+    orphans.admin("office", "set", "SYD", "--name", "Sydney CBD")
 
 
 def test_offices_are_listed(firm):

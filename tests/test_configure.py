@@ -132,6 +132,18 @@ def test_one_option_changes_one_thing_and_the_rest_stays(firm):
     assert len(firm.sandbox.requests) == asked
 
 
+def test_another_default_partner_says_first_how_many_clients_it_moves(firm, capsys):
+    assert call(*SET_UP, "--start") == 0
+    capsys.readouterr()
+    assert call("--default-partner", "cara@firm.example") == 0
+    assert capsys.readouterr().out.startswith(
+        "1 client of SYD (SYD) has no partner in XPM. At the next sync (xpmsync sync), it\n"
+        "goes from Ann Perera (ann@firm.example) to Cara Ng (cara@firm.example).\n"
+        "Saved.\n"
+    )
+    assert load_offices(firm) == [("SYD", "SYD", "cara@firm.example")]
+
+
 def test_the_same_answers_again_change_nothing(firm):
     assert call(*SET_UP, *MAIL) == 0
     before = firm.rows("SELECT * FROM changes"), firm.home.config_file.read_text("utf-8")
@@ -313,6 +325,18 @@ def test_with_an_option_a_person_is_asked_only_for_what_is_missing(firm):
     assert exit_code == 0
     assert "[Y/n]" not in screen
     assert load_offices(firm) == [("SYD", "SYD", "ann@firm.example")]
+
+
+def test_a_person_is_asked_whether_clients_shall_move_to_another_default_partner(firm):
+    assert call(*SET_UP, "--start") == 0
+    terminal = Terminal("configure", "--default-partner", "cara@firm.example")
+    terminal.answer("Go on? [y/N]: ", "n")
+    assert terminal.end() == ("n\nNothing was saved.\n", 0)
+    assert load_offices(firm) == [("SYD", "SYD", "ann@firm.example")]
+    terminal = Terminal("configure", "--default-partner", "cara@firm.example")
+    terminal.answer("Go on? [y/N]: ", "y")
+    assert terminal.end()[1] == 0
+    assert load_offices(firm) == [("SYD", "SYD", "cara@firm.example")]
 
 
 def test_an_interrupt_before_the_end_writes_no_answer(firm):

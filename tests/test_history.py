@@ -1,7 +1,6 @@
 import csv
 import io
 import json
-import sys
 from datetime import datetime, timedelta
 
 import pytest
@@ -52,25 +51,6 @@ def show(firm, capsys):  # noqa: ARG001 - there is one to look into
             return printed.out
         assert max(map(len, printed.out.splitlines()), default=0) <= 80
         return [line.rstrip() for line in printed.out.splitlines() if line.strip()]
-
-    return call
-
-
-class Terminal(io.StringIO):
-    """A keyboard on which somebody has typed ahead."""
-
-    def isatty(self):
-        return True
-
-
-@pytest.fixture
-def type_ahead(monkeypatch, capsys):  # noqa: ARG001 - its screen is the one in use
-    """Puts somebody at a terminal, who gives these answers."""
-
-    def call(*answers):
-        monkeypatch.setattr(sys, "stdin", Terminal("".join(f"{answer}\n" for answer in answers)))
-        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-        monkeypatch.setenv("TERM", "dumb")
 
     return call
 

@@ -1,9 +1,8 @@
 """Links between Active and XPM made by hand: they settle what a sync cannot tell.
 
-What the next sync will do is worked out by its own rules from the mirror, so that nobody is promised what will not be.
+What the next sync will do with them is foretold.
 """
 
-import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -11,14 +10,13 @@ from xpmsync.active import mirror
 from xpmsync.active.clients import load_outlines, update_client
 from xpmsync.active.users import update_user
 from xpmsync.admin.centre import Centre, Outcome, describe_client, describe_user, name_client
+from xpmsync.admin.forecast import NEXT_SYNC, plan_next_clients, plan_next_users
 from xpmsync.errors import NotPossible
 from xpmsync.records import User
-from xpmsync.rules.clients import OUTLINE_COLUMNS, ClientRecord, plan_clients, read_status
+from xpmsync.rules.clients import read_status
 from xpmsync.rules.problems import Problem
 from xpmsync.rules.reading import fold, read_legal_name, read_name
-from xpmsync.rules.staff import make_directory, plan_users
 
-NEXT_SYNC: Final = "At the next sync (xpmsync sync)"
 IN_XPM: Final = {"archived": "archived", "deleted": "deleted", "removed": "gone"}
 
 
@@ -65,12 +63,8 @@ def _foretell_user(
     centre: Centre, user: User, staff_uuid: str, name: str, links: dict[str, str | None]
 ) -> tuple[str, ...]:
     """What the next sync does when the users have these `links`; refuses a link that the sync would undo."""
-    staff = mirror.load_listed_staff(centre.database)
-    plan = plan_users(
-        staff,
-        [dataclasses.replace(each, xpm_staff_uuid=links.get(each.id, each.xpm_staff_uuid)) for each in centre.users],
-    )
-    listed = {row["uuid"] for row in staff}
+    plan = plan_next_users(centre, links=links)
+    listed = {row["uuid"] for row in mirror.load_listed_staff(centre.database)}
     former = user.xpm_staff_uuid if user.xpm_staff_uuid != staff_uuid else None
     remarks = []
     if staff_uuid not in listed:
@@ -154,17 +148,7 @@ def _foretell_client(
     centre: Centre, client: Mapping[str, Any], client_uuid: str, links: Mapping[str, str | None]
 ) -> tuple[str, ...]:
     """What the next sync does when the clients have these `links`."""
-    records = [ClientRecord(*row) for row in load_outlines(centre.database)]
-    plan = plan_clients(
-        mirror.iterate_clients(centre.database, OUTLINE_COLUMNS),
-        [
-            dataclasses.replace(record, xpm_client_uuid=links.get(record.id, record.xpm_client_uuid))
-            for record in records
-        ],
-        make_directory(mirror.load_listed_staff(centre.database), centre.users),
-        {office["code"]: office["default_partner_id"] for office in centre.offices},
-        centre.default_office or "",
-    )
+    plan = plan_next_clients(centre, links=links)
     remarks = []
     if status := plan.statuses.get(client_uuid):
         remarks.append(f"In XPM, it is {IN_XPM[status]}: at the next sync, the client is {status} and keeps its data.")

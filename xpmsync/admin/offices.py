@@ -1,8 +1,12 @@
 """Offices and their default partners, who take the clients that have no partner in XPM."""
 
+import sqlite3
+from typing import Any
+
 from xpmsync.active.history import ChangeRow
 from xpmsync.active.offices import insert_office, update_office
 from xpmsync.admin.centre import Centre, Outcome, compare, describe_office, nothing_to_change
+from xpmsync.admin.forecast import Outlook, foretell_default_partner
 from xpmsync.errors import NotPossible
 from xpmsync.rules.reading import fold
 
@@ -35,23 +39,33 @@ def set_office(
     """Change an office's name or default partner."""
     office = centre.find_office(code)
     current = {"name": office["name"], "default_partner_id": office["default_partner_id"]}
-    wanted = dict(current)
-    if name is not None:
-        wanted["name"] = name
-    if clear_default_partner:
-        wanted["default_partner_id"] = None
-    if default_partner is not None:
-        wanted["default_partner_id"] = centre.find_partner(default_partner, current_id=office["default_partner_id"]).id
+    wanted: dict[str, Any] = {
+        "name": office["name"] if name is None else name,
+        "default_partner_id": _choose_default_partner(
+            centre, office, default_partner, is_cleared=clear_default_partner
+        ),
+    }
     values = compare(current, wanted)
     if not values:
         return nothing_to_change(describe_office(office))
     update_office(centre.database, office["code"], **wanted)
-    remarks = []
-    if "default_partner_id" in values:
-        remarks.append(
-            "At the next sync (xpmsync sync), the clients of the office that have no partner in XPM get this one."
-            if values["default_partner_id"]
-            else "From the next sync on (xpmsync sync), a client of the office without a partner in XPM is an error."
-        )
     edits = centre.note("office", office["code"], current, values)
-    return Outcome(f"The office {describe_office(office)} is changed:", edits, tuple(remarks))
+    return Outcome(f"The office {describe_office(office)} is changed:", edits)
+
+
+def foretell(
+    centre: Centre, code: str, *, default_partner: str | None = None, clear_default_partner: bool = False
+) -> Outlook | None:
+    """What `set_office` will move with this default partner; None where it stays the one it is."""
+    office = centre.find_office(code)
+    partner_id = _choose_default_partner(centre, office, default_partner, is_cleared=clear_default_partner)
+    if partner_id == office["default_partner_id"]:
+        return None
+    return foretell_default_partner(centre, office["code"], partner_id)
+
+
+def _choose_default_partner(centre: Centre, office: sqlite3.Row, email: str | None, *, is_cleared: bool) -> str | None:
+    current_id: str | None = office["default_partner_id"]
+    if is_cleared:
+        return None
+    return current_id if email is None else centre.find_partner(email, current_id=current_id).id

@@ -119,6 +119,9 @@ def command(context: click.Context, /, *, smtp_password_stdin: bool, next_step: 
             _refuse_missing(form, has_password=password is not None)
         _check_practice(home, config, database, given)
         answers = _fill(form, home, config, database, password)
+        if not _is_agreed(form, database, answers):
+            click.echo("Nothing was saved.")
+            return 0
         _save(home, config, database, answers)
     console = open_console()
     _print_answers(console, answers)
@@ -356,6 +359,21 @@ def _take_over_staff(home: Home, config: Config, database: "Database", tenant_id
                 derivation = Derivation()
                 derive_users(database, derivation)
                 save_changes(database, derivation.changes, run_id=None, actor=ACTOR, now=now)
+
+
+def _is_agreed(form: _Form, database: "Database", answers: _Answers) -> bool:
+    """Say how many clients another default partner moves, and ask for it where somebody can be asked."""
+    from xpmsync.admin.centre import Centre  # noqa: PLC0415 - slow to load
+    from xpmsync.admin.offices import foretell  # noqa: PLC0415
+
+    code = answers.settings["sync.default_office_code"]
+    centre = Centre(database, code)
+    if code not in {office["code"] for office in centre.offices}:
+        return True
+    outlook = foretell(centre, code, default_partner=answers.partner_email)
+    for sentence in outlook.sentences if outlook else ():
+        print_text(open_console(), sentence)
+    return not (outlook and outlook.count and form.may_ask) or click.confirm("Go on?")
 
 
 def _save(home: Home, config: Config, database: "Database", answers: _Answers) -> None:

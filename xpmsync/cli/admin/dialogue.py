@@ -20,6 +20,7 @@ from xpmsync.rules.reading import read_name
 
 if TYPE_CHECKING:
     from xpmsync.admin.centre import Centre, Outcome
+    from xpmsync.admin.forecast import Outlook
 
 ID_HELP: Final = "Its id, as the error log shows it (xpmsync errors)."
 YES: Final = click.option("--yes", "is_yes", is_flag=True, help="Do not ask; for scripts.")
@@ -74,9 +75,20 @@ def show_outcome(outcome: "Outcome") -> None:
 def need_some(example: str) -> None:
     """Refuse a command that says whom to change but not what."""
     context = click.get_current_context()
-    sources = [context.get_parameter_source(parameter.name or "") for parameter in context.command.params]
+    names = [parameter.name or "" for parameter in context.command.params if parameter.name != "is_yes"]
+    sources = [context.get_parameter_source(name) for name in names]
     if sources.count(ParameterSource.COMMANDLINE) < len(("the record", "an option")):
         raise click.UsageError(f"Say what to change, such as {example}.")
+
+
+def is_agreed(outlook: "Outlook", *, is_yes: bool) -> bool:
+    """Say what will move, and ask for it where somebody can be asked; in a script it goes on, as it can be undone."""
+    for sentence in outlook.sentences:
+        print_text(open_console(), sentence)
+    if outlook.count == 0 or is_yes or not is_watched() or click.confirm("Go on?"):
+        return True
+    click.echo("Nothing was changed.")
+    return False
 
 
 def is_wanted(question: str, *, is_yes: bool) -> bool:

@@ -2,7 +2,7 @@
 
 import click
 
-from xpmsync.cli.admin.dialogue import check_name, need_some, opened, show_outcome, typed
+from xpmsync.cli.admin.dialogue import YES, check_name, is_agreed, need_some, opened, show_outcome, typed
 from xpmsync.cli.screen import open_console, print_json, print_table
 from xpmsync.config import check_office_code
 
@@ -47,13 +47,22 @@ def add_office(*, code: str, name: str) -> None:
 @click.option("--name", callback=typed(check_name), help="What people call it.")
 @click.option("--default-partner", metavar="EMAIL", help="The user who takes the clients without a partner in XPM.")
 @click.option("--no-default-partner", is_flag=True, help="Nobody takes them: such a client is an error of the sync.")
-def set_office(*, code: str, name: str | None, default_partner: str | None, no_default_partner: bool) -> None:
-    """Change the office CODE."""
+@YES
+def set_office(
+    *, code: str, name: str | None, default_partner: str | None, no_default_partner: bool, is_yes: bool
+) -> None:
+    """Change the office CODE. Says first how many clients another default partner moves."""
     from xpmsync.admin import offices  # noqa: PLC0415 - the database is slow to load
 
     need_some("--name Sydney")
     if default_partner is not None and no_default_partner:
         raise click.UsageError("Choose one of --default-partner and --no-default-partner.")
+    with opened(to_change=True) as centre:  # not held while somebody thinks: a sync may be due
+        outlook = offices.foretell(
+            centre, code, default_partner=default_partner, clear_default_partner=no_default_partner
+        )
+    if outlook and not is_agreed(outlook, is_yes=is_yes):
+        return
     with opened(to_change=True) as centre:
         outcome = offices.set_office(
             centre,

@@ -1,0 +1,87 @@
+"""What the next sync will do, worked out by its own rules from the mirror: nobody is promised what will not be.
+
+Changes nothing; what is not decided yet is handed in.
+"""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from xpmsync.active import mirror
+from xpmsync.active.clients import load_clients, load_outlines
+from xpmsync.admin.centre import Centre, describe_office, describe_user
+from xpmsync.rules.clients import OUTLINE_COLUMNS, ClientPlan, ClientRecord, plan_clients
+from xpmsync.rules.staff import StaffPlan, make_directory, plan_users
+
+NEXT_SYNC: Final = "At the next sync (xpmsync sync)"
+AS_IT_IS: Final[Mapping[str, str | None]] = MappingProxyType({})
+
+
+def plan_next_users(centre: Centre, *, links: Mapping[str, str | None] = AS_IT_IS) -> StaffPlan:
+    """What becomes of the staff when some users have these `links`."""
+    users = [dataclasses.replace(each, xpm_staff_uuid=links.get(each.id, each.xpm_staff_uuid)) for each in centre.users]
+    return plan_users(mirror.load_listed_staff(centre.database), users)
+
+
+def plan_next_clients(
+    centre: Centre, *, links: Mapping[str, str | None] = AS_IT_IS, default_partners: Mapping[str, str | None] = AS_IT_IS
+) -> ClientPlan:
+    """What becomes of the clients when some have these `links`, and some offices these `default_partners`."""
+    records = [ClientRecord(*row) for row in load_outlines(centre.database)]
+    return plan_clients(
+        mirror.iterate_clients(centre.database, OUTLINE_COLUMNS),
+        [
+            dataclasses.replace(record, xpm_client_uuid=links.get(record.id, record.xpm_client_uuid))
+            for record in records
+        ],
+        make_directory(mirror.load_listed_staff(centre.database), centre.users),
+        {office["code"]: office["default_partner_id"] for office in centre.offices} | dict(default_partners),
+        centre.default_office or "",
+    )
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What follows from another default partner."""
+
+    count: int
+    """The clients that will be another's, or nobody's."""
+    sentences: tuple[str, ...]
+
+
+def foretell_default_partner(centre: Centre, code: str, partner_id: str | None) -> Outlook:
+    """How many clients the next sync moves when the office gets this default partner, or none."""
+    before = plan_next_clients(centre)
+    after = plan_next_clients(centre, default_partners={code: partner_id})
+    plan = after if partner_id else before
+    records, settled = plan.settlement.records, plan.settlement.records.keys() | plan.settlement.new
+    affected = {uuid for uuid in settled if before.partners.get(uuid) != after.partners.get(uuid)}
+    clients = load_clients(centre.database, [records[uuid] for uuid in affected if uuid in records])
+    owners = Counter(clients[records[uuid]]["partner_id"] if uuid in records else None for uuid in affected)
+    del owners[partner_id or ""]  # those who have this partner already
+    sentences = list(_describe_moves(centre, code, owners, partner_id))
+    if partner_id is None:
+        sentences.append("From the next sync on, a client of the office without a partner in XPM is an error.")
+    return Outlook(owners.total(), tuple(sentences) or ("No client gets another partner by this.",))
+
+
+def _describe_moves(
+    centre: Centre, code: str, owners: Mapping[str | None, int], partner_id: str | None
+) -> Iterator[str]:
+    names = {user.id: describe_user(user) for user in centre.users}
+    for owner_id, count in sorted(owners.items(), key=lambda item: -item[1]):
+        clients, has, it = ("client", "has", "it") if count == 1 else ("clients", "have", "they")
+        if partner_id is None:
+            is_error = "is an error and keeps its data" if count == 1 else "are errors and keep their data"
+            follows = f"{it} {is_error}"
+        elif owner_id is None:
+            follows = f"{it} {'comes' if count == 1 else 'come'} into Active, to {names[partner_id]}"
+        else:
+            follows = f"{it} {'goes' if count == 1 else 'go'} from {names[owner_id]} to {names[partner_id]}"
+        yield (
+            f"{count:,} {clients} of {describe_office(centre.find_office(code))} {has} no partner in XPM. "
+            f"{NEXT_SYNC}, {follows}."
+        )
