@@ -10,7 +10,7 @@ import pytest
 from xpmsync.active.database import open_database
 from xpmsync.admin import centre as admin_centre
 from xpmsync.cli import run
-from xpmsync.config import change_config
+from xpmsync.config import change_config, read_config
 from xpmsync.derive import derive
 from xpmsync.home import Home
 from xpmsync.lock import hold
@@ -326,8 +326,8 @@ def test_a_user_is_set_up_by_hand(firm):
         "Zoë van Dyk (ZOË@example.com) is set up as a user.",
         "A sync recognises the user by the e-mail address, once XPM lists a staff member",
         "who has it.",
-        "Before they can use Active, give them a role, an office and modules:",
-        "  xpmsync admin user set ZOË@example.com --role User --office CODE --module NAME",
+        "The user cannot use Active yet; still needed: a role, an office, modules.",
+        "  xpmsync admin user set 'ZOË@example.com' --role User --office CODE --module NAME",
     ]
     user = firm.user("ZOË@example.com")
     assert user == {
@@ -391,7 +391,7 @@ def test_role_office_and_modules_are_decided(firm):
 
 
 def test_nothing_is_written_when_nothing_differs(firm):
-    options = ("--role", "User", "--office", "SYD", "--module", "b", "--module", "A", "--activate")
+    options = ("--role", "User", "--office", "SYD", "--module", "b", "--module", "A")
     firm.admin("user", "set", "ann@example.com", *options)
     firm.admin("client", "add", "--legal-name", "Acme", "--code", "AC")
     before = firm.dump()
@@ -407,21 +407,101 @@ def test_nothing_is_written_when_nothing_differs(firm):
     assert firm.dump() == before
 
 
+def test_a_user_is_ready_in_one_command(firm):
+    options = ("--role", "admin", "--office", "syd", "--module", "Tax", "--module", "TAX", "--module", "CRM")
+    assert firm.admin("user", "add", "--first-name", "Eve", "--last-name", "Ng", "--email", "eve@x.com", *options) == [
+        "Eve Ng (eve@x.com) is set up as a user.",
+        "A sync recognises the user by the e-mail address, once XPM lists a staff member",
+        "who has it.",
+    ]
+    eve = firm.user("eve@x.com")
+    assert (eve["role"], eve["office_code"]) == ("Admin", "SYD")
+    assert firm.query("SELECT module FROM user_modules") == [{"module": "CRM"}, {"module": "Tax"}]
+    assert firm.changes() == [by_administrator("user", eve["id"], "created", None, None, "Eve Ng")]
+
+
+def test_several_users_are_set_at_once_or_none_of_them(firm):
+    assert firm.admin("user", "set", "ann@example.com", "bob@example.com", "ANN@example.com", "--role", "User") == [
+        "Ann Lee (ann@example.com) is changed:",
+        "  Role  not set → User",
+        "The user cannot use Active yet; still needed: an office, modules.",
+        "Bob Low (bob@example.com) is changed:",
+        "  Role  not set → User",
+        "The user cannot use Active yet; still needed: an office, modules.",
+    ]
+    assert len(firm.changes()) == 2
+    assert firm.refuse("user", "set", "ann@example.com", "q", "--role", "Admin")[0] == (
+        "Active has no user with the e-mail address “q”."
+    )
+
+
 def test_a_user_is_switched_off_and_on(firm):
-    ann = firm.user("ann@example.com")
-    assert firm.admin("user", "set", "ann@example.com", "--deactivate") == [
+    bob = firm.user("bob@example.com")
+    firm.staff(BOB, "Bob Low", "bob@example.com")
+    firm.xpm_client(ACME, "Acme", "AC", account_manager_uuid=BOB, account_manager_name="Bob Low")
+    firm.sync()
+    assert firm.admin("user", "deactivate", "bob@example.com") == [
+        "Bob Low (bob@example.com) is changed:",
+        "  Status  active → deactivated",
+        "The user stays the partner of 1 client and the manager of 0 clients, until XPM",
+        "tells of another.",
+    ]
+    firm.changes()
+    assert firm.sync() == []
+    assert firm.user("bob@example.com")["status"] == "deactivated"
+    assert firm.client("AC")["partner_id"] == bob["id"]
+    assert firm.admin("user", "deactivate", "bob@example.com") == [
+        "Nothing to change: Bob Low (bob@example.com) is like that already."
+    ]
+    assert firm.admin("user", "activate", "bob@example.com") == [
+        "Bob Low (bob@example.com) is changed:",
+        "  Status  deactivated → active",
+        "The user cannot use Active yet; still needed: a role, an office, modules.",
+    ]
+    assert firm.changes() == [by_administrator("user", bob["id"], "status", "status", "deactivated", "active")]
+    assert firm.admin("user", "activate", "bob@example.com") == [
+        "Nothing to change: Bob Low (bob@example.com) is like that already."
+    ]
+
+
+def test_a_default_partner_who_is_notified_is_not_switched_off_unless_another_takes_over(orphans):
+    orphans.home.config_file.write_text(
+        orphans.home.config_file.read_text("utf-8") + '[notify]\n# Ann reads it.\nemail = "ANN@example.com"\n'
+    )
+    assert orphans.refuse("user", "deactivate", "ann@example.com") == [
+        (
+            "Ann Lee (ann@example.com) is the default partner of Sydney (SYD) and the one to notify of trouble "
+            "(notify.email)."
+        ),
+        "Name another user who takes over: xpmsync admin user deactivate ann@example.com --replace-by EMAIL",
+    ]
+    assert orphans.refuse("user", "deactivate", "ann@example.com", "--replace-by", "ann@example.com")[0] == (
+        "Ann Lee (ann@example.com) cannot take over from themselves."
+    )
+    orphans.execute("UPDATE users SET status = 'removed' WHERE first_name = 'Bob'")
+    assert orphans.refuse("user", "deactivate", "ann@example.com", "--replace-by", "bob@example.com")[0] == (
+        "Bob Low (bob@example.com) cannot be given clients: the user's status is “removed”."
+    )
+    orphans.execute("UPDATE users SET status = 'active' WHERE first_name = 'Bob'")
+    assert orphans.admin("user", "deactivate", "ann@example.com", "--replace-by", "bob@example.com") == [
+        "2 clients of Sydney (SYD) have no partner in XPM. At the next sync (xpmsync",
+        "sync), they go from Ann Lee (ann@example.com) to Bob Low (bob@example.com).",
         "Ann Lee (ann@example.com) is changed:",
         "  Status  active → deactivated",
-        "The user is still the default partner of the office SYD; choose another one:",
-        "xpmsync admin office set SYD --default-partner EMAIL",
+        "Bob Low (bob@example.com) is now the default partner of Sydney (SYD).",
+        "Bob Low (bob@example.com) is now the one to notify of trouble.",
+        "The user stays the partner of 2 clients and the manager of 0 clients, until XPM",
+        "tells of another.",
     ]
-    assert firm.user("ann@example.com") == ann | {"status": "deactivated"}
-    firm.staff(ANN, "Ann Lee", "ann@example.com")
-    firm.sync()
-    assert firm.user("ann@example.com")["status"] == "deactivated"
-    firm.changes()
-    firm.admin("user", "set", "ann@example.com", "--activate")
-    assert firm.changes() == [by_administrator("user", ann["id"], "status", "status", "deactivated", "active")]
+    assert "# Ann reads it.\n" in orphans.home.config_file.read_text("utf-8")
+    assert read_config(orphans.home).notify.email == "bob@example.com"
+    ann, bob = orphans.user("ann@example.com")["id"], orphans.user("bob@example.com")["id"]
+    assert orphans.changes() == [
+        by_administrator("office", "SYD", "updated", "default_partner_id", ann, bob),
+        by_administrator("user", ann, "status", "status", "active", "deactivated"),
+    ]
+    orphans.sync()
+    assert orphans.query("SELECT DISTINCT partner_id FROM clients") == [{"partner_id": bob}]
 
 
 def test_a_user_whom_xpm_no_longer_lists_cannot_be_switched_on(firm):
@@ -430,7 +510,7 @@ def test_a_user_whom_xpm_no_longer_lists_cannot_be_switched_on(firm):
     firm.execute("UPDATE xpm_staff SET vanished_at = '2026-11-01T00:00:00Z'")
     firm.sync()
     assert firm.user("ann@example.com")["status"] == "removed"
-    assert firm.refuse("user", "set", "ann@example.com", "--activate") == [
+    assert firm.refuse("user", "activate", "ann@example.com") == [
         "XPM does not list Ann Lee (ann@example.com) as staff, so the next sync would take the access away again.",
         (
             "Add the person to the staff in XPM; if they are there under a new entry, link that one: "
@@ -459,17 +539,24 @@ def test_users_are_listed_with_who_cannot_use_active_yet(firm):
         "user", "set", "ann@example.com", "--role", "Admin", "--office", "SYD", "--module", "Tax", "--module", "CRM"
     )
     firm.insert("users", id="x", first_name="Eve\x1b[31m\u202e", email="eve@example.com", status="removed")
-    *table, _, _ = lines = firm.admin("user", "list")
-    sentences = lines[len(table) :]
+    *table, count, like, copied = firm.admin("user", "list")
     assert [line.split() for line in table if "─" not in line] == [
-        ["Name", "E-mail", "Role", "Office", "Modules", "Status"],
+        ["Name", "E-mail", "Role", "Office", "Modules", "Status", "Still", "needs"],
         ["Ann", "Lee", "ann@example.com", "Admin", "SYD", "CRM,", "Tax", "active"],
-        ["Bob", "Low", "bob@example.com", "active"],
+        ["Bob", "Low", "bob@example.com", "active", "a", "role,", "an", "office,"],
+        ["modules"],
         ["Eve�[31m�", "eve@example.com", "removed"],
     ]
-    assert sentences == [
-        "1 user cannot use Active yet, for want of a role, an office or modules (xpmsync",
-        "admin user set --help).",
+    assert [count, like, copied] == [
+        "1 user cannot use Active yet. Give what is needed, to several at once if you",
+        "like:",
+        "  xpmsync admin user set EMAIL EMAIL --role User --office CODE --module NAME",
+    ]
+    (waiting,) = json.loads("".join(firm.admin("user", "list", "--waiting", "--json")))
+    assert (waiting["email"], waiting["missing"]) == ("bob@example.com", ["a role", "an office", "modules"])
+    firm.admin("user", "set", "bob@example.com", "--role", "User", "--office", "SYD", "--module", "Tax")
+    assert firm.admin("user", "list", "--waiting") == [
+        "Nobody waits: every active user has a role, an office and modules."
     ]
     ann = firm.user("ann@example.com")
     assert json.loads("".join(firm.admin("user", "list", "--json")))[0] == {
@@ -599,10 +686,10 @@ def test_a_client_without_an_office_or_a_partner_is_refused(empty):
 
 def test_a_user_who_is_switched_off_is_not_given_clients(firm):
     firm.admin("client", "add", "--legal-name", "Acme", "--code", "AC")
-    firm.admin("user", "set", "ann@example.com", "--deactivate")
+    firm.execute("UPDATE users SET status = 'deactivated' WHERE first_name = 'Ann'")
     refusal = [
         "Ann Lee (ann@example.com) cannot be given clients: the user's status is “deactivated”.",
-        "Choose another user; or see how this one can be active again: xpmsync admin user set --help",
+        "Choose another user; or make this one active again: xpmsync admin user activate ann@example.com",
     ]
     assert firm.refuse("client", "add", "--legal-name", "Beta") == refusal
     assert firm.refuse("client", "set", "AC", "--manager", "ann@example.com") == refusal

@@ -292,18 +292,24 @@ class Histories(RuleBasedStateMachine):
         self.model.offices[code] = None
 
     @precondition(lambda self: self.model.active_users)
-    @step(which=WHICH, is_active=st.sampled_from([True, False, None]))
-    def set_up_a_user(self, which, is_active):
+    @step(which=WHICH)
+    def set_up_a_user(self, which):
         user, office = pick(self.model.active_users, which), pick(self.model.offices, which)
         user = self.model.active_users[user]
         if self.world.administer(
             lambda centre: admin_users.set_user(
-                centre, user.values["email"], role="Admin", office=office, modules=["Forms"], is_active=is_active
+                centre, user.values["email"], role="Admin", office=office, modules=["Forms"]
             )
         ):
             user.values |= {"role": "Admin", "office_code": office}
-            if is_active is not None:
-                user.status = "active" if is_active else "deactivated"
+
+    @precondition(lambda self: self.model.active_users)
+    @step(which=WHICH, is_active=st.booleans())
+    def switch_a_user_on_or_off(self, which, is_active):
+        user = self.model.active_users[pick(self.model.active_users, which)]
+        switch = admin_users.activate_user if is_active else admin_users.deactivate_user
+        if self.world.administer(lambda centre: switch(centre, user.values["email"])):
+            user.status = "active" if is_active else "deactivated"
 
     @step(first_name=st.sampled_from(["Ann", "Bob"]), email=GOOD_ADDRESSES)
     def add_a_user_by_hand(self, first_name, email):

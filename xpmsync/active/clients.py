@@ -25,6 +25,14 @@ def load_clients(database: Database, client_ids: Sequence[str]) -> dict[str, dic
     return {row["id"]: row for row in to_dicts(rows)}
 
 
+def load_clients_of(database: Database, user_id: str) -> list[dict[str, Any]]:
+    """The clients whose partner or manager a user is, whole."""
+    rows = database.connection.execute(
+        "SELECT * FROM clients WHERE ? IN (partner_id, manager_id) ORDER BY id", (user_id,)
+    )
+    return to_dicts(rows)
+
+
 def insert_clients(database: Database, rows: Sequence[Mapping[str, object]]) -> None:
     """Add clients; a column that a row does not name is not set."""
     if rows:

@@ -14,7 +14,7 @@ from xpmsync.active.database import Database, open_database
 from xpmsync.active.history import ChangeRow, save_changes
 from xpmsync.active.offices import load_offices
 from xpmsync.active.users import load_users
-from xpmsync.config import Config
+from xpmsync.config import Config, change_config
 from xpmsync.errors import AnotherRun, NotPossible
 from xpmsync.home import Home
 from xpmsync.lock import hold
@@ -64,9 +64,13 @@ class Outcome:
 class Centre:
     """The data of Active as it is now, and what was changed."""
 
-    def __init__(self, database: Database, default_office: str | None) -> None:
+    def __init__(self, database: Database, default_office: str | None, notified: str | None = None) -> None:
         self.database = database
         self.default_office = default_office
+        self.notified = notified
+        """The address that is told of trouble (`notify.email`)."""
+        self.settings: dict[str, object] = {}
+        """What changes in config.toml, by its key."""
         self.users = load_users(database)
         self.offices = load_offices(database)
         self.changes: list[ChangeRow] = []
@@ -119,7 +123,7 @@ class Centre:
         if user.status != "active" and user.id != current_id:
             raise NotPossible(
                 f"{describe_user(user)} cannot be given clients: the user's status is “{user.status}”.",
-                "Choose another user; or see how this one can be active again: xpmsync admin user set --help",
+                f"Choose another user; or make this one active again: xpmsync admin user activate {name_user(user)}",
             )
         return user
 
@@ -161,9 +165,11 @@ def open_centre(home: Home, config: Config, *, now: datetime) -> Iterator[Centre
             raise AnotherRun("A sync is in progress, so nothing was changed.", "Try again in a few minutes.")
         with open_database(home.database_file) as database, database.transaction():
             repair_keys(database)
-            centre = Centre(database, config.sync.default_office_code)
+            centre = Centre(database, config.sync.default_office_code, config.notify.email)
             yield centre
             save_changes(database, centre.changes, run_id=None, actor=ACTOR, now=now)
+            if centre.settings:  # last: where it cannot be written, nothing is
+                change_config(home, centre.settings)
 
 
 def compare(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
@@ -186,9 +192,19 @@ def describe_client(client: Mapping[str, Any] | sqlite3.Row) -> str:
     return f"{client['legal_name']} ({client['code'] or client['id'][:SHORT_ID_LENGTH]})"
 
 
+def name_user(user: User) -> str:
+    """A user as a command names them."""
+    return shlex.quote(user.email)
+
+
 def name_client(client: Mapping[str, Any] | sqlite3.Row) -> str:
     """A client as a command names it."""
     return shlex.quote(client["code"] or client["id"][:SHORT_ID_LENGTH])
+
+
+def count_clients(count: int) -> str:
+    """A number of clients as a sentence tells it."""
+    return "1 client" if count == 1 else f"{count:,} clients"
 
 
 def nothing_to_change(described: str) -> Outcome:

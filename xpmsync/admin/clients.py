@@ -1,5 +1,6 @@
 """Clients set up by hand, and what the administrator may change of those that XPM tells of."""
 
+import shlex
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -134,7 +135,7 @@ def _choose_office_and_partner(centre: Centre, office_code: str | None, partner:
         raise NotPossible(
             f"The office {describe_office(office)} has no default partner, so the client's partner must be named.",
             "Name the partner: --partner EMAIL; or give the office one: "
-            f"xpmsync admin office set {office['code']} --default-partner EMAIL",
+            f"xpmsync admin office set {shlex.quote(office['code'])} --default-partner EMAIL",
         )
     default_partner = next(user for user in centre.users if user.id == office["default_partner_id"])
     return office["code"], centre.find_partner(default_partner.email).id

@@ -9,7 +9,7 @@ from typing import Any, Final
 from xpmsync.active import mirror
 from xpmsync.active.clients import load_outlines, update_client
 from xpmsync.active.users import update_user
-from xpmsync.admin.centre import Centre, Outcome, describe_client, describe_user, name_client
+from xpmsync.admin.centre import Centre, Outcome, count_clients, describe_client, describe_user, name_client, name_user
 from xpmsync.admin.forecast import NEXT_SYNC, plan_next_clients, plan_next_users
 from xpmsync.errors import NotPossible
 from xpmsync.records import User
@@ -37,7 +37,7 @@ def link_user(centre: Centre, email: str, staff_uuid: str, *, may_move: bool = F
         raise NotPossible(
             f"The staff member {name} is linked to another user already, {describe_user(other)}.",
             f"If {describe_user(user)} is the right one, move the link: "
-            f"xpmsync admin user link {user.email} --xpm-staff {staff_uuid} --move",
+            f"xpmsync admin user link {name_user(user)} --xpm-staff {staff_uuid} --move",
         )
     links = {user.id: staff_uuid} | ({other.id: None} if other else {})
     remarks = _foretell_user(centre, user, staff_uuid, name, links)
@@ -89,9 +89,9 @@ def _foretell_user(
     if former and former in plan.settlement.new:
         remarks.append(f"{_find_staff_name(centre, former)}, who was linked until now, becomes a user of their own.")
     elif former and former not in listed and (count := _count_clients_of(centre, former)):
-        clients = "1 client" if count == 1 else f"{count:,} clients"
         remarks.append(
-            f"XPM names {_find_staff_name(centre, former)}, who was linked until now, as the partner of {clients}: "
+            f"XPM names {_find_staff_name(centre, former)}, who was linked until now, as the partner of "
+            f"{count_clients(count)}: "
             "choose another partner there, or they become errors."
         )
     return tuple(remarks)

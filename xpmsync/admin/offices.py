@@ -1,13 +1,15 @@
 """Offices and their default partners, who take the clients that have no partner in XPM."""
 
+import shlex
 import sqlite3
 from typing import Any
 
 from xpmsync.active.history import ChangeRow
 from xpmsync.active.offices import insert_office, update_office
-from xpmsync.admin.centre import Centre, Outcome, compare, describe_office, nothing_to_change
+from xpmsync.admin.centre import Centre, Outcome, compare, describe_office, describe_user, nothing_to_change
 from xpmsync.admin.forecast import Outlook, foretell_default_partner
 from xpmsync.errors import NotPossible
+from xpmsync.records import User
 from xpmsync.rules.reading import fold
 
 
@@ -24,7 +26,7 @@ def add_office(centre: Centre, code: str, name: str) -> Outcome:
     return Outcome(
         f"The office {name} ({code}) is set up.",
         remarks=("It has no default partner yet, who takes the clients that have none in XPM. Choose one:",),
-        next_command=f"xpmsync admin office set {code} --default-partner EMAIL",
+        next_command=f"xpmsync admin office set {shlex.quote(code)} --default-partner EMAIL",
     )
 
 
@@ -62,6 +64,22 @@ def foretell(
     if partner_id == office["default_partner_id"]:
         return None
     return foretell_default_partner(centre, office["code"], partner_id)
+
+
+def find_offices_of(centre: Centre, user: User) -> list[sqlite3.Row]:
+    """The offices whose default partner a user is."""
+    return [office for office in centre.offices if office["default_partner_id"] == user.id]
+
+
+def hand_over_offices(centre: Centre, user: User, successor: User) -> list[str]:
+    """Make another user the default partner wherever this one is; gives what was done."""
+    offices = find_offices_of(centre, user)
+    for office in offices:
+        update_office(centre.database, office["code"], name=office["name"], default_partner_id=successor.id)
+        centre.note("office", office["code"], dict(office), {"default_partner_id": successor.id})
+    return [
+        f"{describe_user(successor)} is now the default partner of {describe_office(office)}." for office in offices
+    ]
 
 
 def _choose_default_partner(centre: Centre, office: sqlite3.Row, email: str | None, *, is_cleared: bool) -> str | None:

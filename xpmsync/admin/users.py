@@ -1,29 +1,61 @@
 """What the administrator owns of a user: whether there is one, the role, the office, the modules; never the name."""
 
 import uuid
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from xpmsync.active import mirror
+from xpmsync.active.clients import load_clients_of
 from xpmsync.active.history import ChangeRow
 from xpmsync.active.users import insert_user, load_modules, save_modules, update_user
-from xpmsync.admin.centre import Centre, Outcome, compare, describe_user, nothing_to_change
+from xpmsync.admin.centre import (
+    Centre,
+    Edit,
+    Outcome,
+    compare,
+    count_clients,
+    describe_office,
+    describe_user,
+    name_user,
+    nothing_to_change,
+)
+from xpmsync.admin.forecast import Outlook, foretell_default_partner
+from xpmsync.admin.offices import find_offices_of, hand_over_offices
 from xpmsync.errors import NotPossible
 from xpmsync.records import User
 from xpmsync.rules.reading import fold
+from xpmsync.rules.staff import join_names
+
+NEEDED: Final[Mapping[str, tuple[str, str]]] = {
+    "role": ("a role", "--role User"),
+    "office_code": ("an office", "--office CODE"),
+    "modules": ("modules", "--module NAME"),
+}
+"""What a user needs before they can use Active: column to its name, and the option that gives it."""
 
 
-def list_users(centre: Centre) -> list[dict[str, Any]]:
-    """Every user with their modules, and what each still needs before they can use Active."""
+def list_users(centre: Centre, *, is_waiting: bool = False) -> list[dict[str, Any]]:
+    """Every user with their modules, and what each still needs; or only those who wait for something."""
     modules = load_modules(centre.database)
     rows = []
     for user in centre.users:
         row = {**vars(user), "modules": list(modules.get(user.id, ()))}
-        rows.append({**row, "missing": _find_missing(row)})
+        missing = [NEEDED[column][0] for column in _find_missing(row)]
+        if missing or not is_waiting:
+            rows.append({**row, "missing": missing})
     return rows
 
 
-def add_user(centre: Centre, first_name: str, last_name: str, email: str) -> Outcome:
+def add_user(
+    centre: Centre,
+    first_name: str,
+    last_name: str,
+    email: str,
+    *,
+    role: str | None = None,
+    office: str | None = None,
+    modules: Sequence[str] = (),
+) -> Outcome:
     """Set up a user by hand; a sync recognises the user by the e-mail address."""
     for user in centre.users:
         if fold(user.email) == fold(email):
@@ -32,17 +64,21 @@ def add_user(centre: Centre, first_name: str, last_name: str, email: str) -> Out
                 f"a user with the status “{user.status}”.",
                 "Use another e-mail address, or change that user: xpmsync admin user set --help",
             )
-    user_id, name = str(uuid.uuid4()), f"{first_name} {last_name}"
-    values = {"first_name": first_name, "last_name": last_name, "email": email}
-    insert_user(centre.database, user_id, values)
-    centre.changes.append(ChangeRow("user", user_id, "created", new_value=name))
+    user_id = str(uuid.uuid4())
+    office_code = centre.find_office(office)["code"] if office is not None else None
+    user = User(user_id, first_name, last_name, email, role, office_code, "active", None)
+    insert_user(centre.database, user_id, {column: value for column, value in vars(user).items() if column != "id"})
+    save_modules(centre.database, user_id, _tell_apart(modules))
+    centre.changes.append(ChangeRow("user", user_id, "created", new_value=user.name))
+    missing = _find_missing({**vars(user), "modules": modules})
+    options = " ".join(NEEDED[column][1] for column in missing)
     return Outcome(
-        f"{name} ({email}) is set up as a user.",
+        f"{describe_user(user)} is set up as a user.",
         remarks=(
             "A sync recognises the user by the e-mail address, once XPM lists a staff member who has it.",
-            "Before they can use Active, give them a role, an office and modules:",
+            *_explain_missing(missing),
         ),
-        next_command=f"xpmsync admin user set {email} --role User --office CODE --module NAME",
+        next_command=f"xpmsync admin user set {name_user(user)} {options}" if missing else None,
     )
 
 
@@ -53,15 +89,13 @@ def set_user(
     role: str | None = None,
     office: str | None = None,
     modules: Sequence[str] | None = None,
-    is_active: bool | None = None,
 ) -> Outcome:
-    """Change a user's role, office, modules (which replace the earlier ones) or whether they are switched off."""
+    """Change a user's role, office or modules (which replace the earlier ones)."""
     user = centre.find_user(email)
-    earlier = load_modules(centre.database).get(user.id, ())
     current = {
         "role": user.role,
         "office_code": user.office_code,
-        "modules": _join(earlier),
+        "modules": join_modules(load_modules(centre.database).get(user.id, ())),
         "status": user.status,
     }
     wanted = dict(current)
@@ -70,33 +104,97 @@ def set_user(
     if office is not None:
         wanted["office_code"] = centre.find_office(office)["code"]
     if modules is not None:
-        modules = tuple({fold(module): module for module in reversed(modules)}.values())
-        wanted["modules"] = _join(modules)
-    if is_active is not None:
-        wanted["status"] = "active" if is_active else "deactivated"
+        modules = _tell_apart(modules)
+        wanted["modules"] = join_modules(modules)
     values = compare(current, wanted)
     if not values:
         return nothing_to_change(describe_user(user))
-    if values.get("status") == "active":
-        _check_listed(centre, user)
     if modules is not None:
         save_modules(centre.database, user.id, modules)
     if columns := {column: value for column, value in values.items() if column != "modules"}:
         update_user(centre.database, user.id, columns)
     edits = centre.note("user", user.id, current, values)
-    return Outcome(f"{describe_user(user)} is changed:", edits, tuple(_remark(centre, user, wanted)))
+    return Outcome(f"{describe_user(user)} is changed:", edits, tuple(_explain_missing(_find_missing(wanted))))
 
 
-def _remark(centre: Centre, user: User, wanted: dict[str, str | None]) -> Iterator[str]:
-    if missing := _find_missing(wanted):
-        yield f"The user cannot use Active yet; still needed: {', '.join(missing)}."
-    if wanted["status"] == "deactivated":
-        for office in centre.offices:
-            if office["default_partner_id"] == user.id:
-                yield (
-                    f"The user is still the default partner of the office {office['code']}; choose another one: "
-                    f"xpmsync admin office set {office['code']} --default-partner EMAIL"
-                )
+def activate_user(centre: Centre, email: str) -> Outcome:
+    """Let a user use Active again who was switched off."""
+    user = centre.find_user(email)
+    if user.status == "active":
+        return nothing_to_change(describe_user(user))
+    _check_listed(centre, user)
+    edits = _change_status(centre, user, "active")
+    row = {**vars(user), "status": "active", "modules": load_modules(centre.database).get(user.id)}
+    return Outcome(f"{describe_user(user)} is changed:", edits, tuple(_explain_missing(_find_missing(row))))
+
+
+def foretell_deactivation(centre: Centre, email: str, replacement: str | None) -> Outlook:
+    """What `deactivate_user` will move; refuses as it does."""
+    user = centre.find_user(email)
+    successor = _choose_successor(centre, user, replacement)
+    outlooks = [
+        foretell_default_partner(centre, office["code"], successor.id)
+        for office in find_offices_of(centre, user)
+        if successor
+    ]
+    sentences = dict.fromkeys(sentence for outlook in outlooks for sentence in outlook.sentences)
+    return Outlook(sum(outlook.count for outlook in outlooks), tuple(sentences))
+
+
+def deactivate_user(centre: Centre, email: str, replacement: str | None = None) -> Outcome:
+    """Switch a user off; `replacement` takes over as default partner, and as the one who is told of trouble."""
+    user = centre.find_user(email)
+    successor = _choose_successor(centre, user, replacement)
+    remarks: list[str] = []
+    if successor:
+        remarks += hand_over_offices(centre, user, successor)
+        if is_notified(centre, user):
+            centre.settings["notify.email"] = successor.email
+            remarks.append(f"{describe_user(successor)} is now the one to notify of trouble.")
+    edits = _change_status(centre, user, "deactivated")
+    if not edits and not remarks:
+        return nothing_to_change(describe_user(user))
+    clients = load_clients_of(centre.database, user.id)
+    partner, manager = (
+        sum(client[column] == user.id and client["status"] == "active" for client in clients)
+        for column in ("partner_id", "manager_id")
+    )
+    if partner or manager:
+        remarks.append(
+            f"The user stays the partner of {count_clients(partner)} and the manager of {count_clients(manager)}, "
+            "until XPM tells of another."
+        )
+    return Outcome(f"{describe_user(user)} is changed:", edits, tuple(remarks))
+
+
+def is_notified(centre: Centre, user: User) -> bool:
+    """Whether the user is the one to notify of trouble."""
+    return centre.notified is not None and fold(centre.notified) == fold(user.email)
+
+
+def _choose_successor(centre: Centre, user: User, replacement: str | None) -> User | None:
+    """Who takes over; nobody needs to where the user is neither a default partner nor the one to notify."""
+    if replacement is not None:
+        successor = centre.find_partner(replacement)
+        if successor == user:
+            raise NotPossible(f"{describe_user(user)} cannot take over from themselves.", "Name another user.")
+        return successor
+    parts = [f"the default partner of {describe_office(office)}" for office in find_offices_of(centre, user)]
+    if is_notified(centre, user):
+        parts.append("the one to notify of trouble (notify.email)")
+    if parts:
+        raise NotPossible(
+            f"{describe_user(user)} is {join_names(parts)}.",
+            f"Name another user who takes over: xpmsync admin user deactivate {name_user(user)} --replace-by EMAIL",
+        )
+    return None
+
+
+def _change_status(centre: Centre, user: User, status: str) -> tuple[Edit, ...]:
+    values = compare(vars(user), {"status": status})
+    if values:
+        update_user(centre.database, user.id, values)
+    return centre.note("user", user.id, vars(user), values)
 
 
 def _check_listed(centre: Centre, user: User) -> None:
@@ -106,16 +204,25 @@ def _check_listed(centre: Centre, user: User) -> None:
         raise NotPossible(
             f"XPM does not list {describe_user(user)} as staff, so the next sync would take the access away again.",
             "Add the person to the staff in XPM; if they are there under a new entry, link that one: "
-            f"xpmsync admin user link {user.email} --xpm-staff UUID",
+            f"xpmsync admin user link {name_user(user)} --xpm-staff UUID",
         )
 
 
-def _find_missing(row: dict[str, Any]) -> list[str]:
-    """What an active user still needs before they can use Active."""
-    needed = {"a role": row["role"], "an office": row["office_code"], "modules": row["modules"]}
-    return [name for name, value in needed.items() if not value] if row["status"] == "active" else []
+def _find_missing(row: Mapping[str, Any]) -> list[str]:
+    """The columns that an active user still needs before they can use Active."""
+    return [column for column in NEEDED if not row[column]] if row["status"] == "active" else []
 
 
-def _join(modules: Sequence[str]) -> str | None:
+def _explain_missing(missing: Sequence[str]) -> Iterator[str]:
+    if missing:
+        yield f"The user cannot use Active yet; still needed: {', '.join(NEEDED[column][0] for column in missing)}."
+
+
+def _tell_apart(modules: Sequence[str]) -> tuple[str, ...]:
+    """Each module once, whatever its case, as it was first written."""
+    return tuple({fold(module): module for module in reversed(modules)}.values())
+
+
+def join_modules(modules: Sequence[str]) -> str | None:
     """Modules as one text, as the history keeps them."""
     return "; ".join(sorted(modules, key=fold)) or None

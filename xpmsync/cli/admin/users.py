@@ -1,14 +1,18 @@
 """``xpmsync admin user``: users, what they may do in Active, and their links with XPM."""
 
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 import click
 
-from xpmsync.cli.admin.dialogue import ID_HELP, check_name, need_some, opened, show_outcome, typed
+from xpmsync.cli.admin.dialogue import ID_HELP, YES, check_name, is_agreed, need_some, opened, show_outcome, typed
 from xpmsync.cli.screen import open_console, print_json, print_table, print_text, render_count
 from xpmsync.config import check_email, check_uuid
+from xpmsync.rules.reading import fold
 
 ROLES: Final = ("User", "Admin", "Owner")
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def _check_modules(_context: click.Context, _parameter: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -18,28 +22,52 @@ def _check_modules(_context: click.Context, _parameter: click.Parameter, names: 
         raise click.BadParameter(f"{error}.") from None
 
 
+def _work_options(function: Function) -> Function:
+    """The options for what a user may do in Active."""
+    modules = click.option(
+        "--module",
+        "modules",
+        multiple=True,
+        metavar="NAME",
+        callback=_check_modules,
+        help="A part of Active that the user may use; once for each.",
+    )
+    office = click.option("--office", metavar="CODE", help="Where the user works.")
+    role = click.option(
+        "--role", type=click.Choice(ROLES, case_sensitive=False), metavar="|".join(ROLES), help="What the user may do."
+    )
+    return role(office(modules(function)))
+
+
 @click.group()
 def command() -> None:
     """Users: their role, office and modules, and links with XPM."""
 
 
 @command.command("list")
+@click.option("--waiting", "is_waiting", is_flag=True, help="Only those who cannot use Active yet.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def list_users(*, as_json: bool) -> None:
-    """Show the users, and who cannot use Active yet."""
+def list_users(*, is_waiting: bool, as_json: bool) -> None:
+    """Show the users, and what each still needs before they can use Active."""
     from xpmsync.admin import users  # noqa: PLC0415 - the database is slow to load
 
     with opened(to_change=False) as centre:
-        rows = users.list_users(centre)
+        is_empty = not centre.users
+        rows = users.list_users(centre, is_waiting=is_waiting)
     if as_json:
         print_json(rows)
-        return
-    if not rows:
+    elif is_empty:
         click.echo("There is no user yet. The first sync brings the staff of XPM: xpmsync sync")
-        return
+    elif not rows:
+        click.echo("Nobody waits: every active user has a role, an office and modules.")
+    else:
+        _print_users(rows)
+
+
+def _print_users(rows: Sequence[Mapping[str, Any]]) -> None:
     print_table(
         open_console(),
-        ("Name", "E-mail", "Role", "Office", "Modules", "Status"),
+        ("Name", "E-mail", "Role", "Office", "Modules", "Status", "Still needs"),
         [
             (
                 f"{row['first_name']} {row['last_name'] or ''}",
@@ -48,6 +76,7 @@ def list_users(*, as_json: bool) -> None:
                 row["office_code"],
                 ", ".join(row["modules"]),
                 row["status"],
+                ", ".join(row["missing"]),
             )
             for row in rows
         ],
@@ -55,64 +84,81 @@ def list_users(*, as_json: bool) -> None:
     if waiting := sum(bool(row["missing"]) for row in rows):
         print_text(
             open_console(),
-            f"{render_count(waiting, 'user')} cannot use Active yet, for want of a role, an office or modules "
-            "(xpmsync admin user set --help).",
+            f"{render_count(waiting, 'user')} cannot use Active yet. Give what is needed, to several at once if you "
+            "like:",
         )
+        click.echo("  xpmsync admin user set EMAIL EMAIL --role User --office CODE --module NAME")
 
 
 @command.command("add")
 @click.option("--first-name", required=True, callback=typed(check_name))
 @click.option("--last-name", required=True, callback=typed(check_name))
 @click.option("--email", required=True, callback=typed(check_email), help="Nobody else's; XPM's, if XPM has it too.")
-def add_user(*, first_name: str, last_name: str, email: str) -> None:
+@_work_options
+def add_user(
+    *, first_name: str, last_name: str, email: str, role: str | None, office: str | None, modules: tuple[str, ...]
+) -> None:
     """Set up a user by hand. Those on XPM's staff list come by themselves."""
     from xpmsync.admin import users  # noqa: PLC0415 - the database is slow to load
 
     with opened(to_change=True) as centre:
-        outcome = users.add_user(centre, first_name, last_name, email)
+        outcome = users.add_user(centre, first_name, last_name, email, role=role, office=office, modules=modules)
     show_outcome(outcome)
 
 
 @command.command("set")
-@click.argument("email")
-@click.option(
-    "--role", type=click.Choice(ROLES, case_sensitive=False), metavar="|".join(ROLES), help="What the user may do."
-)
-@click.option("--office", metavar="CODE", help="Where the user works.")
-@click.option(
-    "--module",
-    "modules",
-    multiple=True,
-    metavar="NAME",
-    callback=_check_modules,
-    help="A part of Active that the user may use; once for each. They replace the earlier ones.",
-)
+@click.argument("emails", metavar="EMAIL...", nargs=-1, required=True)
+@_work_options
 @click.option("--no-modules", is_flag=True, help="The user may use none.")
-@click.option("--activate/--deactivate", "is_active", default=None, help="Whether the user may use Active at all.")
 def set_user(
-    *,
-    email: str,
-    role: str | None,
-    office: str | None,
-    modules: tuple[str, ...],
-    no_modules: bool,
-    is_active: bool | None,
+    *, emails: tuple[str, ...], role: str | None, office: str | None, modules: tuple[str, ...], no_modules: bool
 ) -> None:
-    """Decide what the user EMAIL may do in Active. A sync never changes it."""
+    """Decide what a user, or several at once, may do in Active.
+
+    The modules replace the earlier ones. All are changed or, where one address is wrong, none. A sync never changes it.
+    """
     from xpmsync.admin import users  # noqa: PLC0415 - the database is slow to load
 
     need_some("--role User")
     if modules and no_modules:
         raise click.UsageError("Choose one of --module and --no-modules.")
     with opened(to_change=True) as centre:
-        outcome = users.set_user(
-            centre,
-            email,
-            role=role,
-            office=office,
-            modules=modules if modules or no_modules else None,
-            is_active=is_active,
-        )
+        outcomes = [
+            users.set_user(centre, email, role=role, office=office, modules=modules if modules or no_modules else None)
+            for email in {fold(email): email for email in emails}.values()
+        ]
+    for outcome in outcomes:
+        show_outcome(outcome)
+
+
+@command.command("deactivate")
+@click.argument("email")
+@click.option("--replace-by", "replacement", metavar="EMAIL", help="Who takes over as default partner and is notified.")
+@YES
+def deactivate_user(*, email: str, replacement: str | None, is_yes: bool) -> None:
+    """Switch the user EMAIL off: they can no longer use Active. No sync switches them on again.
+
+    While they are a default partner, or the one to notify of trouble, another user must take over.
+    """
+    from xpmsync.admin import users  # noqa: PLC0415 - the database is slow to load
+
+    with opened(to_change=True) as centre:  # not held while somebody thinks: a sync may be due
+        outlook = users.foretell_deactivation(centre, email, replacement)
+    if not is_agreed(outlook, is_yes=is_yes):
+        return
+    with opened(to_change=True) as centre:
+        outcome = users.deactivate_user(centre, email, replacement)
+    show_outcome(outcome)
+
+
+@command.command("activate")
+@click.argument("email")
+def activate_user(*, email: str) -> None:
+    """Switch the user EMAIL on again."""
+    from xpmsync.admin import users  # noqa: PLC0415 - the database is slow to load
+
+    with opened(to_change=True) as centre:
+        outcome = users.activate_user(centre, email)
     show_outcome(outcome)
 
 
