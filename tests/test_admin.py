@@ -543,8 +543,8 @@ def test_users_are_listed_with_who_cannot_use_active_yet(firm):
     assert [line.split() for line in table if "─" not in line] == [
         ["Name", "E-mail", "Role", "Office", "Modules", "Status", "Still", "needs"],
         ["Ann", "Lee", "ann@example.com", "Admin", "SYD", "CRM,", "Tax", "active"],
-        ["Bob", "Low", "bob@example.com", "active", "a", "role,", "an", "office,"],
-        ["modules"],
+        ["Bob", "Low", "bob@example.com", "active", "a", "role,", "an"],
+        ["office,", "modules"],
         ["Eve�[31m�", "eve@example.com", "removed"],
     ]
     assert [count, like, copied] == [
@@ -907,7 +907,10 @@ def test_a_partner_whom_xpm_does_not_list_is_settled_by_a_link(firm):
         "Bob Low (bob@example.com) is now linked to the staff member Bob Low.",
         "At the next sync (xpmsync sync), the clients of Bob Low in XPM get this user as",
         "their partner or manager.",
-        "XPM does not list the staff member, so the user gets the status “removed”.",
+        "At the next sync (xpmsync sync), the user gets the status “removed” and can no",
+        "longer use Active, as XPM does not list Bob Low.",
+        "If they still work for the firm, add them in XPM, Business > Settings > Staff,",
+        "as Bob Low with the address bob@example.com: the sync recognises them by it.",
     ]
     assert firm.sync() == ["partner-no-longer-listed"]
     assert firm.client("AC")["partner_id"] == firm.user("bob@example.com")["id"]
@@ -919,6 +922,11 @@ def test_a_partner_whom_xpm_does_not_list_is_settled_by_a_link(firm):
         "another partner there, or they become errors.",
     ]
     assert firm.sync() == ["partner-no-longer-listed", "partner-not-listed"]
+    # The way out.
+    firm.staff(BOB, "Bob Low", "bob@example.com")
+    firm.execute("UPDATE xpm_clients SET account_manager_uuid = ?", BOB)
+    assert firm.sync() == []
+    assert firm.user("bob@example.com")["status"] == "active"
 
 
 @pytest.mark.parametrize(("is_synced", "name"), [(True, "Robert"), (False, "Bob")])

@@ -78,6 +78,15 @@ def find_changes(
     ).fetchall()
 
 
+def load_former_names(database: Database) -> dict[str, str]:
+    """The names of the users who are no more, as they were merged into others."""
+    return dict(
+        database.connection.execute(
+            "SELECT entity_id, old_value FROM changes WHERE entity = 'user' AND field = 'merged_into' ORDER BY id"
+        ).fetchall()
+    )
+
+
 def count_changes_before(database: Database, moment: datetime) -> int:
     """How many changes were made before `moment`."""
     (count,) = database.connection.execute(

@@ -34,6 +34,16 @@ def update_user(database: Database, user_id: str, values: Mapping[str, object]) 
     )
 
 
+def delete_user(database: Database, user_id: str) -> None:
+    """Remove a user who holds nothing any more: no client, no office."""
+    for statement in (
+        "DELETE FROM user_modules WHERE user_id = ?",
+        "DELETE FROM synced_values WHERE record_id = ?",
+        "DELETE FROM users WHERE id = ?",
+    ):
+        database.connection.execute(statement, (user_id,))
+
+
 def release_emails(database: Database, user_ids: Sequence[str]) -> None:
     """Let go of the e-mail addresses of users that are given others at once, so that two can swap theirs."""
     database.connection.executemany(

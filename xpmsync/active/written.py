@@ -23,3 +23,13 @@ def save_written(database: Database, written: Mapping[str, Mapping[str, object]]
             for record_id, values in written.items()
         ],
     )
+
+
+def rename_user(database: Database, user_id: str, new_id: str) -> None:
+    """Remember one user in place of another, wherever a sync wrote the other as a client's partner or manager."""
+    for path in ("$.partner_id", "$.manager_id"):
+        database.connection.execute(
+            "UPDATE synced_values SET written = json_set(written, :path, :new) "
+            "WHERE json_extract(written, :path) = :old",
+            {"path": path, "new": new_id, "old": user_id},
+        )

@@ -5,7 +5,7 @@ Changes nothing; what is not decided yet is handed in.
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -13,16 +13,25 @@ from typing import Final
 from xpmsync.active import mirror
 from xpmsync.active.clients import load_clients, load_outlines
 from xpmsync.admin.centre import Centre, describe_office, describe_user
-from xpmsync.rules.clients import OUTLINE_COLUMNS, ClientPlan, ClientRecord, plan_clients
+from xpmsync.records import User
+from xpmsync.rules.clients import OUTLINE_COLUMNS, ClientPlan, ClientRecord, plan_clients, read_status
+from xpmsync.rules.problems import Problem
+from xpmsync.rules.reading import read_name
 from xpmsync.rules.staff import StaffPlan, make_directory, plan_users
 
 NEXT_SYNC: Final = "At the next sync (xpmsync sync)"
 AS_IT_IS: Final[Mapping[str, str | None]] = MappingProxyType({})
 
 
-def plan_next_users(centre: Centre, *, links: Mapping[str, str | None] = AS_IT_IS) -> StaffPlan:
-    """What becomes of the staff when some users have these `links`."""
-    users = [dataclasses.replace(each, xpm_staff_uuid=links.get(each.id, each.xpm_staff_uuid)) for each in centre.users]
+def plan_next_users(
+    centre: Centre, *, links: Mapping[str, str | None] = AS_IT_IS, without: User | None = None
+) -> StaffPlan:
+    """What becomes of the staff when some users have these `links`, and `without` is none any more."""
+    users = [
+        dataclasses.replace(each, xpm_staff_uuid=links.get(each.id, each.xpm_staff_uuid))
+        for each in centre.users
+        if each != without
+    ]
     return plan_users(mirror.load_listed_staff(centre.database), users)
 
 
@@ -85,3 +94,33 @@ def _describe_moves(
             f"{count:,} {clients} of {describe_office(centre.find_office(code))} {has} no partner in XPM. "
             f"{NEXT_SYNC}, {follows}."
         )
+
+
+def find_staff_name(centre: Centre, staff_uuid: str) -> str | None:
+    """What to call a staff member whom XPM ever told of."""
+    staff = mirror.find_staff(centre.database, staff_uuid)
+    return (read_name(staff["name"]) or f"without a name ({staff_uuid})") if staff else None
+
+
+def count_clients_naming(centre: Centre, staff_uuid: str) -> int:
+    """How many live clients of XPM name a staff member as their partner."""
+    rows = mirror.iterate_clients(centre.database, ("account_manager_uuid", "is_archived", "is_deleted", "vanished_at"))
+    return sum(row["account_manager_uuid"] == staff_uuid and read_status(row) == "active" for row in rows)
+
+
+def explain_errors(problems: Iterable[Problem], xpm_uuid: str) -> list[str]:
+    """What will still be in the way."""
+    return [
+        f"{NEXT_SYNC}, an error remains: {problem.message} {problem.suggestion}"
+        for problem in problems
+        if problem.xpm_uuid == xpm_uuid and problem.severity == "error"
+    ]
+
+
+def explain_removal(user: User, name: str) -> tuple[str, str]:
+    """What a link to a staff member whom XPM does not list does to an active user, and the way out."""
+    way_out = f"add them in XPM, Business > Settings > Staff, as {user.name} with the address {user.email}"
+    return (
+        f"{NEXT_SYNC}, the user gets the status “removed” and can no longer use Active, as XPM does not list {name}.",
+        f"If they still work for the firm, {way_out}: the sync recognises them by it.",
+    )

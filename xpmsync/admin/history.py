@@ -52,6 +52,8 @@ OWN_LABELS: Final[Mapping[str, str]] = {
     "xpm_staff_uuid": "Link with XPM",
     "xpm_client_uuid": "Link with XPM",
     "history": "History",
+    "merged_into": "Merged into",
+    "merged_from": "Took over from",
 }
 STAFF_LABELS: Final[Mapping[str, str]] = {field.column: field.active_name for field in STAFF_FIELDS}
 
@@ -104,6 +106,9 @@ def find_subjects(centre: Centre, who: str) -> list[Subject]:
 def _list_subjects(centre: Centre) -> Iterator[Subject]:
     for user in centre.users:
         yield Subject("user", user.id, user.name, describe_user(user), user.email, user.email, user.xpm_staff_uuid)
+    for user_id, name in history.load_former_names(centre.database).items():
+        key = user_id[:SHORT_ID_LENGTH]
+        yield Subject("user", user_id, name, f"{name} ({key}), who was merged into another", key, None, None)
     clients = load_clients(centre.database, [row["id"] for row in load_outlines(centre.database)])
     for client in clients.values():
         key = client["code"] or client["id"][:SHORT_ID_LENGTH]
@@ -123,7 +128,7 @@ def list_changes(
 ) -> list[dict[str, Any]]:
     """What changed, newest first; each condition narrows it."""
     record_id = subject.id if subject else None
-    names = {user.id: user.name for user in centre.users}
+    names = history.load_former_names(centre.database) | {user.id: user.name for user in centre.users}
     changes = []
     for row in history.find_changes(centre.database, record_id=record_id, run_id=run_id, since=since):
         change = dict(row)

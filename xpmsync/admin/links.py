@@ -3,19 +3,25 @@
 What the next sync will do with them is foretold.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from xpmsync.active import mirror
 from xpmsync.active.clients import load_outlines, update_client
 from xpmsync.active.users import update_user
 from xpmsync.admin.centre import Centre, Outcome, count_clients, describe_client, describe_user, name_client, name_user
-from xpmsync.admin.forecast import NEXT_SYNC, plan_next_clients, plan_next_users
+from xpmsync.admin.forecast import (
+    NEXT_SYNC,
+    count_clients_naming,
+    explain_errors,
+    explain_removal,
+    find_staff_name,
+    plan_next_clients,
+    plan_next_users,
+)
 from xpmsync.errors import NotPossible
 from xpmsync.records import User
-from xpmsync.rules.clients import read_status
-from xpmsync.rules.problems import Problem
-from xpmsync.rules.reading import fold, read_legal_name, read_name
+from xpmsync.rules.reading import fold, read_legal_name
 
 IN_XPM: Final = {"archived": "archived", "deleted": "deleted", "removed": "gone"}
 
@@ -26,7 +32,7 @@ def link_user(centre: Centre, email: str, staff_uuid: str, *, may_move: bool = F
     `may_move` takes the link away from another user who has it.
     """
     user = centre.find_user(email)
-    name = _find_staff_name(centre, staff_uuid)
+    name = find_staff_name(centre, staff_uuid)
     if name is None:
         raise NotPossible(
             f"XPM has never told of a staff member with the id {staff_uuid}.",
@@ -53,12 +59,6 @@ def link_user(centre: Centre, email: str, staff_uuid: str, *, may_move: bool = F
     return Outcome(f"{describe_user(user)} is now linked to the staff member {name}.", remarks=remarks)
 
 
-def _find_staff_name(centre: Centre, staff_uuid: str) -> str | None:
-    """What to call a staff member whom XPM ever told of."""
-    staff = mirror.find_staff(centre.database, staff_uuid)
-    return (read_name(staff["name"]) or f"without a name ({staff_uuid})") if staff else None
-
-
 def _foretell_user(
     centre: Centre, user: User, staff_uuid: str, name: str, links: dict[str, str | None]
 ) -> tuple[str, ...]:
@@ -75,7 +75,7 @@ def _foretell_user(
             )
         remarks.append(f"{NEXT_SYNC}, the clients of {name} in XPM get this user as their partner or manager.")
         if user.status == "active":
-            remarks.append("XPM does not list the staff member, so the user gets the status “removed”.")
+            remarks += explain_removal(user, name)
     elif staff_uuid in plan.settlement.records:
         member = plan.members[staff_uuid]
         remarks.append(f"{NEXT_SYNC}, the user gets the name and address from XPM: {member.name}, {member.email}.")
@@ -85,21 +85,16 @@ def _foretell_user(
                 if user.role
                 else "The user is active again then."
             )
-    remarks += _explain(plan.problems, staff_uuid)
+    remarks += explain_errors(plan.problems, staff_uuid)
     if former and former in plan.settlement.new:
-        remarks.append(f"{_find_staff_name(centre, former)}, who was linked until now, becomes a user of their own.")
-    elif former and former not in listed and (count := _count_clients_of(centre, former)):
+        remarks.append(f"{find_staff_name(centre, former)}, who was linked until now, becomes a user of their own.")
+    elif former and former not in listed and (count := count_clients_naming(centre, former)):
         remarks.append(
-            f"XPM names {_find_staff_name(centre, former)}, who was linked until now, as the partner of "
+            f"XPM names {find_staff_name(centre, former)}, who was linked until now, as the partner of "
             f"{count_clients(count)}: "
             "choose another partner there, or they become errors."
         )
     return tuple(remarks)
-
-
-def _count_clients_of(centre: Centre, staff_uuid: str) -> int:
-    rows = mirror.iterate_clients(centre.database, ("account_manager_uuid", "is_archived", "is_deleted", "vanished_at"))
-    return sum(row["account_manager_uuid"] == staff_uuid and read_status(row) == "active" for row in rows)
 
 
 def link_client(centre: Centre, code: str, client_uuid: str, *, may_move: bool = False) -> Outcome:
@@ -156,7 +151,7 @@ def _foretell_client(
         remarks.append(f"{NEXT_SYNC}, the client gets what XPM tells of it.")
         if client["status"] != "active":
             remarks.append("The client is active again then.")
-    remarks += _explain(plan.problems, client_uuid)
+    remarks += explain_errors(plan.problems, client_uuid)
     former = client["xpm_client_uuid"]
     if former in plan.settlement.new:
         remarks.append(
@@ -164,12 +159,3 @@ def _foretell_client(
             "it becomes a client of its own."
         )
     return tuple(remarks)
-
-
-def _explain(problems: Iterable[Problem], xpm_uuid: str) -> list[str]:
-    """What will still be in the way."""
-    return [
-        f"{NEXT_SYNC}, an error remains: {problem.message} {problem.suggestion}"
-        for problem in problems
-        if problem.xpm_uuid == xpm_uuid and problem.severity == "error"
-    ]

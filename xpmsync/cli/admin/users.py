@@ -5,8 +5,18 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from xpmsync.cli.admin.dialogue import ID_HELP, YES, check_name, is_agreed, need_some, opened, show_outcome, typed
-from xpmsync.cli.screen import open_console, print_json, print_table, print_text, render_count
+from xpmsync.cli.admin.dialogue import (
+    ID_HELP,
+    YES,
+    check_name,
+    is_agreed,
+    is_wanted,
+    need_some,
+    opened,
+    show_outcome,
+    typed,
+)
+from xpmsync.cli.screen import open_console, print_facts, print_json, print_table, print_text, render_count
 from xpmsync.config import check_email, check_uuid
 from xpmsync.rules.reading import fold
 
@@ -159,6 +169,35 @@ def activate_user(*, email: str) -> None:
 
     with opened(to_change=True) as centre:
         outcome = users.activate_user(centre, email)
+    show_outcome(outcome)
+
+
+@command.command("merge")
+@click.argument("duplicate", metavar="DUPLICATE")
+@click.option("--into", "survivor", required=True, metavar="EMAIL", help="The user who stays.")
+@YES
+def merge_users(*, duplicate: str, survivor: str, is_yes: bool) -> None:
+    """Merge two users who are one person: DUPLICATE, an e-mail address, is removed.
+
+    The one who stays takes over its clients, its offices as default partner, its link with XPM, and the role, office
+    and modules where it has none. Says first what will move.
+    """
+    from xpmsync.admin import merging  # noqa: PLC0415 - the database is slow to load
+    from xpmsync.admin.centre import describe_user  # noqa: PLC0415 - as above
+
+    with opened(to_change=True) as centre:  # not held while somebody thinks: a sync may be due
+        merger = merging.plan_merger(centre, duplicate, survivor)
+    console = open_console()
+    print_text(console, f"{describe_user(merger.duplicate)} is removed, and {describe_user(merger.survivor)} stays.")
+    print_text(console, "The one who stays takes over:" if merger.facts else "There is nothing to take over.")
+    print_facts(console, [(f"  {label}", value) for label, value in merger.facts])
+    for remark in merger.remarks:
+        print_text(console, remark)
+    if not is_wanted("Merge them? It cannot be undone.", is_yes=is_yes):
+        click.echo("Nothing was changed.")
+        return
+    with opened(to_change=True) as centre:
+        outcome = merging.merge_users(centre, duplicate, survivor)
     show_outcome(outcome)
 
 
