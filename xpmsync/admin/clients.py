@@ -3,10 +3,12 @@
 import shlex
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from xpmsync.active import mirror, written
 from xpmsync.active.clients import insert_clients, load_clients, load_outlines, update_client
+from xpmsync.active.error_log import find_problems
+from xpmsync.active.groups import load_groups, load_memberships
 from xpmsync.active.history import ChangeRow
 from xpmsync.admin.centre import (
     LABELS,
@@ -18,31 +20,63 @@ from xpmsync.admin.centre import (
     name_client,
     nothing_to_change,
 )
+from xpmsync.admin.history import list_changes
 from xpmsync.errors import NotPossible
 from xpmsync.rules.clients import read_client, read_status
 from xpmsync.rules.reading import fold
 from xpmsync.rules.staff import make_directory
 
-SEARCHED = ("legal_name", "code", "abn", "email")
+SEARCHED: Final = ("legal_name", "code", "abn", "email")
+PROBLEM_COLUMNS: Final = ("severity", "code", "field", "message", "suggestion", "first_seen_at", "times_seen")
+LATEST_CHANGES: Final = 10
 
 
-def list_clients(centre: Centre, search: str | None = None) -> list[dict[str, Any]]:
-    """Every client, or those whose name, code, ABN or e-mail address contains `search`, by name."""
+def list_clients(
+    centre: Centre, search: str | None = None, *, partner: str | None = None, status: str | None = None
+) -> list[dict[str, Any]]:
+    """Every client by name; each condition narrows it, `search` to name, code, ABN or e-mail address."""
+    partner_id = centre.find_user(partner).id if partner is not None else None
     rows = load_clients(centre.database, [row["id"] for row in load_outlines(centre.database)]).values()
-    emails = {user.id: user.email for user in centre.users}
-    names = {user.id: user.name for user in centre.users}
     clients = [
-        {
-            **{column: value for column, value in row.items() if column != "code_key"},
-            "partner": names[row["partner_id"]],
-            "partner_email": emails[row["partner_id"]],
-            "manager": names.get(row["manager_id"]),
-            "manager_email": emails.get(row["manager_id"]),
-        }
+        _with_names(centre, row)
         for row in rows
-        if search is None or any(fold(search) in fold(row[column] or "") for column in SEARCHED)
+        if (search is None or any(fold(search) in fold(row[column] or "") for column in SEARCHED))
+        and partner_id in (None, row["partner_id"])
+        and status in (None, row["status"])
     ]
     return sorted(clients, key=lambda client: (fold(client["legal_name"]), client["id"]))
+
+
+def _with_names(centre: Centre, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A client as people and programs read it: with the names and e-mail addresses of its partner and manager."""
+    users = {user.id: user for user in centre.users}
+    partner, manager = users[row["partner_id"]], users.get(row["manager_id"])
+    return {
+        **{column: value for column, value in row.items() if column != "code_key"},
+        "partner": partner.name,
+        "partner_email": partner.email,
+        "manager": manager and manager.name,
+        "manager_email": manager and manager.email,
+    }
+
+
+def describe_whole(centre: Centre, client_id: str) -> dict[str, Any]:
+    """Everything about one client: its fields, its groups, what is wrong with it now, and its latest changes."""
+    client = _with_names(centre, load_clients(centre.database, [client_id])[client_id])
+    names = {group["id"]: group["name"] for group in load_groups(centre.database)}
+    memberships = load_memberships(centre.database, [client_id]).get(client_id, frozenset())
+    errors = [
+        {column: row[column] for column in PROBLEM_COLUMNS}
+        for row in find_problems(centre.database, entity="client")
+        if row["xpm_uuid"] is not None and row["xpm_uuid"] == client["xpm_client_uuid"]
+    ]
+    return {
+        **client,
+        "office": next(office["name"] for office in centre.offices if office["code"] == client["office_code"]),
+        "groups": sorted(names[group_id] for group_id in memberships),
+        "errors": errors,
+        "changes": list_changes(centre, record_id=client_id)[:LATEST_CHANGES],
+    }
 
 
 def add_client(

@@ -84,22 +84,23 @@ class Subject:
         return any(text in fold(known) for known in (self.name, self.key, self.email or ""))
 
 
-def find_subjects(centre: Centre, who: str) -> list[Subject]:
+def find_subjects(centre: Centre, who: str, *, entity: str | None = None) -> list[Subject]:
     """Those whom `who` names: by code, e-mail address or id, else by the whole name, else by a part of it."""
-    subjects = list(_list_subjects(centre))
+    subjects = [subject for subject in _list_subjects(centre) if entity in (None, subject.entity)]
+    kinds = [entity] if entity else ["client", "user"]
     text = fold(who)
     for fits in (Subject.is_called, Subject.is_named, Subject.contains):
         found = [subject for subject in subjects if text and fits(subject, text)]
         if len(found) > MOST_MATCHES:
             raise NotPossible(
-                f"{len(found):,} clients and users match “{who}”.",
+                f"{len(found):,} {' and '.join(f'{kind}s' for kind in kinds)} match “{who}”.",
                 "Write more of the name, or the client code or e-mail address.",
             )
         if found:
             return sorted(found, key=lambda subject: (fold(subject.name), subject.key))
     raise NotPossible(
-        f"Active has no client or user with the code, name or e-mail address “{who}”.",
-        "See which there are: xpmsync admin client list, xpmsync admin user list",
+        f"Active has no {' or '.join(kinds)} with the code, name or e-mail address “{who}”.",
+        f"See which there are: {', '.join(f'xpmsync admin {kind} list' for kind in kinds)}",
     )
 
 
@@ -124,10 +125,9 @@ def _list_subjects(centre: Centre) -> Iterator[Subject]:
 
 
 def list_changes(
-    centre: Centre, subject: Subject | None = None, *, run_id: int | None = None, since: datetime | None = None
+    centre: Centre, *, record_id: str | None = None, run_id: int | None = None, since: datetime | None = None
 ) -> list[dict[str, Any]]:
     """What changed, newest first; each condition narrows it."""
-    record_id = subject.id if subject else None
     names = history.load_former_names(centre.database) | {user.id: user.name for user in centre.users}
     changes = []
     for row in history.find_changes(centre.database, record_id=record_id, run_id=run_id, since=since):

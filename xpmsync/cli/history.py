@@ -73,7 +73,7 @@ def _load(home: Home, who: str | None, run_id: int | None, since: datetime | Non
         return []
     with read_centre(home) as centre:
         subject = choose_subject(who, find_subjects(centre, who)) if who is not None else None
-        return list_changes(centre, subject, run_id=run_id, since=since)
+        return list_changes(centre, record_id=subject.id if subject else None, run_id=run_id, since=since)
 
 
 def choose_subject(who: str, subjects: Sequence["Subject"]) -> "Subject":
@@ -116,7 +116,7 @@ def _print_record(console: Console, rows: Sequence[Row]) -> None:
     is_created = len(told) < len(rows)
     print_text(console, f"{_name_record(rows[0])}{': created' if is_created else ''}", indent=2)
     if told:
-        print_facts(console, [(f"    {clean(row['label'])}", _describe(row)) for row in told])
+        print_facts(console, [(f"    {clean(row['label'])}", describe_change(row)) for row in told])
 
 
 def _name_origin(row: Row) -> str:
@@ -133,7 +133,7 @@ def _name_record(row: Row) -> str:
     )
 
 
-def _describe(row: Row) -> str:
+def describe_change(row: Row) -> str:
     """The old value and the new one; a row that has none of its own to replace says what is new."""
     if row["field"] in (None, "history"):
         return str(row["new_text"])

@@ -1,16 +1,29 @@
 """``xpmsync admin client``: clients set up by hand, what may be changed of the others, and their links with XPM."""
 
+import shlex
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 import click
+from rich.console import Console
 
 from xpmsync.cli.admin.dialogue import ID_HELP, check_name, need_some, opened, show_outcome, typed
-from xpmsync.cli.screen import open_console, print_json, print_table, render_count
+from xpmsync.cli.history import choose_subject, describe_change
+from xpmsync.cli.screen import (
+    clean,
+    open_console,
+    print_facts,
+    print_json,
+    print_table,
+    print_text,
+    render_count,
+    render_time,
+)
 from xpmsync.config import check_email, check_text, check_uuid
 from xpmsync.rules.fields import CLIENT_FIELDS, Field
 from xpmsync.rules.reading import is_business_number, read_business_number, read_text
 
+STATUSES: Final = ("active", "archived", "deleted", "removed")
 MOST_ROWS: Final = 200
 """Of clients on a screen; a person looks for one by its name."""
 
@@ -72,14 +85,16 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--search", metavar="TEXT", help="Those whose name, code, ABN or e-mail address contains it.")
+@click.option("--partner", metavar="EMAIL", help="Those of one partner.")
+@click.option("--status", type=click.Choice(STATUSES), metavar="|".join(STATUSES), help="Those with one status.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def list_clients(*, search: str | None, as_json: bool) -> None:
+def list_clients(*, search: str | None, partner: str | None, status: str | None, as_json: bool) -> None:
     """Show the clients. One without a code is named by its id."""
     from xpmsync.admin import clients  # noqa: PLC0415 - the database is slow to load
     from xpmsync.admin.centre import SHORT_ID_LENGTH  # noqa: PLC0415 - the database is slow to load
 
     with opened(to_change=False) as centre:
-        rows = clients.list_clients(centre, search)
+        rows = clients.list_clients(centre, search, partner=partner, status=status)
     if as_json:
         print_json(rows)
     elif rows:
@@ -103,11 +118,59 @@ def list_clients(*, search: str | None, as_json: bool) -> None:
             else f"The first {MOST_ROWS} of {len(rows):,} clients. Find others by --search TEXT; --json prints all."
         )
     else:
-        click.echo(
-            "There is no client yet."
-            if search is None
-            else "No client's name, code, ABN or e-mail address contains that."
-        )
+        is_narrowed = any(condition is not None for condition in (search, partner, status))
+        click.echo("No client is like that." if is_narrowed else "There is no client yet.")
+
+
+@command.command("show")
+@click.argument("who")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show_client(*, who: str, as_json: bool) -> None:
+    """Show everything about one client: its fields, partner, groups, open errors, latest changes.
+
+    WHO is a client code, an id, a name or a part of one.
+    """
+    from xpmsync.admin.clients import describe_whole  # noqa: PLC0415 - the database is slow to load
+    from xpmsync.admin.history import find_subjects  # noqa: PLC0415 - as above
+
+    with opened(to_change=False) as centre:
+        subject = choose_subject(who, find_subjects(centre, who, entity="client"))
+        client = describe_whole(centre, subject.id)
+    if as_json:
+        print_json(client)
+    else:
+        _print_client(open_console(), client, subject.key)
+
+
+def _print_client(console: Console, client: Mapping[str, Any], key: str) -> None:
+    print_text(console, f"{client['legal_name']} ({key})", style="bold")
+    told = {
+        **client,
+        "partner_id": f"{client['partner']} ({client['partner_email']})",
+        "manager_id": client["manager"] and f"{client['manager']} ({client['manager_email']})",
+        "groups": "; ".join(client["groups"]),
+        "office_code": f"{client['office']} ({client['office_code']})",
+    }
+    rows = [(field.active_name, field.xpm_name, told[field.column]) for field in CLIENT_FIELDS if told[field.column]]
+    link = f"yes ({client['xpm_client_uuid']})" if client["xpm_client_uuid"] else "no: set up by hand"
+    own = [("Office", "", told["office_code"]), ("Status", "", client["status"]), ("Linked with XPM", "", link)]
+    print_table(console, ("In Active", "In XPM", "Value"), [*rows, *own])
+    print_text(console, "Open problems" if client["errors"] else "No open problems.", style="bold")
+    for problem in client["errors"]:
+        print_text(console, f"{problem['severity'].capitalize()}: {problem['message']}", indent=2)
+        print_text(console, f"To do: {problem['suggestion']}", indent=4)
+    console.print()
+    print_text(console, "Latest changes" if client["changes"] else "No changes in the history.", style="bold")
+    print_facts(
+        console,
+        [
+            (f"  {render_time(row['changed_at'])}", f"{row['label']}: {describe_change(row)}")
+            for row in client["changes"]
+        ],
+    )
+    if client["changes"]:
+        print_text(console, "All of them:")
+        click.echo(f"  xpmsync history {clean(shlex.quote(key))}")  # on one line, to be copied
 
 
 @command.command("add")
