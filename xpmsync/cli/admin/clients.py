@@ -151,10 +151,11 @@ def _print_client(console: Console, client: Mapping[str, Any], key: str) -> None
         "groups": "; ".join(client["groups"]),
         "office_code": f"{client['office']} ({client['office_code']})",
     }
-    rows = [(field.active_name, field.xpm_name, told[field.column]) for field in CLIENT_FIELDS if told[field.column]]
+    rows = [(field.active_name, told[field.column]) for field in CLIENT_FIELDS if told[field.column]]
     link = f"yes ({client['xpm_client_uuid']})" if client["xpm_client_uuid"] else "no: set up by hand"
-    own = [("Office", "", told["office_code"]), ("Status", "", client["status"]), ("Linked with XPM", "", link)]
-    print_table(console, ("In Active", "In XPM", "Value"), [*rows, *own])
+    own = [("Office", told["office_code"]), ("Status", client["status"]), ("Linked with XPM", link)]
+    print_facts(console, [(f"  {name}", value) for name, value in (*rows, *own)])
+    console.print()
     print_text(console, "Open problems" if client["errors"] else "No open problems.", style="bold")
     for problem in client["errors"]:
         print_text(console, f"{problem['severity'].capitalize()}: {problem['message']}", indent=2)

@@ -74,22 +74,18 @@ def list_users(*, is_waiting: bool, as_json: bool) -> None:
         _print_users(rows)
 
 
+def _describe_access(row: Mapping[str, Any]) -> str:
+    """Why there is none, if there is none; role, office and modules, as far as there are any."""
+    held = ", ".join(filter(None, (row["role"], row["office_code"], *row["modules"])))
+    obstacle = f"needs {', '.join(row['missing'])}" if row["missing"] else row["status"]
+    return held if obstacle == "active" else f"{obstacle} ({held})" if held else obstacle
+
+
 def _print_users(rows: Sequence[Mapping[str, Any]]) -> None:
     print_table(
         open_console(),
-        ("Name", "E-mail", "Role", "Office", "Modules", "Status", "Still needs"),
-        [
-            (
-                f"{row['first_name']} {row['last_name'] or ''}",
-                row["email"],
-                row["role"],
-                row["office_code"],
-                ", ".join(row["modules"]),
-                row["status"],
-                ", ".join(row["missing"]),
-            )
-            for row in rows
-        ],
+        ("Name", "E-mail", "Access"),
+        [(f"{row['first_name']} {row['last_name'] or ''}", row["email"], _describe_access(row)) for row in rows],
     )
     if waiting := sum(bool(row["missing"]) for row in rows):
         print_text(
