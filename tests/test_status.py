@@ -1,4 +1,5 @@
 import json
+import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -20,6 +21,18 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("XPMSYNC_HOME", str(tmp_path))
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
     return find_home({"XPMSYNC_HOME": str(tmp_path)})
+
+
+@pytest.fixture(autouse=True)
+def crontab(tmp_path_factory, monkeypatch):
+    """The machine's crontab, as a file to write."""
+    folder = tmp_path_factory.mktemp("machine")
+    program = folder / "crontab"
+    program.write_text(f"#!/bin/sh\ncat '{folder}/lines'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    (folder / "lines").touch()
+    return folder / "lines"
 
 
 @pytest.fixture
@@ -51,12 +64,15 @@ def wall(moment):
 
 def test_a_new_home_is_calm_and_names_the_first_command(show, home):
     assert show() == [
-        "Xero Practice Manager",
+        "Not set up yet: it is not connected to Xero Practice Manager.",
+        "Sync Xero Practice Manager",
         "Connected to nothing yet; run: xpmsync connect",
         "Last success none yet",
+        "Next run no line of the crontab starts it",
         "Next full run the first run",
         "Open problems 0 errors, 0 warnings",
         "Xero's limit unknown",
+        "To do Connect xpmsync to Xero Practice Manager. Run: xpmsync connect",
     ]
     assert not home.database_file.exists()
 
@@ -67,7 +83,8 @@ def test_the_connection_the_runs_and_what_is_open_are_shown_without_a_call_to_xe
     firm.sync()
     asked = len(firm.sandbox.requests)
     lines = show()
-    assert "Connected to Test" in lines
+    assert lines[0] == "Working: the last run succeeded just now."
+    assert any(line.startswith("Connected to Test, since 2") for line in lines)
     assert any(line.startswith("By the Xero user ") for line in lines)
     assert f"Open problems {summary.errors} errors, {summary.warnings} warnings" in " ".join(lines).replace(
         "1 warning ", "1 warnings "
@@ -98,8 +115,8 @@ def test_the_last_runs_stand_newest_first_and_say_why_the_last_one_failed(show, 
     lines = show()
     numbers = [line.split()[0] for line in lines if line[0].isdigit()]
     assert numbers == ["6", "5", "4", "3", "2"]
-    assert lines[-2].split()[0] == "2"
-    assert lines[-1] == "Run 6: Xero cannot be reached."
+    assert lines[-1].split()[0] == "2"
+    assert lines[0] == f"Disrupted since {wall(NOW - timedelta(hours=1))}: Xero cannot be reached."
     next_full = wall(next_full_at(NOW - timedelta(hours=30), "", 24))
     assert f"Next full run the first after {next_full}" in lines
 
@@ -117,11 +134,55 @@ def test_json_has_stable_keys_and_utc_times(show, home):
         "open_warnings",
         "day_calls_remaining",
         "runs",
+        "state",
+        "since",
+        "reason",
+        "is_scheduled",
+        "next_run_at",
+        "needs",
+        "users",
+        "waiting_users",
+        "clients",
     ]
     assert document["day_calls_remaining"] == 4_990
     next_full = next_full_at(NOW - timedelta(hours=1), "", 24)
     assert document["next_full_run_at"] == next_full.strftime("%Y-%m-%dT%H:%M:%SZ")
     assert document["runs"][0]["status"] == "succeeded"
+    assert (document["state"], document["since"]) == ("working", document["last_success_at"])
+    assert document["needs"][0] == {
+        "what": "Connect xpmsync to Xero Practice Manager.",
+        "command": "xpmsync connect",
+    }
+
+
+def test_the_next_run_is_read_from_the_crontab(show, home, crontab):
+    record(home, hours_ago=1)
+    crontab.write_text(f"XPMSYNC_HOME={home.config_folder}\n17 * * * * /opt/xpmsync sync\n")
+    (line,) = [line for line in show() if line.startswith("Next run ")]
+    assert line.endswith(":17")
+    crontab.write_text("XPMSYNC_HOME=/another/home\n17 * * * * /opt/xpmsync sync\n")
+    assert "Next run no line of the crontab starts it" in show()
+
+
+def test_the_usual_case_fits_one_screen(make_firm, capsys):
+    firm = make_firm(Practice.generate(clients=30, staff=5, seed=7))
+    for _ in range(6):
+        firm.sync(is_watched=False)
+    firm.write("UPDATE offices SET default_partner_id = (SELECT id FROM users LIMIT 1)")
+    assert run(["status"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) < 24
+
+
+def test_what_needs_a_person_comes_with_the_command_to_type(show, make_firm):
+    firm = make_firm(Practice.generate(clients=30, staff=5, seed=7))
+    firm.sync(is_watched=False)
+    document = show("--json")
+    assert [need["command"] for need in document["needs"]] == [
+        "xpmsync errors",
+        "xpmsync admin user list",
+        "xpmsync admin office set MAIN --default-partner EMAIL",
+    ]
+    assert f"{document['waiting_users']} users cannot use Active yet. Run: xpmsync admin user list" in show()
 
 
 def test_a_renewal_that_was_cut_off_is_shown(show, make_firm):

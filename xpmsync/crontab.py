@@ -1,4 +1,4 @@
-"""The person's crontab: which of xpmsync's lines it has, and the environment in which cron runs them.
+"""The person's crontab: which of xpmsync's lines it has, when they are due, and the environment cron runs them in.
 
 Best effort, as `crontab -l` is all there is to ask. Changes nothing; knows nothing of what the commands do.
 """
@@ -11,14 +11,34 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Final
 
 USUAL_PATH: Final = "/usr/bin:/bin"
 PATIENCE_SECONDS: Final = 10.0
 VARIABLE: Final = re.compile(r"""\s*(["']?)(?P<name>[A-Za-z_]\w*)\1\s*=\s*(?P<value>.*?)\s*""")
-JOB: Final = re.compile(r"\s*(@\w+|[\d*](\S*\s+){5})\s*(?P<command>\S.*)")
+JOB: Final = re.compile(r"\s*(?P<schedule>@\w+|[\d*](\S*\s+){4}\S+)\s+(?P<command>\S.*)")
 QUOTED: Final = re.compile(r"""(["'])(?P<text>.*)\1""")
+LARGEST: Final = (59, 23, 31, 12, 7)
+"""Of each field of a schedule: minute, hour, day of the month, month, day of the week."""
+PART: Final = re.compile(r"(?:\*|(?P<first>\d{1,2})(?:-(?P<last>\d{1,2}))?)(?:/(?P<step>[1-9]\d?))?")
+SHORTHANDS: Final = {"@hourly": "0 * * * *", "@daily": "0 0 * * *", "@midnight": "0 0 * * *"}
+FORESIGHT: Final = timedelta(days=8)
+"""How far the next time is looked for: a sync that runs less often than once a week is none."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One line of a crontab."""
+
+    schedule: str
+    command: str
+
+    def runs(self, name: str) -> bool:
+        """Whether it is for this command of xpmsync."""
+        return re.search(rf"xpmsync[\"']?\s+{name}\b", self.command) is not None
 
 
 @dataclass(frozen=True)
@@ -27,12 +47,22 @@ class Crontab:
 
     variables: Mapping[str, str]
     """Those that are set above xpmsync's first line."""
-    commands: tuple[str, ...]
-    """The commands in which xpmsync occurs."""
+    jobs: tuple[Job, ...]
+    """The lines in whose commands xpmsync occurs."""
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """The commands in which xpmsync occurs."""
+        return tuple(job.command for job in self.jobs)
 
     def runs(self, name: str) -> bool:
         """Whether there is a line for this command of xpmsync."""
-        return any(re.search(rf"xpmsync[\"']?\s+{name}\b", command) for command in self.commands)
+        return any(job.runs(name) for job in self.jobs)
+
+    def find_next(self, name: str, now: datetime) -> datetime | None:
+        """When this command of xpmsync is due next; None where no line tells."""
+        found = (find_next_time(job.schedule, now) for job in self.jobs if job.runs(name))
+        return min(filter(None, found), default=None)
 
     def find_missing_program(self) -> str | None:
         """The first program that cron would not find, as a line names it."""
@@ -70,16 +100,57 @@ def read_crontab(environment: Mapping[str, str] = os.environ) -> Crontab | None:
 def parse_crontab(text: str) -> Crontab:
     """The lines that matter."""
     variables: dict[str, str] = {}
-    commands: list[str] = []
+    jobs: list[Job] = []
     for line in text.splitlines():
         if line.lstrip().startswith("#"):
             continue
         if found := VARIABLE.fullmatch(line):
-            if not commands:
+            if not jobs:
                 variables[found["name"]] = _unquote(found["value"])
         elif (job := JOB.fullmatch(line)) and "xpmsync" in job["command"]:
-            commands.append(job["command"])
-    return Crontab(variables, tuple(commands))
+            jobs.append(Job(job["schedule"], job["command"]))
+    return Crontab(variables, tuple(jobs))
+
+
+def find_next_time(schedule: str, now: datetime) -> datetime | None:
+    """The first moment after `now` that a schedule names, by the clock on the wall.
+
+    None for what has no such moment soon (``@reboot``), or is not written in numbers.
+    """
+    fields = SHORTHANDS.get(schedule, schedule).split()
+    if len(fields) != len(LARGEST):
+        return None
+    values = [_read_field(field, largest) for field, largest in zip(fields, LARGEST, strict=True)]
+    if not all(values):
+        return None
+    minutes, hours, days, months, weekdays = values
+    for ahead in range(FORESIGHT.days):
+        day = (now.astimezone() + timedelta(days=ahead)).date()
+        if day.month not in months:
+            continue
+        matches = (day.day in days, day.isoweekday() in weekdays or day.isoweekday() % 7 in weekdays)
+        # As cron has it: where both are restricted, either will do.
+        if not (any(matches) if "*" not in (fields[2][0], fields[4][0]) else all(matches)):
+            continue
+        for hour, minute in product(sorted(hours), sorted(minutes)):
+            moment = datetime.combine(day, time(hour, minute)).astimezone()
+            if moment > now:
+                return moment
+    return None
+
+
+def _read_field(field: str, largest: int) -> frozenset[int]:
+    """The numbers that a field of a schedule stands for; none where it says something else."""
+    numbers: set[int] = set()
+    for part in field.split(","):
+        found = PART.fullmatch(part)
+        if found is None:
+            return frozenset()
+        first = int(found["first"] or 0)
+        # "5" is one number, "5/10" all from there on.
+        last = int(found["last"] or (first if found["first"] and not found["step"] else largest))
+        numbers.update(range(first, last + 1, int(found["step"] or 1)))
+    return frozenset(numbers) if max(numbers, default=largest + 1) <= largest else frozenset()
 
 
 def _unquote(value: str) -> str:

@@ -23,7 +23,7 @@ def load_health(database: Database) -> Health:
     success = runs.load_last_success(database)
     first = runs.load_first_run(database)
     failed = runs.load_last_failure(database)
-    first_failed = runs.load_first_failure(database, after_id=success["id"] if success else 0)
+    failures = runs.load_failures_since_success(database)
     if failed and success and failed["id"] < success["id"]:
         failed = None  # by their order, as a clock may have been wrong
     return Health(
@@ -32,7 +32,7 @@ def load_health(database: Database) -> Health:
         last_failure=Failure(failed["exit_code"], from_text(failed["finished_at"]), failed["message"], failed["remedy"])
         if failed
         else None,
-        first_failure_at=from_text(first_failed["finished_at"]) if first_failed else None,
+        first_failure_at=from_text(failures[0]["finished_at"]) if failures else None,
     )
 
 

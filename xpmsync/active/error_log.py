@@ -80,3 +80,18 @@ def find_problems(
         f"SELECT * FROM sync_errors WHERE {' AND '.join(conditions)} ORDER BY severity, entity DESC, code, name, id",
         parameters,
     ).fetchall()
+
+
+def load_causes(database: Database) -> list[sqlite3.Row]:
+    """What is open, by cause: the rows of the view `open_causes`, errors first, those of most records first."""
+    return database.connection.execute("SELECT * FROM open_causes").fetchall()
+
+
+def load_names(database: Database, cause: Mapping[str, object], limit: int) -> list[str | None]:
+    """The names of the first records that have a cause, which is a row of `open_causes`; None where one has no name."""
+    rows = database.connection.execute(
+        "SELECT name FROM sync_errors WHERE resolved_at IS NULL AND severity = ? AND entity = ? AND code = ? "
+        "AND coalesce(cause, message) = ? ORDER BY name IS NULL, name, id LIMIT ?",
+        (cause["severity"], cause["entity"], cause["code"], cause["cause"], limit),
+    )
+    return [row["name"] for row in rows]

@@ -48,6 +48,13 @@ def load_last_runs(database: Database, limit: int) -> list[sqlite3.Row]:
     return database.connection.execute("SELECT * FROM sync_runs ORDER BY id DESC LIMIT ?", (limit,)).fetchall()
 
 
+def load_runs_since(database: Database, moment: datetime) -> list[sqlite3.Row]:
+    """The runs that began at a moment or after it, oldest first."""
+    return database.connection.execute(
+        "SELECT * FROM sync_runs WHERE started_at >= ? ORDER BY id", (to_text(moment),)
+    ).fetchall()
+
+
 def load_last_success(database: Database, *, mode: str | None = None) -> sqlite3.Row | None:
     """The last run that succeeded, of one mode or of any."""
     row: sqlite3.Row | None = database.connection.execute(
@@ -73,10 +80,30 @@ def load_last_failure(database: Database) -> sqlite3.Row | None:
     return row
 
 
-def load_first_failure(database: Database, *, after_id: int) -> sqlite3.Row | None:
-    """The first run after another one that failed, whoever watched it."""
+def load_failures_since_success(database: Database) -> list[sqlite3.Row]:
+    """The runs that failed since the last one that succeeded, oldest first; the last one with its code in the log."""
+    return database.connection.execute(
+        "SELECT sync_runs.*, sync_errors.code FROM sync_runs LEFT JOIN sync_errors "
+        "ON sync_errors.entity = 'run' AND sync_errors.severity = 'error' AND sync_errors.last_run_id = sync_runs.id "
+        "WHERE sync_runs.status = 'failed' "
+        "AND sync_runs.id > coalesce((SELECT max(id) FROM sync_runs WHERE status = 'succeeded'), 0) "
+        "ORDER BY sync_runs.id"
+    ).fetchall()
+
+
+def load_first_success_since_failure(database: Database) -> sqlite3.Row | None:
+    """The first run that succeeded since the last one that failed: since when all is well."""
     row: sqlite3.Row | None = database.connection.execute(
-        "SELECT * FROM sync_runs WHERE status = 'failed' AND id > ? ORDER BY id LIMIT 1", (after_id,)
+        "SELECT * FROM sync_runs WHERE status = 'succeeded' "
+        "AND id > coalesce((SELECT max(id) FROM sync_runs WHERE status = 'failed'), 0) ORDER BY id LIMIT 1"
+    ).fetchone()
+    return row
+
+
+def load_last_unwatched(database: Database) -> sqlite3.Row | None:
+    """The last run that nobody watched, whatever became of it: a sign that something starts them."""
+    row: sqlite3.Row | None = database.connection.execute(
+        "SELECT * FROM sync_runs WHERE NOT is_watched ORDER BY id DESC LIMIT 1"
     ).fetchone()
     return row
 

@@ -1,9 +1,9 @@
 """``xpmsync status``: how the sync is, from what lies on this computer. Asks nothing of Xero."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from rich.console import Console
@@ -22,7 +22,10 @@ from xpmsync.config import Config, read_config
 from xpmsync.errors import XpmsyncError
 from xpmsync.home import Home, find_home, prepare_home
 
-SHOWN_RUNS: Final = 5
+if TYPE_CHECKING:
+    from xpmsync.monitoring.overview import Overview
+
+SHOWN_NEEDS: Final = 5
 KEYRING_PATIENCE_SECONDS: Final = 5.0
 """Less than a run has: nobody waits for a status."""
 RUN_COLUMNS: Final = (
@@ -48,20 +51,30 @@ Facts = Mapping[str, Any]
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(*, as_json: bool) -> None:
-    """Show how the sync is: the connection, the last runs, what is open, what is left of Xero's daily limit."""
+    """Show how the sync is: is it working, since when, when next, and what needs a person."""
     home = find_home(os.environ)
     prepare_home(home)
     config = read_config(home)
+    overview = _load_overview(home, config)
     facts = {
         "sync": config.sync.name,
         "tenant_id": config.sync.tenant_id,
         "connection": _describe_connection(home, config),
-        **_describe_runs(home, config),
+        **_describe_overview(overview),
     }
     if as_json:
         print_json(facts)
     else:
-        _print(open_console(), facts)
+        _print(open_console(), facts, overview.made_at)
+
+
+def _load_overview(home: Home, config: Config) -> "Overview":
+    from xpmsync.active.database import open_rehearsal  # noqa: PLC0415 - slow to load
+    from xpmsync.crontab import read_crontab  # noqa: PLC0415 - only where it is shown
+    from xpmsync.monitoring.overview import load_overview  # noqa: PLC0415 - slow to load
+
+    with open_rehearsal(home.database_file) as database:
+        return load_overview(database, home, config, read_crontab(), datetime.now(UTC))
 
 
 def _describe_connection(home: Home, config: Config) -> dict[str, Any]:
@@ -85,92 +98,103 @@ def _describe_connection(home: Home, config: Config) -> dict[str, Any]:
         "user_id": sign_in.user_id,
         "connected_at": _to_text(sign_in.connected_at),
         "refreshed_at": _to_text(sign_in.refreshed_at),
-        "pending_since": _to_text(sign_in.pending_since) if sign_in.pending_since else None,
+        "pending_since": _to_text(sign_in.pending_since),
         "scopes": list(sign_in.scopes),
     }
 
 
-def _describe_runs(home: Home, config: Config) -> dict[str, Any]:
-    """What the database knows of the runs."""
-    from xpmsync.active import runs  # noqa: PLC0415 - slow to load
-    from xpmsync.active.database import from_text, open_database  # noqa: PLC0415 - slow to load
-    from xpmsync.active.error_log import find_problems  # noqa: PLC0415 - slow to load
-    from xpmsync.rules.schedule import next_full_at  # noqa: PLC0415 - only where it is shown
-
-    if not home.database_file.exists():
-        latest, success, full, severities = [], None, None, []
-    else:
-        with open_database(home.database_file) as database:
-            latest = runs.load_last_runs(database, SHOWN_RUNS)
-            success = runs.load_last_success(database)
-            full = runs.load_last_success(database, mode="full")
-            severities = [row["severity"] for row in find_problems(database)]
-    hours = config.sync.full_every_hours
+def _describe_overview(overview: "Overview") -> dict[str, Any]:
+    """The overview under the names that programs read it by."""
     return {
-        "last_success_at": success["finished_at"] if success else None,
-        "next_full_run_at": _to_text(next_full_at(from_text(full["started_at"]), config.sync.tenant_id or "", hours))
-        if full
-        else None,
-        "open_errors": severities.count("error"),
-        "open_warnings": severities.count("warning"),
-        "day_calls_remaining": next(
-            (row["day_calls_remaining"] for row in latest if row["day_calls_remaining"] is not None), None
-        ),
-        "runs": [{column: row[column] for column in RUN_COLUMNS} for row in latest],
+        "last_success_at": _to_text(overview.last_success_at),
+        "next_full_run_at": _to_text(overview.next_full_at),
+        "open_errors": overview.count_open("error"),
+        "open_warnings": overview.count_open("warning"),
+        "day_calls_remaining": overview.day_calls_remaining,
+        "runs": [{column: row[column] for column in RUN_COLUMNS} for row in overview.latest_runs],
+        "state": overview.state.value,
+        "since": _to_text(overview.since),
+        "reason": overview.reason,
+        "is_scheduled": overview.is_scheduled,
+        "next_run_at": _to_text(overview.next_run_at),
+        "needs": [{"what": need.what, "command": need.command} for need in overview.needs],
+        "users": dict(overview.users),
+        "waiting_users": overview.waiting_users,
+        "clients": dict(overview.clients),
     }
 
 
-def _to_text(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _to_text(moment: datetime | None) -> str | None:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
 
 
-def _print(console: Console, facts: Facts) -> None:
-    print_text(console, facts["sync"], style="bold")
+def _print(console: Console, facts: Facts, now: datetime) -> None:
+    style = {"working": "bold green", "disrupted": "bold red"}.get(facts["state"], "bold")
+    print_text(console, _render_answer(facts, now), style=style)
     console.print()
-    print_facts(console, [*_render_connection(facts), *_render_health(facts)])
+    rows = [("Sync", facts["sync"]), *_render_connection(facts), *_render_health(facts, now), *_render_needs(facts)]
+    print_facts(console, rows)
     if not facts["runs"]:
         return
     headings = ("Run", "Started", "Mode", "Result", "New", "Changed", "Problems")
     print_table(console, headings, [_render_run(row) for row in facts["runs"]])
-    if message := facts["runs"][0]["message"]:
-        print_text(console, f"Run {facts['runs'][0]['id']}: {message}")
 
 
-def _render_connection(facts: Facts) -> list[tuple[str, object]]:
+def _render_answer(facts: Facts, now: datetime) -> str:
+    """The one line that answers whether it is working."""
+    match facts["state"]:
+        case "working":
+            return f"Working: the last run succeeded {render_age(facts['last_success_at'], now)}."
+        case "disrupted":
+            return f"Disrupted since {render_time(facts['since'])}: {facts['reason']}"
+    return f"Not set up yet: {facts['reason']}"
+
+
+def _render_connection(facts: Facts) -> Iterator[tuple[str, object]]:
     connection = facts["connection"]
     if connection["state"] == "not connected":
-        return [("Connected to", "nothing yet; run: xpmsync connect")]
+        yield "Connected to", "nothing yet; run: xpmsync connect"
+        return
     if connection["state"] == "unknown":
-        return [
-            ("Connected to", f"unknown: {connection['reason']}"),
-            ("", connection["remedy"]),
-            ("Practice id", facts["tenant_id"]),
-        ]
-    lines: list[tuple[str, object]] = [
-        ("Connected to", connection["practice"] or f"the practice {facts['tenant_id']}"),
-        ("By", f"the Xero user {connection['user_id']}" if connection["user_id"] else "unknown"),
-        ("Since", render_time(connection["connected_at"])),
-    ]
+        yield "Connected to", f"unknown: {connection['reason']}"
+        yield "", connection["remedy"]
+        yield "Practice id", facts["tenant_id"]
+        return
+    practice = connection["practice"] or f"the practice {facts['tenant_id']}"
+    yield "Connected to", f"{practice}, since {render_time(connection['connected_at'])}"
+    yield "By", f"the Xero user {connection['user_id']}" if connection["user_id"] else "unknown"
     if connection["pending_since"]:
         since = render_time(connection["pending_since"])
-        lines.append(("Sign-in", f"its renewal was cut off at {since}; xpmsync notify finishes it"))
-    return lines
+        yield "Sign-in", f"its renewal was cut off at {since}; xpmsync notify finishes it"
 
 
-def _render_health(facts: Facts) -> list[tuple[str, object]]:
+def _render_health(facts: Facts, now: datetime) -> Iterator[tuple[str, object]]:
     success, full, calls = facts["last_success_at"], facts["next_full_run_at"], facts["day_calls_remaining"]
-    return [
-        (
-            "Last success",
-            f"{render_time(success)}, {render_age(success, datetime.now(UTC))}" if success else "none yet",
-        ),
-        ("Next full run", f"the first after {render_time(full)}" if full else "the first run"),
-        (
-            "Open problems",
-            f"{render_count(facts['open_errors'], 'error')}, {render_count(facts['open_warnings'], 'warning')}",
-        ),
-        ("Xero's limit", "unknown" if calls is None else f"{render_count(calls, 'call')} of the day left"),
-    ]
+    yield "Last success", f"{render_time(success)}, {render_age(success, now)}" if success else "none yet"
+    if facts["state"] == "working":
+        yield "Working since", render_time(facts["since"])
+    if facts["next_run_at"]:
+        yield "Next run", render_time(facts["next_run_at"])
+    else:
+        yield (
+            "Next run",
+            "no line of the crontab starts it" if facts["is_scheduled"] is False else "unknown: cron does not tell",
+        )
+    yield "Next full run", f"the first after {render_time(full)}" if full else "the first run"
+    yield (
+        "Open problems",
+        f"{render_count(facts['open_errors'], 'error')}, {render_count(facts['open_warnings'], 'warning')}",
+    )
+    yield "Xero's limit", "unknown" if calls is None else f"{render_count(calls, 'call')} of the day left"
+
+
+def _render_needs(facts: Facts) -> Iterator[tuple[str, object]]:
+    """What needs a person, the most urgent first, each with the command to type."""
+    needs = facts["needs"]
+    for index, need in enumerate(needs[:SHOWN_NEEDS]):
+        yield "" if index else "To do", f"{need['what']} Run: {need['command']}"
+    if not needs:
+        yield "To do", "nothing"
 
 
 def _render_run(row: Facts) -> tuple[object, ...]:

@@ -1,0 +1,189 @@
+"""How the sync is, from what lies on this computer: is it working, since when, when next, what needs a person.
+
+Worked out once, for `xpmsync status` and for the page of `xpmsync report`. Knows no network, no keyring, and not how
+any of it is shown.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from xpmsync.active import runs
+from xpmsync.active.database import Database, from_text
+from xpmsync.active.error_log import load_causes
+from xpmsync.active.offices import load_offices
+from xpmsync.active.totals import count_by_status, count_waiting_users
+from xpmsync.config import Config
+from xpmsync.crontab import Crontab
+from xpmsync.home import Home, find_home
+from xpmsync.notify import PATIENCE
+from xpmsync.rules.schedule import next_full_at
+
+SHOWN_RUNS: Final = 5
+
+
+class State(StrEnum):
+    """Whether it is working."""
+
+    WORKING = "working"
+    DISRUPTED = "disrupted"
+    NOT_SET_UP = "not set up"
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something that only a person can do. Names no client and nobody of the staff."""
+
+    what: str
+    command: str
+    """What to type."""
+
+
+@dataclass(frozen=True)
+class Overview:
+    """How the sync is."""
+
+    made_at: datetime
+    sync_name: str
+    state: State
+    since: datetime | None
+    """Since when it works, or does not; None where nobody knows."""
+    reason: str | None
+    """Why it does not work; may hold names of clients."""
+    failed_exit_code: int | None
+    """How the last run ended, where it failed."""
+    last_success_at: datetime | None
+    is_scheduled: bool | None
+    """Whether cron has a line for the sync of this home; None where the machine does not tell."""
+    next_run_at: datetime | None
+    next_full_at: datetime | None
+    """From when on everything is fetched again."""
+    needs: Sequence[Need]
+    """What needs a person, the most urgent first."""
+    latest_runs: Sequence[sqlite3.Row]
+    causes: Sequence[sqlite3.Row]
+    """The open problems by cause: rows of the view `open_causes`. Hold names."""
+    users: Mapping[str, int]
+    """Status to number."""
+    clients: Mapping[str, int]
+    """Status to number."""
+    waiting_users: int
+    """Those who cannot use Active yet."""
+    day_calls_remaining: int | None
+
+    def count_open(self, severity: str) -> int:
+        """How many open problems there are, of errors or of warnings."""
+        return sum(cause["records"] for cause in self.causes if cause["severity"] == severity)
+
+
+NEEDS_BY_FAILURE: Final[Mapping[str, Need]] = {
+    "sign-in-needed": Need("Somebody must sign in to Xero again.", "xpmsync connect"),
+    "keyring-trouble": Need("The keyring that holds the sign-in keeps it to itself.", "xpmsync doctor"),
+    "configuration-wrong": Need("The settings must be put right.", "xpmsync doctor"),
+    "xero-refused": Need("Xero refuses the sync: read why, and what to do.", "xpmsync errors --entity run"),
+    "suspicious-change": Need(
+        "A run was stopped because too much would be lost. If XPM is right:", "xpmsync sync --accept-removals"
+    ),
+    "database-trouble": Need("The database cannot be used.", "xpmsync doctor"),
+    "bug": Need("xpmsync has a fault: read what to send to whom.", "xpmsync errors --entity run"),
+}
+"""By the code in the error log. Trouble at Xero passes by itself and needs nobody."""
+
+
+def load_overview(database: Database, home: Home, config: Config, crontab: Crontab | None, now: datetime) -> Overview:
+    """How the sync of `home` is; `crontab` is None where the machine does not tell it."""
+    latest = runs.load_last_runs(database, SHOWN_RUNS)
+    failures = runs.load_failures_since_success(database)
+    success, full = runs.load_last_success(database), runs.load_last_success(database, mode="full")
+    last_success_at = from_text(success["finished_at"]) if success else None
+    is_scheduled = None if crontab is None else crontab.runs("sync") and find_home(crontab.variables) == home
+    causes = load_causes(database)
+    waiting_users = count_waiting_users(database)
+    state, since, reason = _judge(database, config, last_success_at, failures, now)
+    hours = config.sync.full_every_hours
+    return Overview(
+        made_at=now,
+        sync_name=config.sync.name,
+        state=state,
+        since=since,
+        reason=reason,
+        failed_exit_code=failures[-1]["exit_code"] if failures else None,
+        last_success_at=last_success_at,
+        is_scheduled=is_scheduled,
+        next_run_at=crontab.find_next("sync", now) if crontab and is_scheduled else None,
+        next_full_at=next_full_at(from_text(full["started_at"]), config.sync.tenant_id or "", hours) if full else None,
+        needs=(
+            *_list_needs_of_set_up(config, is_fresh=not success and not failures),
+            *_list_needs_of_runs(database, state, failures, is_scheduled, now),
+            *_list_needs_of_records(database, config, causes, waiting_users),
+        ),
+        latest_runs=latest,
+        causes=causes,
+        users=count_by_status(database, "users"),
+        clients=count_by_status(database, "clients"),
+        waiting_users=waiting_users,
+        day_calls_remaining=next(
+            (row["day_calls_remaining"] for row in latest if row["day_calls_remaining"] is not None), None
+        ),
+    )
+
+
+def _judge(
+    database: Database, config: Config, last_success_at: datetime | None, failures: Sequence[sqlite3.Row], now: datetime
+) -> tuple[State, datetime | None, str | None]:
+    """Whether it works, since when, and why not."""
+    if failures:
+        return State.DISRUPTED, from_text(failures[0]["finished_at"]), failures[-1]["message"]
+    if last_success_at is None:
+        if config.sync.tenant_id is None:
+            return State.NOT_SET_UP, None, "it is not connected to Xero Practice Manager."
+        if config.sync.default_office_code is None:
+            return State.NOT_SET_UP, None, "nobody has said where new clients belong."
+        return State.NOT_SET_UP, None, "no run has succeeded."
+    if now - last_success_at >= PATIENCE:
+        return State.DISRUPTED, last_success_at, "No run has succeeded since then, and none has failed."
+    first = runs.load_first_success_since_failure(database)
+    return State.WORKING, from_text(first["finished_at"]) if first else None, None
+
+
+def _list_needs_of_set_up(config: Config, *, is_fresh: bool) -> Iterator[Need]:
+    if config.sync.tenant_id is None:
+        yield Need("Connect xpmsync to Xero Practice Manager.", "xpmsync connect")
+    elif config.sync.default_office_code is None:
+        yield Need("Say where new clients belong.", "xpmsync configure")
+    elif is_fresh:
+        yield Need("Make the first run.", "xpmsync sync")
+
+
+def _list_needs_of_runs(
+    database: Database, state: State, failures: Sequence[sqlite3.Row], is_scheduled: bool | None, now: datetime
+) -> Iterator[Need]:
+    if failures and (need := NEEDS_BY_FAILURE.get(failures[-1]["code"])):
+        yield need
+    unwatched = runs.load_last_unwatched(database)
+    is_started = unwatched is not None and now - from_text(unwatched["started_at"]) < PATIENCE
+    if state is State.NOT_SET_UP or is_started:
+        return  # a timer of another kind than cron's may start them as well
+    if is_scheduled is False:
+        yield Need("Nothing starts the runs: copy the lines of crontab.example.", "crontab -e")
+    elif state is State.DISRUPTED and not failures:
+        yield Need("The runs have stopped: see what cron meets.", "xpmsync doctor --cron")
+
+
+def _list_needs_of_records(
+    database: Database, config: Config, causes: Sequence[sqlite3.Row], waiting_users: int
+) -> Iterator[Need]:
+    if errors := sum(row["records"] for row in causes if row["severity"] == "error" and row["entity"] != "run"):
+        keep = "One error keeps a record" if errors == 1 else f"{errors:,} errors keep records"
+        yield Need(f"{keep} from being synced.", "xpmsync errors")
+    if waiting_users:
+        some = "One user" if waiting_users == 1 else f"{waiting_users:,} users"
+        yield Need(f"{some} cannot use Active yet.", "xpmsync admin user list")
+    code = config.sync.default_office_code
+    if any(office["code"] == code and not office["default_partner_id"] for office in load_offices(database)):
+        yield Need(
+            f"The office {code} has no default partner.", f"xpmsync admin office set {code} --default-partner EMAIL"
+        )
