@@ -156,7 +156,21 @@ def check_backend(value: object) -> str:
 def check_file(value: object) -> str:
     """The full path of a file: cron's commands start in another folder than a person's."""
     if not isinstance(value, str) or not value.startswith("/") or not value.isprintable():
-        raise ValueError("must be the full path of a file, such as /etc/xpmsync/keyring.key")
+        raise ValueError("must be the full path of a file, which begins with /")
+    return value
+
+
+def check_page(value: object) -> str:
+    """The full path of a web page; its ending keeps a slip from replacing a file of another kind."""
+    if not check_file(value).lower().endswith((".html", ".htm")):
+        raise ValueError("must be the full path of a page that ends in .html")
+    return check_file(value)
+
+
+def check_flag(value: object) -> bool:
+    """Yes or no."""
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")  # noqa: TRY004 - as every check
     return value
 
 
@@ -258,6 +272,14 @@ class KeyringSettings:
 
 
 @dataclass(frozen=True)
+class ReportSettings:
+    """The page that every run writes."""
+
+    file: str | None = _setting(check_page)
+    names: bool = _setting(check_flag, False)
+
+
+@dataclass(frozen=True)
 class Config:
     """Everything that ``config.toml`` says."""
 
@@ -267,6 +289,7 @@ class Config:
     smtp: SmtpSettings | None = None
     guard: GuardSettings = field(default_factory=GuardSettings)
     keyring: KeyringSettings = field(default_factory=KeyringSettings)
+    report: ReportSettings = field(default_factory=ReportSettings)
 
 
 SECTIONS: Final[Mapping[str, type[Any]]] = {
@@ -276,6 +299,7 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {
     "smtp": SmtpSettings,
     "guard": GuardSettings,
     "keyring": KeyringSettings,
+    "report": ReportSettings,
 }
 
 

@@ -47,6 +47,11 @@ class Home:
         return self.data_folder / "xpmsync.log"
 
     @property
+    def report_file(self) -> Path:
+        """Where the page about the sync is written unless told otherwise."""
+        return self.data_folder / "report.html"
+
+    @property
     def run_lock(self) -> Path:
         """Held for the length of a run."""
         return self.data_folder / "run.lock"

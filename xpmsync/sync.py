@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from xpmsync.active import mirror, offices, runs
+from xpmsync.active import mirror, notifications, offices, runs
 from xpmsync.active.database import Database, explain_trouble, from_text, open_database, open_rehearsal, to_text
 from xpmsync.active.error_log import save_problems
 from xpmsync.active.history import find_changes, load_last_change_id, save_changes
@@ -35,6 +35,7 @@ from xpmsync.fetch import SHAPES, Fetched, Traffic, fetched_practice
 from xpmsync.guard import check_losses
 from xpmsync.home import Home
 from xpmsync.lock import hold
+from xpmsync.monitoring.report import make_page, write_page
 from xpmsync.notify import Failure
 from xpmsync.records import fingerprint
 from xpmsync.rules.problems import Problem, problem
@@ -48,6 +49,8 @@ log = logging.getLogger(__name__)
 
 FIELD_TABLE: Final = fingerprint(*SHAPES.values())
 ACTOR: Final = "sync"
+PAGE_REMARKS: Final = "standard error, about the page"
+"""The recipient of what is remarked about the page: it takes no e-mail's turn."""
 JUDGED_IN_FULL_RUNS: Final = ("client-without-id",)
 """Problems of the whole list of clients: an hourly run sees a part of it, and cannot say that they are gone."""
 
@@ -128,6 +131,8 @@ def run_sync(
                 # What the run itself died of is the news; cron mails it.
                 log.warning("run %d could not be finished: %s", run_id, trouble)
             raise failure from error
+        finally:
+            _write_page(run)
         log.info("run %d succeeded: %s", run_id, summary)
         return summary
 
@@ -155,6 +160,32 @@ def _tell(run: "_Run", mail_password: str | None) -> None:
     telling = tell(run.home, run.database, run.config, password=mail_password, now=run.clock.now)
     if telling.remark:
         run.report.remark(telling.remark)
+
+
+def _write_page(run: "_Run") -> None:
+    """Write the page about the sync where one is wanted. Its trouble must not hide how the run ended."""
+    settings = run.config.report
+    if settings.file is None:
+        return
+    try:
+        page = make_page(run.database, run.home, run.config, now=run.clock.now(), has_names=settings.names)
+        write_page(Path(settings.file), page)
+    except Exception as error:
+        log.exception("the page about the sync could not be written")
+        what = f"{error.happened} {error.remedy}" if isinstance(error, XpmsyncError) else "The log says why."
+        _remark_once(run, f"The page about the sync could not be written. {what}")
+
+
+def _remark_once(run: "_Run", remark: str) -> None:
+    """Say it on standard error, but once in 24 hours: cron mails that, and should not do so every hour."""
+    try:
+        notification = notifications.reserve_notification(run.database, PAGE_REMARKS, remark, run.clock.now())
+        if notification is None:
+            return
+        notifications.mark_notification_sent(run.database, notification, run.clock.now())
+    except (DatabaseTrouble, sqlite3.Error):
+        log.exception("what is said on standard error could not be written down")
+    run.report.remark(remark)
 
 
 def preview_sync(

@@ -87,7 +87,7 @@ def load_causes(database: Database) -> list[sqlite3.Row]:
     return database.connection.execute("SELECT * FROM open_causes").fetchall()
 
 
-def load_names(database: Database, cause: Mapping[str, object], limit: int) -> list[str | None]:
+def load_names(database: Database, cause: sqlite3.Row, limit: int) -> list[str | None]:
     """The names of the first records that have a cause, which is a row of `open_causes`; None where one has no name."""
     rows = database.connection.execute(
         "SELECT name FROM sync_errors WHERE resolved_at IS NULL AND severity = ? AND entity = ? AND code = ? "

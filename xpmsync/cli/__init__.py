@@ -29,6 +29,7 @@ COMMANDS: Final = (
     "history",
     "notify",
     "status",
+    "report",
     "doctor",
     "keyring",
     "admin",

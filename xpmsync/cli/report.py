@@ -1,0 +1,50 @@
+"""``xpmsync report``: the same as status and errors, as one page to look at."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import click
+
+from xpmsync.cli.screen import open_console, print_text
+from xpmsync.config import check_page, read_config
+from xpmsync.home import find_home, prepare_home
+
+MOST_DAYS: Final = 90
+STANDARD_OUTPUT: Final = "-"
+
+
+def _check_file(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    if value in (None, STANDARD_OUTPUT):
+        return value
+    try:
+        return check_page(str(Path(str(value)).expanduser().absolute()))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+@click.command()
+@click.argument("file", required=False, callback=_check_file)
+@click.option("--names", is_flag=True, help="Name the clients and the staff that have an open problem.")
+@click.option("--days", type=click.IntRange(1, MOST_DAYS), default=30, show_default=True, help="How far back to look.")
+def command(*, file: str | None, names: bool, days: int) -> None:
+    """Write a page about the sync: how it is, the last runs as a plot, and what is open.
+
+    FILE ends in .html; without it the page is report.html in the data folder, and "-" prints it. It names nobody unless
+    you ask for that. To have it written after every run, see [report] in config.example.toml.
+    """
+    from xpmsync.active.database import open_rehearsal  # noqa: PLC0415 - slow to load
+    from xpmsync.monitoring.report import make_page, write_page  # noqa: PLC0415 - slow to load
+
+    home = find_home(os.environ)
+    prepare_home(home)
+    config = read_config(home)
+    with open_rehearsal(home.database_file) as database:
+        page = make_page(database, home, config, now=datetime.now(UTC), has_names=names, days=days)
+    if file == STANDARD_OUTPUT:
+        click.echo(page)
+        return
+    path = Path(file) if file else home.report_file
+    write_page(path, page)
+    print_text(open_console(), f"The page is written: {path}")

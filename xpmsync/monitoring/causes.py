@@ -1,0 +1,95 @@
+"""What is open, by cause, in words that may stand on a page; without names unless they are asked for.
+
+A page lies on a share, so what names a client or a person is left out by putting every text together anew from the
+catalogue, never by searching a text for names.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from xpmsync.active.database import Database
+from xpmsync.active.error_log import load_names
+from xpmsync.monitoring.overview import NEEDS_BY_FAILURE
+from xpmsync.rules.problems import CATALOGUE
+
+SHOWN_NAMES: Final = 20
+OMITTED: Final = "[…]"
+GENERAL_FACTS: Final = {"count": "several", "records": "records"}
+RECORDS: Final = {"user": "staff members", "client": "clients", "run": "runs"}
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What one or several records have in common."""
+
+    severity: str
+    entity: str
+    records: int
+    what: str
+    """A whole sentence."""
+    remedy: str
+    first_seen_at: str
+    command: str
+    """What to type to see every record."""
+    names: Sequence[str] = ()
+
+
+class _Facts(dict[str, str]):
+    """The facts of a text of the catalogue, all of them left out."""
+
+    def __missing__(self, _: str) -> str:
+        return OMITTED
+
+
+def name_causes(database: Database, rows: Iterable[sqlite3.Row]) -> list[Cause]:
+    """The rows of the view `open_causes`, with the names of the first records."""
+    return [
+        Cause(
+            row["severity"],
+            row["entity"],
+            row["records"],
+            _join(row["records"], row["entity"], row["cause"]),
+            row["remedy"],
+            row["first_seen_at"],
+            f"xpmsync errors --code {row['code']}",
+            [name or "without a name" for name in load_names(database, row, SHOWN_NAMES)]
+            if row["records"] > 1
+            else [row["name"]] * bool(row["name"]),
+        )
+        for row in rows
+    ]
+
+
+def generalise_causes(rows: Iterable[sqlite3.Row]) -> list[Cause]:
+    """The rows of the view `open_causes` in the catalogue's own words, those of one code together."""
+    groups: dict[tuple[str, str, str], list[Mapping[str, object]]] = {}
+    for row in rows:
+        groups.setdefault((row["severity"], row["entity"], row["code"]), []).append(dict(row))
+    causes = []
+    for (severity, entity, code), members in groups.items():
+        records = sum(int(str(member["records"])) for member in members)
+        what, remedy = _generalise(code, entity, records)
+        first_seen_at = min(str(member["first_seen_at"]) for member in members)
+        causes.append(Cause(severity, entity, records, what, remedy, first_seen_at, f"xpmsync errors --code {code}"))
+    return sorted(causes, key=lambda cause: (cause.severity, -cause.records))
+
+
+def _generalise(code: str, entity: str, records: int) -> tuple[str, str]:
+    """What is wrong and what to do, as far as the code alone tells."""
+    kind = CATALOGUE.get(code)
+    if kind is None:  # what a whole run ended with
+        need = NEEDS_BY_FAILURE.get(code)
+        if need is None:
+            return "Xero, or the line to it, is in trouble.", "Nothing: it is tried again by itself."
+        return need.what, f"Run: {need.command}"
+    facts = _Facts(GENERAL_FACTS)
+    if records > 1 and kind.cause and kind.remedy:
+        return _join(records, entity, kind.cause.format_map(facts)), kind.remedy.format_map(facts)
+    return kind.message.format_map(facts), kind.suggestion.format_map(facts)
+
+
+def _join(records: int, entity: str, cause: str) -> str:
+    """A cause is read after the number of its records; of one record alone it is a sentence already."""
+    return cause if records == 1 else f"{records:,} {RECORDS[entity]} {cause.rstrip('.')}."
