@@ -162,7 +162,7 @@ def test_every_hour_since_the_first_run_is_a_square_and_one_without_a_run_is_a_g
     assert label == (
         "Hours of the last 30 days: a run succeeded in 5; the run failed in 1; the run was cut off in 1; no run in 2."
     )
-    assert "Sunday, 22 November 1 1 2" in read(make().replace("</td>", " </td>").replace("</th>", " </th>"))
+    assert "Sun, 22 Nov 1 1 2" in read(make().replace("</td>", " </td>").replace("</th>", " </th>"))
 
 
 def test_an_hour_in_which_any_run_succeeded_is_a_good_one(record, make):

@@ -56,8 +56,8 @@ ul.causes { list-style: none; padding: 0; }
 .causes li { padding: .75rem 0; border-top: 1px solid var(--line); margin: 0; }
 .causes li:first-child { border-top: 0; padding-top: 0; } .causes p { margin: .15rem 0 0; }
 .causes .what { font-weight: 600; margin: 0; }
-code { font: .9em ui-monospace, monospace; background: var(--code); padding: .1em .35em; border-radius: .25rem;
-  -webkit-box-decoration-break: clone; box-decoration-break: clone; }
+code { display: inline-block; font: .9em ui-monospace, monospace; background: var(--code);
+  padding: .1em .35em; border-radius: .25rem; }
 .tables { display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: 0 2rem; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: 600; padding-bottom: .25rem; }
@@ -147,7 +147,7 @@ def _render_answer(contents: Contents) -> _Element:
     facts = {
         "Last success": _render_moment(overview.last_success_at, "none yet"),
         "Next run": _render_moment(overview.next_run_at, _explain_next_run(overview)),
-        "Next full run": _render_moment(overview.next_full_at, "the first run", "the first after "),
+        "Next full run after": _render_moment(overview.next_full_at, "the first run is one"),
         "Left of Xero's daily limit": "unknown"
         if overview.day_calls_remaining is None
         else f"{overview.day_calls_remaining:,} calls",
@@ -183,8 +183,8 @@ def _explain_next_run(overview: Overview) -> str:
     return "no line of the crontab starts it" if overview.is_scheduled is False else "unknown: cron does not tell"
 
 
-def _render_moment(moment: datetime | None, otherwise: str, before: str = "") -> str:
-    return f"{before}{render_moment(moment)}" if moment else otherwise
+def _render_moment(moment: datetime | None, otherwise: str) -> str:
+    return render_moment(moment) if moment else otherwise
 
 
 def _render_needs(overview: Overview) -> _Element:
@@ -199,7 +199,7 @@ def _render_needs(overview: Overview) -> _Element:
 def _render_days(days: Days) -> _Element:
     incomplete = days.find_incomplete()
     rows = [
-        (f"{day:%A, %-d %B}", *(count[hour] for hour in (Hour.FAILED, Hour.INTERRUPTED, Hour.MISSED)))
+        (f"{day:%a, %-d %b}", *(count[hour] for hour in (Hour.FAILED, Hour.INTERRUPTED, Hour.MISSED)))
         for day, count in incomplete[:SHOWN_DAYS]
     ]
     parts = [H.h2(f"The last {days.number} days, hour by hour" if days.number > 1 else "Today, hour by hour")]

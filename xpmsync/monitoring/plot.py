@@ -18,7 +18,7 @@ from lxml.html import html_parser
 HOURS: Final = 24
 CELL: Final = 10
 EDGE: Final = 1.0
-LABELS: Final = 5
+LABELS: Final = 4
 
 
 class Maker(Protocol):
