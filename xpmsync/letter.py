@@ -96,9 +96,14 @@ WORDS: Final[Mapping[int | None, _Words]] = {
 """By exit code; None is the silence."""
 
 
+def summarise(exit_code: int | None) -> str:
+    """What is wrong with the sync, in a few words."""
+    return WORDS.get(exit_code, WORDS[1]).subject
+
+
 def render_subject(sync_name: str, trouble: Trouble) -> str:
     """Which sync, and what is wrong with it."""
-    return _to_line(f"{sync_name}: {WORDS[trouble.exit_code].subject}")
+    return _to_line(f"{sync_name}: {summarise(trouble.exit_code)}")
 
 
 def render_test_subject(sync_name: str) -> str:

@@ -110,7 +110,7 @@ def test_users_who_cannot_use_active_yet_are_those_of_the_admin_centre(firm, loo
     with read_centre(firm.home) as centre:
         waiting = sum(bool(row["missing"]) for row in list_users(centre))
     assert look().waiting_users == waiting > 0
-    assert "xpmsync admin user list" in commands(look())
+    assert "xpmsync admin user list --waiting" in commands(look())
 
 
 def test_what_is_settled_needs_nobody(firm, look):

@@ -9,7 +9,7 @@ import pytest
 from lxml.etree import fromstring
 
 from xpmsync.config import change_config
-from xpmsync.rules.problems import CATALOGUE, Problem, problem
+from xpmsync.rules.problems import CATALOGUE, Fact, Problem, problem
 
 SECRET = "Qzx"
 MISSING = problem("partner-missing", "c1", "Smith & Sons Pty Ltd", office="SYD")
@@ -18,7 +18,7 @@ SHARED = problem("client-code-shared", "c2", "Boronia Dairy", code="BOR", others
 
 class Facts(defaultdict):
     def __missing__(self, key):
-        return f"{SECRET}-{key}"
+        return Fact(f"{SECRET}-{key}")
 
 
 def meet(kind, number):

@@ -90,8 +90,10 @@ def load_causes(database: Database) -> list[sqlite3.Row]:
 def load_names(database: Database, cause: sqlite3.Row, limit: int) -> list[str | None]:
     """The names of the first records that have a cause, which is a row of `open_causes`; None where one has no name."""
     rows = database.connection.execute(
-        "SELECT name FROM sync_errors WHERE resolved_at IS NULL AND severity = ? AND entity = ? AND code = ? "
-        "AND coalesce(cause, message) = ? ORDER BY name IS NULL, name, id LIMIT ?",
-        (cause["severity"], cause["entity"], cause["code"], cause["cause"], limit),
+        "SELECT other.name FROM sync_errors AS first JOIN sync_errors AS other USING (severity, entity, code) "
+        "WHERE first.id = ? AND other.resolved_at IS NULL "
+        "AND coalesce(other.cause, other.message) = coalesce(first.cause, first.message) "
+        "ORDER BY other.name IS NULL, other.name, other.id LIMIT ?",
+        (cause["first_error_id"], limit),
     )
     return [row["name"] for row in rows]

@@ -367,7 +367,7 @@ SELECT
     count(*) || CASE entity WHEN 'client' THEN ' clients ' ELSE ' staff members ' END || cause, message
   ) END AS cause,
   CASE count(*) WHEN 1 THEN min(suggestion) ELSE coalesce(remedy, suggestion) END AS remedy,
-  min(first_seen_at) AS first_seen_at, max(last_seen_at) AS last_seen_at, code
+  min(first_seen_at) AS first_seen_at, max(last_seen_at) AS last_seen_at, code, min(id) AS first_error_id
 FROM sync_errors
 WHERE resolved_at IS NULL
 GROUP BY severity, entity, code, coalesce(sync_errors.cause, message)

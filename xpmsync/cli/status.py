@@ -25,6 +25,7 @@ from xpmsync.home import Home, find_home, prepare_home
 if TYPE_CHECKING:
     from xpmsync.monitoring.overview import Overview
 
+SHOWN_RUNS: Final = 4
 SHOWN_NEEDS: Final = 5
 KEYRING_PATIENCE_SECONDS: Final = 5.0
 """Less than a run has: nobody waits for a status."""
@@ -137,7 +138,7 @@ def _print(console: Console, facts: Facts, now: datetime) -> None:
     if not facts["runs"]:
         return
     headings = ("Run", "Started", "Mode", "Result", "New", "Changed", "Problems")
-    print_table(console, headings, [_render_run(row) for row in facts["runs"]])
+    print_table(console, headings, [_render_run(row) for row in facts["runs"][:SHOWN_RUNS]])
 
 
 def _render_answer(facts: Facts, now: datetime) -> str:
@@ -192,7 +193,8 @@ def _render_needs(facts: Facts) -> Iterator[tuple[str, object]]:
     """What needs a person, the most urgent first, each with the command to type."""
     needs = facts["needs"]
     for index, need in enumerate(needs[:SHOWN_NEEDS]):
-        yield "" if index else "To do", f"{need['what']} Run: {need['command']}"
+        yield "" if index else "To do", need["what"]
+        yield "", f"  {need['command']}"
     if not needs:
         yield "To do", "nothing"
 

@@ -12,11 +12,11 @@ from typing import Final
 from xpmsync.active.database import Database
 from xpmsync.active.error_log import load_names
 from xpmsync.monitoring.overview import NEEDS_BY_FAILURE
-from xpmsync.rules.problems import CATALOGUE
+from xpmsync.rules.problems import CATALOGUE, Fact
 
 SHOWN_NAMES: Final = 20
-OMITTED: Final = "[…]"
-GENERAL_FACTS: Final = {"count": "several", "records": "records"}
+OMITTED: Final = Fact("[…]")
+GENERAL_FACTS: Final = {"count": Fact("several"), "records": Fact("records")}
 RECORDS: Final = {"user": "staff members", "client": "clients", "run": "runs"}
 
 
@@ -36,10 +36,10 @@ class Cause:
     names: Sequence[str] = ()
 
 
-class _Facts(dict[str, str]):
+class _Facts(dict[str, Fact]):
     """The facts of a text of the catalogue, all of them left out."""
 
-    def __missing__(self, _: str) -> str:
+    def __missing__(self, _: str) -> Fact:
         return OMITTED
 
 
@@ -50,13 +50,13 @@ def name_causes(database: Database, rows: Iterable[sqlite3.Row]) -> list[Cause]:
             row["severity"],
             row["entity"],
             row["records"],
-            _join(row["records"], row["entity"], row["cause"]),
+            f"{row['cause'].rstrip('.')}.",
             row["remedy"],
             row["first_seen_at"],
             f"xpmsync errors --code {row['code']}",
             [name or "without a name" for name in load_names(database, row, SHOWN_NAMES)]
-            if row["records"] > 1
-            else [row["name"]] * bool(row["name"]),
+            if row["entity"] != "run"
+            else (),
         )
         for row in rows
     ]
@@ -91,5 +91,5 @@ def _generalise(code: str, entity: str, records: int) -> tuple[str, str]:
 
 
 def _join(records: int, entity: str, cause: str) -> str:
-    """A cause is read after the number of its records; of one record alone it is a sentence already."""
-    return cause if records == 1 else f"{records:,} {RECORDS[entity]} {cause.rstrip('.')}."
+    """A cause of the catalogue is read after the number of its records."""
+    return f"{records:,} {RECORDS[entity]} {cause}."

@@ -181,7 +181,7 @@ def _list_needs_of_records(
         yield Need(f"{keep} from being synced.", "xpmsync errors")
     if waiting_users:
         some = "One user" if waiting_users == 1 else f"{waiting_users:,} users"
-        yield Need(f"{some} cannot use Active yet.", "xpmsync admin user list")
+        yield Need(f"{some} cannot use Active yet.", "xpmsync admin user list --waiting")
     code = config.sync.default_office_code
     if any(office["code"] == code and not office["default_partner_id"] for office in load_offices(database)):
         yield Need(

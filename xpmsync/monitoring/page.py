@@ -13,10 +13,10 @@ import lxml.html
 from lxml.etree import _Element
 
 from xpmsync import __version__
+from xpmsync.letter import render_moment, summarise
 from xpmsync.monitoring.causes import OMITTED, Cause
 from xpmsync.monitoring.overview import Overview, State
 from xpmsync.monitoring.plot import Days, H, Hour, render_plot
-from xpmsync.notify import SUMMARIES, render_moment
 
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 TITLES: Final = {
@@ -174,7 +174,7 @@ def _explain_state(contents: Contents) -> str:
         return f"{since} no run has failed."
     reason = overview.reason or ""
     if overview.failed_exit_code is not None and not contents.has_names:
-        reason = f"{SUMMARIES.get(overview.failed_exit_code, SUMMARIES[1])}."
+        reason = f"{summarise(overview.failed_exit_code)}."
     reason = f"{reason[:1].upper()}{reason[1:]}"
     return f"{since}. {reason}" if since else reason
 

@@ -357,7 +357,7 @@ _KINDS = (
 )
 
 
-class _Fact(str):
+class Fact(str):
     """A text from Xero, which may hold anything: `quoted`, a shell takes it for one word and obeys nothing in it."""
 
     __slots__ = ()
@@ -372,7 +372,7 @@ CATALOGUE: Final = {kind.code: kind for kind in _KINDS}
 def problem(code: str, xpm_uuid: str | None, name: str | None, /, **facts: object) -> Problem:
     """A problem of the catalogue, with the facts of one record filled into its texts."""
     kind = CATALOGUE[code]
-    facts = {fact: _Fact(value) for fact, value in {**facts, "uuid": xpm_uuid, "name": name}.items()}
+    facts = {fact: Fact(value) for fact, value in {**facts, "uuid": xpm_uuid, "name": name}.items()}
     return Problem(
         code=code,
         severity=kind.severity.value,
