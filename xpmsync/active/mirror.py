@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from xpmsync.active.database import Database, to_dicts, to_text
-from xpmsync.active.spool import Spool
+from xpmsync.active.spool import Spool, read_identity
 from xpmsync.records import RecordShape
 
 
@@ -31,7 +31,6 @@ def merge_records(database: Database, table: str, shape: RecordShape, *, is_full
     A list (of contacts, of groups) that is absent was not told: what is known stays. From a full list, a record that
     is missing has vanished. Records without an identifier cannot be kept; `load_unidentified` names them.
     """
-    identity = read_identity("uuid")
     quoted = [f'"{column}"' for column in shape.columns]
     list_columns = {part.column for part in shape.lists}
     source = [read_identity(name) if name.endswith('uuid"') else name for name in quoted]
@@ -44,20 +43,16 @@ def merge_records(database: Database, table: str, shape: RecordShape, *, is_full
     differences = " OR ".join(f"{table}.{name} IS NOT {value}" for name, value in updates.items())
     database.connection.execute(
         f"INSERT INTO {table} ({', '.join(quoted)}) SELECT {', '.join(source)} FROM spool.{table} "
-        f"WHERE {identity} IS NOT NULL ON CONFLICT (uuid) DO UPDATE SET {assignments}, vanished_at = NULL "
+        "WHERE identity IS NOT NULL ORDER BY identity "  # in the mirror's own order, which is faster
+        f"ON CONFLICT (uuid) DO UPDATE SET {assignments}, vanished_at = NULL "
         f"WHERE {differences} OR {table}.vanished_at IS NOT NULL"
     )
     if is_full_list:
         database.connection.execute(
-            f"UPDATE {table} SET vanished_at = ? WHERE vanished_at IS NULL AND uuid NOT IN "
-            f"(SELECT {identity} FROM spool.{table} WHERE {identity} IS NOT NULL)",
+            f"UPDATE {table} AS mirror SET vanished_at = ? WHERE vanished_at IS NULL AND NOT EXISTS "
+            f"(SELECT 1 FROM spool.{table} WHERE identity = mirror.uuid)",
             (to_text(now),),
         )
-
-
-def read_identity(expression: str) -> str:
-    """An identifier as the mirror keeps it, so that two can be compared: XPM may write it in either case."""
-    return f"nullif(lower(trim({expression}, ' ' || char(9, 10, 13))), '')"
 
 
 def mark_vanished(database: Database, uuids: Sequence[str], *, now: datetime) -> None:
@@ -71,11 +66,11 @@ def mark_vanished(database: Database, uuids: Sequence[str], *, now: datetime) ->
 def find_silent_rivals(database: Database) -> list[str]:
     """The clients that seem alive and hold the code of a client in the spool, but are not in it themselves."""
     rows = database.connection.execute(
-        f"WITH told AS MATERIALIZED (SELECT {read_identity('uuid')} AS identity, * FROM spool.xpm_clients "
-        f"WHERE {read_identity('uuid')} IS NOT NULL), "
-        f"codes AS (SELECT fold(client_code) AS code FROM told WHERE {is_open('told')}) "
-        "SELECT uuid FROM main.xpm_clients AS mirror "
-        f"WHERE vanished_at IS NULL AND {is_open('mirror')} AND uuid NOT IN (SELECT identity FROM told) "
+        "WITH codes AS MATERIALIZED (SELECT fold(client_code) AS code FROM spool.xpm_clients AS told "
+        f"WHERE identity IS NOT NULL AND {is_open('told')}) "
+        "SELECT uuid FROM main.xpm_clients AS mirror WHERE EXISTS (SELECT 1 FROM codes) "
+        f"AND vanished_at IS NULL AND {is_open('mirror')} "
+        "AND NOT EXISTS (SELECT 1 FROM spool.xpm_clients WHERE identity = mirror.uuid) "
         "AND fold(client_code) IN (SELECT code FROM codes WHERE code <> '') ORDER BY uuid"
     )
     return [row["uuid"] for row in rows]
@@ -93,7 +88,7 @@ def merge_groups(database: Database) -> None:
     database.connection.execute(
         "INSERT INTO xpm_groups (uuid, name) "
         "SELECT uuid, coalesce(max(listed), max(brought)) FROM ("
-        f"  SELECT {read_identity('uuid')} AS uuid, name AS listed, NULL AS brought FROM spool.xpm_groups "
+        "  SELECT identity AS uuid, name AS listed, NULL AS brought FROM spool.xpm_groups "
         f"  UNION ALL SELECT {brought}, NULL, json_extract(value, '$.name') "
         "  FROM spool.xpm_clients, json_each(groups) WHERE groups <> '[]'"
         ") WHERE uuid IS NOT NULL GROUP BY uuid "
@@ -103,7 +98,7 @@ def merge_groups(database: Database) -> None:
 
 def load_unidentified(database: Database, table: str) -> list[str | None]:
     """The names of the spool's records that came without an identifier."""
-    rows = database.connection.execute(f"SELECT name FROM spool.{table} WHERE {read_identity('uuid')} IS NULL")
+    rows = database.connection.execute(f"SELECT name FROM spool.{table} WHERE identity IS NULL")
     return [row["name"] for row in rows]
 
 

@@ -14,8 +14,13 @@ from xpmsync.home import PRIVATE_FILE_MODE
 from xpmsync.records import Record, RecordShape
 
 
+def read_identity(expression: str) -> str:
+    """An identifier as the mirror keeps it, so that two can be compared: XPM may write it in either case."""
+    return f"nullif(lower(trim({expression}, ' ' || char(9, 10, 13))), '')"
+
+
 class Spool:
-    """An open spool: one table for each kind of record, with the shape's columns."""
+    """An open spool: one table for each kind of record, with the shape's columns, and the record's `identity`."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection, shapes: Mapping[str, RecordShape]) -> None:
         self.path = path
@@ -24,13 +29,13 @@ class Spool:
 
     def taker(self, table: str) -> Callable[[Iterator[Record]], None]:
         """Whoever fetches hands the records to this; a second attempt starts over, so two answers never mix."""
-        places = ", ".join("?" for _ in self._shapes[table].columns)
+        statement = self._insertion(table)
 
         def take(records: Iterator[Record]) -> None:
             try:
                 with self._connection:
                     self._connection.execute(f"DELETE FROM {table}")
-                    self._connection.executemany(f"INSERT INTO {table} VALUES ({places})", records)
+                    self._connection.executemany(statement, records)
             except sqlite3.Error as error:
                 raise _explain(self.path, error) from error
 
@@ -38,9 +43,14 @@ class Spool:
 
     def add(self, table: str, record: Record) -> None:
         """Add one record that was asked for by its identifier."""
-        places = ", ".join("?" for _ in record)
         with self._connection:
-            self._connection.execute(f"INSERT INTO {table} VALUES ({places})", record)
+            self._connection.execute(self._insertion(table), record)
+
+    def _insertion(self, table: str) -> str:
+        columns = self._shapes[table].columns
+        places = ", ".join("?" for _ in columns)
+        identity = read_identity(f"?{columns.index('uuid') + 1}")
+        return f"INSERT INTO {table} VALUES ({places}, {identity})"
 
 
 @contextmanager
@@ -66,7 +76,8 @@ def _create(path: Path, shapes: Mapping[str, RecordShape]) -> sqlite3.Connection
     connection.execute("PRAGMA synchronous = OFF")
     for table, shape in shapes.items():
         columns = ", ".join(f'"{column}" TEXT' for column in shape.columns)
-        connection.execute(f"CREATE TABLE {table} ({columns})")
+        connection.execute(f"CREATE TABLE {table} ({columns}, identity TEXT)")
+        connection.execute(f"CREATE INDEX {table}_identity ON {table} (identity)")
     return connection
 
 
