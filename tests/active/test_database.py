@@ -41,6 +41,7 @@ def test_the_tables_are_made_from_nothing(rows):
         "clients",
         "notifications",
         "offices",
+        "standing_outcome",
         "sync_errors",
         "sync_runs",
         "synced_values",

@@ -1,5 +1,8 @@
 """Judged every hour, written only where something differs."""
 
+import sqlite3
+from dataclasses import asdict
+
 import pytest
 
 from xpmsync.derive import derive
@@ -52,11 +55,72 @@ def test_a_second_run_writes_no_row(settled_firm, is_full_list):
 
 
 def test_a_second_derivation_touches_no_row_at_all(settled_firm):
+    settled_firm.execute("DELETE FROM standing_outcome")
     connection = settled_firm.database.connection
     before = connection.total_changes
-    with settled_firm.database.transaction():
-        derive(settled_firm.database, "MAIN")
-    assert connection.total_changes == before
+    first = rederive(settled_firm)
+    assert connection.total_changes - before == 2  # the outcome itself: begun, and kept
+    second = rederive(settled_firm)
+    assert connection.total_changes - before == 2
+    assert asdict(first) == asdict(second)
+
+
+def rederive(firm, office="MAIN"):
+    with firm.database.transaction():
+        return derive(firm.database, office)
+
+
+def test_an_outcome_stands_only_if_its_derivation_wrote_nothing(settled_firm):
+    settled_firm.sync(CLIENTS)
+    assert settled_firm.rows("SELECT * FROM standing_outcome") == []
+    settled_firm.sync(CLIENTS)
+    assert len(settled_firm.rows("SELECT * FROM standing_outcome WHERE outcome IS NOT NULL")) == 1
+
+
+@pytest.mark.parametrize(
+    ("statement", "is_healed"),
+    [
+        ("UPDATE clients SET telephone = '9' WHERE xpm_client_uuid = 'c1'", True),
+        ("DELETE FROM client_group_members WHERE client_id IN (SELECT id FROM clients WHERE legal_name = 'One')", True),
+        ("UPDATE client_groups SET name = 'Ranches' WHERE name = 'Farms'", True),
+        ("UPDATE users SET email = 'other@firm.example'", True),
+        ("UPDATE xpm_clients SET city = 'Perth' WHERE uuid = 'c1'", True),
+        ("REPLACE INTO xpm_groups VALUES ('g1', 'Fields')", True),
+        ("UPDATE offices SET default_partner_id = (SELECT id FROM users)", True),
+        ("UPDATE synced_values SET written = '{}'", False),
+    ],
+)
+def test_what_any_program_writes_is_judged_at_once(settled_firm, statement, is_healed):
+    rederive(settled_firm)
+    rederive(settled_firm)
+    settled_firm.execute(statement)
+    assert settled_firm.rows("SELECT * FROM standing_outcome") == []
+    assert bool(rederive(settled_firm).changes) == is_healed
+
+
+def test_another_setting_is_judged_at_once(settled_firm):
+    settled_firm.execute("INSERT INTO offices (code, name, default_partner_id) SELECT 'SYD', 'Sydney', id FROM users")
+    assert rederive(settled_firm).changes == []
+    created = [change for change in rederive(settled_firm, office="SYD").changes if change.action == "created"]
+    assert [change.new_value for change in created] == ["Four"]
+
+
+def test_everything_that_is_read_for_an_outcome_ends_it_when_it_is_written(settled_firm):
+    settled_firm.execute("DELETE FROM standing_outcome")
+    read = set()
+
+    def note(action, table, *_):
+        if action == sqlite3.SQLITE_READ:
+            read.add(table)
+        return sqlite3.SQLITE_OK
+
+    settled_firm.database.connection.set_authorizer(note)
+    rederive(settled_firm)
+    settled_firm.database.connection.set_authorizer(None)
+    triggers = {row["name"] for row in settled_firm.rows("SELECT name FROM sqlite_schema WHERE type = 'trigger'")}
+    ours = read - {"standing_outcome", "sqlite_master", "json_each", ""}
+    assert "xpm_clients" in ours
+    assert triggers == {f"{table}_{event}" for table in ours for event in ("insert", "update", "delete")}
 
 
 def test_a_typed_value_stays_hour_after_hour(settled_firm):

@@ -421,3 +421,27 @@ LEFT JOIN offices ON changes.entity = 'office' AND offices.code = changes.entity
 ORDER BY changes.id DESC
 """,
     )
+
+
+@MIGRATIONS()
+def let_outcomes_stand(db: Database) -> None:
+    """What the last derivation found, until something that it depends on is written, by whichever program."""
+    _execute(
+        db,
+        """
+CREATE TABLE standing_outcome (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  origin TEXT NOT NULL, -- the program and the setting that it is the outcome of
+  outcome TEXT -- JSON: counts and problems; NULL while the derivation runs
+) STRICT
+""",
+        *(
+            f"CREATE TRIGGER {table}_{event.lower()} AFTER {event} ON {table} "
+            "BEGIN DELETE FROM standing_outcome WHERE id = 1; END"
+            for table in (
+                *("offices", "users", "clients", "client_groups", "client_group_members", "synced_values"),
+                *("xpm_staff", "xpm_clients", "xpm_groups"),
+            )
+            for event in ("INSERT", "UPDATE", "DELETE")
+        ),
+    )

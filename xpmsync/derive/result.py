@@ -1,6 +1,8 @@
 """What a derivation did: what became of the records, what was wrong with them, and what changed."""
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Self
 
 from xpmsync.active.history import ChangeRow
 from xpmsync.rules.problems import Problem
@@ -24,3 +26,14 @@ class Derivation:
     clients: Counts = field(default_factory=Counts)
     problems: list[Problem] = field(default_factory=list)
     changes: list[ChangeRow] = field(default_factory=list)
+
+    def to_text(self) -> str:
+        """The counts and the problems; of a derivation that has changed something, that is not all."""
+        return json.dumps(asdict(self) | {"changes": ()})
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """A derivation that changed nothing."""
+        values = json.loads(text)
+        problems = [Problem(**each) for each in values["problems"]]
+        return cls(Counts(**values["users"]), Counts(**values["clients"]), problems)
