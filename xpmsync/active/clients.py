@@ -36,11 +36,11 @@ def load_clients_of(database: Database, user_id: str) -> list[dict[str, Any]]:
 def insert_clients(database: Database, rows: Sequence[Mapping[str, object]]) -> None:
     """Add clients; a column that a row does not name is not set."""
     if rows:
-        columns = dict.fromkeys(column for row in rows for column in row)
+        columns = list(dict.fromkeys(["code", *(column for row in rows for column in row)]))
+        places = ", ".join("?" for _ in columns)
         database.connection.executemany(
-            f"INSERT INTO clients ({', '.join(columns)}, code_key) "
-            f"VALUES ({', '.join(f':{column}' for column in columns)}, fold(:code))",
-            [columns | dict(row) for row in rows],
+            f"INSERT INTO clients ({', '.join(columns)}, code_key) VALUES ({places}, fold(?1))",
+            [[row.get(column) for column in columns] for row in rows],
         )
 
 

@@ -29,6 +29,7 @@ def save_changes(
     database: Database, changes: Iterable[ChangeRow], *, run_id: int | None, actor: str, now: datetime
 ) -> None:
     """Append changes; `run_id` is None for the administrator's."""
+    moment = to_text(now)
     database.connection.executemany(
         "INSERT INTO changes (run_id, actor, changed_at, entity, entity_id, action, field, old_value, new_value) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -36,7 +37,7 @@ def save_changes(
             (
                 run_id,
                 actor,
-                to_text(now),
+                moment,
                 row.entity,
                 row.entity_id,
                 row.action,

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from xpmsync.active.database import Database
+
+_to_json: Final = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def load_written(database: Database, record_id: str) -> dict[str, Any]:
@@ -19,7 +21,7 @@ def save_written(database: Database, written: Mapping[str, Mapping[str, object]]
         "INSERT INTO synced_values (record_id, written) VALUES (?, ?) "
         "ON CONFLICT (record_id) DO UPDATE SET written = excluded.written WHERE written IS NOT excluded.written",
         [
-            (record_id, json.dumps({column: value for column, value in values.items() if value}, ensure_ascii=False))
+            (record_id, _to_json({column: value for column, value in values.items() if value}))
             for record_id, values in written.items()
         ],
     )

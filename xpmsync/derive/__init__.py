@@ -29,7 +29,8 @@ def derive(database: Database, default_office: str) -> Derivation:
     repair_keys(database)
     derive_users(database, result)
     derive_clients(database, result, default_office)
-    keep_outcome(database, result.to_text())
+    if not result.changes:
+        keep_outcome(database, result.to_text())
     return result
 
 

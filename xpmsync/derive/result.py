@@ -1,7 +1,7 @@
 """What a derivation did: what became of the records, what was wrong with them, and what changed."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Self
 
 from xpmsync.active.history import ChangeRow
@@ -28,12 +28,13 @@ class Derivation:
     changes: list[ChangeRow] = field(default_factory=list)
 
     def to_text(self) -> str:
-        """The counts and the problems; of a derivation that has changed something, that is not all."""
-        return json.dumps(asdict(self) | {"changes": ()})
+        """A derivation that changed nothing, as a text."""
+        problems = [vars(problem) for problem in self.problems]
+        return json.dumps({"users": vars(self.users), "clients": vars(self.clients), "problems": problems})
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """A derivation that changed nothing."""
+        """The derivation that `to_text` gave."""
         values = json.loads(text)
         problems = [Problem(**each) for each in values["problems"]]
         return cls(Counts(**values["users"]), Counts(**values["clients"]), problems)

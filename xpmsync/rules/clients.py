@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from xpmsync.rules.fields import CLIENT_FIELDS, MirrorRow, read_fields
+from xpmsync.rules.fields import CLIENT_FIELDS, MirrorRow, make_reader
 from xpmsync.rules.matching import Claimant, Holder, Settlement, settle
 from xpmsync.rules.problems import Problem, problem
 from xpmsync.rules.reading import (
@@ -42,7 +42,7 @@ OUTLINE_COLUMNS: Final = (
 )
 """The mirror's columns that `plan_clients` reads."""
 
-_OWN_FIELDS: Final = tuple(field for field in CLIENT_FIELDS if not field.is_looked_up)
+_read_own_fields: Final = make_reader(tuple(field for field in CLIENT_FIELDS if not field.is_looked_up))
 """The fields whose value is in the client's own record."""
 
 
@@ -253,7 +253,7 @@ class ClientReading:
 
 def read_client(row: MirrorRow, partner_id: str, directory: Directory) -> ClientReading:
     """Read one client that is synced; looks up its manager, and gives what is odd about its values as warnings."""
-    values = read_fields(_OWN_FIELDS, row)
+    values = _read_own_fields(row)
     values["partner_id"] = partner_id
     values["manager_id"] = directory.find_user(read_identity(row["job_manager_uuid"]))
     if row["contacts"] is None:  # not told: a record that is just taken over keeps what it has
@@ -270,8 +270,9 @@ def _check_values(row: MirrorRow, values: Mapping[str, object]) -> Iterable[Prob
         yield problem("business-number-unreadable", uuid, name, number=number)
     if isinstance(abn, str) and not is_business_number(abn):
         yield problem("business-number-check-digit", uuid, name, number=number)
-    manager = read_name(row["job_manager_name"]) or read_identity(row["job_manager_uuid"])
-    if manager and values["manager_id"] is None:
-        yield problem("manager-not-in-active", uuid, name, manager=manager)
+    if values["manager_id"] is None:
+        manager = read_name(row["job_manager_name"]) or read_identity(row["job_manager_uuid"])
+        if manager:
+            yield problem("manager-not-in-active", uuid, name, manager=manager)
     if (count := len(primary_contacts(row["contacts"]))) > 1:
         yield problem("several-primary-contacts", uuid, name, count=count)

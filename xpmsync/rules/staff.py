@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from xpmsync.records import User
-from xpmsync.rules.fields import STAFF_FIELDS, MirrorRow, read_fields
+from xpmsync.rules.fields import STAFF_FIELDS, MirrorRow, make_reader
 from xpmsync.rules.matching import Claimant, Holder, Settlement, settle
 from xpmsync.rules.problems import Problem, problem
 from xpmsync.rules.reading import fold, is_email_address, read_name, read_text
 
 MOST_NAMES: Final = 3
+_read_fields: Final = make_reader(STAFF_FIELDS)
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def read_staff(rows: Sequence[MirrorRow]) -> tuple[list[StaffMember], list[Probl
     """Read the listed staff: those that Active can take, and what is wrong with the others."""
     members, problems = [], []
     for row in rows:
-        values = read_fields(STAFF_FIELDS, row)
+        values = _read_fields(row)
         uuid, name, email = row["uuid"], read_name(row["name"]), read_text(row["email"])
         assert uuid is not None  # noqa: S101 - the mirror's key
         if name is None:
