@@ -7,9 +7,11 @@ import stat
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+import sqlite_utils
 
 from xpmsync.active.clients import insert_clients, repair_keys, update_client
-from xpmsync.active.database import from_text, open_database, to_text
+from xpmsync.active.database import SCHEMA_STEPS, from_text, open_database, to_text
+from xpmsync.active.migrations import MIGRATIONS
 from xpmsync.active.offices import insert_office, load_offices, update_office
 from xpmsync.active.users import insert_user, load_users, update_user
 from xpmsync.errors import DatabaseTrouble
@@ -51,6 +53,12 @@ def test_the_tables_are_made_from_nothing(rows):
         "xpm_groups",
         "xpm_staff",
     }
+
+
+def test_a_database_with_every_step_is_opened_without_looking_for_more(database):
+    steps = MIGRATIONS.applied(sqlite_utils.Database(database.connection))
+    assert len(steps) == SCHEMA_STEPS
+    assert database.connection.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_STEPS
 
 
 def test_every_table_of_ours_is_strict(rows):

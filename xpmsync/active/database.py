@@ -13,14 +13,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-import sqlite_utils
-
-from xpmsync.active.migrations import MIGRATIONS
 from xpmsync.errors import DatabaseTrouble
 from xpmsync.home import PRIVATE_FILE_MODE
 
 BUSY_TIMEOUT_SECONDS: Final = 30
 RESTORE: Final = "Put the file aside and restore it from your last backup; then run: xpmsync sync --full"
+SCHEMA_STEPS: Final = 6
+"""How many steps `xpmsync.active.migrations` has. A database that has them all is opened without asking there, because
+sqlite-utils takes longer to load than most commands take to run."""
 TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -30,7 +30,6 @@ class Database:
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self.connection = connection
-        self.tables = sqlite_utils.Database(connection, execute_plugins=False)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -88,7 +87,7 @@ def open_database(path: Path) -> Iterator[Database]:
 @contextmanager
 def open_rehearsal(path: Path) -> Iterator[Database]:
     """Open the database for a run that writes nothing: where it is missing or not migrated yet, a copy of it."""
-    if path.exists() and _is_migrated(path):
+    if path.exists() and _is_migrated_file(path):
         with open_database(path) as database:
             yield database
         return
@@ -102,9 +101,13 @@ def open_rehearsal(path: Path) -> Iterator[Database]:
             yield database
 
 
-def _is_migrated(path: Path) -> bool:
+def _is_migrated_file(path: Path) -> bool:
     with _explained(path), closing(sqlite3.connect(path)) as opened:
-        return not MIGRATIONS.pending(sqlite_utils.Database(opened, execute_plugins=False))
+        return _is_migrated(opened)
+
+
+def _is_migrated(connection: sqlite3.Connection) -> bool:
+    return bool(connection.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_STEPS)
 
 
 @contextmanager
@@ -154,10 +157,16 @@ def _fold(text: str | None) -> str | None:
 
 
 def _migrate(database: Database) -> None:
-    if MIGRATIONS.pending(database.tables):
-        # Two commands may find the same step pending: the second waits here, and then finds nothing to do.
-        with database.transaction():
-            MIGRATIONS.apply(database.tables)
+    if _is_migrated(database.connection):
+        return
+    import sqlite_utils  # noqa: PLC0415 - slow to load, and needed once
+
+    from xpmsync.active.migrations import MIGRATIONS  # noqa: PLC0415 - brings sqlite-utils
+
+    # Two commands may find the same step pending: the second waits here, and then finds nothing to do.
+    with database.transaction():
+        MIGRATIONS.apply(sqlite_utils.Database(database.connection, execute_plugins=False))
+        database.connection.execute(f"PRAGMA user_version = {SCHEMA_STEPS}")
 
 
 def _base_name(error: sqlite3.Error) -> str:

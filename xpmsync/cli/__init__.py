@@ -8,35 +8,36 @@ import logging
 import os
 import sys
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from xpmsync import __version__
-from xpmsync.audit import Trail
 from xpmsync.errors import INTERRUPTED_EXIT_CODE, XpmsyncError
-from xpmsync.home import find_home
-from xpmsync.log import open_log
+
+if TYPE_CHECKING:
+    from xpmsync.audit import Trail
 
 log = logging.getLogger(__name__)
 log.addHandler(logging.NullHandler())  # a command without a log prints no log
 
-COMMANDS: Final = (
-    "connect",
-    "configure",
-    "sync",
-    "errors",
-    "history",
-    "notify",
-    "status",
-    "report",
-    "doctor",
-    "keyring",
-    "admin",
-    "disconnect",
-    "demo",
-    "sandbox",
-)
+COMMANDS: Final = {
+    "connect": "Sign in at Xero and choose the practice.",
+    "configure": "Set up the sync: office, partner, who is told of trouble.",
+    "sync": "Bring Active's users and clients up to date with XPM, once.",
+    "errors": "Show what the sync could not do, and what to do about it.",
+    "history": "Show what has changed in Active, newest first.",
+    "notify": "Look after the sync: send the e-mail that is due.",
+    "status": "Show how the sync is: the connection, the last runs.",
+    "report": "Write a page about the sync, for people who would rather look.",
+    "doctor": "Try everything that an hourly run needs.",
+    "keyring": "Say which keyring is used, and whether it works.",
+    "admin": "The Admin Centre: offices, users, clients, links with XPM.",
+    "disconnect": "End the connection at Xero and forget the sign-in.",
+    "demo": "Watch the whole job against a stand-in for Xero.",
+    "sandbox": "Run a stand-in for Xero on 127.0.0.1, until Ctrl-C.",
+}
+"""Each command, and what the list of them says of it."""
 WITHOUT_HOME: Final = ("demo", "sandbox")
 """They touch nothing of the person's: no trail either."""
 
@@ -46,6 +47,11 @@ class _LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(COMMANDS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """List the commands without importing them all, which takes ten times as long."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in COMMANDS:
@@ -73,7 +79,7 @@ def run(arguments: list[str]) -> int:
     return exit_code
 
 
-def _begin_trail(arguments: list[str]) -> Trail | None:
+def _begin_trail(arguments: list[str]) -> "Trail | None":
     """Note that a command begins: by its name and the options it is given, not their values."""
     names: list[str] = []
     command: click.Command | None = commands
@@ -83,6 +89,9 @@ def _begin_trail(arguments: list[str]) -> Trail | None:
         names.append(arguments[len(names)])
     if command is None or isinstance(command, click.Group) or names[0] in WITHOUT_HOME:
         return None
+    from xpmsync.audit import Trail  # noqa: PLC0415 - slow to load
+    from xpmsync.home import find_home  # noqa: PLC0415 - as above
+
     known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
     given = [argument.partition("=")[0] for argument in arguments[len(names) :]]
     options = [name for name in given if name.startswith("-") and name in known]
@@ -117,6 +126,9 @@ def _end_quietly() -> int:
 
 def _show_fault(error: Exception) -> int:
     """A bug: its details go to the log, and a person is told where they are."""
+    from xpmsync.home import find_home  # noqa: PLC0415 - slow to load
+    from xpmsync.log import open_log  # noqa: PLC0415 - slow to load
+
     home = find_home(os.environ)
     open_log(home)
     log.error("a fault in xpmsync", exc_info=error)
