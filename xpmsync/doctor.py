@@ -257,7 +257,7 @@ class _Examination:
 
     def check_sign_in(self) -> Note:
         """That there is a sign-in, and that it is not about to end for want of use."""
-        tokens = open_tokens(self._home, self._config, self._vault, now=self._clock.now)
+        tokens = open_tokens(self._home, self._config, self._vault, now=self._clock.now, sleep=self._clock.sleep)
         sign_in = tokens.describe()
         if sign_in is None:
             raise SignInNeeded("xpmsync is not connected to Xero Practice Manager.", CONNECT)

@@ -300,7 +300,7 @@ def _fetched(run: _Run, secrets: _Secrets) -> Iterator[Fetched]:
         with fetched_practice(
             run.home,
             run.config,
-            open_tokens(run.home, run.config, vault, now=run.clock.now),
+            open_tokens(run.home, run.config, vault, now=run.clock.now, sleep=run.clock.sleep),
             run.database,
             tenant_id=tenant_id,
             cursor=run.past.cursor if run.mode == "incremental" else None,

@@ -334,10 +334,16 @@ class TrialTokens:
 
 
 def open_tokens(
-    home: Home, config: Config, vault: Vault, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    home: Home,
+    config: Config,
+    vault: Vault,
+    *,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Tokens:
     """The sign-in of `home`, refreshed with the app's secret if the vault holds one."""
-    return Tokens(vault, IdentityClient(config.xero, vault.read("client-secret")), home.sign_in_lock, now=now)
+    client = IdentityClient(config.xero, vault.read("client-secret"))
+    return Tokens(vault, client, home.sign_in_lock, now=now, sleep=sleep)
 
 
 def _parse(value: str) -> _Stored:
