@@ -292,38 +292,40 @@ _TAX_BLOCK: Final = re.compile(
 )
 
 
-def _into_first_name(content: bytes, inserted: bytes) -> bytes:
-    """Put something into the first name of an answer, or into its status where it holds no name."""
-    place = b"<Name>" if b"<Name>" in content else b"<Status>"
-    return content.replace(place, place + inserted, 1)
+def _into_name(options: Options, content: bytes, inserted: bytes) -> bytes:
+    """Put something into the name at the part `at` of an answer, or into its status where it holds no name."""
+    tag = b"<Name>" if b"<Name>" in content else b"<Status>"
+    places = [match.end() for match in re.finditer(tag, content)]
+    place = places[min(int(len(places) * options["at"]), len(places) - 1)]
+    return content[:place] + inserted + content[place:]
 
 
-def _truncate(_: Options, content: bytes) -> bytes:
-    return content[: len(content) // 2]
+def _truncate(options: Options, content: bytes) -> bytes:
+    return content[: int(len(content) * options["at"])]
 
 
-def _misnest(_: Options, content: bytes) -> bytes:
-    return content.replace(b"</Status>", b"</Statu>", 1)
+def _misnest(options: Options, content: bytes) -> bytes:
+    return _into_name(options, content, b"</Misnested>")
 
 
-def _mis_encode(_: Options, content: bytes) -> bytes:
-    return _into_first_name(content, "Café ".encode()).decode().encode("latin-1", "replace")
+def _mis_encode(options: Options, content: bytes) -> bytes:
+    return _into_name(options, content, "Café ".encode()).decode().encode("latin-1", "replace")
 
 
-def _add_control_character(_: Options, content: bytes) -> bytes:
-    return _into_first_name(content, b"\x0b")
+def _add_control_character(options: Options, content: bytes) -> bytes:
+    return _into_name(options, content, b"\x0b")
 
 
 def _add_external_entity(options: Options, content: bytes) -> bytes:
     declaration = f'<!DOCTYPE Response [<!ENTITY outside SYSTEM "{options["target"]}">]>'.encode()
-    return declaration + _into_first_name(content, b"&outside;")
+    return declaration + _into_name(options, content, b"&outside;")
 
 
-def _add_laughs(_: Options, content: bytes) -> bytes:
+def _add_laughs(options: Options, content: bytes) -> bytes:
     entities = ['<!ENTITY lol0 "lol">']
     entities += [f'<!ENTITY lol{level} "{f"&lol{level - 1};" * 10}">' for level in range(1, 10)]
     declaration = f"<!DOCTYPE Response [{''.join(entities)}]>".encode()
-    return declaration + _into_first_name(content, b"&lol9;")
+    return declaration + _into_name(options, content, b"&lol9;")
 
 
 def _point_elsewhere(options: Options, content: bytes) -> bytes:
@@ -477,21 +479,23 @@ FAULTS: Final[Mapping[str, FaultKind]] = {
         "api",
         change=_records(lambda _, records: [_TAX_BLOCK.sub(b"", record) for record in records]),
     ),
-    "malformed-xml": FaultKind("The XML is not well-formed.", "api", change=_content(_misnest)),
+    "malformed-xml": FaultKind("The XML is not well-formed.", "api", {"at": 0.0}, change=_content(_misnest)),
     "truncated-xml": FaultKind(
-        "The XML stops half-way, in a well-ended HTTP answer.", "api", change=_content(_truncate)
+        "The XML stops at the part `at`, in a well-ended HTTP answer.", "api", {"at": 0.5}, change=_content(_truncate)
     ),
-    "wrong-encoding": FaultKind("Latin-1 bytes, announced as UTF-8.", "api", change=_content(_mis_encode)),
+    "wrong-encoding": FaultKind("Latin-1 bytes, announced as UTF-8.", "api", {"at": 0.0}, change=_content(_mis_encode)),
     "control-character": FaultKind(
-        "A character that XML does not allow.", "api", change=_content(_add_control_character)
+        "A character that XML does not allow.", "api", {"at": 0.0}, change=_content(_add_control_character)
     ),
     "external-entity": FaultKind(
         "An XML entity that points to a file or address (`target`).",
         "api",
-        {"target": "file:///etc/hostname"},
+        {"target": "file:///etc/hostname", "at": 0.0},
         change=_content(_add_external_entity),
     ),
-    "billion-laughs": FaultKind("XML entities that grow to three gigabytes.", "api", change=_content(_add_laughs)),
+    "billion-laughs": FaultKind(
+        "XML entities that grow to three gigabytes.", "api", {"at": 0.0}, change=_content(_add_laughs)
+    ),
     "foreign-next-page": FaultKind(
         "The paged list's `Next` points to another `host`.",
         "api",
