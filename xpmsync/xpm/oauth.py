@@ -214,7 +214,17 @@ def _explain(answer: requests.Response) -> Exception:
                 details=details,
             )
         case _:
-            return _trouble(f"answered with status {answer.status_code}", details, _read_seconds(answer))
+            return _trouble(_say_status(answer.status_code), details, _read_seconds(answer))
+
+
+def _say_status(status: int) -> str:
+    if status == requests.codes.too_many_requests:
+        return "asks to call less often"
+    if status >= requests.codes.internal_server_error:
+        return f"has a problem of its own (status {status})"
+    if status == requests.codes.ok:
+        return "has answered with something that is no sign-in"
+    return f"has turned the call away (status {status})"
 
 
 def _trouble(what: str, details: str | None = None, retry_after_seconds: float | None = None) -> PassingTrouble:
