@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from xpmsync.errors import Refused
 from xpmsync.records import Record, RecordShape
-from xpmsync.xpm.answers import NotFound
+from xpmsync.xpm.answers import NotFound, make_trouble
 from xpmsync.xpm.http import Call, Gateway
 from xpmsync.xpm.xml import ErrorReported, parse_records
 
@@ -42,9 +42,9 @@ class Connection:
 
 def fetch_connections(gateway: Gateway) -> list[Connection]:
     """Everything the person has connected to the app, of whatever type."""
-    body = gateway.fetch(Call("connections", "application/json"), b"".join)
+    found = gateway.fetch(Call("connections", "application/json"), _parse_json)
     try:
-        return [_read_connection(values) for values in json.loads(body)]
+        return [_read_connection(values) for values in found]
     except (ValueError, TypeError, KeyError, AttributeError):
         raise Refused(
             "Xero's list of connections cannot be read.",
@@ -101,6 +101,14 @@ class PracticeManager:
     def _fetch(self, path: str, shape: RecordShape, take: Take, parameters: dict[str, str] | None = None) -> None:
         call = Call(f"{BASE}/{path}", "application/xml", parameters or {}, self.tenant_id)
         self.gateway.fetch(call, lambda chunks: take(parse_records(chunks, shape)))
+
+
+def _parse_json(chunks: Iterator[bytes]) -> Any:
+    """The JSON of an answer; one that is cut without a word is passing trouble, as a cut line is."""
+    try:
+        return json.loads(b"".join(chunks))
+    except ValueError:
+        raise make_trouble("Xero's list of connections arrived damaged.") from None
 
 
 def _read_connection(values: dict[str, Any]) -> Connection:
