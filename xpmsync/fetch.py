@@ -11,7 +11,7 @@ from xpmsync.active import mirror
 from xpmsync.active.database import Database
 from xpmsync.active.spool import Spool, open_spool
 from xpmsync.config import Config
-from xpmsync.errors import PassingTrouble, Refused
+from xpmsync.errors import PassingTrouble, Refused, SignInNeeded
 from xpmsync.home import Home
 from xpmsync.records import Record, RecordShape
 from xpmsync.rules.fields import CLIENT_SHAPE, GROUP_SHAPE, STAFF_SHAPE
@@ -125,7 +125,7 @@ def _fetch_rivals(practice: PracticeManager, spool: Spool, rivals: list[str]) ->
     for uuid in rivals:
         try:
             record = practice.fetch_client(uuid, CLIENT_SHAPE)
-        except (Refused, PassingTrouble) as error:  # the lists are there: the next full run tells of this one
+        except (Refused, PassingTrouble, SignInNeeded) as error:  # the lists are there: a full run tells of this one
             log.warning("the client %s could not be asked for: %s %s", uuid, error.happened, error.details or "")
             return
         if record:
