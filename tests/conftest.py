@@ -87,15 +87,12 @@ class Firm:
             connection.execute(statement, parameters)
 
 
-@pytest.fixture
-def make_firm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Firm]]:
-    """Make a firm of a practice; its home is `tmp_path`, and the environment points to it."""
-    sandboxes = []
+@pytest.fixture(scope="session")
+def furnish() -> Callable[[Sandbox, Path, pytest.MonkeyPatch], Firm]:
+    """Make a firm with a home in a folder, for as long as the environment points to it."""
 
-    def make(practice: Practice | None = None, *, default_partner: str | None = None) -> Firm:
-        sandbox = Sandbox(practice or Practice()).start()
-        sandboxes.append(sandbox)
-        monkeypatch.setenv("XPMSYNC_HOME", str(tmp_path / "home"))
+    def furnish(sandbox: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Firm:
+        monkeypatch.setenv("XPMSYNC_HOME", str(folder))
         monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "xpmsync.sandbox.keyring.SandboxKeyring")
         monkeypatch.setenv("XPMSYNC_SANDBOX_KEYRING", sandbox.url)
         home = find_home(os.environ)
@@ -115,6 +112,22 @@ def make_firm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
             insert_office(database, "MAIN", "Main Office")
         firm = Firm(home, sandbox)
         firm.connect()
+        return firm
+
+    return furnish
+
+
+@pytest.fixture
+def make_firm(
+    furnish: Callable[[Sandbox, Path, pytest.MonkeyPatch], Firm], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Firm]]:
+    """Make a firm of a practice; its home is `tmp_path`, and the environment points to it."""
+    sandboxes = []
+
+    def make(practice: Practice | None = None, *, default_partner: str | None = None) -> Firm:
+        sandbox = Sandbox(practice or Practice()).start()
+        sandboxes.append(sandbox)
+        firm = furnish(sandbox, tmp_path / "home", monkeypatch)
         if default_partner:
             firm.sync()
             firm.write(

@@ -493,14 +493,6 @@ def test_the_database_and_everything_beside_it_is_private(make_firm):
     assert firm.home.data_folder.stat().st_mode & 0o777 == 0o700
 
 
-def test_passing_trouble_that_does_not_pass_ends_the_run_with_6(make_firm):
-    practice, _ = small_practice()
-    firm = make_firm(practice)
-    with firm.sandbox.faults.active("error-503", path="staff.api"), pytest.raises(PassingTrouble):
-        firm.sync(clock=Clock(sleep=lambda _: None))
-    assert firm.rows("SELECT exit_code FROM sync_runs") == [{"exit_code": 6}]
-
-
 @pytest.mark.parametrize(
     ("fault", "options", "happened"),
     [

@@ -15,8 +15,6 @@ from xpmsync.sandbox import Practice
 from xpmsync.sandbox.mailbox import Mailbox
 from xpmsync.surroundings import Clock
 
-HURRIED = Clock(sleep=lambda _: None)
-
 
 @pytest.fixture
 def mailbox():
@@ -161,18 +159,6 @@ def test_without_a_clock_of_xeros_the_cursor_stays(firm, monkeypatch):
     firm.sync()
     first, second = (row["cursor_at"] for row in firm.rows("SELECT cursor_at FROM sync_runs ORDER BY id"))
     assert first == second
-
-
-def test_what_xero_says_of_one_client_is_a_help_and_no_condition(firm):
-    for _ in range(2):
-        firm.sandbox.clock.advance(3_600)
-        firm.sync()
-    firm.practice.recreate_client(client_named(firm, "First"), former="kept")
-    firm.practice.edit_client(client_named(firm, "Second"), email="new@example.com")
-    with firm.sandbox.faults.active("error-500", path="client.api/get"):
-        summary = firm.sync(clock=HURRIED)
-    assert summary.errors == 1
-    assert firm.rows("SELECT email FROM clients WHERE code = 'S2'") == [{"email": "new@example.com"}]
 
 
 def test_a_client_without_an_identifier_hides_no_other(firm):

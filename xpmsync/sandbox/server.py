@@ -195,7 +195,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         half = _first_bytes(pieces, int(size * manner.cut_at))
         if manner.cut == "chunked":
-            half = (b"%x\r\n%b\r\n" % (len(piece), piece) for piece in half)
+            half = (b"%x\r\n%b\r\n" % (len(piece), piece) for piece in half if piece)
         self._write(self._head(answer, (framing[manner.cut or "length"],)), half, manner)
 
     def _accepted_encodings(self) -> set[str]:

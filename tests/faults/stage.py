@@ -1,0 +1,157 @@
+"""Where faults are played: a firm whose next run has every request that a run can have, and its state before it."""
+
+import json
+import shutil
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from xpmsync.active.database import open_database
+from xpmsync.config import read_config
+from xpmsync.sandbox.browser import press
+from xpmsync.sandbox.mailbox import Mailbox
+from xpmsync.surroundings import Clock
+from xpmsync.watchman import tell
+
+PATHS: Mapping[str, str] = {
+    "token": "/connect/token",
+    "staff": "staff.api/list",
+    "groups": "clientgroup.api/list",
+    "clients": "client.api/list?detailed=true",
+    "modified": "modifiedsince=",
+    "rival": "client.api/get",
+    "keyring": "/sandbox/keyring",
+    "exchange": "/connect/token",
+    "connections": "/connections",
+}
+"""The requests of a run, and the two of `connect` beside the staff list, by a part of path and query."""
+INCREMENTAL: Collection[str] = ("modified", "rival")
+RECORDS_OF_RUNS: Collection[str] = ("_sqlite_migrations", "sync_runs", "sync_errors", "notifications", "changes")
+
+
+@dataclass
+class HurriedClock:
+    """A clock on which sleeping takes no time, and is seen nevertheless."""
+
+    naps: list[float] = field(default_factory=list)
+
+    def clock(self) -> Clock:
+        return Clock(now=self.now, monotonic=self.monotonic, sleep=self.naps.append)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=sum(self.naps))
+
+    def monotonic(self) -> float:
+        return time.monotonic() + sum(self.naps)
+
+
+@dataclass
+class Stage:
+    """A firm after two runs, with changes in XPM that wait for the third."""
+
+    firm: Any
+    mailbox: Mailbox
+    saved: Path
+
+    def save(self) -> None:
+        """Keep the database as it is now; no process has it open."""
+        shutil.copyfile(self.firm.home.database_file, self.saved)
+
+    def restore(self) -> None:
+        """Put the saved database back, and forget what was asked and mailed."""
+        for file in self.firm.home.data_folder.glob("active.db*"):
+            file.unlink()
+        shutil.copyfile(self.saved, self.firm.home.database_file)
+        self.firm.sandbox.requests.clear()
+        self.mailbox.messages.clear()
+
+    def sync(self, *, full: bool, clock: Clock | None = None) -> Any:
+        return self.firm.sync(full=full, is_watched=False, clock=clock or HurriedClock().clock())
+
+    def count(self, request: str) -> int:
+        """How often something was asked for."""
+        return sum(PATHS[request] in f"{each.path}?{each.query}" for each in self.firm.sandbox.requests)
+
+    def tell_after(self, wait: timedelta) -> int:
+        """How many e-mails the watchman has sent when this time has passed."""
+        config = read_config(self.firm.home)
+        with open_database(self.firm.home.database_file) as database:
+            tell(database, config, password=None, now=lambda: datetime.now(UTC) + wait)
+        return len(self.mailbox.messages)
+
+    def exact(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Everything that is not the record of a run, to the last byte."""
+        return self._read(lambda _column, value: value)
+
+    def data(self) -> dict[str, list[tuple[Any, ...]]]:
+        """The same, and the history and the open problems, without when it happened and in which run."""
+        data = self._read(_see_without_time)
+        history = (
+            "SELECT actor, entity, entity_id, action, field, old_value, new_value FROM changes ORDER BY 2, 3, 5, 6, 7"
+        )
+        problems = "SELECT code, entity, xpm_uuid, field FROM sync_errors WHERE resolved_at IS NULL ORDER BY 1, 2, 3, 4"
+        for name, query in {"changes": history, "sync_errors": problems}.items():
+            data[name] = [tuple(row.values()) for row in self.firm.rows(query)]
+        return data
+
+    def _read(self, see: Callable[[str, Any], Any]) -> dict[str, list[tuple[Any, ...]]]:
+        with closing(sqlite3.connect(self.firm.home.database_file)) as connection:
+            connection.row_factory = sqlite3.Row
+            names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()
+            return {
+                name: sorted(
+                    (
+                        tuple(see(column, row[column]) for column in row.keys())  # noqa: SIM118 - a sqlite3.Row
+                        for row in connection.execute(f"SELECT * FROM {name}")
+                    ),
+                    key=repr,
+                )
+                for (name,) in names
+                if name not in RECORDS_OF_RUNS
+            }
+
+    def browse(self, address: str) -> bool:
+        """What the person does who connects: press the button, and see the page that it ends on."""
+
+        def go() -> None:
+            with requests.Session() as browser:
+                browser.trust_env = False
+                browser.get(press(address), timeout=10)
+
+        threading.Thread(target=go, daemon=True).start()
+        return True
+
+
+def _see_without_time(column: str, value: Any) -> Any:
+    if column.endswith("_at"):
+        return value is None
+    # The order of keys tells only in which order they were written.
+    return sorted(json.loads(value).items()) if isinstance(value, str) and value.startswith("{") else value
+
+
+def open_stage(firm: Any, mailbox: Mailbox, saved: Path) -> Stage:
+    """Let the firm run twice, and change XPM so that the third run has every request that a run can have."""
+    practice, sandbox = firm.practice, firm.sandbox
+    for _ in range(2):
+        sandbox.clock.advance(3_600)
+        firm.sync()
+    alive = [
+        uuid
+        for row in firm.rows("SELECT xpm_client_uuid AS uuid FROM clients WHERE status = 'active' AND code IS NOT NULL")
+        if practice.clients[uuid := row["uuid"]].elements.get("Email")
+    ]
+    practice.recreate_client(alive[0], former="archived")  # the run asks what has become of the former one
+    for uuid in alive[1:4]:
+        practice.edit_client(uuid, email=f"new-{uuid[:8]}@example.com")
+    sandbox.clock.advance(3_600)
+    stage = Stage(firm, mailbox, saved)
+    stage.save()
+    return stage
