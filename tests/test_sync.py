@@ -11,10 +11,9 @@ import pytest
 
 from xpmsync.cli import run
 from xpmsync.config import change_config
-from xpmsync.errors import AnotherRun, ConfigurationError, PassingTrouble, Refused, SuspiciousChange
+from xpmsync.errors import AnotherRun, ConfigurationError, Refused, SuspiciousChange
 from xpmsync.rules.problems import CATALOGUE
 from xpmsync.sandbox import Practice
-from xpmsync.surroundings import Clock
 
 DATA_TABLES = ("users", "clients", "client_groups", "client_group_members", "synced_values", "changes", "xpm_clients")
 
