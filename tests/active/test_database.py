@@ -10,7 +10,7 @@ import pytest
 import sqlite_utils
 
 from xpmsync.active.clients import insert_clients, repair_keys, update_client
-from xpmsync.active.database import SCHEMA_STEPS, from_text, open_database, to_text
+from xpmsync.active.database import SCHEMA_STEPS, from_text, open_database, open_rehearsal, to_text
 from xpmsync.active.migrations import MIGRATIONS
 from xpmsync.active.offices import insert_office, load_offices, update_office
 from xpmsync.active.users import insert_user, load_users, update_user
@@ -92,6 +92,18 @@ def test_opening_again_changes_nothing(path):
 def test_processes_that_open_a_new_file_at_once_all_find_it_ready(tmp_path, four_processes):
     for attempt in range(20):
         assert four_processes("open", tmp_path / f"{attempt}.db") == ["0"] * 4
+
+
+@pytest.mark.parametrize("open_it", [open_database, open_rehearsal])
+def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(path, open_it):
+    with open_database(path) as database:
+        database.connection.execute(f"PRAGMA user_version = {SCHEMA_STEPS + 1}")
+    before = path.read_bytes()
+    with pytest.raises(DatabaseTrouble, match="was made by a newer xpmsync") as caught, open_it(path):
+        pass
+    assert caught.value.exit_code == 9
+    assert caught.value.remedy.startswith("Nothing was written to it. Install that version again")
+    assert path.read_bytes() == before
 
 
 # Privacy.

@@ -87,7 +87,7 @@ def open_database(path: Path) -> Iterator[Database]:
 @contextmanager
 def open_rehearsal(path: Path) -> Iterator[Database]:
     """Open the database for a run that writes nothing: where it is missing or not migrated yet, a copy of it."""
-    if path.exists() and _is_migrated_file(path):
+    if path.exists() and _is_migrated(path):
         with open_database(path) as database:
             yield database
         return
@@ -101,13 +101,14 @@ def open_rehearsal(path: Path) -> Iterator[Database]:
             yield database
 
 
-def _is_migrated_file(path: Path) -> bool:
+def _is_migrated(path: Path) -> bool:
     with _explained(path), closing(sqlite3.connect(path)) as opened:
-        return _is_migrated(opened)
+        return _count_steps(opened) >= SCHEMA_STEPS
 
 
-def _is_migrated(connection: sqlite3.Connection) -> bool:
-    return bool(connection.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_STEPS)
+def _count_steps(connection: sqlite3.Connection) -> int:
+    """How many steps of the schema the database has been through."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 @contextmanager
@@ -157,7 +158,13 @@ def _fold(text: str | None) -> str | None:
 
 
 def _migrate(database: Database) -> None:
-    if _is_migrated(database.connection):
+    steps = _count_steps(database.connection)
+    if steps > SCHEMA_STEPS:
+        raise DatabaseTrouble(
+            f"The database {database.path} was made by a newer xpmsync than this one.",
+            "Nothing was written to it. Install that version again (or a later one); then run: xpmsync sync",
+        )
+    if steps == SCHEMA_STEPS:
         return
     import sqlite_utils  # noqa: PLC0415 - slow to load, and needed once
 
