@@ -145,7 +145,7 @@ ACCESS_REFUSED = _lasting(
 )
 ERROR_REPORTED = _lasting(
     7,
-    "Xero Practice Manager reports an error: …",
+    "Xero Practice Manager reports an error of its own. It says: “…”",
     "If the next runs say the same, look in Practice Manager for what it names, or ask Xero's support.",
 )
 DAMAGED = _lasting(

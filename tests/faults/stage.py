@@ -84,7 +84,7 @@ class Stage:
         """How many e-mails the watchman has sent when this time has passed."""
         config = read_config(self.firm.home)
         with open_database(self.firm.home.database_file) as database:
-            tell(database, config, password=None, now=lambda: datetime.now(UTC) + wait)
+            tell(self.firm.home, database, config, password=None, now=lambda: datetime.now(UTC) + wait)
         return len(self.mailbox.messages)
 
     def exact(self) -> dict[str, list[tuple[Any, ...]]]:

@@ -115,7 +115,7 @@ def test_a_run_that_meets_a_fault(stage: Stage, before, undisturbed, case):
         check_what_a_success_left(stage, undisturbed, case, full=full)
         return
     assert ended.exit_code == case.outcome.exit_code
-    assert matches(ended.happened, case.outcome.happened)
+    assert matches(ended.in_full, case.outcome.happened)
     assert ended.meaning.startswith("Active still holds the data of")
     assert case.request == "keyring" or matches(ended.remedy, case.outcome.remedy)
     assert stage.exact() == before

@@ -101,7 +101,7 @@ def test_a_client_that_xero_does_not_know_is_none(practice, requests_mock):
 
 
 def test_another_error_is_not_taken_for_an_unknown_client(office, practice):
-    with office.sandbox.faults.active("status-error"), pytest.raises(ErrorReported, match="An error occurred"):
+    with office.sandbox.faults.active("status-error"), pytest.raises(ErrorReported, match="an error of its own"):
         practice.fetch_client("00000000-0000-4000-8000-000000000000", CLIENTS)
 
 
