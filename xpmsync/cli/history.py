@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from xpmsync.cli.screen import (
+    SINCE,
     choose,
     clean,
     is_watched,
@@ -38,7 +39,7 @@ Row = Mapping[str, Any]
 @click.command()
 @click.argument("who", required=False)
 @click.option("--run", "run_id", type=click.IntRange(min=1), metavar="NUMBER", help="What one run changed.")
-@click.option("--since", callback=read_since, metavar="24h|7d|DATE", help="What has changed since then.")
+@click.option("--since", callback=read_since, metavar=SINCE, help="What has changed since then.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values for a spreadsheet.")
 def command(*, who: str | None, run_id: int | None, since: datetime | None, as_json: bool, as_csv: bool) -> None:

@@ -8,13 +8,15 @@ NO_COLOR and TERM. Knows nothing of what is shown.
 import csv
 import io
 import json
+import os
 import re
 import shutil
 import sys
 import textwrap
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final, TextIO, TypeVar
 
 import click
@@ -26,8 +28,10 @@ from rich.text import Text
 Answer = TypeVar("Answer")
 
 WIDTH: Final = 80
-UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
-FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+SINCE: Final = "24h|7d|today|TIME"
+"""What `read_since` takes, for the help of an option."""
+FORMULA_STARTS: Final = ("=", "+", "-", "@")
 REVERSING: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that make a terminal show a text in another order than it has."""
 
@@ -48,6 +52,25 @@ def open_console(*, stderr: bool = False) -> Console:
     console = Console(file=stream, markup=False, emoji=False, highlight=False, soft_wrap=False)
     console.width = min(console.width, 100) if stream.isatty() else WIDTH
     return console
+
+
+@contextmanager
+def paged(console: Console) -> Iterator[None]:
+    """What is printed on `console` meanwhile goes through the pager, if a person watches and the screen is too short.
+
+    The pager is PAGER, else less; it ends by itself where the text fits after all, and leaves the text on the screen.
+    """
+    if not is_watched():
+        yield
+        return
+    with console.capture() as captured:
+        yield
+    text = captured.get()
+    if text.count("\n") < console.height:  # the prompt needs a line too
+        click.echo(text, nl=False, color=True)  # rich has decided already which colours there are
+    else:
+        os.environ.setdefault("LESS", "-FRX")
+        click.echo_via_pager(text)
 
 
 def clean(text: object) -> str:
@@ -125,30 +148,60 @@ def print_json(document: object) -> None:
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Comma-separated values in UTF-8; what a spreadsheet would calculate is marked as text."""
+    """Comma-separated values for a spreadsheet; what it would calculate is marked as text.
+
+    In UTF-8 with a byte order mark: without it, Excel opens the file in the computer's old encoding and shows a macron
+    as two strange characters. Programs that cannot skip the mark have JSON.
+    """
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer)
     writer.writerow(columns)
     writer.writerows([_plain_cell(row[column]) for column in columns] for row in rows)
-    click.echo(buffer.getvalue().encode(), nl=False)
+    click.echo(buffer.getvalue().encode("utf-8-sig"), nl=False)
 
 
 def _plain_cell(value: object) -> object:
     if not isinstance(value, str):
         return value
-    return f"'{clean(value)}" if value.startswith(FORMULA_STARTS) else clean(value)
+    return f"'{clean(value)}" if _is_calculated(value) else clean(value)
+
+
+def _is_calculated(text: str) -> bool:
+    """Whether a spreadsheet might take a text for a formula, behind spaces or in full-width letters too."""
+    visible = (character for character in text if unicodedata.category(character)[0] not in "CZ")
+    return unicodedata.normalize("NFKC", next(visible, "")).startswith(FORMULA_STARTS)
 
 
 def read_since(_context: click.Context, _parameter: click.Parameter, value: str | None) -> datetime | None:
-    """A stretch of time up to now, or a day by the clock on the wall."""
+    """A stretch of time up to now, a day, or a moment by the clock on the wall."""
     if value is None:
         return None
+    now = datetime.now(UTC)
     try:
-        if match := re.fullmatch(r"(\d{1,4})([hdw])", value):
-            return datetime.now(UTC) - timedelta(**{UNITS[match[2]]: int(match[1])})
-        return datetime.fromisoformat(value).astimezone(UTC)
+        moment = parse_since(value.strip().lower(), now)
     except (ValueError, OverflowError):
-        raise click.BadParameter("must be such as 24h, 7d, 2w or 2026-11-01") from None
+        raise click.BadParameter("must be such as 90m, 24h, 7d, today, 2026-11-01 or “2026-11-01 14:30”") from None
+    if moment > now:
+        raise click.BadParameter(f"must not be in the future, as {clean(value)} is")
+    return moment
+
+
+def parse_since(text: str, now: datetime) -> datetime:
+    """The moment (UTC) that a text means; raises ValueError or OverflowError where it means none.
+
+    Minutes and hours are counted as they pass; days and weeks by the clock on the wall, so that 7d is the same time of
+    day a week ago, whether the clock was changed meanwhile or not.
+    """
+    if match := re.fullmatch(r"([0-9]{1,4})([mh])", text):
+        return now - timedelta(**{UNITS[match[2]]: int(match[1])})
+    wall = now.astimezone().replace(tzinfo=None)
+    if match := re.fullmatch(r"([0-9]{1,4})([dw])", text):
+        wall -= timedelta(**{UNITS[match[2]]: int(match[1])})
+    elif text in ("today", "yesterday"):
+        wall = datetime.combine(wall.date() - timedelta(days=text == "yesterday"), time.min)
+    else:
+        wall = datetime.fromisoformat(text.upper())
+    return wall.astimezone(UTC)
 
 
 def render_time(moment: str) -> str:
