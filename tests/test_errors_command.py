@@ -1,6 +1,14 @@
 import csv
 import io
 import json
+import os
+import pty
+import select
+import shutil
+import subprocess
+import sys
+import termios
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,8 +17,11 @@ from xpmsync.active.database import open_database
 from xpmsync.active.error_log import save_problems
 from xpmsync.active.runs import finish_run, start_run
 from xpmsync.cli import run
+from xpmsync.cli.screen import parse_since
+from xpmsync.errors import ENDINGS
 from xpmsync.home import find_home
-from xpmsync.rules.problems import Problem, problem
+from xpmsync.rules.problems import CATALOGUE, Problem, problem
+from xpmsync.sandbox import Practice
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 MISSING = problem("partner-missing", "c1", "Smith & Sons Pty Ltd", office="SYD")
@@ -76,18 +87,109 @@ def test_each_problem_says_which_record_since_when_how_often_and_what_to_do(show
         "    To do: In XPM, Business > Settings > Staff, enter the full name of Madonna.\n"
         f"    since {since}, seen 2 times\n"
         "\n"
-        "0 errors, 1 warning\n"
+        "1 thing to do for 1 record: 1 warning\n"
+        "The whole story of one kind: xpmsync errors --explain staff-name-one-word\n"
     )
 
 
-def test_records_with_one_problem_stand_together_and_what_they_share_is_said_once(show, record):
+def missing(number, office="SYD"):
+    return problem("partner-missing", f"c{number}", f"Client {number:02}", office=office)
+
+
+def test_records_with_one_cause_stand_together_with_what_to_do_about_all_of_them(show, record):
     record(MISSING, ALSO_MISSING, ONE_WORD)
+    since = NOW.strftime("%Y-%m-%d %H:%M")
+    assert show().startswith(
+        "Error: partner-missing\n"
+        "  2 clients have no partner in XPM, and the office SYD has no default partner.\n"
+        "  To do: In XPM, Clients, open each of them, and under Edit choose a partner; or\n"
+        "  give the office a default partner: xpmsync admin office set SYD\n"
+        "  --default-partner EMAIL\n"
+        f"  since {since}, seen once\n"
+        "    Smith & Sons Pty Ltd\n"
+        "    Whānau Trust\n"
+        "\n"
+        "Warning: staff-name-one-word\n"
+    )
+    assert "\n2 things to do for 3 records: 2 errors, 1 warning\n" in show()
+
+
+def test_of_many_records_the_first_are_shown_and_a_command_shows_the_others_narrowed_as_before(show, record):
+    record(*map(missing, range(38)))
     text = show()
-    assert text.startswith("Error: partner-missing (2)\n")
-    assert text.count("no partner in XPM") == 1
-    assert text.index("Smith & Sons Pty Ltd\n") < text.index("Whānau Trust\n") < text.index("Warning:")
-    assert text.count("To do: ") == 3
-    assert text.endswith("\n2 errors, 1 warning\n")
+    assert "  38 clients have no partner in XPM" in text
+    assert "    Client 09\n    and 28 more: xpmsync errors --code partner-missing\n" in text
+    assert "Client 10" not in text
+    assert "Client 37\n" in show("--code", "partner-missing")
+    assert "Client 37\n" in show("--code", "partner-missing", "--search", "client 3")
+    narrowed = show("--since", "2026-01-01", "--run", "1", "--search", "client ", "--all")
+    command = "--code partner-missing --since 2026-01-01T00:00:00Z --run 1 --search 'client ' --all"
+    assert command in " ".join(narrowed.split())
+
+
+def test_each_office_without_a_default_partner_is_a_cause_of_its_own_and_the_biggest_comes_first(show, record):
+    nobody = problem("staff-without-email", "s2", "Tui")
+    record(missing(1, "AKL"), *(missing(number) for number in range(2, 6)), nobody, ONE_WORD)
+    text = show()
+    assert text.index("4 clients") < text.index("Client 01") < text.index("Tui") < text.index("Madonna")
+    assert "4 things to do for 7 records: 6 errors, 1 warning" in text
+
+
+def former(number):
+    facts = {"code": f"OLD{number:03}", "holder": f"Holder {number}", "others": ""}
+    return problem("code-held-by-former-client", f"uuid-{number}", f"Client {number}", **facts)
+
+
+def test_a_record_with_a_command_of_its_own_shows_it_where_few_are_or_where_its_code_is_asked_for(show, record):
+    record(*map(former, range(3)))
+    assert "xpmsync admin client link OLD002 --xpm-client uuid-2" in " ".join(show().split())
+    record(*map(former, range(4)))
+    text = " ".join(show().split())
+    assert "4 clients have a client code that belongs to a client of Active" in text
+    assert "To do: Decide for each" in text
+    assert "--xpm-client uuid-2" not in text
+    assert "Each of them in full: xpmsync errors --code code-held-by-former-client" in text
+    narrowed = " ".join(show("--code", "code-held-by-former-client").split())
+    assert all(f"link OLD00{number} --xpm-client uuid-{number}" in narrowed for number in range(4))
+    assert "Decide for each" not in narrowed
+
+
+def test_records_of_one_cause_say_when_each_of_them_began(show, record):
+    record(MISSING, hours_ago=30)
+    record(MISSING, ALSO_MISSING)
+    text = show()
+    assert text.count("since ") == 2
+    assert "    Smith & Sons Pty Ltd\n      since " in text
+
+
+def test_what_is_resolved_stands_apart_and_has_nothing_to_do(show, record):
+    record(MISSING, ALSO_MISSING, hours_ago=3)
+    record(MISSING, ALSO_MISSING, missing(3), hours_ago=2)
+    record(MISSING)
+    text = show("--all")
+    assert text.startswith("Error: partner-missing\n  Smith & Sons Pty Ltd\n")
+    assert "Error: partner-missing (resolved)\n  2 clients have no partner" in text
+    assert text.count("To do: ") == 1
+    assert "1 thing to do for 1 record: 1 error, 2 resolved" in text
+    record()
+    assert "Nothing of this is open any more: 3 resolved" in show("--all")
+
+
+def test_rows_from_before_there_were_causes_stand_together_by_their_words(show, record, home):
+    record(MISSING, ALSO_MISSING)
+    with open_database(home.database_file) as database:
+        database.connection.execute("UPDATE sync_errors SET cause = NULL, remedy = NULL")
+    text = show()
+    assert text.count("This client has no partner in XPM") == 1
+    assert text.count("To do: ") == 1
+
+
+def test_the_trouble_of_a_run_comes_before_that_of_records(show, record):
+    failure = Problem("xero-refused", "error", "run", None, None, None, "Xero says no.", "Run: xpmsync connect")
+    record(MISSING, ALSO_MISSING, failure)
+    text = show()
+    assert text.startswith("Error: xero-refused\n  The sync as a whole\n    Xero says no.\n")
+    assert "2 things to do for 2 records: 3 errors" in text
 
 
 def test_the_client_code_stands_beside_the_name(show, record, home):
@@ -118,9 +220,70 @@ def test_since_finds_what_was_open_at_any_moment_since_then(show, record):
     assert "partner-missing" in show("--since", (NOW - timedelta(days=3)).strftime("%Y-%m-%d"))
 
 
-@pytest.mark.parametrize("since", ["tomorrow", "24", "-1h", "2026-13-01", ""])
+@pytest.mark.parametrize("since", ["tomorrow", "24", "-1h", "2026-13-01", "99999d", "٣d", ""])
 def test_a_since_that_is_no_time_is_a_clear_usage_error(show, since):
-    assert "must be such as 90m, 24h, 7d, today" in show("--since", since, exit_code=2)
+    assert "must be such as 90m, 24h, 7d, today, 2026-11-01 or" in show("--since", since, exit_code=2)
+
+
+@pytest.mark.parametrize("since", ["2999-01-01", "2999-01-01T10:00Z"])
+def test_a_since_in_the_future_is_a_clear_usage_error(show, since):
+    assert f"must not be in the future, as {since} is" in show("--since", since, exit_code=2)
+
+
+@pytest.fixture
+def set_zone(monkeypatch):
+    def set_(name):
+        monkeypatch.setenv("TZ", name)
+        time.tzset()
+
+    yield set_
+    monkeypatch.undo()
+    time.tzset()
+
+
+# In Sydney the clock went from 2 to 3 on 4 October 2026, and in Auckland on 27 September; both went back in April.
+@pytest.mark.parametrize(
+    ("zone", "now", "text", "expected"),
+    [
+        ("Australia/Sydney", "2026-10-04T12:00Z", "90m", "2026-10-04T10:30Z"),
+        ("Australia/Sydney", "2026-10-04T12:00Z", "24h", "2026-10-03T12:00Z"),
+        ("Australia/Sydney", "2026-10-04T12:00Z", "1d", "2026-10-03T13:00Z"),
+        ("Australia/Sydney", "2026-10-04T12:00Z", "2w", "2026-09-20T13:00Z"),
+        ("Australia/Sydney", "2026-10-04T12:00Z", "today", "2026-10-03T14:00Z"),
+        ("Australia/Sydney", "2026-10-05T12:00Z", "today", "2026-10-04T13:00Z"),
+        ("Australia/Sydney", "2026-10-05T12:00Z", "yesterday", "2026-10-03T14:00Z"),
+        ("Australia/Sydney", "2026-12-01T00:00Z", "2026-11-01", "2026-10-31T13:00Z"),
+        ("Australia/Sydney", "2026-12-01T00:00Z", "2026-07-01", "2026-06-30T14:00Z"),
+        ("Australia/Sydney", "2026-12-01T00:00Z", "2026-11-01 14:30", "2026-11-01T03:30Z"),
+        ("Australia/Sydney", "2026-12-01T00:00Z", "2026-11-01T14:30", "2026-11-01T03:30Z"),
+        ("Australia/Sydney", "2026-12-01T00:00Z", "2026-11-01T14:30Z", "2026-11-01T14:30Z"),
+        ("Australia/Sydney", "2026-12-01T00:00Z", "2026-11-01 14:30+13:00", "2026-11-01T01:30Z"),
+        # Half past two comes twice: the earlier one finds more.
+        ("Australia/Sydney", "2026-12-01T00:00Z", "2026-04-05 02:30", "2026-04-04T15:30Z"),
+        ("Pacific/Auckland", "2026-09-27T10:00Z", "1d", "2026-09-26T11:00Z"),
+        ("Pacific/Auckland", "2026-09-27T10:00Z", "today", "2026-09-26T12:00Z"),
+        ("Pacific/Auckland", "2026-09-28T10:00Z", "today", "2026-09-27T11:00Z"),
+        ("Pacific/Auckland", "2026-04-05T11:30Z", "yesterday", "2026-04-03T11:00Z"),
+    ],
+)
+def test_a_time_is_meant_by_the_clock_on_the_wall(set_zone, zone, now, text, expected):
+    set_zone(zone)
+    assert parse_since(text, datetime.fromisoformat(now)) == datetime.fromisoformat(expected)
+
+
+def test_since_takes_words_and_times_however_they_are_typed(show, record):
+    record(MISSING, hours_ago=1)
+    record()
+    for since in ("90m", " 2H ", "1d", (NOW - timedelta(hours=2)).strftime("%Y-%m-%dt%H:%Mz"), "Yesterday"):
+        assert "partner-missing" in show("--since", since)
+
+
+def test_a_run_that_never_was_is_a_usage_error(show, record):
+    assert "There is no run 3: no run has been made yet." in show("--run", "3", exit_code=2)
+    record(MISSING)
+    record()
+    assert "There is no run 3: the last one is 2." in show("--run", "3", exit_code=2)
+    assert show("--run", "2") == "Nothing in the log matches.\n"
 
 
 def test_the_log_is_narrowed_by_run_entity_and_code(show, record):
@@ -132,9 +295,49 @@ def test_the_log_is_narrowed_by_run_entity_and_code(show, record):
     assert names("--all") == ["Smith & Sons Pty Ltd", "Madonna"]
     assert names("--all", "--entity", "user") == ["Madonna"]
     assert names("--all", "--code", "partner-missing") == ["Smith & Sons Pty Ltd"]
+    assert names("--all", "--code", "partner-missing", "--code", "staff-name-one-word", "--search", "mad") == [
+        "Madonna"
+    ]
+    assert names("--all", "--severity", "error") == ["Smith & Sons Pty Ltd"]
+    assert names("--severity", "error") == []
+    assert names("--since", "3h", "--run", "1", "--entity", "client", "--search", "SONS") == ["Smith & Sons Pty Ltd"]
 
 
-def test_json_is_one_document_with_the_columns_of_the_log(show, record):
+def test_a_record_is_found_by_a_part_of_its_name_or_client_code_in_any_case_and_script(show, record, home):
+    record(MISSING, ALSO_MISSING, problem("client-without-name", "c3", None, label="with the code SMI001"))
+    with open_database(home.database_file) as database:
+        database.connection.execute("INSERT INTO xpm_clients (uuid, client_code) VALUES ('c3', 'SMI001')")
+    search = lambda text: [row["xpm_uuid"] for row in json.loads(show("--json", "--search", text))]  # noqa: E731 - short
+    assert search("WHĀNAU") == ["c2"]
+    assert search("smi") == ["c3", "c1"]
+    assert search("smi001") == ["c3"]
+    assert search("%") == []
+
+
+SHAPE = (
+    "id,severity,code,entity,name,client_code,field,message,suggestion,first_seen_at,last_seen_at,times_seen,"
+    "first_run_id,last_run_id,resolved_at,xpm_uuid,cause,remedy"
+)
+
+
+@pytest.mark.parametrize("options", [(), ("--all",), ("--code", "partner-missing"), ("--since", "1h"), ("--run", "1")])
+def test_json_and_csv_always_have_the_same_columns_in_the_same_order(show, record, options):
+    record(ALSO_MISSING, MISSING)
+    rows = json.loads(show("--json", *options))
+    assert [",".join(row) for row in rows] == [SHAPE, SHAPE]
+    header, *lines = show("--csv", *options).splitlines()
+    assert header == f"\ufeff{SHAPE}"
+    assert [next(csv.reader([line]))[4] for line in lines] == [row["name"] for row in rows]
+
+
+def test_json_is_an_empty_list_and_csv_its_header_where_there_is_nothing(show, record):
+    for write in (lambda: None, record):
+        write()
+        assert show("--json") == "[]\n"
+        assert show("--csv") == f"\ufeff{SHAPE}\r\n"
+
+
+def test_json_tells_what_the_log_holds(show, record):
     record(ALSO_MISSING)
     (row,) = json.loads(show("--json"))
     assert (row["code"], row["severity"], row["entity"], row["name"]) == (
@@ -145,20 +348,33 @@ def test_json_is_one_document_with_the_columns_of_the_log(show, record):
     )
     assert (row["times_seen"], row["first_run_id"], row["resolved_at"]) == (1, 1, None)
     assert row["first_seen_at"] == NOW.strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert row["cause"] == "have no partner in XPM, and the office SYD has no default partner"
+    assert "xpmsync admin office set SYD" in row["remedy"]
 
 
-def test_csv_has_one_line_a_problem_and_no_cell_that_a_spreadsheet_would_calculate(show, record):
-    names = ['=HYPERLINK("http://evil.example")', "+61 2 1234", "-1", "@SUM(A1)", "\tx", "\rx", "Smith, Ann"]
-    record(*(problem("staff-name-one-word", f"s{number}", name) for number, name in enumerate(names)))
-    rows = list(csv.DictReader(io.StringIO(show("--csv"), newline="")))
-    assert {row["name"] for row in rows} == {
-        '\'=HYPERLINK("http://evil.example")',
-        "'+61 2 1234",
-        "'-1",
-        "'@SUM(A1)",
-        " x",
-        "Smith, Ann",
-    }
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        ('=HYPERLINK("http://evil.example")', '\'=HYPERLINK("http://evil.example")'),
+        ("+61 2 1234", "'+61 2 1234"),
+        ("-1", "'-1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("  =1+1", "'  =1+1"),
+        ("\t=1+1", "' =1+1"),
+        ("\r\n=1+1", "'  =1+1"),
+        ("\u00a0\u200b\ufeff=1+1", "'\u00a0\u200b\ufeff=1+1"),
+        ("\uff1d1+1", "'\uff1d1+1"),
+        ("\uff20SUM(A1)", "'\uff20SUM(A1)"),
+        ("\tx", " x"),
+        ("Smith, Ann", "Smith, Ann"),
+        ("A=B", "A=B"),
+        ("", ""),
+    ],
+)
+def test_no_cell_of_the_csv_is_one_that_a_spreadsheet_would_calculate(show, record, name, cell):
+    record(problem("staff-name-one-word", "s1", name))
+    (row,) = csv.DictReader(io.StringIO(show("--csv"), newline=""))
+    assert row["name"] == cell
 
 
 def test_json_and_csv_at_once_is_a_usage_error(show):
@@ -180,3 +396,137 @@ def test_a_terminal_without_utf_8_gets_its_own_letters_and_no_crash(record, monk
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(raw, encoding="ascii"))
     assert run(["errors"]) == 0
     assert b"Wh?nau Trust" in raw.getvalue()
+
+
+@pytest.mark.parametrize("code", [*CATALOGUE, *ENDINGS])
+def test_every_code_has_its_whole_story(show, code):
+    text = show("--explain", code)
+    headings = [line for line in text.splitlines()[1:] if line and not line.startswith(" ")]
+    assert text.startswith(f"{code}: ")
+    assert headings == ["What it is", "Meanwhile", "What to do", "How it goes away", "Open now"]
+    assert text.endswith("\nOpen now\n  None.\n")
+    assert "{" not in text
+
+
+def test_the_story_says_how_many_are_open_and_since_when(show, record):
+    failure = Problem("xero-refused", "error", "run", None, None, None, "Xero says no.", "Run: xpmsync connect")
+    record(MISSING, failure, hours_ago=3)
+    record(MISSING, ALSO_MISSING, failure)
+    since = (NOW - timedelta(hours=3)).strftime("%Y-%m-%d %H:%M")
+    text = show("--explain", "partner-missing")
+    assert text.startswith("partner-missing: error of a client\n")
+    assert f"  2 clients, the oldest since {since}. See them: xpmsync errors --code\n" in text
+    text = show("--explain", "xero-refused")
+    assert text.startswith("xero-refused: ends a run, with the exit code 7\n")
+    assert f"  Yes, since {since}. See it: xpmsync errors --code xero-refused\n" in text
+
+
+@pytest.mark.parametrize(("code", "near"), [("partner-mising", "partner-missing"), ("xero-refuse", "xero-refused")])
+def test_a_code_that_does_not_exist_gets_the_one_that_was_meant(show, code, near):
+    for option in ("--code", "--explain"):
+        assert f"There is no problem with the code {code}; did you mean {near}?" in show(option, code, exit_code=2)
+
+
+@pytest.mark.parametrize("options", [("--since", "7d"), ("--json",), ("--csv",), ("--all",), ("--code", "bug")])
+def test_a_story_is_told_alone(show, options):
+    assert "--explain stands alone" in show("--explain", "partner-missing", *options, exit_code=2)
+
+
+def test_a_partner_without_an_address_is_one_thing_to_do_for_all_of_their_clients(show, make_firm):
+    practice = Practice()
+    tui = practice.add_staff("Tui Henare")
+    for number in range(38):
+        practice.add_client(f"Kauri {number:02} Limited", client_code=f"KAU{number:03}", account_manager=tui)
+    make_firm(practice).sync()
+    text = " ".join(show().split())
+    assert text.startswith(
+        "Error: partner-without-email 38 clients name the partner Tui Henare, who has no usable e-mail address in XPM. "
+        "To do: In XPM, Business > Settings > Staff, enter the e-mail address of Tui Henare; or, if a user of Active "
+        f"is meant, run: xpmsync admin user link EMAIL --xpm-staff {tui} "
+    )
+    assert "2 things to do for 39 records: 39 errors" in text
+
+
+# A session takes the first terminal that it opens for its own: the one that Ctrl-C reaches it from.
+IN_SESSION = (
+    "import os, sys; os.open(os.ttyname(0), os.O_RDWR); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+)
+
+
+@pytest.fixture
+def show_on_terminal(home):
+    """Runs the command on a terminal of 24 lines, and gives what appears there.
+
+    Each of the keys is pressed when nothing more appears.
+    """
+
+    def call(*arguments, keys=(), **environment):
+        control, terminal = pty.openpty()
+        termios.tcsetwinsize(terminal, (24, 80))
+        before = termios.tcgetattr(terminal)
+        unset = {name: value for name, value in os.environ.items() if name not in ("LESS", "PAGER", "NO_COLOR")}
+        process = subprocess.Popen(
+            [sys.executable, "-c", IN_SESSION, "-m", "xpmsync", "errors", *arguments],
+            env={**unset, "TERM": "xterm", "XPMSYNC_HOME": str(home.config_folder), **environment},
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+            start_new_session=True,
+        )
+        seen, keys = b"", list(keys)
+        give_up_at = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < give_up_at:
+            if select.select([control], [], [], 0.7)[0]:
+                seen += os.read(control, 65536)
+            elif seen and keys:
+                os.write(control, keys.pop(0))
+        while select.select([control], [], [], 0)[0]:
+            seen += os.read(control, 65536)
+        assert process.wait(0) == 0
+        assert termios.tcgetattr(terminal) == before
+        os.close(terminal)
+        os.close(control)
+        return seen.decode().replace("\r\n", "\n")
+
+    return call
+
+
+MARKING = f"{sys.executable} -c \"import sys; print('PAGED'); print(sys.stdin.read())\""
+
+
+def test_a_long_log_goes_through_the_pager_on_a_terminal(show_on_terminal, record):
+    record(*map(missing, range(38)))
+    assert "PAGED" in show_on_terminal("--code", "partner-missing", PAGER=MARKING)
+    assert "PAGED" not in show_on_terminal("--search", "Client 00", PAGER=MARKING)
+    for option in ("--json", "--csv"):
+        assert "PAGED" not in show_on_terminal(option, PAGER=MARKING)
+
+
+def test_a_log_in_a_pipe_is_never_paged(record, show, monkeypatch):
+    record(*map(missing, range(38)))
+    monkeypatch.setenv("PAGER", MARKING)
+    assert "PAGED" not in show("--code", "partner-missing")
+
+
+@pytest.mark.skipif(not shutil.which("less"), reason="less is not installed")
+@pytest.mark.parametrize("keys", [[b"q"], [b"\x03", b"q"], [b" ", b" ", b"\x03", b"q"]])
+def test_less_shows_colours_and_leaves_the_terminal_as_it_was(show_on_terminal, record, keys):
+    record(*map(missing, range(38)))
+    text = show_on_terminal("--code", "partner-missing", keys=keys)
+    assert "\x1b[1;31mError: partner-missing" in text
+    assert "ESC" not in text
+    assert "\x1b[?1049h" not in text  # the text stays on the screen when less has gone
+    assert ("Client 37" in text) == (len(keys) > 2)
+
+
+@pytest.mark.skipif(not shutil.which("less"), reason="less is not installed")
+def test_less_keeps_the_options_that_a_person_has_chosen(show_on_terminal, record):
+    record(*map(missing, range(38)))
+    assert "\x1b[?1049h" in show_on_terminal("--code", "partner-missing", keys=[b"q"], LESS="-R")
+    assert "\x1b[1;31m" not in show_on_terminal("--code", "partner-missing", keys=[b"q"], NO_COLOR="1")
+
+
+def test_a_pager_that_is_left_early_or_does_not_exist_is_no_failure(show_on_terminal, record):
+    record(*map(missing, range(38)))
+    assert "Traceback" not in show_on_terminal("--code", "partner-missing", PAGER="true")
+    assert "Client 37" in show_on_terminal("--code", "partner-missing", PAGER="/nowhere/pager")

@@ -24,10 +24,15 @@ INTERRUPTED_EXIT_CODE: Final = 130
 
 
 class XpmsyncError(Exception):
-    """Something that a person is told in three parts: what happened, what it means for the data, what to do."""
+    """Something that a person is told in three parts: what happened, what it means for the data, what to do.
+
+    `story` and `usual_remedy` tell of a kind of failure where none is meant in particular.
+    """
 
     exit_code: ClassVar[int] = 1
     code: ClassVar[str] = "bug"
+    story: ClassVar[str] = "xpmsync met something that its makers had not foreseen, and stopped."
+    usual_remedy: ClassVar[str] = "Send the log to the people who make xpmsync; the next run tries again."
 
     def __init__(self, happened: str, remedy: str, *, details: str | None = None, names: str | None = None) -> None:
         super().__init__(happened)
@@ -59,6 +64,12 @@ class SignInNeeded(XpmsyncError):
 
     exit_code = 4
     code = "sign-in-needed"
+    story = (
+        "Xero does not accept the sign-in any more, or there is none: it was ended at Xero, was not used for "
+        "too long, lacks a permission that the sync needs, or was never made. Nobody but a person can let "
+        "xpmsync in again."
+    )
+    usual_remedy = "Run: xpmsync connect"
 
 
 class KeyringTrouble(XpmsyncError):
@@ -66,6 +77,13 @@ class KeyringTrouble(XpmsyncError):
 
     exit_code = 4
     code = "keyring-trouble"
+    story = (
+        "The sign-in is kept in a keyring, and the keyring is missing, locked, full or silent. What it holds "
+        "is untouched; signing in again is not needed as long as it opens again."
+    )
+    usual_remedy = (
+        "See which keyring is used, and whether it works: xpmsync keyring. Try it as cron would: xpmsync doctor --cron"
+    )
 
 
 class ConfigurationError(XpmsyncError):
@@ -73,6 +91,14 @@ class ConfigurationError(XpmsyncError):
 
     exit_code = 5
     code = "configuration-wrong"
+    story = (
+        "The settings cannot be used, or the command was run by somebody who must not run it. The entry in "
+        "the log names what is wrong."
+    )
+    usual_remedy = (
+        "Correct config.toml (config.example.toml explains every key), or run: xpmsync configure. Then try "
+        "everything: xpmsync doctor"
+    )
 
 
 class PassingTrouble(XpmsyncError):
@@ -80,6 +106,14 @@ class PassingTrouble(XpmsyncError):
 
     exit_code = 6
     code = "xero-unreachable"
+    story = (
+        "Xero or the line to it was in trouble, or Xero's limit of calls was used up. A run tries again for a "
+        "while and then leaves it to the next one."
+    )
+    usual_remedy = (
+        "Nothing needs to be done: the next run tries again. If it lasts, look at https://status.xero.com, "
+        "and run: xpmsync doctor"
+    )
 
     def __init__(
         self,
@@ -99,6 +133,15 @@ class Refused(XpmsyncError):
 
     exit_code = 7
     code = "xero-refused"
+    story = (
+        "Xero answered and said no, or said something that nobody can read. The connection may have been "
+        "ended, or the person who connected may have lost the permission. Asking again in the same run would "
+        "change nothing."
+    )
+    usual_remedy = (
+        "Do what the entry in the log says: xpmsync errors --code xero-refused. Where access is refused, let "
+        "somebody who has the permission run: xpmsync connect"
+    )
 
 
 class SuspiciousChange(XpmsyncError):
@@ -106,6 +149,15 @@ class SuspiciousChange(XpmsyncError):
 
     exit_code = 8
     code = "suspicious-change"
+    story = (
+        "More would be lost at once than can be believed: a list of clients or staff has shrunk or is empty, "
+        "many clients are archived or deleted, or a field is suddenly empty on many of them. It may be a "
+        "glitch as well as a great tidying up, so the run stopped before it wrote anything. The limits are in "
+        "config.toml, under [guard]."
+    )
+    usual_remedy = (
+        "Look into XPM. If it is right, run: xpmsync sync --accept-removals; if not, the next runs find it mended."
+    )
 
     def __init__(self, happened: str, remedy: str, *, names: str | None = None, counts: Mapping[str, int]) -> None:
         super().__init__(happened, remedy, names=names, details=f"counted: {dict(counts)}")
@@ -118,6 +170,14 @@ class DatabaseTrouble(XpmsyncError):
 
     exit_code = 9
     code = "database-trouble"
+    story = (
+        "The database cannot be opened, read or written: the disk is full, a right is missing, another "
+        "program keeps it locked, or the file is damaged."
+    )
+    usual_remedy = (
+        "See that the disk has room and that no other program keeps the file busy, then run: xpmsync doctor. "
+        "Where the file is damaged, restore it from your last backup; then run: xpmsync sync --full"
+    )
 
 
 class AnotherRun(XpmsyncError):
@@ -125,8 +185,31 @@ class AnotherRun(XpmsyncError):
 
     exit_code = 10
     code = "another-run"
+    story = (
+        "Two runs do not go on at once. One was in progress, so this one ended before it began. It is no "
+        "failure, and the log does not keep it."
+    )
+    usual_remedy = "Nothing needs to be done: the other one ends by itself."
 
 
-def list_codes() -> list[str]:
-    """The codes that runs end with, as the error log keeps them."""
-    return [XpmsyncError.code, *(kind.code for kind in XpmsyncError.__subclasses__() if kind is not NotPossible)]
+ENDINGS: Final[Mapping[str, type[XpmsyncError]]] = {
+    kind.code: kind
+    for kind in (
+        XpmsyncError,
+        SignInNeeded,
+        KeyringTrouble,
+        ConfigurationError,
+        PassingTrouble,
+        Refused,
+        SuspiciousChange,
+        DatabaseTrouble,
+        AnotherRun,
+    )
+}
+"""How a run can fail, by the codes that the error log keeps."""
+MEANWHILE: Final = (
+    "The run changed nothing: Active holds the data of the last run that succeeded. The next run tries again."
+)
+"""What a failed run means for the data, whichever it was."""
+END: Final = "By itself, with the next run that succeeds."
+"""How a failed run's entry in the log goes away."""

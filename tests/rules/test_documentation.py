@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from xpmsync.errors import ENDINGS
 from xpmsync.rules.fields import CLIENT_FIELDS, STAFF_FIELDS
 from xpmsync.rules.problems import CATALOGUE
 
@@ -26,8 +27,13 @@ def render_problem(kind):
         f"### `{kind.code}`\n\n"
         f"{kind.severity.capitalize()} · {where} · {effect[kind.effect]}\n\n"
         f"{kind.message}\n\n"
+        f"{kind.story}\n\n"
         f"*What to do:* {kind.suggestion.replace(':quoted}', '}')}\n"
     )
+
+
+def render_ending(kind):
+    return f"### `{kind.code}`\n\nExit code {kind.exit_code}\n\n{kind.story}\n\n*What to do:* {kind.usual_remedy}\n"
 
 
 @pytest.mark.parametrize(("heading", "fields"), [("Staff become users", STAFF_FIELDS), ("Clients", CLIENT_FIELDS)])
@@ -43,3 +49,8 @@ def test_the_documented_problems_are_those_of_the_catalogue(heading, entity):
     section = read_section("problems.md", heading)
     expected = [render_problem(kind) for kind in CATALOGUE.values() if kind.entity == entity]
     assert section[section.index("### ") :].rstrip() == "\n".join(expected).rstrip()
+
+
+def test_the_documented_ways_to_fail_are_those_of_the_error_tree():
+    section = read_section("problems.md", "Runs that fail")
+    assert section[section.index("### ") :].rstrip() == "\n".join(map(render_ending, ENDINGS.values())).rstrip()

@@ -50,13 +50,14 @@ def find_problems(
     since: datetime | None = None,
     run_id: int | None = None,
     entity: str | None = None,
-    code: str | None = None,
+    codes: Collection[str] = (),
+    severity: str | None = None,
     include_resolved: bool = False,
 ) -> list[sqlite3.Row]:
-    """The rows of the log, errors before warnings, those of one kind together.
+    """The rows of the log with the client code that XPM knows each by, errors before warnings, one kind together.
 
-    `since` finds what was open at any moment since then; without it, and without `run_id` or `include_resolved`,
-    what is open now.
+    Every condition narrows them. `since` finds what was open at any moment since then; without it, and without `run_id`
+    or `include_resolved`, what is open now.
     """
     conditions: list[str] = ["true"]
     parameters: dict[str, object] = {}
@@ -72,12 +73,17 @@ def find_problems(
             "(SELECT 1 FROM sync_runs WHERE id = :run AND status IN ('failed', 'interrupted')))"
         )
         parameters["run"] = run_id
-    for column, value in (("entity", entity), ("code", code)):
+    if codes:
+        conditions.append("code IN (SELECT value FROM json_each(:codes))")
+        parameters["codes"] = json.dumps(list(codes))
+    for column, value in (("entity", entity), ("severity", severity)):
         if value is not None:
             conditions.append(f"{column} = :{column}")
             parameters[column] = value
     return database.connection.execute(
-        f"SELECT * FROM sync_errors WHERE {' AND '.join(conditions)} ORDER BY severity, entity DESC, code, name, id",
+        "SELECT sync_errors.*, xpm_clients.client_code FROM sync_errors "
+        "LEFT JOIN xpm_clients ON entity = 'client' AND xpm_clients.uuid = xpm_uuid "
+        f"WHERE {' AND '.join(conditions)} ORDER BY severity, entity DESC, code, sync_errors.name, id",
         parameters,
     ).fetchall()
 

@@ -1,18 +1,20 @@
-"""``xpmsync errors``: the error log, for people, for programs and for spreadsheets."""
+"""``xpmsync errors``: the error log by what there is to do, for people; row by row for programs and spreadsheets."""
 
 import difflib
 import itertools
 import os
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import click
 from rich.console import Console
 
 from xpmsync.cli.screen import (
+    SINCE,
     clean,
     open_console,
+    paged,
     print_csv,
     print_json,
     print_text,
@@ -39,110 +41,231 @@ COLUMNS: Final = (
     "last_run_id",
     "resolved_at",
     "xpm_uuid",
+    "cause",
+    "remedy",
 )
+"""Other programs rely on them and on their order: a new one goes to the end."""
+MOST_RECORDS: Final = 10
+"""Of one cause, on a screen that shows every kind of problem."""
+FEW_RECORDS: Final = 3
+"""So many are shown in full where each has something of its own to say."""
+NOUNS: Final[Mapping[str, tuple[str, str]]] = {
+    "client": ("client", "clients"),
+    "user": ("staff member", "staff members"),
+}
 
 Row = Mapping[str, Any]
 
 
 @click.command()
-@click.option("--since", callback=read_since, metavar="24h|7d|DATE", help="What was open at any moment since then.")
+@click.option("--since", callback=read_since, metavar=SINCE, help="What was open at any moment since then.")
 @click.option("--run", "run_id", type=click.IntRange(min=1), metavar="NUMBER", help="What one run met.")
 @click.option("--entity", type=click.Choice(["client", "user", "run"]), help="Of one kind of record alone.")
-@click.option("--code", metavar="CODE", help="Of one kind of problem alone, such as partner-missing.")
+@click.option("--severity", type=click.Choice(["error", "warning"]), help="Errors alone, or warnings alone.")
+@click.option(
+    "--code",
+    "codes",
+    multiple=True,
+    metavar="CODE",
+    help="One kind of problem alone, such as partner-missing, with all its records; may be repeated.",
+)
+@click.option("--search", metavar="TEXT", help="Of records whose name or client code contains this.")
 @click.option("--all", "include_resolved", is_flag=True, help="With those that are resolved.")
+@click.option("--explain", "explained", metavar="CODE", help="Tell the whole story of one kind of problem.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values for a spreadsheet.")
-def command(
-    *,
-    since: datetime | None,
-    run_id: int | None,
-    entity: str | None,
-    code: str | None,
-    include_resolved: bool,
-    as_json: bool,
-    as_csv: bool,
-) -> None:
-    """Show what the sync could not do, for which record, and what to do about it.
+def command(*, explained: str | None, as_json: bool, as_csv: bool, **conditions: Any) -> None:
+    """Show what the sync could not do, for which records, and what to do about it.
 
-    Without options: everything that is open now.
+    Without options: everything that is open now. Options narrow it, together too.
+
+    A time is 90m, 24h, 7d or 2w ago, today, yesterday, 2026-11-01 or "2026-11-01 14:30", by the clock on the wall.
     """
     if as_json and as_csv:
         raise click.UsageError("Choose one of --json and --csv.")
+    for code in (*conditions["codes"], *filter(None, [explained])):
+        _check_code(code)
     home = find_home(os.environ)
     prepare_home(home)
-    _check_code(code)
-    rows = _load(home, since=since, run_id=run_id, entity=entity, code=code, include_resolved=include_resolved)
+    if explained:
+        if as_json or as_csv or any(conditions.values()):
+            raise click.UsageError(f"--explain stands alone. See the records with: xpmsync errors --code {explained}")
+        _explain(home, explained)
+        return
+    rows = _load(home, **conditions)
     if as_json:
         print_json(rows)
     elif as_csv:
         print_csv(COLUMNS, rows)
     else:
-        _print(open_console(), rows, is_narrowed=bool(since or run_id or entity or code or include_resolved))
+        console = open_console()
+        with paged(console):
+            _print(console, rows, conditions)
 
 
-def _check_code(code: str | None) -> None:
+def _check_code(code: str) -> None:
     """A code that does not exist would find nothing, and calm somebody who has mistyped it."""
-    from xpmsync.errors import list_codes  # noqa: PLC0415 - only where it is asked for
+    from xpmsync.errors import ENDINGS  # noqa: PLC0415 - only where it is asked for
     from xpmsync.rules.problems import CATALOGUE  # noqa: PLC0415 - as above
 
-    codes = [*CATALOGUE, *list_codes()]
-    if code is not None and code not in codes:
+    codes = [*CATALOGUE, *ENDINGS]
+    if code not in codes:
         near = difflib.get_close_matches(code, codes, n=1)
         hint = f"did you mean {near[0]}?" if near else "docs/problems.md lists them."
         raise click.UsageError(f"There is no problem with the code {clean(code)}; {hint}")
 
 
-def _load(home: Home, **conditions: Any) -> list[dict[str, Any]]:
-    """The rows of the log, with the client code that XPM knows the client by."""
+def _load(home: Home, *, run_id: int | None = None, search: str | None = None, **conditions: Any) -> list[Row]:
+    """The rows of the log that meet the conditions."""
     from xpmsync.active.database import open_database  # noqa: PLC0415 - slow to load
     from xpmsync.active.error_log import find_problems  # noqa: PLC0415 - slow to load
-    from xpmsync.active.mirror import load_clients  # noqa: PLC0415 - slow to load
+    from xpmsync.active.runs import load_last_runs, load_run  # noqa: PLC0415 - slow to load
+    from xpmsync.rules.reading import fold  # noqa: PLC0415 - as above
 
     if not home.database_file.exists():
+        if run_id is not None:
+            raise click.UsageError(f"There is no run {run_id}: no run has been made yet.")
         return []
     with open_database(home.database_file) as database:
-        rows = [dict(row) for row in find_problems(database, **conditions)]
-        clients = load_clients(database, [row["xpm_uuid"] for row in rows if row["entity"] == "client"])
-    codes = {client["uuid"]: client["client_code"] for client in clients}
-    return [{column: ({"client_code": codes.get(row["xpm_uuid"])} | row)[column] for column in COLUMNS} for row in rows]
+        if run_id is not None and load_run(database, run_id) is None:
+            last = "".join(f"the last one is {row['id']}." for row in load_last_runs(database, 1))
+            raise click.UsageError(f"There is no run {run_id}: {last or 'no run has been made yet.'}")
+        rows = find_problems(database, run_id=run_id, **conditions)
+    return [
+        {column: row[column] for column in COLUMNS}
+        for row in rows
+        if search is None or any(fold(search) in fold(row[column] or "") for column in ("name", "client_code"))
+    ]
 
 
-def _print(console: Console, rows: Sequence[Row], *, is_narrowed: bool) -> None:
+# The log, by what there is to do.
+
+
+def _print(console: Console, rows: Sequence[Row], conditions: Mapping[str, Any]) -> None:
     if not rows:
-        print_text(console, "Nothing in the log matches." if is_narrowed else "No open problems.")
+        print_text(console, "Nothing in the log matches." if any(conditions.values()) else "No open problems.")
         return
-    for (_, code), group in itertools.groupby(rows, key=lambda row: (row["severity"], row["code"])):
-        _print_group(console, code, list(group))
-    console.print(_summarise(rows), style="bold")
+    causes = _group(rows)
+    for cause in causes:
+        if len(cause) == 1:
+            _print_single(console, cause[0])
+        else:
+            _print_cause(console, cause, conditions)
+        console.print()
+    print_text(console, _summarise(causes), style="bold")
+    codes = {row["code"] for row in rows}
+    code = codes.pop() if len(codes) == 1 else "CODE"
+    print_text(console, f"The whole story of one kind: xpmsync errors --explain {code}", style="dim")
 
 
-def _print_group(console: Console, code: str, rows: Sequence[Row]) -> None:
-    """The records with one problem; what is the same for all of them is said once."""
-    severity = rows[0]["severity"]
-    style = "bold red" if severity == "error" else "bold yellow"
-    count = "" if len(rows) == 1 else f" ({len(rows):,})"
-    print_text(console, f"{severity.capitalize()}: {code}{count}", style=style)
-    several = len(rows) > 1
-    shared = [key for key in ("message", "suggestion") if several and len({row[key] for row in rows}) == 1]
-    own = [key for key in ("message", "suggestion") if key not in shared]
-    _print_details(console, rows[0], shared, indent=2)
-    for row in rows:
-        print_text(console, _name_record(row), indent=2, style="bold")
-        _print_details(console, row, own, indent=4)
-        print_text(console, _render_history(row), indent=4, style="dim")
-    console.print()
+def _group(rows: Iterable[Row]) -> list[list[Row]]:
+    """The rows by their cause: open ones first, the sync as a whole, errors, and what concerns the most records."""
+
+    def key(row: Row) -> tuple[Any, ...]:
+        # Rows from before there were causes, and those of runs, have none: the same words are the same cause.
+        return (row["resolved_at"] is not None, row["severity"], row["entity"], row["code"], _cause(row))
+
+    causes = [list(group) for _, group in itertools.groupby(sorted(rows, key=key), key=key)]
+
+    def weight(cause: Sequence[Row]) -> tuple[Any, ...]:
+        is_resolved, severity, entity, code, _ = key(cause[0])
+        return (is_resolved, severity, entity != "run", -_count_records(cause), code)
+
+    return sorted(causes, key=weight)
 
 
-def _print_details(console: Console, row: Row, keys: Sequence[str], *, indent: int) -> None:
-    for key in keys:
-        print_text(console, f"To do: {row[key]}" if key == "suggestion" else row[key], indent=indent)
+def _cause(row: Row) -> str:
+    return str(row["cause"] or row["message"])
+
+
+def _count_records(rows: Iterable[Row]) -> int:
+    """A problem that came back after it was resolved is another row of the same record."""
+    return len({(row["entity"], row["xpm_uuid"] or row["id"]) for row in rows})
+
+
+def _print_title(console: Console, row: Row) -> None:
+    style = "bold red" if row["severity"] == "error" else "bold yellow"
+    resolved = " (resolved)" if row["resolved_at"] else ""
+    print_text(console, f"{row['severity'].capitalize()}: {row['code']}{resolved}", style=style)
+
+
+def _print_single(console: Console, row: Row) -> None:
+    _print_title(console, row)
+    print_text(console, _name_record(row), indent=2, style="bold")
+    _print_texts(console, row, ("message", "suggestion"), indent=4)
+    print_text(console, _render_history(row), indent=4, style="dim")
+
+
+def _print_texts(console: Console, row: Row, columns: Iterable[str], *, indent: int) -> None:
+    for column in columns:
+        if column == "message":
+            print_text(console, row[column], indent=indent)
+        elif not row["resolved_at"]:
+            print_text(console, f"To do: {row[column]}", indent=indent)
+
+
+def _print_cause(console: Console, rows: Sequence[Row], conditions: Mapping[str, Any]) -> None:
+    """Several records with one cause: what they have in common is said once."""
+    first, code = rows[0], rows[0]["code"]
+    own = [column for column in ("message", "suggestion") if _differs(rows, column)]
+    is_narrowed = bool(conditions["codes"])
+    is_in_full = bool(own) and (is_narrowed or len(rows) <= FEW_RECORDS)
+    _print_title(console, first)
+    print_text(console, _render_cause(rows), indent=2)
+    # The remedy for all is in nobody's way where each has its own, but says nothing new there.
+    if not first["resolved_at"] and not (is_in_full and "suggestion" in own):
+        print_text(console, f"To do: {first['remedy'] or first['suggestion']}", indent=2)
+    is_one_history = len({_render_history(row) for row in rows}) == 1
+    if is_one_history:
+        print_text(console, _render_history(first), indent=2, style="dim")
+    shown = sorted(rows, key=lambda row: _name_record(row).casefold())
+    if not is_narrowed:
+        shown = shown[:MOST_RECORDS]
+    for row in shown:
+        print_text(console, _name_record(row), indent=4, style="bold")
+        if is_in_full:
+            _print_texts(console, row, own, indent=6)
+        if not is_one_history:
+            print_text(console, _render_history(row), indent=6, style="dim")
+    if len(shown) < len(rows):
+        print_text(console, f"and {len(rows) - len(shown):,} more: {_render_command(code, conditions)}", indent=4)
+    elif own and not is_in_full:
+        print_text(console, f"Each of them in full: {_render_command(code, conditions)}", indent=4)
+
+
+def _differs(rows: Sequence[Row], column: str) -> bool:
+    """Whether the records' texts differ in more than the record's own name."""
+    return len({row[column].replace(row["name"] or row[column], "") for row in rows}) > 1
+
+
+def _render_cause(rows: Sequence[Row]) -> str:
+    """What is wrong with all of them, as a sentence."""
+    row = rows[0]
+    if row["cause"] is None:
+        return str(row["message"])
+    sentence = f"{render_count(_count_records(rows), *NOUNS[row['entity']])} {row['cause']}"
+    return sentence if sentence.endswith(".") else f"{sentence}."
+
+
+def _render_command(code: str, conditions: Mapping[str, Any]) -> str:
+    """The command that shows all records with one code, narrowed as before."""
+    arguments = ["xpmsync", "errors", "--code", code]
+    if since := conditions["since"]:
+        arguments += ["--since", f"{since:%Y-%m-%dT%H:%M:%SZ}"]
+    if conditions["run_id"]:
+        arguments += ["--run", str(conditions["run_id"])]
+    if conditions["search"]:
+        arguments += ["--search", conditions["search"]]
+    if conditions["include_resolved"]:
+        arguments.append("--all")
+    return shlex.join(arguments)
 
 
 def _name_record(row: Row) -> str:
     """Which record it is: its name, and the client code where it has one."""
     if row["entity"] == "run":
         return "The sync as a whole"
-    name = row["name"] or f"A {'staff member' if row['entity'] == 'user' else 'client'} without a name"
+    name = row["name"] or f"A {NOUNS[row['entity']][0]} without a name"
     return f"{name} ({row['client_code']})" if row["client_code"] else name
 
 
@@ -152,12 +275,56 @@ def _render_history(row: Row) -> str:
     return f"{text}, resolved {render_time(row['resolved_at'])}" if row["resolved_at"] else text
 
 
-def _summarise(rows: Sequence[Row]) -> str:
-    unresolved = [row["severity"] for row in rows if row["resolved_at"] is None]
+def _summarise(causes: Sequence[Sequence[Row]]) -> str:
+    """How much there is to do, for how many records."""
+    rows = list(itertools.chain.from_iterable(causes))
+    severities = [row["severity"] for row in rows if row["resolved_at"] is None]
+    resolved = len(rows) - len(severities)
+    if not severities:
+        return f"Nothing of this is open any more: {resolved:,} resolved"
     counts = [
-        render_count(unresolved.count("error"), "error"),
-        render_count(unresolved.count("warning"), "warning"),
+        render_count(count, severity) for severity in ("error", "warning") if (count := severities.count(severity))
     ]
-    if resolved := len(rows) - len(unresolved):
+    if resolved:
         counts.append(f"{resolved:,} resolved")
-    return ", ".join(counts)
+    todo = render_count(sum(cause[0]["resolved_at"] is None for cause in causes), "thing")
+    records = _count_records(row for row in rows if row["resolved_at"] is None and row["entity"] != "run")
+    concerned = f" for {render_count(records, 'record')}" if records else ""
+    return f"{todo} to do{concerned}: {', '.join(counts)}"
+
+
+# The story of one kind.
+
+
+def _explain(home: Home, code: str) -> None:
+    """The whole story of one kind, and how much of it is open now."""
+    from xpmsync import errors  # noqa: PLC0415 - only where it is asked for
+    from xpmsync.rules import problems  # noqa: PLC0415 - as above
+
+    if kind := problems.CATALOGUE.get(code):
+        where = "the run" if kind.entity == "run" else f"a {NOUNS[kind.entity][0]}"
+        title = f"{kind.severity} of {where}"
+        texts = (kind.story, kind.meanwhile, kind.general_suggestion, problems.END)
+    else:
+        ending = errors.ENDINGS[code]
+        title = f"ends a run, with the exit code {ending.exit_code}"
+        texts = (ending.story, errors.MEANWHILE, ending.usual_remedy, errors.END)
+    headings = ("What it is", "Meanwhile", "What to do", "How it goes away", "Open now")
+    console = open_console()
+    with paged(console):
+        print_text(console, f"{code}: {title}", style="bold")
+        for heading, text in zip(headings, (*texts, _count_open(code, _load(home, codes=[code]))), strict=True):
+            console.print()
+            print_text(console, heading, style="bold")
+            print_text(console, text, indent=2)
+
+
+def _count_open(code: str, rows: Sequence[Row]) -> str:
+    if not rows:
+        return "None."
+    since = render_time(min(row["first_seen_at"] for row in rows))
+    if rows[0]["entity"] == "run":
+        return f"Yes, since {since}. See it: xpmsync errors --code {code}"
+    count = render_count(_count_records(rows), *NOUNS[rows[0]["entity"]])
+    oldest = "" if len(rows) == 1 else "the oldest "
+    return f"{count}, {oldest}since {since}. See them: xpmsync errors --code {code}"

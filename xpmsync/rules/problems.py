@@ -5,6 +5,7 @@ XPM or the command that helps. Knows no record; the rules fill in the facts.
 """
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -30,7 +31,7 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True)
 class Kind:
-    """One entry of the catalogue. `field` and all texts are templates for ``str.format``.
+    """One entry of the catalogue. `field` and the texts up to `remedy` are templates for ``str.format``.
 
     What goes into a command that people copy is `quoted` for the shell: ``{code:quoted}``.
     """
@@ -49,6 +50,18 @@ class Kind:
     None for what is never said of more than one."""
     remedy: str | None
     """What to do about all of them."""
+    story: str
+    """What it is, and why the sync does not simply guess."""
+
+    @property
+    def meanwhile(self) -> str:
+        """What happens to the record and its data as long as nothing is done."""
+        return _MEANWHILE[self.effect]
+
+    @property
+    def general_suggestion(self) -> str:
+        """What to do about a record, where none is meant in particular."""
+        return self.suggestion.format_map(_ANY_RECORD)
 
 
 @dataclass(frozen=True)
@@ -69,9 +82,9 @@ class Problem:
 
 
 def _error(
-    code: str, entity: str, field: str | None, message: str, suggestion: str, *, cause: str, remedy: str
+    code: str, entity: str, field: str | None, message: str, suggestion: str, *, cause: str, remedy: str, story: str
 ) -> Kind:
-    return Kind(code, entity, Severity.ERROR, Effect.SKIP, field, message, suggestion, cause, remedy)
+    return Kind(code, entity, Severity.ERROR, Effect.SKIP, field, message, suggestion, cause, remedy, story)
 
 
 def _warning(
@@ -83,9 +96,35 @@ def _warning(
     *,
     cause: str | None,
     remedy: str | None,
+    story: str,
     effect: Effect = Effect.KEEP,
 ) -> Kind:
-    return Kind(code, entity, Severity.WARNING, effect, field, message, suggestion, cause, remedy)
+    return Kind(code, entity, Severity.WARNING, effect, field, message, suggestion, cause, remedy, story)
+
+
+END: Final = (
+    "By itself, at the first run that finds it put right: usually the next one, at the latest the full run, which is "
+    "made once a day. A change in XPM that no hourly run sees is found sooner with: xpmsync sync --full"
+)
+"""How a problem goes away."""
+_MEANWHILE: Final[Mapping[Effect, str]] = {
+    Effect.KEEP: "Nothing waits for it: the sync goes on, and the value stays as it is.",
+    Effect.DROP: "The client is synced without this value. What somebody typed into Active by hand stays there.",
+    Effect.SKIP: "The record is not synced: what Active holds of it stays as it is, its status too, and what Active "
+    "does not have yet is not created. All other records are synced.",
+}
+_ANY_RECORD: Final[Mapping[str, str]] = {
+    "name": "NAME",
+    "uuid": "UUID",
+    "label": "in question",
+    "email": "EMAIL",
+    "code": "CODE",
+    "holder": "the other client",
+    "partner": "the partner",
+    "partner_uuid": "UUID",
+    "office": "OFFICE",
+}
+"""What a suggestion says in the place of a record's own facts."""
 
 
 _STAFF_SCREEN = "XPM, Business > Settings > Staff,"
@@ -101,6 +140,9 @@ _KINDS = (
         "Report it to Xero support; the other staff are synced.",
         cause="are listed by XPM without an identifier",
         remedy="Report it to Xero support; the other staff are synced.",
+        story="XPM gives every staff member an identifier, and the sync recognises people by it even when their "
+        "name or e-mail address changes. This entry came without one. A user made from it would be a stranger "
+        "to the next run, so none is made.",
     ),
     _error(
         "staff-without-name",
@@ -110,6 +152,8 @@ _KINDS = (
         f"In {_STAFF_SCREEN} find the entry {{label}} and enter the person's name.",
         cause="have no name in XPM",
         remedy=f"In {_STAFF_SCREEN} find each entry and enter the person's name.",
+        story="A user of Active needs a first name, and XPM has no name at all for this person. The sync makes no "
+        "name up from the e-mail address.",
     ),
     _error(
         "staff-without-email",
@@ -119,6 +163,9 @@ _KINDS = (
         f"In {_STAFF_SCREEN} enter an e-mail address for {{name}}.",
         cause="have no e-mail address in XPM, and Active knows its users by it",
         remedy=f"In {_STAFF_SCREEN} enter an e-mail address for each of them.",
+        story="Active knows its users by their e-mail address, and this person has none in XPM. Clients that name "
+        "the person as their partner wait as well, with the code partner-without-email, unless a user of "
+        "Active is linked to the person already.",
     ),
     _error(
         "staff-email-unusable",
@@ -128,6 +175,9 @@ _KINDS = (
         f"In {_STAFF_SCREEN} correct the e-mail address of {{name}}.",
         cause="have something else than one e-mail address in XPM",
         remedy=f"In {_STAFF_SCREEN} correct the e-mail address of each of them.",
+        story="What XPM holds is not one e-mail address: several stand in one field, there is a space in it, or it "
+        "is no address at all. The sync neither chooses one of several nor mends what was mistyped, since a "
+        "wrong address could be somebody else's.",
     ),
     _warning(
         "staff-name-one-word",
@@ -137,6 +187,9 @@ _KINDS = (
         f"In {_STAFF_SCREEN} enter the full name of {{name}}.",
         cause="have a name of one word in XPM: it is taken as the first name, and the last name is left empty",
         remedy=f"In {_STAFF_SCREEN} enter the full name of each of them.",
+        story="XPM has one field for a staff member's name, and Active has two: the first word becomes the first "
+        "name, everything after it the last name. Here nothing comes after it. Where the name really is one "
+        "word, nothing needs to be done.",
     ),
     _error(
         "staff-email-shared",
@@ -146,6 +199,9 @@ _KINDS = (
         f"In {_STAFF_SCREEN} give each of them a different e-mail address.",
         cause="share the e-mail address {email} in XPM, and a user of Active needs one of their own",
         remedy=f"In {_STAFF_SCREEN} give each of them a different e-mail address.",
+        story="Several staff members have one e-mail address in XPM, and Active knows a user by it, so only one of "
+        "them can have it. Whoever is linked to the user with that address keeps it, and the others wait. "
+        "Where the sync cannot tell who that is, all of them wait.",
     ),
     _error(
         "staff-email-taken",
@@ -157,6 +213,9 @@ _KINDS = (
         cause="have an e-mail address that belongs to another user of Active",
         remedy=f"In {_STAFF_SCREEN} correct the e-mail address of each of them; "
         "or, where both are one person, link them: xpmsync admin user link --help",
+        story="A user of Active who is not this person's has the e-mail address already: one who is linked to "
+        "another staff member, or to nobody in XPM while this person has a user too. Two users cannot have "
+        "one address, and the sync does not guess whether both are one person.",
     ),
     _error(
         "staff-email-held-by-former-user",
@@ -170,6 +229,10 @@ _KINDS = (
         "A new person must not inherit that user's role",
         remedy="Decide for each: if both are one person, link them (xpmsync admin user link --help); "
         f"if not, in {_STAFF_SCREEN} give the new person another e-mail address.",
+        story="The e-mail address belongs to a user whose staff member XPM no longer lists, and this staff member "
+        "has another name. It may be one person who was entered anew after a change of name, or a new person "
+        "who was given the old address. A new person must not inherit the other's role and modules, so a "
+        "person has to decide.",
     ),
     _warning(
         "partner-no-longer-listed",
@@ -179,6 +242,8 @@ _KINDS = (
         "In XPM, give those clients another partner. Until then they keep this one.",
         cause="are no longer listed in XPM but still named as the partner of clients",
         remedy="In XPM, give their clients another partner. Until then they keep this one.",
+        story="XPM no longer lists this staff member, and yet names them as the partner of clients. Their user in "
+        "Active is known, so the clients keep that partner, and one warning stands for all of them.",
     ),
     _error(
         "client-without-id",
@@ -188,6 +253,9 @@ _KINDS = (
         "Report it to Xero support; the other clients are synced.",
         cause="are listed by XPM without an identifier",
         remedy="Report it to Xero support; the other clients are synced.",
+        story="XPM gives every client an identifier, and the sync recognises clients by it even when their name or "
+        "code changes. This one came without it. A client made from it would be a stranger to the next run, "
+        "so none is made. Only a full run sees all clients, so it takes one to tell that this is put right.",
     ),
     _error(
         "client-without-name",
@@ -197,6 +265,8 @@ _KINDS = (
         "In XPM, find the client {label} and enter its name.",
         cause="have neither a name nor a first and last name in XPM",
         remedy="In XPM, find each of them and enter its name.",
+        story="A client of Active needs a legal name. XPM has neither a name for this one nor a first and last "
+        "name, and the sync does not make one up from other fields.",
     ),
     _error(
         "partner-not-listed",
@@ -208,6 +278,10 @@ _KINDS = (
         cause="name the partner {partner}, who is not in XPM's staff list",
         remedy=f"{_CLIENTS_SCREEN} choose a partner who is on the staff; "
         "or, if a user of Active is meant, run: xpmsync admin user link EMAIL --xpm-staff {partner_uuid:quoted}",
+        story="Every client of Active has a partner who is a user. XPM names one for this client who is not in its "
+        "staff list, and no user of Active is linked to that staff member. The person may have left, or may "
+        "have been entered anew. Who gets the client is for the firm to decide, so the sync gives it to "
+        "nobody, not even to the default partner of the office.",
     ),
     _error(
         "partner-without-email",
@@ -219,6 +293,10 @@ _KINDS = (
         cause="name the partner {partner}, who has no usable e-mail address in XPM",
         remedy=f"In {_STAFF_SCREEN} enter the e-mail address of {{partner}}; "
         "or, if a user of Active is meant, run: xpmsync admin user link EMAIL --xpm-staff {partner_uuid:quoted}",
+        story="Every client of Active has a partner who is a user. XPM names one for this client who is on the "
+        "staff but has no e-mail address that can be used, and no user of Active is linked to that staff "
+        "member. The sync does not go by the name alone, since two people may share it. The address in XPM, "
+        "or one link, settles it for all clients of this partner.",
     ),
     _error(
         "partner-not-in-active",
@@ -228,6 +306,10 @@ _KINDS = (
         "See what keeps {partner} from becoming a user: xpmsync errors --entity user",
         cause="name the partner {partner}, who is not a user of Active",
         remedy="See what keeps {partner} from becoming a user: xpmsync errors --entity user",
+        story="Every client of Active has a partner who is a user. XPM names one for this client who is on the "
+        "staff and has an e-mail address, but has not become a user: something else is wrong with the staff "
+        "entry, such as a name that is missing or an address that is shared. Once the person is a user, all "
+        "of their clients are synced.",
     ),
     _error(
         "partner-missing",
@@ -239,6 +321,9 @@ _KINDS = (
         cause="have no partner in XPM, and the office {office} has no default partner",
         remedy=f"{_CLIENTS_SCREEN} choose a partner; "
         "or give the office a default partner: xpmsync admin office set {office:quoted} --default-partner EMAIL",
+        story="Every client of Active has a partner. Where XPM names none, the client gets the default partner of "
+        "its office, and this office has none. A default partner settles it for all clients of the office; a "
+        "partner entered in XPM settles it for one client and always comes first.",
     ),
     _warning(
         "manager-not-in-active",
@@ -249,6 +334,9 @@ _KINDS = (
         cause="name the job manager {manager}, who is not a user of Active; they are synced without a manager",
         remedy=f"{_CLIENTS_SCREEN} choose a job manager who is on the staff and has an e-mail address.",
         effect=Effect.DROP,
+        story="XPM names a job manager who is not a user of Active: somebody who is not on the staff, has no e-mail "
+        "address that can be used, or could not become a user for another reason. A client may be without a "
+        "manager, so it does not wait. Once the person is a user, the manager is filled in.",
     ),
     _error(
         "client-code-shared",
@@ -258,6 +346,10 @@ _KINDS = (
         f"In {_CLIENT_SCREEN} give each of them a different client code.",
         cause="share the client code {code} in XPM",
         remedy=f"{_CLIENTS_SCREEN} enter a client code of its own.",
+        story="Several clients that are neither archived nor deleted have one client code in XPM, and Active knows "
+        "a client by it. Capital and small letters make no difference. The client that is linked to the one "
+        "in Active with that code keeps it, and the others wait. Where the sync cannot tell which that is, "
+        "all of them wait.",
     ),
     _error(
         "client-code-taken",
@@ -269,6 +361,9 @@ _KINDS = (
         cause="have a client code that belongs to another client of Active",
         remedy=f"{_CLIENTS_SCREEN} correct the client code, or see what keeps the other client from being synced: "
         "xpmsync errors --entity client",
+        story="Another client of Active has this code and keeps it: one that something else holds back, so that its "
+        "new code cannot be taken over, or one that was set up by hand. Two clients cannot have one code, and "
+        "the sync takes it away from neither.",
     ),
     _error(
         "code-held-by-former-client",
@@ -282,6 +377,10 @@ _KINDS = (
         "and nothing shows that both are one client",
         remedy="Decide for each: if both are one client, link them (xpmsync admin client link --help); "
         "if not, enter another client code in XPM.",
+        story="The code belongs to a client of Active that is archived, deleted or gone in XPM. A client that was "
+        "entered into XPM anew takes its old record over by itself when the ABN is the same, or when the name "
+        "is the same and no ABN contradicts. Here that cannot be said. It may be another client that was "
+        "given an old code, and it must not be mixed up with the earlier one.",
     ),
     _error(
         "abn-contradicts",
@@ -293,6 +392,9 @@ _KINDS = (
         cause="have another ABN than the client of Active with the same code, so they are not linked",
         remedy="Correct the ABN or the client code where it is wrong; "
         "where both are one client, link them: xpmsync admin client link --help",
+        story="Active has a client with this code that was set up by hand, and the sync would link it with XPM's "
+        "client by the code. But the two have different ABNs: one of the numbers or codes is wrong, or they "
+        "are two clients. A wrong link would mix the data of both.",
     ),
     _warning(
         "client-email-unusual",
@@ -302,6 +404,9 @@ _KINDS = (
         f"In {_CLIENT_SCREEN} correct the e-mail address.",
         cause="have something else than one e-mail address in XPM; it is taken over as it is",
         remedy=f"{_CLIENTS_SCREEN} correct the e-mail address.",
+        story="The field holds something else than one e-mail address, such as several of them or a remark. Clients "
+        "are not recognised by it, so it is taken over as it is. A program that sends e-mails to clients from "
+        "Active may not be able to use it.",
     ),
     _warning(
         "business-number-unreadable",
@@ -314,6 +419,8 @@ _KINDS = (
         "they are synced without one",
         remedy=f"{_CLIENTS_SCREEN} correct the business number.",
         effect=Effect.DROP,
+        story="An ABN has 11 digits and an NZBN has 13; spaces and other characters between them do not count. This "
+        "number has more or fewer, and the sync neither cuts nor fills it up.",
     ),
     _warning(
         "business-number-check-digit",
@@ -325,6 +432,9 @@ _KINDS = (
         cause="have a business number with a wrong digit (it is neither an ABN nor an NZBN whose check digits fit); "
         "it is taken over as it is",
         remedy=f"{_CLIENTS_SCREEN} compare the business number with the public register.",
+        story="An ABN and an NZBN carry check digits, and here they do not fit: a digit was mistyped, or digits "
+        "have changed places. The sync cannot tell which, and takes the number over. As long as it is wrong, "
+        "the client may not be recognised when it is entered into XPM anew.",
     ),
     _warning(
         "several-primary-contacts",
@@ -334,6 +444,9 @@ _KINDS = (
         "In XPM, open the client's contacts and mark one of them as primary.",
         cause="have several primary contacts in XPM; the salutation of the first is taken",
         remedy="In XPM, open the contacts of each of these clients and mark one as primary.",
+        story="The salutation in Active is that of the client's primary contact in XPM. Several contacts of this "
+        "client are marked as primary, and the first of them in XPM's own order is taken. Deleted contacts do "
+        "not count.",
     ),
     _warning(
         "group-without-name",
@@ -344,6 +457,8 @@ _KINDS = (
         cause="are in a group that has no name in XPM; the membership is left out",
         remedy="In XPM, open Clients > Client Groups and name the group.",
         effect=Effect.DROP,
+        story="XPM says that the client is in a group, but tells the group's name nowhere, and a group of Active "
+        "needs one. The client's other groups are taken over.",
     ),
     _warning(
         "first-list-empty",
@@ -353,6 +468,9 @@ _KINDS = (
         "Check that the practice that is connected is the right one: xpmsync status",
         cause=None,
         remedy=None,
+        story="XPM's list was empty, and there has never been anything in it. That is right for a practice that is "
+        "just being set up; it is also what another practice looks like than the one that was meant. Once "
+        "there has been a list, an empty one stops the run, with the code suspicious-change.",
     ),
 )
 
