@@ -135,6 +135,13 @@ def test_each_office_without_a_default_partner_is_a_cause_of_its_own_and_the_big
     assert "4 things to do for 7 records: 6 errors, 1 warning" in text
 
 
+def test_records_that_share_an_address_stand_together_in_whatever_case_each_has_it(show, record):
+    shared = lambda uuid, name, **facts: problem("staff-email-shared", uuid, name, **facts)  # noqa: E731 - short
+    record(shared("s1", "Ann", email="A@X.NZ", others="Bob"), shared("s2", "Bob", email="a@x.nz", others="Ann"))
+    assert "2 staff members share the e-mail address" in show()
+    assert "1 thing to do for 2 records: 2 errors" in show()
+
+
 def former(number):
     facts = {"code": f"OLD{number:03}", "holder": f"Holder {number}", "others": ""}
     return problem("code-held-by-former-client", f"uuid-{number}", f"Client {number}", **facts)

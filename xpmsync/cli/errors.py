@@ -163,7 +163,9 @@ def _group(rows: Iterable[Row]) -> list[list[Row]]:
 
     def key(row: Row) -> tuple[Any, ...]:
         # Rows from before there were causes, and those of runs, have none: the same words are the same cause.
-        return (row["resolved_at"] is not None, row["severity"], row["entity"], row["code"], _cause(row))
+        # A cause may quote a client code or an address, and those are the same whatever their case.
+        cause = (row["cause"] or row["message"]).casefold()
+        return (row["resolved_at"] is not None, row["severity"], row["entity"], row["code"], cause)
 
     causes = [list(group) for _, group in itertools.groupby(sorted(rows, key=key), key=key)]
 
@@ -172,10 +174,6 @@ def _group(rows: Iterable[Row]) -> list[list[Row]]:
         return (is_resolved, severity, entity != "run", -_count_records(cause), code)
 
     return sorted(causes, key=weight)
-
-
-def _cause(row: Row) -> str:
-    return str(row["cause"] or row["message"])
 
 
 def _count_records(rows: Iterable[Row]) -> int:
