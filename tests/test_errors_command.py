@@ -161,6 +161,14 @@ def test_a_record_with_a_command_of_its_own_shows_it_where_few_are_or_where_its_
     assert "Decide for each" not in narrowed
 
 
+def test_records_without_a_name_still_say_which_they_are(show, record):
+    labels = ["with the code SMI001", "with the identifier c2"]
+    record(*(problem("client-without-name", f"c{place}", None, label=label) for place, label in enumerate(labels)))
+    text = show()
+    assert text.startswith("Error: client-without-name\n  2 clients have neither a name nor")
+    assert all(f"find the client {label} and enter its name" in text for label in labels)
+
+
 def test_records_of_one_cause_say_when_each_of_them_began(show, record):
     record(MISSING, hours_ago=30)
     record(MISSING, ALSO_MISSING)

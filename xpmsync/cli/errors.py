@@ -233,7 +233,7 @@ def _print_cause(console: Console, rows: Sequence[Row], conditions: Mapping[str,
 
 def _differs(rows: Sequence[Row], column: str) -> bool:
     """Whether the records' texts differ in more than the record's own name."""
-    return len({row[column].replace(row["name"] or row[column], "") for row in rows}) > 1
+    return len({row[column].replace(row["name"], "") if row["name"] else row[column] for row in rows}) > 1
 
 
 def _render_cause(rows: Sequence[Row]) -> str:
