@@ -29,6 +29,15 @@ class Effect(StrEnum):
     """The record is not synced; what Active holds of it stays as it is."""
 
 
+class Fact(str):
+    """A text from Xero, which may hold anything: `quoted`, a shell takes it for one word and obeys nothing in it."""
+
+    __slots__ = ()
+
+    def __format__(self, form: str) -> str:
+        return shlex.quote(self) if form == "quoted" else super().__format__(form)
+
+
 @dataclass(frozen=True)
 class Kind:
     """One entry of the catalogue. `field` and the texts up to `remedy` are templates for ``str.format``.
@@ -113,16 +122,16 @@ _MEANWHILE: Final[Mapping[Effect, str]] = {
     Effect.SKIP: "The record is not synced: what Active holds of it stays as it is, its status too, and what Active "
     "does not have yet is not created. All other records are synced.",
 }
-_ANY_RECORD: Final[Mapping[str, str]] = {
-    "name": "NAME",
-    "uuid": "UUID",
-    "label": "in question",
-    "email": "EMAIL",
-    "code": "CODE",
-    "holder": "the other client",
-    "partner": "the partner",
-    "partner_uuid": "UUID",
-    "office": "OFFICE",
+_ANY_RECORD: Final[Mapping[str, Fact]] = {
+    "name": Fact("NAME"),
+    "uuid": Fact("UUID"),
+    "label": Fact("in question"),
+    "email": Fact("EMAIL"),
+    "code": Fact("CODE"),
+    "holder": Fact("the other client"),
+    "partner": Fact("the partner"),
+    "partner_uuid": Fact("UUID"),
+    "office": Fact("OFFICE"),
 }
 """What a suggestion says in the place of a record's own facts."""
 
@@ -473,15 +482,6 @@ _KINDS = (
         "there has been a list, an empty one stops the run, with the code suspicious-change.",
     ),
 )
-
-
-class Fact(str):
-    """A text from Xero, which may hold anything: `quoted`, a shell takes it for one word and obeys nothing in it."""
-
-    __slots__ = ()
-
-    def __format__(self, form: str) -> str:
-        return shlex.quote(self) if form == "quoted" else super().__format__(form)
 
 
 CATALOGUE: Final = {kind.code: kind for kind in _KINDS}
