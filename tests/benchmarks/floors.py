@@ -142,7 +142,9 @@ def insert_batch(connection: sqlite3.Connection, rows: list[tuple[str | None, ..
 
 def calls(url: str) -> int:
     """The refresh and the three lists, with two writes into the keyring that are read back."""
-    import keyring  # noqa: PLC0415
+    import smtplib  # noqa: F401, PLC0415
+
+    import keyring.backends.SecretService  # noqa: PLC0415
     import platformdirs  # noqa: F401, PLC0415
     import requests_oauthlib  # noqa: F401, PLC0415
     import rich.console  # noqa: PLC0415
