@@ -10,7 +10,7 @@ def load_users(database: Database) -> list[User]:
     """Every user, whatever their status."""
     rows = database.connection.execute(
         "SELECT id, first_name, last_name, email, role, office_code, status, xpm_staff_uuid FROM users "
-        "ORDER BY first_name, last_name, id"
+        "ORDER BY first_name, last_name, email"
     )
     return [User(**row) for row in rows]
 

@@ -4,6 +4,7 @@ Each command is a file of its own and is imported when it is called, so that all
 """
 
 import importlib
+import io
 import logging
 import os
 import sys
@@ -103,7 +104,7 @@ def _run(arguments: list[str]) -> int:
     try:
         result = commands.main(arguments, prog_name="xpmsync", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        _show_usage_error(error)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted. Nothing is half done.", err=True)
@@ -116,6 +117,15 @@ def _run(arguments: list[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the last resort: a person is no debugger
         return _show_fault(error)
     return result if isinstance(result, int) else 0
+
+
+def _show_usage_error(error: click.ClickException) -> None:
+    """What click says, with its lines broken between words."""
+    from xpmsync.cli.screen import wrap  # noqa: PLC0415 - slow to load
+
+    said = io.StringIO()
+    error.show(said)
+    click.echo(wrap(said.getvalue().rstrip("\n"), sys.stderr), err=True)
 
 
 def _end_quietly() -> int:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
-from xpmsync.cli.screen import ask, choose, clean, is_watched, open_console, render_count
+from xpmsync.cli.screen import ask, choose, clean, is_watched, open_console, render_count, wrap
 from xpmsync.config import Config, change_config, check_setting, read_config
 from xpmsync.errors import ConfigurationError, PassingTrouble, Refused, SignInNeeded
 from xpmsync.home import Home, find_home, prepare_home
@@ -120,8 +120,8 @@ def _ask_for_app(config: Config, *, client_secret_stdin: bool) -> tuple[str, str
 def _sign_in_with_browser(client: "IdentityClient", wait_seconds: float) -> "Grant":
     consent = client.ask_for_consent()
     with listen(client.settings.redirect_uri, consent.state) as listener:
-        click.echo("Your browser opens on Xero's page: sign in there, choose the practice, and press “Allow access”.")
-        click.echo("If no browser opens, go to this address:\n")
+        opens = "Your browser opens on Xero's page: sign in there, choose the practice, and press “Allow access”."
+        click.echo(wrap(f"{opens}\nIf no browser opens, go to this address:\n", sys.stdout))
         click.echo(consent.address)
         # In a thread: some browsers come back only when they are closed.
         threading.Thread(target=webbrowser.open, args=(consent.address,), daemon=True).start()
@@ -130,13 +130,14 @@ def _sign_in_with_browser(client: "IdentityClient", wait_seconds: float) -> "Gra
 
 def _sign_in_by_hand(client: "IdentityClient") -> "Grant":
     consent = client.ask_for_consent()
-    click.echo("Open this address in a browser on any computer, sign in, and press “Allow access”:\n", err=True)
-    click.echo(consent.address)
-    click.echo(
+    before = "Open this address in a browser on any computer, sign in, and press “Allow access”:\n"
+    after = (
         f"\nThe browser then tries to open {client.settings.redirect_uri}?… and may show an error; that is all right."
-        "\nCopy the whole address from its address bar, and paste it here. (It is not shown.)",
-        err=True,
+        "\nCopy the whole address from its address bar, and paste it here. (It is not shown.)"
     )
+    click.echo(wrap(before, sys.stderr), err=True)
+    click.echo(consent.address)
+    click.echo(wrap(after, sys.stderr), err=True)
     reply = read_reply(_read_secret_line("Address"), consent.state)
     if reply is None:
         raise SignInNeeded(

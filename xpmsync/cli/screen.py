@@ -49,7 +49,14 @@ def open_console(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="replace")  # a terminal without UTF-8 is no reason to fail
-    console = Console(file=stream, markup=False, emoji=False, highlight=False, soft_wrap=False)
+    console = Console(
+        file=stream,
+        markup=False,
+        emoji=False,
+        highlight=False,
+        soft_wrap=False,
+        color_system=None if os.environ.get("NO_COLOR") else "auto",  # rich itself would leave bold
+    )
     console.width = min(console.width, 100) if stream.isatty() else WIDTH
     return console
 
@@ -88,8 +95,16 @@ def wrap(text: str, stream: TextIO) -> str:
     if not stream.isatty():
         return text
     width = min(shutil.get_terminal_size().columns, 100)
-    lines = (textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False) for line in text.split("\n"))
-    return "\n".join("\n".join(parts) for parts in lines)
+    return "\n".join(
+        textwrap.fill(
+            line,
+            width,
+            subsequent_indent=line[: len(line) - len(line.lstrip())],
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for line in text.split("\n")
+    )
 
 
 def _clean_character(character: str) -> str:
