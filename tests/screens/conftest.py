@@ -200,6 +200,7 @@ def story() -> Iterator[Story]:
         environment = {
             "HOME": str(place.parent),
             "PATH": f"{programs}:{os.environ['PATH']}",
+            "PAGER": "cat",  # what is long is all shown
             "LANG": "C.UTF-8",
             "TZ": "UTC",
             "XPMSYNC_HOME": str(place),

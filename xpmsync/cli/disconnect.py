@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from xpmsync.cli.screen import open_console, print_text
 from xpmsync.config import Config, read_config
 from xpmsync.errors import KeyringTrouble, XpmsyncError
 from xpmsync.home import find_home, prepare_home
@@ -45,8 +46,9 @@ def command(*, revoke: bool) -> None:
             return
         _disconnect(config, open_tokens(home, config, vault), revoke=revoke)
     click.echo("The sign-in has been forgotten; the data stays. To connect again: xpmsync connect")
-    click.echo(
-        "To stop for good, take xpmsync's lines out of the crontab (crontab -e); otherwise you are told every day."
+    print_text(
+        open_console(),
+        "To stop for good, take xpmsync's lines out of the crontab (crontab -e); otherwise you are told every day.",
     )
 
 
