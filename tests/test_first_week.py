@@ -21,6 +21,7 @@ class Week:
     """The firm's computer, the practice in XPM, and the mailbox of the one who is told."""
 
     def __init__(self, home, sandbox, mailbox):
+        self.home = home
         self.sandbox = sandbox
         self.mails = mailbox.messages
         self._environment = {
@@ -41,6 +42,7 @@ class Week:
             text=True,
             stdin=subprocess.DEVNULL,
             timeout=60,
+            umask=0,
         )
         assert process.returncode == exit_code, process.stdout + process.stderr
         return process.stdout + process.stderr
@@ -140,8 +142,12 @@ def test_a_firm_s_first_week(week):  # noqa: PLR0915 - a story is told in one pi
 
     week.run("admin client set EARLY --abn", ABN)
     assert "abn-contradicts" not in week.cron()
-    (found,) = week.read("admin client list --search early")
-    assert (found["legal_name"], found["xpm_client_uuid"], found["groups"]) == ("Early Bird Pty Ltd", early, "Growers")
+    found = week.read("admin client show early")
+    assert (found["legal_name"], found["xpm_client_uuid"], found["groups"]) == (
+        "Early Bird Pty Ltd",
+        early,
+        ["Growers"],
+    )
 
     week.run("admin user add --first-name Zoe --last-name Gone --email zoe@firm.example")
     week.run(f"admin user link zoe@firm.example --xpm-staff {gone[0]}")
@@ -188,3 +194,8 @@ def test_a_firm_s_first_week(week):  # noqa: PLR0915 - a story is told in one pi
     assert "03 9999 0000" in week.run("admin client show EARLY")
     assert "03 9999 0000" in week.run("history EARLY")
     assert len(week.mails) == 1
+
+    # All this time nobody else on the computer could read a word.
+    kept = [path for path in week.home.rglob("*") if path != week.home / "config.toml"]
+    assert {path.name for path in kept} >= {"active.db", "xpmsync.log", "home-id"}
+    assert [path for path in kept if path.stat().st_mode & 0o077] == []

@@ -108,7 +108,6 @@ SCREENS = (
     Screen("admin-offices", "admin office list"),
     Screen("admin-clients", "admin client list --search Ltd"),
     Screen("admin-unknown-user", "admin user set nobody@example.com --role User"),
-    Screen("disconnect", "disconnect", typed=("n",)),
     Screen("report", "report"),
     Screen("unknown-command", "sink"),
 )
