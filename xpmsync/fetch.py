@@ -30,6 +30,9 @@ SHAPES: Final[Mapping[str, RecordShape]] = {
 }
 RUN_SECONDS: Final = 50 * 60
 """A run ends within this time whatever happens: the next hour's run must find the lock free."""
+FETCH_SECONDS: Final = RUN_SECONDS - 15 * 60
+"""The rest is for the writing, and before it for a renewal of the sign-in that begins in the last moment: it may wait
+5 minutes for the lock, ask five times, a minute each, pause twice, and meet a slow keyring."""
 RESERVED_CALLS: Final = 100
 """Of Xero's daily limit: below it a run does only what it must."""
 MOST_RIVALS: Final = 10
@@ -78,7 +81,7 @@ def fetched_practice(
         now=clock.now,
         monotonic=clock.monotonic,
         sleep=clock.sleep,
-        deadline=clock.monotonic() + RUN_SECONDS,
+        deadline=clock.monotonic() + FETCH_SECONDS,
     )
     with closing(gateway), open_spool(home.spool_file, SHAPES) as spool:
         practice = PracticeManager(gateway, tenant_id)

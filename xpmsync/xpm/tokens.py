@@ -257,11 +257,12 @@ class Tokens:
     def _ask(self, stored: _Stored) -> tuple[str, Grant]:
         """The refresh token that Xero accepted, and what it gave for it; raises InvalidGrant when it accepts none."""
         refused: set[str] = set()
+        pauses = iter(PAUSES_SECONDS)  # for all candidates together: a renewal, too, comes to an end
         for token in self._candidates(stored):
             if token in refused:
                 continue
             try:
-                return token, self._ask_patiently(token)
+                return token, self._ask_patiently(token, pauses)
             except InvalidGrant:
                 refused.add(token)
         raise InvalidGrant
@@ -274,9 +275,9 @@ class Tokens:
         if latest.previous_refresh_token is not None:
             yield latest.previous_refresh_token
 
-    def _ask_patiently(self, refresh_token: str) -> Grant:
+    def _ask_patiently(self, refresh_token: str, pauses: Iterator[float]) -> Grant:
         """Ask again after passing trouble. The same token may be sent again: that is what Xero's grace is for."""
-        for pause_seconds in PAUSES_SECONDS:
+        for pause_seconds in pauses:
             try:
                 return self._client.refresh(refresh_token)
             except PassingTrouble as trouble:

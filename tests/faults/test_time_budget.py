@@ -1,0 +1,133 @@
+"""A run ends in its time whatever the server does. The limits are shortened here; the servers are real ones."""
+
+import socket
+import threading
+import time
+from contextlib import contextmanager, suppress
+
+import pytest
+
+from xpmsync.config import change_config
+from xpmsync.errors import PassingTrouble
+from xpmsync.fetch import FETCH_SECONDS, RUN_SECONDS
+from xpmsync.sandbox import Practice
+from xpmsync.surroundings import Clock
+from xpmsync.xpm import oauth, tokens, vault
+
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/xml\r\n"
+RUN, ANSWER = 1.0, 0.3
+"""Seconds, in place of 35 minutes, and of 20 minutes at the API and one at the sign-in server."""
+
+
+def never_speak(_connection, stopping):
+    stopping.wait()
+
+
+def drip(beginning, drop):
+    """A server that begins well, and sends a drop now and then for ever: no read time-out ever ends that."""
+
+    def drip(connection, stopping):
+        connection.recv(65_536)
+        connection.sendall(beginning)
+        while not stopping.wait(0.02):
+            connection.sendall(drop)
+
+    return drip
+
+
+def hang_up(connection, _stopping):
+    connection.recv(65_536)
+
+
+SERVERS = {
+    "accepts and says nothing": never_speak,
+    "sends a status line that never ends": drip(b"HTTP/1.1 200 ", b"O"),
+    "sends headers that never end": drip(HEAD + b"x-header: ", b"x"),
+    "says that it goes on for ever": drip(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "drips a body": drip(HEAD + b"content-length: 100000000\r\n\r\n<Response>", b" "),
+    "drips a body without an end": drip(HEAD + b"connection: close\r\n\r\n<Response><Status>OK</Status>", b"<x/>"),
+    "drips chunks": drip(HEAD + b"transfer-encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+    "drips an error": drip(b"HTTP/1.1 500 Error\r\ncontent-length: 60000\r\n\r\n", b"{"),
+    "hangs up": hang_up,
+}
+
+
+@contextmanager
+def serve(speak):
+    """A port of 127.0.0.1 behind which somebody speaks as he likes."""
+    stopping = threading.Event()
+
+    def attend(connection):
+        with connection, suppress(OSError):
+            speak(connection, stopping)
+
+    def listen(listener):
+        with suppress(OSError):
+            while not stopping.is_set():
+                connection, _ = listener.accept()
+                threading.Thread(target=attend, args=(connection,), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=listen, args=(listener,), daemon=True).start()
+        yield listener.getsockname()[1]
+        stopping.set()
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def firm(make_firm, monkeypatch):
+    firm = make_firm(Practice.generate(clients=20, staff=12, seed=7))
+    firm.sync()
+    monkeypatch.setattr("xpmsync.fetch.FETCH_SECONDS", RUN)
+    monkeypatch.setattr("xpmsync.xpm.http.ANSWER_SECONDS", ANSWER)
+    monkeypatch.setattr("xpmsync.xpm.oauth.ANSWER_SECONDS", ANSWER)
+    return firm
+
+
+def run_against(firm, setting, address):
+    """Run against another server, and then against Xero's stand-in again; gives how long the first took."""
+    url = firm.sandbox.url
+    change_config(firm.home, {setting: address})
+    clients = firm.rows("SELECT * FROM clients")
+    started = time.monotonic()
+    with pytest.raises(PassingTrouble):
+        firm.sync(clock=Clock(sleep=lambda _: None))
+    seconds = time.monotonic() - started
+    assert firm.rows("SELECT * FROM clients") == clients
+    change_config(firm.home, {setting: url})
+    firm.sync()
+    assert [row["status"] for row in firm.rows("SELECT status FROM sync_runs")] == ["succeeded", "failed", "succeeded"]
+    return seconds
+
+
+@pytest.mark.parametrize("speak", SERVERS.values(), ids=SERVERS)
+@pytest.mark.parametrize("setting", ["xero.api_url", "xero.identity_url"])
+def test_a_run_ends_in_time_where_the_server(firm, setting, speak):
+    with serve(speak) as port:
+        assert run_against(firm, setting, f"http://127.0.0.1:{port}") < RUN + 3 * ANSWER + 2
+
+
+@pytest.mark.parametrize("setting", ["xero.api_url", "xero.identity_url"])
+def test_a_run_ends_in_time_where_a_handshake_never_ends(firm, setting):
+    with serve(never_speak) as port:
+        assert run_against(firm, setting, f"https://127.0.0.1:{port}") < RUN + 3 * ANSWER + 2
+
+
+@pytest.mark.parametrize("address", ["https://127.0.0.1:1", "https://xero.invalid"], ids=["port", "name"])
+@pytest.mark.parametrize("setting", ["xero.api_url", "xero.identity_url"])
+def test_a_run_ends_in_time_where_nobody_is_behind_the(firm, setting, address):
+    assert run_against(firm, setting, address) < RUN + 3 * ANSWER + 2
+
+
+def test_the_limits_add_up_to_less_than_a_run_may_take():
+    """A renewal that begins in the last moment: lock, keyring, what is asked, and the pauses that Xero may wish for."""
+    candidates = 3
+    asks = candidates + len(tokens.PAUSES_SECONDS)
+    keyring_calls = 8
+    renewal_seconds = (
+        tokens.LOCK_SECONDS
+        + keyring_calls * vault.PATIENCE_SECONDS
+        + asks * oauth.ANSWER_SECONDS
+        + len(tokens.PAUSES_SECONDS) * tokens.LONGEST_PAUSE_SECONDS
+    )
+    assert FETCH_SECONDS + renewal_seconds <= RUN_SECONDS
