@@ -9,14 +9,22 @@ import json
 import logging
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 from xpmsync.active import mirror, notifications, offices, runs
-from xpmsync.active.database import Database, explain_trouble, from_text, open_database, open_rehearsal, to_text
+from xpmsync.active.database import (
+    Database,
+    explain_machine,
+    explain_trouble,
+    from_text,
+    open_database,
+    open_rehearsal,
+    to_text,
+)
 from xpmsync.active.error_log import save_problems
 from xpmsync.active.history import find_changes, load_last_change_id, save_changes
 from xpmsync.active.users import load_users
@@ -233,7 +241,11 @@ def _read_changes(database: Database, after_id: int) -> list[dict[str, Any]]:
 
 @contextmanager
 def _only_run(home: Home) -> Iterator[None]:
-    with hold(home.run_lock) as is_held:
+    with ExitStack() as stack:
+        try:
+            is_held = stack.enter_context(hold(home.run_lock))
+        except OSError as error:
+            raise explain_machine(home.data_folder, error) from error
         if not is_held:
             raise AnotherRun("Another run is in progress.", "Nothing needs to be done: it ends by itself.")
         yield
@@ -273,6 +285,8 @@ class _Secrets:
 def _sync(run: _Run, secrets: _Secrets, accepted: Mapping[str, int]) -> Summary:
     """One run: fetch everything, and in one transaction guard, merge, derive, log, finish."""
     database = run.database
+    if run.mode == "full":
+        database.check()  # once a day: a page that is damaged may not be met for a long time
     with _fetched(run, secrets) as fetched, database.transaction():
         _guard(run, accepted)
         derivation = _derive(run, fetched)
@@ -419,6 +433,8 @@ def _as_failure(error: Exception, database: Path) -> XpmsyncError:
         return error
     if isinstance(error, sqlite3.Error):
         return explain_trouble(database, error)
+    if isinstance(error, OSError):
+        return explain_machine(database.parent, error)
     log.error("a fault in xpmsync", exc_info=error)
     return XpmsyncError(
         f"xpmsync has a fault ({type(error).__name__}).",

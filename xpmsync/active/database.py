@@ -3,6 +3,7 @@
 Every other module of this package works on a `Database`; what SQLite complains of leaves here as DatabaseTrouble.
 """
 
+import errno
 import os
 import sqlite3
 import tempfile
@@ -128,14 +129,25 @@ def explain_trouble(path: Path, error: sqlite3.Error) -> DatabaseTrouble:
     )
 
 
+def explain_machine(
+    folder: Path, error: OSError, happened: str = "This computer did not let xpmsync go on"
+) -> DatabaseTrouble:
+    """What the operating system did not allow, with what to do about it."""
+    match error.errno:
+        case errno.EMFILE | errno.ENFILE | errno.ENOMEM | errno.EAGAIN:
+            remedy = "It has too much to do at once: end other programs, or start it anew. The next run tries again."
+        case errno.ENOSPC | errno.EDQUOT | errno.EIO | errno.EFBIG:
+            remedy = f"Make room on the disk that holds {folder}; the next run goes on by itself."
+        case _:
+            remedy = f"Give its owner the right to write to {folder} and to the files in it."
+    return DatabaseTrouble(f"{happened}: {error.strerror}.", remedy, details=f"{type(error).__name__}: {error}")
+
+
 def _create_privately(path: Path) -> None:
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE_MODE))
     except OSError as error:
-        raise DatabaseTrouble(
-            f"The database {path} cannot be opened: {error.strerror}.",
-            f"Give its owner the right to write to {path.parent} and to the file, and see that the disk has room.",
-        ) from error
+        raise explain_machine(path.parent, error, f"The database {path} cannot be opened") from error
 
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:
