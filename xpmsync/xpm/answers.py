@@ -16,6 +16,7 @@ from xpmsync.errors import PassingTrouble, Refused, SignInNeeded
 
 LONGEST_WAIT_SECONDS: Final = 120.0
 """A minute's limit is over sooner (22 s recorded); a longer wish is the day's limit by another name."""
+BELIEVABLE_YEARS: Final = range(2000, 2200)
 PERMISSION: Final = "“Connect third-party add-ons” (in older practices: “Authorise 3rd Party Full Access”)"
 """The staff permission that the person who connects needs, by both its names."""
 
@@ -84,10 +85,12 @@ def read_retry_after(answer: requests.Response, now: datetime) -> float | None:
 
 
 def read_date(text: str | None) -> datetime | None:
-    """A date as HTTP writes it."""
+    """A date as HTTP writes it; None for one of another age, which nobody could count with."""
     try:
         moment = parsedate_to_datetime(text or "")
-    except ValueError:
+    except (ValueError, OverflowError):
+        return None
+    if moment.year not in BELIEVABLE_YEARS:
         return None
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 

@@ -7,8 +7,9 @@ clients, or of how an access token is come by. No token reaches an exception or 
 
 import json
 import logging
+import re
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Thread
@@ -42,6 +43,8 @@ CONNECT_AND_READ_SECONDS: Final = (10.0, 300.0)
 ANSWER_SECONDS: Final = 1200.0
 """For a whole answer: the read time-out begins anew with every byte, so a server that drips would live for ever."""
 CHUNK_BYTES: Final = 256 * 1024
+LARGEST_ANSWER_BYTES: Final = 1_000_000_000
+"""Unpacked. 15,000 clients have 46 MB: what is larger than this is no practice, and must not fill the disk."""
 EXPLANATION_BYTES: Final = 64 * 1024
 """As much of an error's body as is read."""
 PAUSES_SECONDS: Final = (1.0, 3.0, 10.0, 30.0)
@@ -183,18 +186,28 @@ class Gateway:
         )
 
     def _read(self, answer: requests.Response, ends_at: float) -> Iterator[bytes]:
-        """The answer's bytes while they arrive, counted as they came and unpacked."""
+        """The answer's bytes while they arrive, unpacked."""
+        pieces = self._receive(answer, ends_at)
+        packed = answer.headers.get("content-encoding", "").lower() in ("gzip", "x-gzip")
+        size = 0
+        for content in _unpack(pieces) if packed else pieces:
+            size += len(content)
+            if size > LARGEST_ANSWER_BYTES:
+                raise Refused(
+                    "Xero's answer does not end: it is larger than any practice's could be.",
+                    "If the next runs say the same, compare api_url in config.toml with config.example.toml, or ask"
+                    " Xero's support.",
+                    details=describe(answer),
+                )
+            yield content
+
+    def _receive(self, answer: requests.Response, ends_at: float) -> Iterator[bytes]:
+        """The answer's bytes as they come over the line, counted."""
         # Not `iter_content`: it says nothing of what came over the wire when the answer is in chunks.
         pieces = answer.raw.stream(CHUNK_BYTES, decode_content=False)
-        packed = answer.headers.get("content-encoding", "").lower() in ("gzip", "x-gzip")
-        unpack = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress if packed else bytes
         while piece := self._within(ends_at, lambda: next(pieces, b"")):
             self.bytes_received += len(piece)
-            try:
-                content = unpack(piece)
-            except zlib.error as error:
-                raise make_trouble("Xero's answer arrived damaged.", str(error)) from error
-            yield content
+            yield piece
 
     def _read_words(self, answer: requests.Response, ends_at: float) -> Mapping[str, Any]:
         """The JSON object in an error's body, its keys in lower case (both have been seen); empty if there is none."""
@@ -203,9 +216,9 @@ class Gateway:
             for piece in self._read(answer, ends_at):
                 body += piece
                 if len(body) > EXPLANATION_BYTES:
-                    break
+                    return {}
             words = json.loads(body)
-        except (PassingTrouble, ValueError):
+        except (PassingTrouble, ValueError, RecursionError):
             return {}
         return {key.lower(): value for key, value in words.items()} if isinstance(words, dict) else {}
 
@@ -218,6 +231,9 @@ class Gateway:
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             down = make_trouble("The line to Xero is down or was cut.", f"{type(error).__name__}: {error}")
             raise find_obstacle(error) or down from error
+        except ValueError:
+            # How the libraries meet a chunk of a negative length; their words may quote a header of ours.
+            raise make_trouble("What came over the line to Xero is not HTTP.") from None
 
     def _note_date(self, call: Call, answer: requests.Response) -> None:
         """Keep the earliest time of Xero's own; a page of a firewall on the way has a clock that is nobody's."""
@@ -228,6 +244,22 @@ class Gateway:
     def _note_limit(self, call: Call, answer: requests.Response) -> None:
         """Keep what the headers tell of the limit; all of them are optional."""
         remaining = answer.headers.get("x-daylimit-remaining", "")
-        if remaining.isascii() and remaining.isdigit():
+        if re.fullmatch(r"[0-9]{1,9}", remaining):
             self.day_calls_remaining = int(remaining)
         log.debug("%s %s: %s", call.method, call.path, describe(answer))
+
+
+def _unpack(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """What is packed in `pieces`, a bounded part at a time: a thousandth can become the whole of it."""
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        for piece in pieces:
+            packed = piece
+            while packed and not unpacker.eof:
+                yield unpacker.decompress(packed, CHUNK_BYTES)
+                packed = unpacker.unconsumed_tail
+            if unpacker.eof:
+                return
+        yield unpacker.flush()
+    except zlib.error as error:
+        raise make_trouble("Xero's answer arrived damaged.", str(error)) from error

@@ -17,6 +17,9 @@ from xpmsync.errors import PassingTrouble, Refused
 from xpmsync.records import Record, RecordShape
 
 ROOT: Final = "Response"
+LARGEST_RECORD_BYTES: Final = 8_000_000
+"""So much may arrive without a record ending in it: a million words of notes. More would fill the memory."""
+LONGEST_DESCRIPTION: Final = 300
 _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -69,9 +72,18 @@ def parse_records(chunks: Iterable[bytes], shape: RecordShape) -> Iterator[Recor
         no_network=True,
         remove_comments=True,
         remove_pis=True,
+        encoding="utf-8",  # whatever the answer claims: names read in another encoding would all be changed
     )
     outcome: dict[str, str] = {}
+    unfinished_bytes = 0
     for chunk in chunks:
+        unfinished_bytes += len(chunk)
+        if unfinished_bytes > LARGEST_RECORD_BYTES:
+            raise Unreadable(
+                "Xero's answer holds something that is too large for a record of Practice Manager.",
+                "If the next runs say the same, tell Xero's support, with the details in the log.",
+                details=f"{unfinished_bytes:,} bytes without the end of a record",
+            )
         try:
             parser.feed(chunk)
         except XMLSyntaxError as error:
@@ -86,6 +98,7 @@ def parse_records(chunks: Iterable[bytes], shape: RecordShape) -> Iterator[Recor
                 _read(element, plan, values)
                 yield tuple(values)
                 _drop(element)
+                unfinished_bytes = 0
             elif element.tag != tag and _is_within(element, [ROOT]):
                 outcome[element.tag] = element.text or ""
     try:
@@ -107,12 +120,18 @@ def _check_outcome(root: _Element, outcome: Mapping[str, str]) -> None:
     if is_answer and status == "OK":
         return
     if is_answer and status == "ERROR":
-        raise ErrorReported(" ".join(outcome.get("ErrorDescription", "").split()))
+        raise ErrorReported(_shorten(outcome.get("ErrorDescription", "")))
     raise Unreadable(
         "Xero's answer is not one of Practice Manager's.",
         "If the next runs say the same, compare api_url in config.toml with config.example.toml.",
-        details=f"root {root.tag!r}, status {status!r}",
+        details=f"root {_shorten(root.tag)!r}, status {_shorten(status or '')!r}",
     )
+
+
+def _shorten(text: str) -> str:
+    """Xero's own words on one line that a screen and an e-mail can hold."""
+    line = "".join(character for character in " ".join(text.split()) if character.isprintable())
+    return line if len(line) <= LONGEST_DESCRIPTION else f"{line[:LONGEST_DESCRIPTION]}…"
 
 
 def _make_plan(shape: RecordShape) -> _Plan:
@@ -170,11 +189,13 @@ def _is_within(element: _Element, parents: Iterable[str]) -> bool:
 
 
 def _drop(element: _Element) -> None:
-    """Free a record that has been read, and everything that came before it."""
+    """Free a record that has been read, and everything that came before it, in its list and before that."""
     element.clear()
     container = element.getparent()
-    while container is not None and element.getprevious() is not None:
-        del container[0]
+    while container is not None:
+        while element.getprevious() is not None:
+            del container[0]
+        element, container = container, container.getparent()
 
 
 def _words(error: XMLSyntaxError) -> str:
