@@ -204,15 +204,16 @@ def _prove(home: Home, config: Config, grant: "Grant", tenant: str | None) -> tu
         deadline=time.monotonic() + PROOF_SECONDS,
     )
     settled_id = _find_settled_practice(home, config)
-    staff: list[Record] = []
+    staff_count = 0
 
     def take(records: Iterator[Record]) -> None:
-        staff[:] = records
+        nonlocal staff_count
+        staff_count = sum(1 for _ in records)
 
     with closing(gateway):
         practice = _choose_practice(fetch_connections(gateway), tenant, settled_id)
         PracticeManager(gateway, practice.tenant_id).fetch_staff(STAFF_NAMES, take)
-    return practice, len(staff)
+    return practice, staff_count
 
 
 def _find_settled_practice(home: Home, config: Config) -> str | None:

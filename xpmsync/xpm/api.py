@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import quote
 
+from xpmsync.config import check_uuid
 from xpmsync.errors import Refused
 from xpmsync.records import Record, RecordShape
 from xpmsync.xpm.answers import NotFound, make_trouble
@@ -23,6 +25,9 @@ PRACTICE_MANAGER: Final = "PRACTICEMANAGER"
 BASE: Final = "practicemanager/3.1"
 UNKNOWN_CLIENT: Final = re.compile(r"\binvalid\b.*\bidentifier\b|\bnot found\b|\bdoes not exist\b", re.IGNORECASE)
 """How Practice Manager may word that it knows no client of an id (unknown; another error must not be taken for it)."""
+
+LARGEST_LIST_BYTES: Final = 4_000_000
+"""A connection has some 300."""
 
 Take = Callable[[Iterator[Record]], None]
 
@@ -42,14 +47,24 @@ class Connection:
 
 def fetch_connections(gateway: Gateway) -> list[Connection]:
     """Everything the person has connected to the app, of whatever type."""
-    found = gateway.fetch(Call("connections", "application/json"), _parse_json)
     try:
+        found = gateway.fetch(Call("connections", "application/json"), _parse_json)
         return [_read_connection(values) for values in found]
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise Refused(
             "Xero's list of connections cannot be read.",
             "If the next runs say the same, compare api_url in config.toml with config.example.toml.",
         ) from None
+
+
+def _read_whole(chunks: Iterator[bytes]) -> bytes:
+    """An answer that is a short list; raises ValueError where it is not."""
+    body = b""
+    for chunk in chunks:
+        body += chunk
+        if len(body) > LARGEST_LIST_BYTES:
+            raise ValueError
+    return body
 
 
 def delete_connection(gateway: Gateway, connection_id: str) -> None:
@@ -89,7 +104,7 @@ class PracticeManager:
             found[:] = records
 
         try:
-            self._fetch(f"client.api/get/{uuid}", single, take)
+            self._fetch(f"client.api/get/{quote(uuid, safe='')}", single, take)
         except NotFound:
             return None
         except ErrorReported as error:
@@ -106,18 +121,22 @@ class PracticeManager:
 def _parse_json(chunks: Iterator[bytes]) -> Any:
     """The JSON of an answer; one that is cut without a word is passing trouble, as a cut line is."""
     try:
-        return json.loads(b"".join(chunks))
+        return json.loads(_read_whole(chunks))
     except ValueError:
         raise make_trouble("Xero's list of connections arrived damaged.") from None
 
 
 def _read_connection(values: dict[str, Any]) -> Connection:
-    created_at = values.get("createdDateUtc")
+    """One entry of the list; raises ValueError and its like where it is none.
+
+    The identifiers become a part of addresses and headers, so nothing but identifiers will do.
+    """
+    created_at, name = values.get("createdDateUtc"), values.get("tenantName")
     return Connection(
-        id=values["id"],
-        tenant_id=values["tenantId"].lower(),
+        id=check_uuid(values["id"]),
+        tenant_id=check_uuid(values["tenantId"]),
         tenant_type=values["tenantType"],
-        tenant_name=values.get("tenantName"),
+        tenant_name=name if isinstance(name, str) else None,
         auth_event_id=values.get("authEventId"),
         # Seven decimals and no zone, although it is UTC (Xero's docs).
         created_at=datetime.fromisoformat(created_at).replace(tzinfo=UTC) if created_at else None,

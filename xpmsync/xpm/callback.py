@@ -38,11 +38,14 @@ class Reply:
 
 def read_reply(address: str, state: str) -> Reply | None:
     """What a redirect address says; None where it does not belong to the sign-in that began with `state`."""
-    values = {name: each[0] for name, each in parse_qs(urlsplit(address.strip()).query).items()}
+    try:
+        values = {name: each[0] for name, each in parse_qs(urlsplit(address.strip()).query).items()}
+    except ValueError:  # not an address at all
+        return None
     code, error, given = values.get("code"), values.get("error"), values.get("state")
     if error and given is None:
         return Reply(error=error)  # Xero's Cancel is known without a state; it can do no more harm than not coming back
-    if given is None or not hmac.compare_digest(given.encode(), state.encode()):
+    if given is None or not hmac.compare_digest(given.encode(errors="replace"), state.encode()):
         return None
     if error:
         return Reply(error=error)

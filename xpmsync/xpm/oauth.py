@@ -6,14 +6,18 @@ what becomes of a grant is the business of ``tokens``. Nothing secret reaches an
 """
 
 import base64
+import io
 import json
 import logging
+import re
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
 from requests_oauthlib import OAuth2Session
@@ -28,6 +32,14 @@ ANSWER_SECONDS: Final = 60.0
 """For a whole answer: the time-outs above begin anew with every byte."""
 LIFETIME_SECONDS: Final = 720
 """For an access token that does not tell its own: the shorter of the two that Xero's pages name."""
+LONGEST_LIFETIME_SECONDS: Final = 24 * 3600
+"""A longer one is taken for this: the next refresh then tells."""
+MANY_SECONDS: Final = 10**9
+"""A lifetime that is no number to count with."""
+LARGEST_ANSWER_BYTES: Final = 256 * 1024
+"""Xero's tokens have some two thousand."""
+PIECE_BYTES: Final = 4096
+"""As much of an answer as is unpacked at once: it may become a thousand times as much."""
 
 # At DEBUG it writes access token, refresh token and client secret (tried); a filter outlives any level and set-up.
 logging.getLogger("requests_oauthlib.oauth2_session").addFilter(lambda _: False)
@@ -133,10 +145,11 @@ class IdentityClient:
             token = _ask_in_time(lambda: request(_as_https(f"{self.settings.identity_url}/connect/token")))
         claims = read_claims(token["access_token"])
         user_id = claims.get("xero_userid")
+        lifetime_seconds = token.get("expires_in", LIFETIME_SECONDS)
         return Grant(
             access_token=token["access_token"],
             refresh_token=token.get("refresh_token", ""),
-            lifetime_seconds=token.get("expires_in") or LIFETIME_SECONDS,
+            lifetime_seconds=min(lifetime_seconds, LONGEST_LIFETIME_SECONDS),
             scopes=_read_scopes(token.get("scope") or claims.get("scope")),
             user_id=user_id if isinstance(user_id, str) else None,
         )
@@ -145,6 +158,7 @@ class IdentityClient:
         client_id = require(self.settings.client_id, "xero.client_id")
         session = OAuth2Session(client_id, redirect_uri=self.settings.redirect_uri, pkce="S256")
         session.max_redirects = 0  # what is posted here goes to Xero or nowhere
+        session.hooks["response"].append(_take_in)
         address = self.settings.identity_url
         if address != _as_https(address):
             session.trust_env = False  # no proxy stands between this machine and itself
@@ -180,17 +194,45 @@ def _ask_in_time(request: Callable[[], Any]) -> Any:
         return call_within(ANSWER_SECONDS, request)
     except OutOfTime:
         raise _trouble("did not finish its answer in time") from None
-    except requests.RequestException as error:
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise find_obstacle(error) or _trouble("cannot be reached", f"{type(error).__name__}: {error}") from error
+
+
+def _take_in(answer: requests.Response, **_: object) -> requests.Response:
+    """Read the whole answer before requests would, which takes whatever is sent."""
+    body = b""
+    with closing(answer.raw) as raw:
+        for piece in raw.stream(PIECE_BYTES, decode_content=True):
+            body += piece
+            if len(body) > LARGEST_ANSWER_BYTES:
+                raise _trouble("gave an answer that does not end")
+    answer.raw, answer.encoding = io.BytesIO(body), "utf-8"  # JSON's, whatever the answer claims
+    return answer
 
 
 def _judge(answer: requests.Response) -> requests.Response:
     """Let a token through to oauthlib, which would lose the status and the words of anything else."""
-    body = _read_json(answer)
-    is_token = isinstance(body.get("access_token"), str) and isinstance(body.get("expires_in", 0), int)
-    if answer.status_code == requests.codes.ok and is_token and "error" not in body:
+    if answer.status_code == requests.codes.ok and _is_grant(_read_json(answer)):
         return answer
     raise _explain(answer)
+
+
+def _is_grant(body: Mapping[str, Any]) -> bool:
+    """Whether `body` is what a token endpoint gives, every part of it of its own kind."""
+    lifetime, scope = body.get("expires_in", LIFETIME_SECONDS), body.get("scope", "")
+    return (
+        "error" not in body
+        and _is_token(body.get("access_token"))
+        and _is_token(body.get("refresh_token", "none"))
+        and type(lifetime) is int
+        and 0 < lifetime < MANY_SECONDS
+        and isinstance(scope, str | list)
+    )
+
+
+def _is_token(value: object) -> bool:
+    """Whether a value can be sent in a header, and kept in a keyring."""
+    return isinstance(value, str) and re.fullmatch(r"[!-~]{1,65536}", value) is not None
 
 
 def _explain(answer: requests.Response) -> Exception:
@@ -238,8 +280,8 @@ def _trouble(what: str, details: str | None = None, retry_after_seconds: float |
 
 def _read_json(answer: requests.Response) -> Mapping[str, Any]:
     try:
-        body = answer.json()
-    except ValueError:
+        body = json.loads(answer.content)
+    except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
 
@@ -260,6 +302,6 @@ def read_claims(access_token: str) -> Mapping[str, Any]:
     try:
         payload = access_token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    except (IndexError, ValueError):
+    except (IndexError, ValueError, RecursionError):
         return {}
     return claims if isinstance(claims, dict) else {}
