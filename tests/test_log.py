@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from xpmsync.home import Home
-from xpmsync.log import LARGEST_FILE_BYTES, SILENCED, open_log
+from xpmsync.log import LARGEST_FILE_BYTES, LONGEST_LINE, SILENCED, open_log
 
 log = logging.getLogger("xpmsync.tests")
 
@@ -30,11 +30,23 @@ def test_what_is_logged_reaches_a_private_file_with_utc_times(home):
 
 def test_a_full_log_is_put_aside_and_both_files_are_private(home):
     open_log(home)
-    for word in ("first", "second"):
-        log.info(word.ljust(LARGEST_FILE_BYTES // 2 + 1))
+    for number in range(LARGEST_FILE_BYTES // LONGEST_LINE + 1):
+        log.info(str(number).ljust(LONGEST_LINE))
     files = sorted(home.data_folder.glob("xpmsync.log*"))
     assert [file.name for file in files] == ["xpmsync.log", "xpmsync.log.1"]
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+
+
+def test_what_is_logged_writes_one_line_whatever_it_holds(home):
+    open_log(home)
+    log.warning(
+        "Xero says: %s",
+        "no\n2026-01-01T00:00:00Z 1 INFO xpmsync.sync: run 9 succeeded\x1b[2J\u202e\ud800" + "x" * 10**6,
+    )
+    (line,) = home.log_file.read_text("utf-8").splitlines()
+    assert line.isprintable()
+    assert "no\\n2026" in line
+    assert len(line) < 2 * LONGEST_LINE
 
 
 @pytest.mark.parametrize("library", [*SILENCED, "requests_oauthlib.oauth2_session", "urllib3.connectionpool"])

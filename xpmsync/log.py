@@ -14,6 +14,7 @@ from typing import Final
 
 from xpmsync.home import PRIVATE_FILE_MODE, Home
 
+LONGEST_LINE: Final = 2_000
 LARGEST_FILE_BYTES: Final = 1_000_000
 OLDER_FILES: Final = 3
 SILENCED: Final = ("keyring", "oauthlib", "requests", "requests_oauthlib", "urllib3")
@@ -46,10 +47,18 @@ def _open_handler(path: Path) -> logging.Handler:
     except OSError:
         return logging.NullHandler()
     handler.rotator = _rotate
-    formatter = logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+    formatter = _LineFormatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%SZ")
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
     return handler
+
+
+class _LineFormatter(logging.Formatter):
+    """Each message on one line of bounded length: what Xero says in it can write no lines of its own."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the base class's name
+        line = super().formatMessage(record)[:LONGEST_LINE]
+        return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in line)
 
 
 def _rotate(source: str, destination: str) -> None:
