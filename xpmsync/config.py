@@ -354,7 +354,7 @@ def read_mail_settings(home: Home) -> Config | None:
     """What can be used of settings that have mistakes, to tell a person of them; None where that is nothing."""
     try:
         config, mistakes = _read_tables(tomllib.loads(_load_text(home) or ""))
-    except (ConfigurationError, tomllib.TOMLDecodeError):
+    except (ConfigurationError, ValueError, RecursionError):
         return None
     return None if any(mistake.startswith(("smtp", "notify")) for mistake in mistakes) else config
 
@@ -393,7 +393,7 @@ def _load_text(home: Home) -> str | None:
 def _read_text(home: Home, text: str) -> Config:
     try:
         config, mistakes = _read_tables(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits and 1,000 brackets are no TOMLDecodeError
         raise ConfigurationError(
             f"{home.config_file} cannot be read as TOML: {error}.", "Correct that line; config.example.toml shows how."
         ) from None

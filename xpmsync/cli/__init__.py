@@ -104,7 +104,7 @@ def _run(arguments: list[str]) -> int:
     try:
         result = commands.main(arguments, prog_name="xpmsync", standalone_mode=False)
     except click.ClickException as error:
-        _show_usage_error(error)
+        _show_mistake(error)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted. Nothing is half done.", err=True)
@@ -119,13 +119,13 @@ def _run(arguments: list[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _show_usage_error(error: click.ClickException) -> None:
-    """What click says, with its lines broken between words."""
-    from xpmsync.cli.screen import wrap  # noqa: PLC0415 - slow to load
+def _show_mistake(error: click.ClickException) -> None:
+    """What is wrong with what was typed, broken between words; it quotes that, which may come from anywhere."""
+    from xpmsync.cli.screen import clean_lines, wrap  # noqa: PLC0415 - slow to load
 
     said = io.StringIO()
     error.show(said)
-    click.echo(wrap(said.getvalue().rstrip("\n"), sys.stderr), err=True)
+    click.echo(wrap(clean_lines(said.getvalue().rstrip("\n")), sys.stderr), err=True)
 
 
 def _end_quietly() -> int:
