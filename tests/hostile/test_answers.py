@@ -357,7 +357,8 @@ def test_what_is_pasted_and_is_no_address_is_not_taken(address):
     assert read_reply(address, "S") is None
 
 
-def test_what_is_typed_is_quoted_but_not_obeyed(world):
+@pytest.mark.usefixtures("world")
+def test_what_is_typed_is_quoted_but_not_obeyed():
     exit_code, _, errors = say("sync", "\x1b]0;owned\x07", "\udc80")
     assert exit_code == 2
     assert "unexpected extra argument" in errors
@@ -371,3 +372,16 @@ def test_settings_that_python_cannot_hold_are_a_mistake_in_the_settings(world, t
     assert read_mail_settings(world.spare_home) is None
     with pytest.raises(ConfigurationError, match="cannot be read as TOML"):
         read_config(world.spare_home)
+
+
+def test_a_name_of_3_mb_is_kept_whole_and_shown_in_part(world):
+    name = "Ōtaki " * 500_000
+    for call in ("staff.api/list", "client.api/list"):
+        content = world.right[call].replace(b"</Name>", f"{name}</Name>".encode(), 2)
+        world.server.answers[call] = head() + content
+    world.sync()
+    assert world.rows("SELECT max(length(legal_name)) AS longest FROM clients")[0]["longest"] > 2_900_000
+    for command in (("history",), ("errors",), ("status",), ("admin", "client", "list"), ("admin", "user", "list")):
+        exit_code, output, _ = say(*command)
+        assert exit_code == 0
+        assert len(output) < 100_000

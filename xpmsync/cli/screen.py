@@ -28,6 +28,8 @@ from rich.text import Text
 Answer = TypeVar("Answer")
 
 WIDTH: Final = 80
+LONGEST_SHOWN: Final = 2_000
+"""Of one value. A longer one is no name and no address; JSON and CSV have the whole of it."""
 UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 SINCE: Final = "24h|7d|today|TIME"
 """What `read_since` takes, for the help of an option."""
@@ -85,6 +87,12 @@ def clean(text: object) -> str:
     return "".join(_clean_character(character) for character in str(text))
 
 
+def _shorten(value: object) -> str:
+    """`value` as a screen shows it: clean, and not for ever."""
+    text = str(value)
+    return clean(text) if len(text) <= LONGEST_SHOWN else f"{clean(text[:LONGEST_SHOWN])}…"
+
+
 def clean_lines(text: str) -> str:
     """`text` with its own line breaks, and nothing else in it that a terminal would obey."""
     return "\n".join(clean(line) for line in text.split("\n"))
@@ -132,7 +140,7 @@ def print_table(console: Console, headings: Sequence[str], rows: Iterable[Sequen
 def _render_cell(cell: object) -> str:
     if cell is None:
         return ""
-    return f"{cell:,}" if isinstance(cell, int) else clean(cell)
+    return f"{cell:,}" if isinstance(cell, int) else _shorten(cell)
 
 
 def print_facts(console: Console, facts: Iterable[tuple[str, object]]) -> None:
@@ -141,13 +149,13 @@ def print_facts(console: Console, facts: Iterable[tuple[str, object]]) -> None:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in facts:
-        table.add_row(name, clean(value))
+        table.add_row(name, _shorten(value))
     console.print(table)
 
 
 def print_text(console: Console, text: str, *, indent: int = 0, style: str = "") -> None:
     """A text, wrapped between the words, every line of it indented."""
-    for line in Text(clean(text), style=style).wrap(console, console.width - indent):
+    for line in Text(_shorten(text), style=style).wrap(console, console.width - indent):
         line.rstrip()
         console.print(Text.assemble(" " * indent, line))
 
