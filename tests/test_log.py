@@ -37,8 +37,9 @@ def test_a_full_log_is_put_aside_and_both_files_are_private(home):
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
 
 
-def test_what_is_logged_writes_one_line_whatever_it_holds(home):
+def test_what_is_logged_writes_one_line_whatever_it_holds(home, monkeypatch):
     open_log(home)
+    monkeypatch.setattr(logging.getLogger("xpmsync"), "propagate", False)  # not for pytest's report
     log.warning(
         "Xero says: %s",
         "no\n2026-01-01T00:00:00Z 1 INFO xpmsync.sync: run 9 succeeded\x1b[2J\u202e\ud800" + "x" * 10**6,

@@ -120,8 +120,9 @@ class PracticeManager:
 
 def _parse_json(chunks: Iterator[bytes]) -> Any:
     """The JSON of an answer; one that is cut without a word is passing trouble, as a cut line is."""
+    body = _read_whole(chunks)
     try:
-        return json.loads(_read_whole(chunks))
+        return json.loads(body)
     except ValueError:
         raise make_trouble("Xero's list of connections arrived damaged.") from None
 
