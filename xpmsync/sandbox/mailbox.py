@@ -6,6 +6,7 @@ Responsible for the few words of SMTP that a mail client needs to hand over a te
 import email
 import socketserver
 import threading
+from contextlib import suppress
 from email.message import EmailMessage
 from email.policy import SMTP
 from types import TracebackType
@@ -46,6 +47,10 @@ class _Conversation(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         """Answer until the client says QUIT or hangs up."""
+        with suppress(ConnectionError):  # a client that dies does not say QUIT
+            self._converse()
+
+    def _converse(self) -> None:
         self._say("220 sandbox ready")
         while line := self.rfile.readline():
             match line.split(None, 1)[0].upper() if line.strip() else b"":
@@ -53,7 +58,8 @@ class _Conversation(socketserver.StreamRequestHandler):
                     self._say("250 OK")
                 case b"DATA":
                     self._say("354 Go on; end with a dot on a line of its own")
-                    self._take_message()
+                    if not self._take_message():
+                        return
                     self._say("250 Kept")
                 case b"QUIT":
                     self._say("221 Goodbye")
@@ -61,12 +67,16 @@ class _Conversation(socketserver.StreamRequestHandler):
                 case _:
                     self._say("502 The sandbox does not know this")
 
-    def _take_message(self) -> None:
+    def _take_message(self) -> bool:
+        """Keep the text, if it came to its end: one that was cut is nobody's e-mail."""
         lines = []
-        while (line := self.rfile.readline()) not in (b".\r\n", b""):
+        while (line := self.rfile.readline()) != b".\r\n":
+            if not line:
+                return False
             lines.append(line.removeprefix(b".") if line.startswith(b"..") else line)
         message = email.message_from_bytes(b"".join(lines), policy=SMTP)
         cast("_Server", self.server).messages.append(message)
+        return True
 
     def _say(self, text: str) -> None:
         self.wfile.write(f"{text}\r\n".encode())
