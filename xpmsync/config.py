@@ -9,11 +9,12 @@ import difflib
 import ipaddress
 import os
 import re
-import tempfile
 import tomllib
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
@@ -21,7 +22,8 @@ import tomlkit
 from tomlkit.items import Comment, Table
 
 from xpmsync.errors import ConfigurationError
-from xpmsync.home import Home, prepare_home
+from xpmsync.home import PRIVATE_FILE_MODE, Home, prepare_home
+from xpmsync.lock import hold
 
 Security = Literal["starttls", "tls", "none"]
 
@@ -41,6 +43,8 @@ NEW_FILE: Final = """\
 # The settings of xpmsync. Every key is explained in config.example.toml.
 # "xpmsync configure" changes values here and keeps your comments.
 """
+
+LOCK_SECONDS: Final = 10.0
 
 HOST_NAME: Final = r"[^\W_]([\w-]*[^\W_])?(\.[^\W_]([\w-]*[^\W_])?)*"
 
@@ -364,15 +368,34 @@ def change_config(home: Home, changes: Mapping[str, object]) -> None:
 
     Nothing is written where the outcome would not be readable.
     """
+    with changing_config(home, changes):
+        pass
+
+
+@contextmanager
+def changing_config(home: Home, changes: Mapping[str, object]) -> Iterator[None]:
+    """Check `changes` before a ``with`` block and write them after it, as `change_config` does.
+
+    For what must be there before the settings name it.
+    """
     prepare_home(home)
-    text = _load_text(home)
-    if text is None:
-        text = NEW_FILE
-    _read_text(home, text)
-    for name, value in changes.items():
-        text = _change_text(text, SETTINGS[name], value)
-    _read_text(home, text)
-    _write_text(home, text)
+    try:
+        with hold(home.settings_lock, wait_seconds=LOCK_SECONDS) as is_held:
+            if not is_held:
+                raise ConfigurationError("Another xpmsync is changing the settings.", "Try again when it has ended.")
+            text = _load_text(home)
+            if text is None:
+                text = NEW_FILE
+            _read_text(home, text)
+            for name, value in changes.items():
+                text = _change_text(text, SETTINGS[name], value)
+            _read_text(home, text)
+            yield
+            _write_text(home.config_file.resolve(), text)  # a link is followed, not replaced
+    except OSError as error:
+        raise ConfigurationError(
+            f"{home.config_file} cannot be written: {error.strerror}.", "Make room, or give the file back to its owner."
+        ) from error
 
 
 def _load_text(home: Home) -> str | None:
@@ -474,26 +497,22 @@ def _change_text(text: str, setting: Setting, value: object) -> str:
     return tomlkit.dumps(document)
 
 
-def _write_text(home: Home, text: str) -> None:
-    """Put `text` in the file's place whole, and on the disk, before returning. A link is followed, not replaced."""
-    target = home.config_file.resolve()
+def _write_text(target: Path, text: str) -> None:
+    """Put `text` in the file's place whole, and on the disk, before returning."""
+    draft = target.with_name(f"{target.name}.draft")
+    draft.unlink(missing_ok=True)  # left by a process that was killed: a draft is written under the lock alone
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE_MODE)
     try:
-        descriptor, draft = tempfile.mkstemp(prefix=f"{target.name}.", dir=target.parent)  # mode 0600
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(draft, target)  # noqa: PTH105 - `draft` is mkstemp's own text
-        except BaseException:
-            os.unlink(draft)  # noqa: PTH108 - `draft` is mkstemp's own text
-            raise
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        raise ConfigurationError(
-            f"{home.config_file} cannot be written: {error.strerror}.", "Make room, or give the file back to its owner."
-        ) from error
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(target)
+    except BaseException:
+        draft.unlink()
+        raise
+    folder = os.open(target.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

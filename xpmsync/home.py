@@ -62,6 +62,11 @@ class Home:
         return self.data_folder / "sign-in.lock"
 
     @property
+    def settings_lock(self) -> Path:
+        """Held while ``config.toml`` is changed."""
+        return self.data_folder / "settings.lock"
+
+    @property
     def home_id_file(self) -> Path:
         """Holds the id under which this home's secrets lie in the keyring."""
         return self.data_folder / "home-id"
@@ -100,18 +105,22 @@ def prepare_home(home: Home) -> None:
 
 def load_home_id(home: Home) -> str:
     """The id of this home, made once: the name under which its secrets lie in the keyring."""
-    if home.home_id_file.exists():
-        return home.home_id_file.read_text("ascii").strip()
+    if not home.home_id_file.exists():
+        _make_home_id(home)
+    home_id = home.home_id_file.read_text("ascii").strip()
+    # Once there is an id no draft of one is needed: neither one that a killed process left, nor another process's own.
+    for draft in home.data_folder.glob("home-id.*"):
+        draft.unlink(missing_ok=True)
+    return home_id
+
+
+def _make_home_id(home: Home) -> None:
     # Written beside and linked into place: a second process, or a crash, can neither tear nor replace it.
-    draft = home.home_id_file.with_name(f"home-id.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE_MODE)
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(f"{uuid.uuid4()}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(FileExistsError):
-            os.link(draft, home.home_id_file)
-    finally:
-        draft.unlink()
-    return home.home_id_file.read_text("ascii").strip()
+    draft = home.home_id_file.with_name(f"home-id.{uuid.uuid4()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE_MODE)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(f"{uuid.uuid4()}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    with suppress(FileExistsError, FileNotFoundError):  # another process was first, and has cleared this draft away
+        os.link(draft, home.home_id_file)
