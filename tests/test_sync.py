@@ -649,7 +649,7 @@ def test_a_dry_run_with_a_migration_pending_works_on_a_copy(make_firm, capfd):
     (change,) = json.loads(capfd.readouterr().out)["changes"]
     assert (change["name"], change["new_value"]) == ("First Pty Ltd", "new@example.com")
     assert firm.rows("SELECT name FROM sqlite_master WHERE name = 'open_causes'") == []
-    assert not list(firm.home.data_folder.glob("rehearsal-*"))
+    assert not list(firm.home.data_folder.glob("rehearsal*"))
     firm.sync()
     assert len(firm.rows("SELECT name FROM sqlite_master WHERE name = 'open_causes'")) == 1
 
@@ -662,3 +662,13 @@ def test_a_dry_run_without_a_database_makes_none(make_firm, capfd):
     assert run(["sync", "--dry-run"]) == 5
     assert "is not an office of Active" in capfd.readouterr().err
     assert not firm.home.database_file.exists()
+
+
+def test_the_copy_that_a_killed_dry_run_left_goes_with_the_next_run(make_firm):
+    practice, _ = small_practice()
+    firm = make_firm(practice)
+    copy = firm.home.data_folder / "rehearsal" / "active.db"
+    copy.parent.mkdir(mode=0o700)
+    copy.write_bytes(b"the firm's clients")
+    firm.sync()
+    assert not copy.parent.exists()

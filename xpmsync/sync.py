@@ -18,6 +18,7 @@ from typing import Any, Final
 from xpmsync.active import mirror, notifications, offices, runs
 from xpmsync.active.database import (
     Database,
+    discard_rehearsal,
     explain_machine,
     explain_trouble,
     from_text,
@@ -248,6 +249,7 @@ def _only_run(home: Home) -> Iterator[None]:
             raise explain_machine(home.data_folder, error) from error
         if not is_held:
             raise AnotherRun("Another run is in progress.", "Nothing needs to be done: it ends by itself.")
+        discard_rehearsal(home.database_file)
         yield
 
 

@@ -5,8 +5,8 @@ Every other module of this package works on a `Database`; what SQLite complains 
 
 import errno
 import os
+import shutil
 import sqlite3
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from xpmsync.errors import DatabaseTrouble
-from xpmsync.home import PRIVATE_FILE_MODE
+from xpmsync.home import PRIVATE_FILE_MODE, PRIVATE_FOLDER_MODE
 
 BUSY_TIMEOUT_SECONDS: Final = 30
 RESTORE: Final = "Put the file aside and restore it from your last backup; then run: xpmsync sync --full"
@@ -92,14 +92,27 @@ def open_rehearsal(path: Path) -> Iterator[Database]:
         with open_database(path) as database:
             yield database
         return
-    with tempfile.TemporaryDirectory(prefix="rehearsal-", dir=path.parent) as folder:
-        copy = Path(folder) / path.name
+    folder = _find_rehearsal(path)
+    folder.mkdir(mode=PRIVATE_FOLDER_MODE)
+    try:
+        copy = folder / path.name
         if path.exists():
             _create_privately(copy)
             with _explained(path), closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
                 source.backup(target)
         with open_database(copy) as database:
             yield database
+    finally:
+        discard_rehearsal(path)
+
+
+def discard_rehearsal(path: Path) -> None:
+    """Throw the copy of the database away that a rehearsal makes, if one was killed and left it."""
+    shutil.rmtree(_find_rehearsal(path), ignore_errors=True)
+
+
+def _find_rehearsal(path: Path) -> Path:
+    return path.parent / "rehearsal"
 
 
 def _is_migrated(path: Path) -> bool:
