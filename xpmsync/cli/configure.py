@@ -24,7 +24,7 @@ from xpmsync.config import (
     SETTINGS,
     USUAL_PORTS,
     Config,
-    change_config,
+    changing_config,
     check_setting,
     check_text,
     read_config,
@@ -377,7 +377,10 @@ def _is_agreed(form: _Form, database: "Database", answers: _Answers) -> bool:
 
 
 def _save(home: Home, config: Config, database: "Database", answers: _Answers) -> None:
-    """Write the answers: the password first, as a keyring may refuse it, then the settings, then the office."""
+    """Write the answers: the password first, as a keyring may refuse it, then the office, then what names the office.
+
+    So a computer that stops in between leaves no settings that the hourly run would refuse.
+    """
     from xpmsync.active.history import ChangeRow, save_changes  # noqa: PLC0415 - slow to load
     from xpmsync.active.offices import insert_office, load_offices, update_office  # noqa: PLC0415
     from xpmsync.active.users import load_users  # noqa: PLC0415
@@ -386,9 +389,8 @@ def _save(home: Home, config: Config, database: "Database", answers: _Answers) -
     if answers.password is not None:
         with opened(home, config, patience_seconds=UNLOCK_SECONDS) as vault:
             vault.write("smtp-password", answers.password)
-    change_config(home, answers.settings)
     code = answers.settings["sync.default_office_code"]
-    with database.transaction():
+    with changing_config(home, answers.settings), database.transaction():
         partner_id = next(user.id for user in load_users(database) if user.email == answers.partner_email)
         wanted = {"name": answers.office_name, "default_partner_id": partner_id}
         office = {row["code"]: dict(row) for row in load_offices(database)}.get(code)
