@@ -664,11 +664,14 @@ def test_a_dry_run_without_a_database_makes_none(make_firm, capfd):
     assert not firm.home.database_file.exists()
 
 
-def test_the_copy_that_a_killed_dry_run_left_goes_with_the_next_run(make_firm):
+def test_what_killed_commands_left_goes_with_the_next_run(make_firm):
     practice, _ = small_practice()
     firm = make_firm(practice)
+    draft = firm.home.config_folder / "config.toml.draft"
+    draft.write_text("[sync")
     copy = firm.home.data_folder / "rehearsal" / "active.db"
     copy.parent.mkdir(mode=0o700)
     copy.write_bytes(b"the firm's clients")
     firm.sync()
     assert not copy.parent.exists()
+    assert not draft.exists()

@@ -12,7 +12,7 @@ import re
 import tomllib
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
@@ -398,6 +398,20 @@ def changing_config(home: Home, changes: Mapping[str, object]) -> Iterator[None]
         ) from error
 
 
+def discard_draft(home: Home) -> None:
+    """Throw away what a process left behind that was killed while it changed the settings."""
+    draft = _find_draft(home.config_file.resolve())
+    with suppress(OSError):  # it holds nothing that config.toml does not hold, or is about to
+        if draft.exists():
+            with hold(home.settings_lock) as is_held:
+                if is_held:
+                    draft.unlink(missing_ok=True)
+
+
+def _find_draft(target: Path) -> Path:
+    return target.with_name(f"{target.name}.draft")
+
+
 def _load_text(home: Home) -> str | None:
     try:
         return home.config_file.read_text("utf-8")
@@ -499,7 +513,7 @@ def _change_text(text: str, setting: Setting, value: object) -> str:
 
 def _write_text(target: Path, text: str) -> None:
     """Put `text` in the file's place whole, and on the disk, before returning."""
-    draft = target.with_name(f"{target.name}.draft")
+    draft = _find_draft(target)
     draft.unlink(missing_ok=True)  # left by a process that was killed: a draft is written under the lock alone
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE_MODE)
     try:

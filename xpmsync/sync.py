@@ -29,7 +29,7 @@ from xpmsync.active.database import (
 from xpmsync.active.error_log import save_problems
 from xpmsync.active.history import find_changes, load_last_change_id, save_changes
 from xpmsync.active.users import load_users
-from xpmsync.config import Config, read_mail_settings, require
+from xpmsync.config import Config, discard_draft, read_mail_settings, require
 from xpmsync.derive import Counts, Derivation, derive
 from xpmsync.errors import (
     INTERRUPTED_EXIT_CODE,
@@ -250,6 +250,7 @@ def _only_run(home: Home) -> Iterator[None]:
         if not is_held:
             raise AnotherRun("Another run is in progress.", "Nothing needs to be done: it ends by itself.")
         discard_rehearsal(home.database_file)
+        discard_draft(home)
         yield
 
 
