@@ -14,6 +14,7 @@ from aiosmtpd.smtp import SMTP, AuthResult
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xpmsync import notify
 from xpmsync.active.database import open_database
 from xpmsync.active.notifications import mark_notification_sent, release_notification, reserve_notification
 from xpmsync.active.runs import finish_run, start_run
@@ -280,6 +281,44 @@ def test_a_server_that_cannot_be_reached_frees_the_reservation(database):
     assert telling.outcome is Outcome.NOT_SENT
     assert f"127.0.0.1 cannot be reached on port {port}" in telling.remark
     assert statuses(database) == ["released"]
+
+
+@pytest.mark.parametrize(("drips_from", "is_sent"), [(b"", False), (b"DATA", False), (b".\r\n", True)])
+def test_a_server_that_drips_for_ever_is_given_up_and_nobody_is_told_twice(monkeypatch, drips_from, is_sent):
+    monkeypatch.setattr(notify, "CONVERSATION_SECONDS", 0.5)
+    listener = socket.create_server(("127.0.0.1", 0))
+    over = threading.Event()
+
+    def converse():
+        line, _ = listener.accept()
+        with line, line.makefile("rb") as lines, contextlib.suppress(OSError):
+            if drips_from:
+                line.sendall(b"220 ready\r\n")
+                for each in lines:
+                    if each.upper().startswith(drips_from):
+                        break
+                    if each[:4].upper() in (b"EHLO", b"MAIL", b"RCPT", b"DATA"):
+                        line.sendall(b"354 go on\r\n" if each.startswith(b"DATA") else b"250 ok\r\n")
+            while not over.wait(0.05):
+                line.sendall(b"2")
+
+    server = threading.Thread(target=converse)
+    server.start()
+    settings = SmtpSettings(
+        host="127.0.0.1", port=listener.getsockname()[1], security="none", sender="sync@firm.example"
+    )
+    config = Config(smtp=settings, notify=NotifySettings(email="ann@firm.example"))
+    message = render_test_email(config, NOW, PLACE)
+    try:
+        if is_sent:
+            send_email(settings, None, message)
+        else:
+            with pytest.raises(MailTrouble, match="has not finished its answers in time"):
+                send_email(settings, None, message)
+    finally:
+        over.set()
+        server.join()
+        listener.close()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import logging
 import re
 import smtplib
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,6 +21,7 @@ from enum import StrEnum
 from typing import ClassVar, Final
 
 from xpmsync.config import Config, SmtpSettings, require
+from xpmsync.deadline import OutOfTime, call_within
 from xpmsync.errors import XpmsyncError
 from xpmsync.letter import Place, Trouble, render_letter, render_subject, render_test_letter, render_test_subject
 
@@ -37,6 +39,8 @@ USUAL_REMEDY: Final = "See what went wrong: xpmsync errors"
 SILENCE_REMEDY: Final = "Check that cron has both lines of crontab.example; then run: xpmsync sync"
 
 TIMEOUT_SECONDS: Final = 20
+CONVERSATION_SECONDS: Final = 120.0
+"""For the whole of it: the time-out begins anew with every byte, so a server that drips would live for ever."""
 
 
 class MailTrouble(XpmsyncError):
@@ -233,14 +237,30 @@ def _make_email(config: Config, subject: str, text: str, now: datetime) -> Email
 
 def send_email(settings: SmtpSettings, password: str | None, message: EmailMessage) -> None:
     """Hand `message` to the mail server. Returns as soon as the server may have it; raises where it has not."""
-    with _open_session(settings, password) as client:
-        _hand_over(client, message)
+    has_gone_out = threading.Event()
+
+    def send() -> None:
+        with _open_session(settings, password) as client:
+            _hand_over(client, message, has_gone_out)
+
+    try:
+        call_within(CONVERSATION_SECONDS, send)
+    except OutOfTime:
+        if not has_gone_out.is_set():
+            raise _explain_slowness(settings) from None
 
 
 def try_mail_server(settings: SmtpSettings, password: str | None) -> None:
     """Go as far as for an e-mail, and send none; raises where the server would not take one from us."""
-    with _open_session(settings, password):
-        pass
+
+    def try_session() -> None:
+        with _open_session(settings, password):
+            pass
+
+    try:
+        call_within(CONVERSATION_SECONDS, try_session)
+    except OutOfTime:
+        raise _explain_slowness(settings) from None
 
 
 @contextlib.contextmanager
@@ -291,6 +311,14 @@ def _explain_silence(settings: SmtpSettings, error: OSError) -> MailTrouble:
     )
 
 
+def _explain_slowness(settings: SmtpSettings) -> MailTrouble:
+    """Answers that do not come to an end."""
+    return MailTrouble(
+        f"The mail server {settings.host} has not finished its answers in time.",
+        "Check host, port and security under [smtp] in config.toml, and the line to the server.",
+    )
+
+
 def _connect(settings: SmtpSettings) -> smtplib.SMTP:
     """A line to the mail server, protected as the settings say and never less."""
     context = ssl.create_default_context()  # verifies; without it smtplib would trust anybody
@@ -323,7 +351,7 @@ def _log_in(client: smtplib.SMTP, settings: SmtpSettings, password: str | None) 
     client.login(settings.username, password)
 
 
-def _hand_over(client: smtplib.SMTP, message: EmailMessage) -> None:
+def _hand_over(client: smtplib.SMTP, message: EmailMessage, has_gone_out: threading.Event) -> None:
     """Sender, recipient and text. Once the text has gone out, only a refusal in words is a failure.
 
     smtplib's own ``sendmail`` does not tell a line that broke before the text was out from one that broke after it.
@@ -332,6 +360,7 @@ def _hand_over(client: smtplib.SMTP, message: EmailMessage) -> None:
     _expect(client.mail(message["From"].addresses[0].addr_spec, options))
     _expect(client.rcpt(message["To"].addresses[0].addr_spec))
     _expect(client.docmd("DATA"))
+    has_gone_out.set()  # before it does: whoever gives up now cannot know, and nobody is told twice
     client.send(re.sub(rb"(?m)^\.", b"..", message.as_bytes()) + b".\r\n")
     try:
         answer = client.getreply()

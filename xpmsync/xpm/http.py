@@ -21,6 +21,7 @@ import urllib3
 
 from xpmsync import __version__
 from xpmsync.config import is_loopback
+from xpmsync.deadline import OutOfTime, call_within
 from xpmsync.errors import PassingTrouble, Refused
 from xpmsync.xpm.answers import (
     LONGEST_WAIT_SECONDS,
@@ -31,7 +32,6 @@ from xpmsync.xpm.answers import (
     make_trouble,
     read_date,
 )
-from xpmsync.xpm.deadline import OutOfTime, call_within
 from xpmsync.xpm.line import find_obstacle
 
 Taken = TypeVar("Taken")

@@ -23,8 +23,8 @@ from requests.auth import HTTPBasicAuth
 from requests_oauthlib import OAuth2Session
 
 from xpmsync.config import XeroSettings, is_loopback, require
+from xpmsync.deadline import OutOfTime, call_within
 from xpmsync.errors import ConfigurationError, PassingTrouble, Refused, SignInNeeded
-from xpmsync.xpm.deadline import OutOfTime, call_within
 from xpmsync.xpm.line import find_obstacle
 
 CONNECT_AND_READ_SECONDS: Final = (10.0, 30.0)

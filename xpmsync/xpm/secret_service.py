@@ -26,9 +26,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from xpmsync.deadline import OutOfTime, call_within
 from xpmsync.errors import KeyringTrouble
 from xpmsync.home import PRIVATE_FILE_MODE, PRIVATE_FOLDER_MODE, Home
-from xpmsync.xpm.deadline import OutOfTime, call_within
 
 Result = TypeVar("Result")
 

@@ -23,9 +23,9 @@ from keyring.backends import SecretService
 from keyring.backends.chainer import ChainerBackend
 
 from xpmsync.config import Config, KeyringSettings
+from xpmsync.deadline import OutOfTime, call_within
 from xpmsync.errors import KeyringTrouble
 from xpmsync.home import Home, load_home_id
-from xpmsync.xpm.deadline import OutOfTime, call_within
 from xpmsync.xpm.secret_service import (
     LOCK_SECONDS,
     SET_UP,
