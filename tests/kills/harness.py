@@ -280,6 +280,7 @@ class Stage:
             raise Finding("the settings after the next run are not those of an undisturbed one")
         self._check_sign_in_is_settled()
         self._check_sign_in_works()
+        self._check_audit_trail()
         self._check_mail(final)
         self._check_leftovers()
 
@@ -319,7 +320,8 @@ class Stage:
         return self.home.config_file.read_bytes()
 
     def list_files(self) -> set[str]:
-        return {path.name for path in self.home.data_folder.iterdir()}
+        """The names in the home; the audit trail has one of each month."""
+        return {path.name for path in self.home.data_folder.iterdir() if not path.match("audit-*.jsonl")}
 
     def _read_log(self) -> str:
         """The end of the home's log, for whoever looks into a finding."""
@@ -339,6 +341,11 @@ class Stage:
         for path in self.home.data_folder.rglob("*"):
             if path.lstat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
                 raise Finding(f"others can read {path.name}")
+
+    def _check_audit_trail(self) -> None:
+        for path in self.home.data_folder.glob("audit-*.jsonl"):
+            for line in path.read_text("utf-8").splitlines():
+                json.loads(line)
 
     def _check_sign_in_is_settled(self) -> None:
         if find_mark(self.home.sign_in_lock).exists():

@@ -11,6 +11,7 @@ from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -101,9 +102,8 @@ def _read(connection: sqlite3.Connection, old_times: frozenset[str]) -> State:
         text = f"{value}"
         for identifier in UUID.findall(text):
             text = text.replace(identifier, names.get(identifier, identifier))
-        if text.startswith("{"):  # lists in JSON are in the order of random identifiers
-            values = json.loads(text)
-            text = f"{ {name: sorted(each) if isinstance(each, list) else each for name, each in values.items()} }"
+        if text.startswith("{"):
+            text = json.dumps(_sort_lists(json.loads(text)), ensure_ascii=False)
         return TIME.sub(lambda found: found[0] if found[0] in old_times else "(new)", text)
 
     rows = []
@@ -125,3 +125,10 @@ def _read(connection: sqlite3.Connection, old_times: frozenset[str]) -> State:
         migrations=frozenset(row[0] for row in connection.execute("SELECT name FROM _sqlite_migrations")),
         damage=tuple(damage),
     )
+
+
+def _sort_lists(value: Any) -> Any:
+    """The same with every list in an order of its own: xpmsync's is often that of the random identifiers."""
+    if isinstance(value, dict):
+        return {name: _sort_lists(each) for name, each in value.items()}
+    return sorted(map(_sort_lists, value), key=repr) if isinstance(value, list) else value
