@@ -2,7 +2,6 @@
 
 import os
 import stat
-import tempfile
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +12,7 @@ from xpmsync.active.database import Database, from_text
 from xpmsync.config import Config
 from xpmsync.crontab import read_crontab
 from xpmsync.errors import XpmsyncError
-from xpmsync.home import Home
+from xpmsync.home import PRIVATE_FILE_MODE, Home
 from xpmsync.monitoring.causes import generalise_causes, name_causes
 from xpmsync.monitoring.overview import load_overview
 from xpmsync.monitoring.page import Contents, render_page
@@ -47,17 +46,18 @@ def write_page(path: Path, page: bytes) -> None:
     Raises PageNotWritten. A link is followed, not replaced.
     """
     target = path.resolve()
+    draft = target.with_name(f".{target.name}.draft")  # always the same: one that a killed process left is used again
     try:
-        descriptor, draft = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)  # mode 0600
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE_FILE_MODE)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(page)
                 _take_over_mode(target, descriptor)
                 file.flush()
                 os.fsync(descriptor)
-            os.replace(draft, target)  # noqa: PTH105 - `draft` is mkstemp's own text
+            draft.replace(target)
         except BaseException:
-            os.unlink(draft)  # noqa: PTH108 - `draft` is mkstemp's own text
+            draft.unlink(missing_ok=True)
             raise
     except OSError as error:
         raise PageNotWritten(
