@@ -98,12 +98,28 @@ def test_lines_are_added_to_a_private_file(home):
 def test_a_year_is_kept(home):
     home.mkdir()
     now = datetime.now(UTC)
-    months = [divmod(now.year * 12 + now.month - 1 - age, 12) for age in (12, 13, 14, 40)]
+    months = [divmod(now.year * 12 + now.month - 1 - age, 12) for age in (11, 12, 13, 40)]
     names = [f"audit-{year}-{month + 1:02}.jsonl" for year, month in months]
     for name in names:
         (home / name).write_text("")
     run(["status"])
     assert [path.name for path in find_files(home)] == [*sorted(names[:2]), f"audit-{now:%Y-%m}.jsonl"]
+
+
+def test_a_line_that_a_full_disk_has_cut_spoils_no_other(home):
+    home.mkdir()
+    (home / f"audit-{datetime.now(UTC):%Y-%m}.jsonl").write_text('{"at": "2026-')
+    run(["status"])
+    (path,) = find_files(home)
+    cut, *whole = path.read_text().splitlines()
+    assert cut == '{"at": "2026-'
+    assert [json.loads(line)["event"] for line in whole] == ["began", "ended"]
+
+
+def test_an_old_file_that_cannot_be_removed_stops_no_trail(home):
+    (home / "audit-2020-01.jsonl").mkdir(parents=True)  # no file can be removed there
+    run(["status"])
+    assert (home / f"audit-{datetime.now(UTC):%Y-%m}.jsonl").exists()
 
 
 def test_trouble_with_the_trail_stops_nothing(home, capfd):

@@ -203,3 +203,15 @@ def test_one_who_came_back_under_another_name_and_address_stays_with_what_they_h
     assert [row["code"] for row in firm.rows("SELECT code FROM open_errors WHERE severity = 'error'")] == [
         "partner-not-listed"
     ]
+
+
+def test_a_user_who_is_switched_off_takes_over_no_office(firm, capsys):
+    admin("user", "add", "--first-name", "Zoe", "--last-name", "Old", "--email", "zoe@firm.example")
+    admin("user", "deactivate", "zoe@firm.example")
+    before = dump(firm)
+    capsys.readouterr()
+    admin("user", "merge", "ann@home.example", "--into", "zoe@firm.example", "--yes", exit_code=2)
+    assert "the user's status is “deactivated”" in capsys.readouterr().err
+    assert dump(firm) == before
+    admin("user", "activate", "zoe@firm.example")
+    admin("user", "merge", "ann@home.example", "--into", "zoe@firm.example", "--yes")

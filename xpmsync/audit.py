@@ -20,8 +20,8 @@ from typing import Any, Final
 from xpmsync import __version__
 from xpmsync.home import PRIVATE_FILE_MODE, Home
 
-KEPT_MONTHS: Final = 13
-"""A year, and the month that has begun."""
+KEPT_MONTHS: Final = 12
+"""Whole ones, beside the month that has begun."""
 
 
 class Trail:
@@ -67,13 +67,17 @@ class Trail:
 def _append(folder: Path, text: str) -> None:
     now = datetime.now(UTC)
     path = folder / f"audit-{now:%Y-%m}.jsonl"
-    if not path.exists():
-        _remove_old(folder, now)
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE_MODE)
+    is_new = not path.exists()
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE_MODE)
     try:
+        size = os.fstat(descriptor).st_size
+        if size and os.pread(descriptor, 1, size - 1) != b"\n":
+            text = f"\n{text}"  # a full disk has cut the line before this one
         os.write(descriptor, text.encode(errors="backslashreplace"))  # at once: two commands do not mix their lines
     finally:
         os.close(descriptor)
+    if is_new:
+        _remove_old(folder, now)
 
 
 def _remove_old(folder: Path, now: datetime) -> None:
@@ -81,7 +85,8 @@ def _remove_old(folder: Path, now: datetime) -> None:
     oldest = f"audit-{months // 12:04}-{months % 12 + 1:02}.jsonl"
     for path in folder.glob("audit-????-??.jsonl"):
         if path.name < oldest:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # root may have said that nothing of it is ever removed
+                path.unlink()
 
 
 def _name_user() -> str:

@@ -33,6 +33,11 @@ def is_encrypted(folder: Path, *, root: Path = Path("/"), platform: str = sys.pl
 
 def _is_device_encrypted(device: Path) -> bool | None:
     """Whether this device, or everything that lies beneath it, is made by dm-crypt."""
+    device = device.resolve()
+    if (device / "partition").exists():
+        return _is_device_encrypted(device.parent)
+    if device.name.startswith("loop"):
+        return None  # what it stands on is a file of another file system
     try:
         if (device / "dm/uuid").read_text().startswith("CRYPT-"):
             return True
@@ -42,8 +47,8 @@ def _is_device_encrypted(device: Path) -> bool | None:
     try:
         beneath = [_is_device_encrypted(each) for each in (device / "slaves").iterdir()]
     except OSError:
-        return False  # a partition, or a whole disk
-    return bool(beneath) and all(beneath)
+        return False  # a whole disk
+    return None if None in beneath else bool(beneath) and all(beneath)
 
 
 def _find_mount(mounts: Path, number: str) -> tuple[str, str]:

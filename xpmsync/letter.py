@@ -98,7 +98,11 @@ WORDS: Final[Mapping[int | None, _Words]] = {
 
 def summarise(exit_code: int | None) -> str:
     """What is wrong with the sync, in a few words."""
-    return WORDS.get(exit_code, WORDS[1]).subject
+    return _find_words(exit_code).subject
+
+
+def _find_words(exit_code: int | None) -> _Words:
+    return WORDS.get(exit_code, WORDS[1])
 
 
 def render_subject(sync_name: str, trouble: Trouble) -> str:
@@ -113,7 +117,7 @@ def render_test_subject(sync_name: str) -> str:
 
 def render_letter(sync_name: str, trouble: Trouble, place: Place) -> str:
     """The e-mail's text about `trouble`."""
-    words = WORDS[trouble.exit_code]
+    words = _find_words(trouble.exit_code)
     happened, *mistakes = trouble.happened.splitlines() or [""]
     # A remedy that is a run already needs no other one after it.
     steps = [step for step in words.steps if not (step == TRY_AGAIN and "xpmsync sync" in trouble.remedy)]
@@ -198,7 +202,8 @@ def _begin_sentence(remark: str) -> str:
 
 
 def _render_command(command: str) -> str:
-    return f"{' ' * COMMAND_INDENT}{_to_line(command)}"
+    # Not as a text: what is quoted in it may have two spaces in a row.
+    return " " * COMMAND_INDENT + "".join(character if character.isprintable() else " " for character in command)
 
 
 def _fill(text: str, indent: str = "", lead: str | None = None) -> str:

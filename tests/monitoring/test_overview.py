@@ -76,7 +76,7 @@ def test_trouble_at_xero_passes_by_itself_and_needs_nobody(firm, look):
 
 def test_a_run_that_was_stopped_waits_for_a_person_who_accepts_it(firm, look):
     fail(firm, "empty-list", SuspiciousChange, path="client.api")
-    assert commands(look())[0] == "xpmsync sync --accept-removals"
+    assert commands(look())[0] == "xpmsync errors --entity run"
 
 
 def test_runs_that_come_no_more_are_a_disruption_after_three_hours(look):

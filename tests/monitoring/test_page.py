@@ -56,7 +56,7 @@ def test_how_a_run_failed_is_told_without_names(record, make):
     record(stopped, status="failed", message=message, exit_code=8)
     assert SECRET not in make()
     assert "The sync stopped before a suspicious change." in read(make())
-    assert "xpmsync sync --accept-removals" in read(make())
+    assert "xpmsync errors --entity run" in read(make())
     assert message in read(make(has_names=True))
 
 

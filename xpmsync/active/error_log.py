@@ -98,7 +98,7 @@ def load_names(database: Database, cause: sqlite3.Row, limit: int) -> list[str |
     rows = database.connection.execute(
         "SELECT other.name FROM sync_errors AS first JOIN sync_errors AS other USING (severity, entity, code) "
         "WHERE first.id = ? AND other.resolved_at IS NULL "
-        "AND coalesce(other.cause, other.message) = coalesce(first.cause, first.message) "
+        "AND lower(coalesce(other.cause, other.message)) = lower(coalesce(first.cause, first.message)) "
         "ORDER BY other.name IS NULL, other.name, other.id LIMIT ?",
         (cause["first_error_id"], limit),
     )

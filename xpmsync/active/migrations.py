@@ -370,7 +370,7 @@ SELECT
   min(first_seen_at) AS first_seen_at, max(last_seen_at) AS last_seen_at, code, min(id) AS first_error_id
 FROM sync_errors
 WHERE resolved_at IS NULL
-GROUP BY severity, entity, code, coalesce(sync_errors.cause, message)
+GROUP BY severity, entity, code, lower(coalesce(sync_errors.cause, message)) -- it may quote a code or an address
 ORDER BY severity, records DESC, code, cause
 """,
         """

@@ -111,7 +111,11 @@ class Centre:
         for user in self.users:
             if fold(user.email) == fold(email):
                 return user
-        near = _find_near(email, ((key, describe_user(user)) for user in self.users for key in (user.email, user.name)))
+        # By what stands before the @: all of a firm have the rest in common.
+        near = _find_near(
+            email.partition("@")[0],
+            ((key, describe_user(user)) for user in self.users for key in (user.email.partition("@")[0], user.name)),
+        )
         raise NotPossible(
             f"Active has no user with the e-mail address “{email}”.",
             near or "See who there is: xpmsync admin user list",

@@ -113,7 +113,7 @@ def link_client(centre: Centre, code: str, client_uuid: str, *, may_move: bool =
     other = next((each for each in others if each["xpm_client_uuid"] == client_uuid), None)
     if other and not may_move:
         raise NotPossible(
-            f"{name} of XPM is linked to another client already, {describe_client(other)}.",
+            f"XPM's client {name} is linked already, to Active's client {describe_client(other)}.",
             f"If {describe_client(client)} is the right one, move the link: "
             f"xpmsync admin client link {name_client(client)} --xpm-client {client_uuid} --move",
         )

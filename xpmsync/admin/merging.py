@@ -12,7 +12,7 @@ from xpmsync.active.clients import load_clients_of, update_client
 from xpmsync.active.history import ChangeRow
 from xpmsync.active.users import delete_user, load_modules, save_modules, update_user
 from xpmsync.active.written import rename_user
-from xpmsync.admin.centre import Centre, Outcome, compare, count_clients, describe_office, describe_user
+from xpmsync.admin.centre import Centre, Outcome, compare, count_clients, describe_office, describe_user, name_user
 from xpmsync.admin.forecast import (
     NEXT_SYNC,
     count_clients_naming,
@@ -63,6 +63,7 @@ def plan_merger(centre: Centre, duplicate_email: str, survivor_email: str) -> Me
     plan = plan_next_users(centre, links={survivor.id: link}, without=duplicate)
     member = plan.members.get(link or "") if link in plan.settlement.records else None
     notified = (member.email if member else survivor.email) if is_notified(centre, duplicate) else None
+    _check_successor(centre, duplicate, survivor, returns=bool(member) and survivor.status == "removed")
     facts = list(_describe_holdings(centre, duplicate))
     if "role" in taken:
         facts.append(("Role", taken["role"]))
@@ -118,6 +119,18 @@ def _choose_link(centre: Centre, duplicate: User, survivor: User) -> tuple[str |
             "If they are one person, take one of the two off the staff list in XPM, and run: xpmsync sync",
         )
     return (other, own) if own is None or other in listed else (own, other)
+
+
+def _check_successor(centre: Centre, duplicate: User, survivor: User, *, returns: bool) -> None:
+    """Nobody who is switched off becomes default partner or the one to notify, unless the next sync `returns` them."""
+    if survivor.status == "active" or returns:
+        return
+    if find_offices_of(centre, duplicate) or is_notified(centre, duplicate):
+        raise NotPossible(
+            f"{describe_user(survivor)} cannot take over what {describe_user(duplicate)} holds: "
+            f"the user's status is “{survivor.status}”.",
+            f"Let the user use Active again first: xpmsync admin user activate {name_user(survivor)}",
+        )
 
 
 def _describe_holdings(centre: Centre, user: User) -> Iterator[tuple[str, str]]:

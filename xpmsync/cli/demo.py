@@ -84,7 +84,11 @@ def command(keep: Path | None) -> None:
             stage.run("sync", expected=7)
         _show_mail(stage, mailbox.messages)
         if keep:
-            stage.tell(f"Everything is in {keep}: look at active.db with any SQLite browser.")
+            stage.tell(
+                f"Everything is in {keep}: look at active.db with any SQLite browser, or with xpmsync itself:",
+                f"export XPMSYNC_HOME={shlex.quote(str(home))}",
+                "The stand-in for Xero, its keyring and its mail server have ended with this demo.",
+            )
         else:
             stage.tell("That was all of it; the home is thrown away. Keep one to look at: xpmsync demo --keep DIR")
 

@@ -85,7 +85,8 @@ NEEDS_BY_FAILURE: Final[Mapping[str, Need]] = {
     "configuration-wrong": Need("The settings must be put right.", "xpmsync doctor"),
     "xero-refused": Need("Xero refuses the sync: read why, and what to do.", "xpmsync errors --entity run"),
     "suspicious-change": Need(
-        "A run was stopped because too much would be lost. If XPM is right:", "xpmsync sync --accept-removals"
+        "A run was stopped because too much would be lost: see what, and in XPM whether it is right.",
+        "xpmsync errors --entity run",
     ),
     "database-trouble": Need("The database cannot be used.", "xpmsync doctor"),
     "bug": Need("xpmsync has a fault: read what to send to whom.", "xpmsync errors --entity run"),

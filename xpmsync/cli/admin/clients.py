@@ -152,7 +152,7 @@ def _print_client(console: Console, client: Mapping[str, Any], key: str) -> None
         "office_code": f"{client['office']} ({client['office_code']})",
     }
     rows = [(field.active_name, told[field.column]) for field in CLIENT_FIELDS if told[field.column]]
-    link = f"yes ({client['xpm_client_uuid']})" if client["xpm_client_uuid"] else "no: set up by hand"
+    link = f"yes ({client['xpm_client_uuid']})" if client["xpm_client_uuid"] else "no"
     own = [("Office", told["office_code"]), ("Status", client["status"]), ("Linked with XPM", link)]
     print_facts(console, [(f"  {name}", value) for name, value in (*rows, *own)])
     console.print()
