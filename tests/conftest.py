@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
@@ -25,6 +26,9 @@ from xpmsync.xpm.oauth import IdentityClient
 from xpmsync.xpm.tokens import open_tokens
 from xpmsync.xpm.vault import open_vault
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Tests that run in the background ignore Ctrl-C, and so would every program that they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # No deadline: how fast the machine is, is not what is tested. In CI the same examples every time: the verdict is on the
 # change, not on luck.
 settings.register_profile("xpmsync", deadline=None, derandomize=os.environ.get("CI") == "true")

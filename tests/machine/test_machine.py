@@ -13,11 +13,13 @@ import threading
 import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
 from xpmsync.errors import DatabaseTrouble
 from xpmsync.home import Home
+from xpmsync.rules.schedule import next_full_at
 from xpmsync.sandbox import Practice
 from xpmsync.surroundings import Clock
 
@@ -263,9 +265,11 @@ def test_a_time_zone_and_the_change_to_daylight_saving_change_nothing(firm, monk
     try:
         begin = datetime(2026, 10, 3, 15, 17, tzinfo=UTC) + timedelta(days=365)  # Sydney's clocks go forward at 16:00
         firm.sync(full=True, clock=Clock(now=lambda: begin))
-        for hours in range(1, 4):
+        due_at = next_full_at(begin, firm.sandbox.tenant_id, 24)
+        for earlier, moment in pairwise(begin + timedelta(hours=hours) for hours in range(4)):
             firm.sandbox.clock.advance(3_600)
-            assert firm.sync(clock=Clock(now=lambda hours=hours: begin + timedelta(hours=hours))).mode == "incremental"
+            mode = firm.sync(clock=Clock(now=lambda moment=moment: moment)).mode
+            assert mode == ("full" if earlier < due_at <= moment else "incremental")
     finally:
         monkeypatch.undo()
         time.tzset()
