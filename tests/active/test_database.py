@@ -294,3 +294,17 @@ def test_times_are_kept_in_utc_to_the_second():
     moment = datetime(2026, 11, 1, 22, 7, 59, 999999, tzinfo=timezone(timedelta(hours=13)))
     assert to_text(moment) == "2026-11-01T09:07:59Z"
     assert from_text("2026-11-01T09:07:59Z") == datetime(2026, 11, 1, 9, 7, 59, tzinfo=UTC)
+
+
+def test_a_rehearsal_goes_on_where_a_killed_one_left_its_copy(path):
+    folder = path.parent / "rehearsal"
+    with open_rehearsal(path) as database:
+        left = database.path.read_bytes()
+    assert not folder.exists()
+    folder.mkdir()
+    (folder / path.name).write_bytes(left)
+    with open_rehearsal(path) as database:
+        assert database.path.parent == folder
+        assert load_offices(database) == []
+    assert not folder.exists()
+    assert not path.exists()

@@ -93,7 +93,7 @@ def open_rehearsal(path: Path) -> Iterator[Database]:
             yield database
         return
     folder = _find_rehearsal(path)
-    folder.mkdir(mode=PRIVATE_FOLDER_MODE)
+    folder.mkdir(mode=PRIVATE_FOLDER_MODE, exist_ok=True)  # one that a killed rehearsal left is used again
     try:
         copy = folder / path.name
         if path.exists():

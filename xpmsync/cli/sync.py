@@ -151,7 +151,6 @@ class _Screen:
 
     def __init__(self, *, is_shown: bool) -> None:
         self._console = open_console(stderr=True)
-        self._is_shown = is_shown
         self._status = self._console.status("") if is_shown else None
         self._stage = ""
 

@@ -57,16 +57,6 @@ def fetch_connections(gateway: Gateway) -> list[Connection]:
         ) from None
 
 
-def _read_whole(chunks: Iterator[bytes]) -> bytes:
-    """An answer that is a short list; raises ValueError where it is not."""
-    body = b""
-    for chunk in chunks:
-        body += chunk
-        if len(body) > LARGEST_LIST_BYTES:
-            raise ValueError
-    return body
-
-
 def delete_connection(gateway: Gateway, connection_id: str) -> None:
     """End one connection; the user's others to the app stay."""
     gateway.fetch(Call(f"connections/{connection_id}", "application/json", method="DELETE"), b"".join)
@@ -125,6 +115,16 @@ def _parse_json(chunks: Iterator[bytes]) -> Any:
         return json.loads(body)
     except ValueError:
         raise make_trouble("Xero's list of connections arrived damaged.") from None
+
+
+def _read_whole(chunks: Iterator[bytes]) -> bytes:
+    """An answer that is a short list; raises ValueError where it is not."""
+    body = b""
+    for chunk in chunks:
+        body += chunk
+        if len(body) > LARGEST_LIST_BYTES:
+            raise ValueError
+    return body
 
 
 def _read_connection(values: dict[str, Any]) -> Connection:
