@@ -1,6 +1,7 @@
 """Tests with programs and services of the system: where one is missing they skip, but in CI it has to be there."""
 
 import base64
+import contextlib
 import json
 import os
 import re
@@ -148,10 +149,26 @@ def free_port(find_free_port):
 @pytest.fixture(scope="module")
 def driver_url(require_program) -> Iterator[str]:
     command = [require_program("chromedriver"), "--port=0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as driver:
-        found = next(filter(None, (re.search(r"successfully on port (\d+)", line) for line in driver.stdout)))
+    with contextlib.ExitStack() as drivers:
+        for _ in range(10):
+            driver = drivers.enter_context(start_driver(command))
+            said = []
+            for line in driver.stdout:
+                said.append(line)
+                if found := re.search(r"successfully on port (\d+)", line):
+                    yield f"http://127.0.0.1:{found[1]}"
+                    return
+            # It takes a port of IPv6 that is free and ends where IPv4's of that number is in use,
+            # as it can well be on a machine on which thousands of tests talk to servers.
+        pytest.fail("chromedriver ended ten times:\n" + "".join(said))
+
+
+@contextlib.contextmanager
+def start_driver(command) -> Iterator[subprocess.Popen]:
+    """Chromedriver, until it's no longer needed."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as driver:
         try:
-            yield f"http://127.0.0.1:{found[1]}"
+            yield driver
         finally:
             driver.terminate()
 
