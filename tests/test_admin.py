@@ -10,7 +10,7 @@ import pytest
 
 from xpmsync.active.database import open_database
 from xpmsync.active.error_log import save_problems
-from xpmsync.active.history import save_changes
+from xpmsync.active.history import ChangeLog
 from xpmsync.active.runs import start_run
 from xpmsync.admin import centre as admin_centre
 from xpmsync.cli import run
@@ -828,8 +828,7 @@ def test_a_client_is_shown_with_everything_about_it(firm):
     firm.insert("xpm_groups", uuid="g2", name="Farms")
     with open_database(firm.home.database_file) as database, database.transaction():
         run_id = start_run(database, tenant_id=None, mode="full", is_watched=True, now=NOW)
-        derivation = derive(database, "SYD")
-        save_changes(database, derivation.changes, run_id=run_id, actor="sync", now=NOW)
+        derivation = derive(database, "SYD", ChangeLog(database, run_id=run_id, actor="sync", now=NOW))
         save_problems(database, map(vars, derivation.problems), run_id=run_id, now=NOW, resolve_others=True)
     for number in range(10):
         firm.admin("client", "set", "a c", "--fax", str(number))

@@ -27,7 +27,7 @@ from xpmsync.active.database import (
     to_text,
 )
 from xpmsync.active.error_log import save_problems
-from xpmsync.active.history import find_changes, load_last_change_id, save_changes
+from xpmsync.active.history import ChangeLog, find_changes, load_last_change_id
 from xpmsync.active.users import load_users
 from xpmsync.config import Config, discard_draft, read_mail_settings, require
 from xpmsync.derive import Counts, Derivation, derive
@@ -223,9 +223,8 @@ def preview_sync(
             except SuspiciousChange as error:
                 error.meaning = _explain_data(database)
                 suspicious = error
-            derivation = _derive(run, fetched)
             last_id = load_last_change_id(database)
-            save_changes(database, derivation.changes, run_id=None, actor=ACTOR, now=clock.now())
+            derivation = _derive(run, fetched)
             changes = _read_changes(database, last_id)
         return Preview(mode, derivation.users, derivation.clients, changes, derivation.problems, suspicious)
 
@@ -295,7 +294,6 @@ def _sync(run: _Run, secrets: _Secrets, accepted: Mapping[str, int]) -> Summary:
         derivation = _derive(run, fetched)
         summary = _summarise(run, derivation)
         now = summary.finished_at
-        save_changes(database, derivation.changes, run_id=run.id, actor=ACTOR, now=now)
         save_problems(
             database,
             map(vars, derivation.problems),
@@ -336,7 +334,9 @@ def _guard(run: _Run, accepted: Mapping[str, int]) -> None:
 def _derive(run: _Run, fetched: Fetched) -> Derivation:
     """Merge what was fetched into the mirror, and derive Active from it."""
     list_problems = _merge(run, fetched)
-    derivation = derive(run.database, require(run.config.sync.default_office_code, "sync.default_office_code"))
+    office = require(run.config.sync.default_office_code, "sync.default_office_code")
+    changes = ChangeLog(run.database, run_id=run.id or None, actor=ACTOR, now=run.clock.now())
+    derivation = derive(run.database, office, changes)
     derivation.problems.extend(list_problems)
     return derivation
 

@@ -11,7 +11,7 @@ import pytest
 from xpmsync.active import mirror, runs
 from xpmsync.active.database import Database, open_database
 from xpmsync.active.error_log import save_problems
-from xpmsync.active.history import save_changes
+from xpmsync.active.history import ChangeLog
 from xpmsync.active.offices import insert_office
 from xpmsync.active.spool import Spool, open_spool
 from xpmsync.derive import Derivation, derive
@@ -80,9 +80,9 @@ class Firm:
                 is_full = is_full_list or table == "xpm_staff"
                 mirror.merge_records(self.database, table, SHAPES[table], is_full_list=is_full, now=self.now)
             mirror.merge_groups(self.database)
-            derivation = derive(self.database, "MAIN")
+            changes = ChangeLog(self.database, run_id=self.run_id, actor="sync", now=self.now)
+            derivation = derive(self.database, "MAIN", changes)
             problems += derivation.problems
-            save_changes(self.database, derivation.changes, run_id=self.run_id, actor="sync", now=self.now)
             save_problems(self.database, map(vars, problems), run_id=self.run_id, now=self.now, resolve_others=True)
             runs.finish_run(self.database, self.run_id, status="succeeded", now=self.now, values={})
         return derivation

@@ -2,18 +2,27 @@
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from xpmsync.active.database import Database, to_dicts
 
 
-def load_outlines(database: Database) -> list[sqlite3.Row]:
-    """Every client, as far as matching needs it; the last column tells whether no sync wrote its code."""
+def load_outlines(
+    database: Database, *, ids: Iterable[str] | None = None, xpm_uuids: Iterable[str] | None = None
+) -> list[sqlite3.Row]:
+    """The clients, as far as matching needs them: all, those with these `ids`, or those linked to these `xpm_uuids`.
+
+    The last column tells whether no sync wrote the client's code.
+    """
+    wanted = {"id": ids, "xpm_client_uuid": xpm_uuids}
+    told = {column: json.dumps(list(values)) for column, values in wanted.items() if values is not None}
+    conditions = " AND ".join(f"{column} IN (SELECT value FROM json_each(?))" for column in told)
     return database.connection.execute(
         "SELECT id, legal_name, code, abn, office_code, status, xpm_client_uuid, "
         "code IS NOT json_extract(written, '$.code') AS is_code_typed "
-        "FROM clients LEFT JOIN synced_values ON record_id = id ORDER BY id"
+        f"FROM clients LEFT JOIN synced_values ON record_id = id WHERE {conditions or 'true'} ORDER BY id",
+        list(told.values()),
     ).fetchall()
 
 

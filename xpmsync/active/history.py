@@ -50,6 +50,27 @@ def save_changes(
     )
 
 
+class ChangeLog:
+    """The history while somebody adds to it: every change is written at once, however many there are."""
+
+    def __init__(self, database: Database, *, run_id: int | None, actor: str, now: datetime) -> None:
+        self._database = database
+        self._run_id = run_id
+        self._actor = actor
+        self._now = now
+        self.is_empty = True
+
+    def extend(self, changes: Iterable[ChangeRow]) -> None:
+        """Append changes."""
+        rows = list(changes)
+        save_changes(self._database, rows, run_id=self._run_id, actor=self._actor, now=self._now)
+        self.is_empty = self.is_empty and not rows
+
+    def append(self, change: ChangeRow) -> None:
+        """Append one change."""
+        self.extend([change])
+
+
 def load_last_change_id(database: Database) -> int:
     """The id of the last row of the history; 0 where there is none."""
     return int(database.connection.execute("SELECT coalesce(max(id), 0) FROM changes").fetchone()[0])

@@ -130,10 +130,20 @@ def iterate_clients(database: Database, columns: Sequence[str]) -> Iterator[sqli
     return database.connection.execute(f"SELECT {', '.join(columns)} FROM xpm_clients ORDER BY uuid")
 
 
-def load_clients(database: Database, uuids: Sequence[str]) -> list[dict[str, Any]]:
+def iterate_batches(database: Database, size: int) -> Iterator[list[str]]:
+    """The identifiers of every client of the mirror, the vanished too, so many at a time."""
+    statement = "SELECT uuid FROM xpm_clients WHERE uuid > ? ORDER BY uuid LIMIT ?"
+    last = ""
+    while rows := database.connection.execute(statement, (last, size)).fetchall():
+        yield [row["uuid"] for row in rows]
+        last = rows[-1]["uuid"]
+
+
+def load_clients(database: Database, uuids: Sequence[str], columns: Sequence[str] = ("*",)) -> list[dict[str, Any]]:
     """The mirrored clients with these identifiers."""
     rows = database.connection.execute(
-        "SELECT * FROM xpm_clients WHERE uuid IN (SELECT value FROM json_each(?)) ORDER BY uuid", (json.dumps(uuids),)
+        f"SELECT {', '.join(columns)} FROM xpm_clients WHERE uuid IN (SELECT value FROM json_each(?)) ORDER BY uuid",
+        (json.dumps(uuids),),
     )
     return to_dicts(rows)
 

@@ -326,7 +326,7 @@ def _load_active_users(home: Home, config: Config, database: "Database", tenant_
 def _take_over_staff(home: Home, config: Config, database: "Database", tenant_id: str) -> None:
     """Fetch the practice's staff and make them users, as a sync does."""
     from xpmsync.active import mirror  # noqa: PLC0415 - slow to load
-    from xpmsync.active.history import save_changes  # noqa: PLC0415
+    from xpmsync.active.history import ChangeLog  # noqa: PLC0415
     from xpmsync.active.spool import open_spool  # noqa: PLC0415
     from xpmsync.derive.result import Derivation  # noqa: PLC0415
     from xpmsync.derive.users import derive_users  # noqa: PLC0415
@@ -356,9 +356,8 @@ def _take_over_staff(home: Home, config: Config, database: "Database", tenant_id
             with mirror.attached(database, spool), database.transaction():
                 now = datetime.now(UTC)
                 mirror.merge_records(database, "xpm_staff", STAFF_SHAPE, is_full_list=True, now=now)
-                derivation = Derivation()
-                derive_users(database, derivation)
-                save_changes(database, derivation.changes, run_id=None, actor=ACTOR, now=now)
+                changes = ChangeLog(database, run_id=None, actor=ACTOR, now=now)
+                derive_users(database, Derivation(changes))
 
 
 def _is_agreed(form: _Form, database: "Database", answers: _Answers) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from xpmsync.active.clients import repair_keys
 from xpmsync.active.database import Database
+from xpmsync.active.history import ChangeLog
 from xpmsync.active.outcomes import await_outcome, keep_outcome, load_outcome
 from xpmsync.derive.clients import derive_clients
 from xpmsync.derive.result import Counts, Derivation
@@ -19,17 +20,17 @@ from xpmsync.derive.users import derive_users
 __all__ = ["Counts", "Derivation", "derive"]
 
 
-def derive(database: Database, default_office: str) -> Derivation:
-    """Derive the users, then the clients and their groups, and write what differs."""
+def derive(database: Database, default_office: str, changes: ChangeLog) -> Derivation:
+    """Derive the users, then the clients and their groups; write what differs, and every change into the history."""
     origin = f"{_identify_program()} {default_office}"
     if outcome := load_outcome(database, origin):
-        return Derivation.from_text(outcome)
+        return Derivation.from_text(outcome, changes)
     await_outcome(database, origin)
-    result = Derivation()
+    result = Derivation(changes)
     repair_keys(database)
     derive_users(database, result)
     derive_clients(database, result, default_office)
-    if not result.changes:
+    if changes.is_empty:
         keep_outcome(database, result.to_text())
     return result
 

@@ -1,13 +1,16 @@
 """Derives Active's clients, with their partner and groups, from every client that XPM ever told of."""
 
+import sqlite3
 import uuid
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from xpmsync.active import clients as active_clients
 from xpmsync.active import groups as active_groups
 from xpmsync.active import mirror, offices, written
 from xpmsync.active import users as active_users
+from xpmsync.active.contested import find_contested
 from xpmsync.active.database import Database
 from xpmsync.active.history import ChangeRow
 from xpmsync.derive.groups import Groups
@@ -15,72 +18,81 @@ from xpmsync.derive.result import Derivation
 from xpmsync.rules.clients import OUTLINE_COLUMNS, ClientPlan, ClientRecord, plan_clients, read_client
 from xpmsync.rules.comparing import compare, compare_groups
 from xpmsync.rules.problems import problem
-from xpmsync.rules.staff import Directory, make_directory
+from xpmsync.rules.staff import make_directory
 
 BATCH_SIZE: Final = 500
-"""Clients that are in memory at once."""
+"""Clients that are in memory at once, unless more of them compete for codes."""
 
 
 def derive_clients(database: Database, result: Derivation, default_office: str) -> None:
-    """Create, change and link clients; those archived, deleted or gone in XPM keep their data and get the status."""
-    users = active_users.load_users(database)
-    directory = make_directory(mirror.load_listed_staff(database), users)
-    records = [ClientRecord(*row) for row in active_clients.load_outlines(database)]
-    default_partners = {office["code"]: office["default_partner_id"] for office in offices.load_offices(database)}
-    outlines = mirror.iterate_clients(database, OUTLINE_COLUMNS)
-    plan = plan_clients(outlines, records, directory, default_partners, default_office)
-    result.problems.extend(plan.problems)
-    result.clients.skipped = plan.skipped
-    for user in users:
-        if count := plan.former_partners.get(user.xpm_staff_uuid or ""):
-            clients = "one client" if count == 1 else f"{count} clients"
-            result.problems.append(problem("partner-no-longer-listed", user.xpm_staff_uuid, user.name, clients=clients))
-    _update_statuses(database, result, plan, records)
-    derivation = _ClientDerivation(database, result, plan, records, directory, default_office)
-    synced = sorted(plan.settlement.records.keys() | plan.settlement.new)
-    for start in range(0, len(synced), BATCH_SIZE):
-        derivation.derive_batch(synced[start : start + BATCH_SIZE])
+    """Create, change and link clients; those archived, deleted or gone in XPM keep their data and get the status.
 
-
-def _update_statuses(database: Database, result: Derivation, plan: ClientPlan, records: Sequence[ClientRecord]) -> None:
-    taken_over = set(plan.settlement.records.values())
-    for record in records:
-        status = plan.statuses.get(record.xpm_client_uuid or "")
-        if status is None or record.id in taken_over:
-            continue
-        if status == record.status:
-            result.clients.unchanged += 1
-        else:
-            active_clients.update_client(database, record.id, {"status": status})
-            result.changes.append(ChangeRow("client", record.id, "status", "status", record.status, status))
-            result.clients.updated += 1
+    Those who compete for a code are matched together, and first; all others in batches, so that a practice of any size
+    needs little memory.
+    """
+    derivation = _ClientDerivation(database, result, default_office)
+    contested = find_contested(database)
+    derivation.derive(sorted(contested.xpm_uuids), active_clients.load_outlines(database, ids=contested.record_ids))
+    for batch in mirror.iterate_batches(database, BATCH_SIZE):
+        uuids = [xpm_uuid for xpm_uuid in batch if xpm_uuid not in contested.xpm_uuids]
+        derivation.derive(uuids, active_clients.load_outlines(database, xpm_uuids=uuids))
+    derivation.tell_of_former_partners()
 
 
 class _ClientDerivation:
-    """The clients that are synced, batch by batch."""
+    """Derives the clients, some after the others."""
 
-    def __init__(
-        self,
-        database: Database,
-        result: Derivation,
-        plan: ClientPlan,
-        records: Sequence[ClientRecord],
-        directory: Directory,
-        default_office: str,
-    ) -> None:
+    def __init__(self, database: Database, result: Derivation, default_office: str) -> None:
         self._database = database
         self._result = result
-        self._plan = plan
-        self._directory = directory
         self._default_office = default_office
+        self._users = active_users.load_users(database)
+        self._directory = make_directory(mirror.load_listed_staff(database), self._users)
+        offices_ = offices.load_offices(database)
+        self._default_partners = {office["code"]: office["default_partner_id"] for office in offices_}
         self._groups = Groups(database, result)
+        self._former_partners: Counter[str] = Counter()
+
+    def derive(self, uuids: Sequence[str], outlines: Iterable[sqlite3.Row]) -> None:
+        """Derive the clients with these XPM identifiers; `outlines` are those of all records that concern them."""
+        records = [ClientRecord(*row) for row in outlines]
+        rows = mirror.load_clients(self._database, uuids, OUTLINE_COLUMNS)
+        plan = plan_clients(rows, records, self._directory, self._default_partners, self._default_office)
+        self._result.problems.extend(plan.problems)
+        self._result.clients.skipped += plan.skipped
+        self._former_partners.update(plan.former_partners)
+        self._update_statuses(plan, records)
         # A code that moves is let go of first, so that two clients can swap theirs; what each held is kept here.
         self._moving = {record.id: record.code for record in records if record.id in plan.settlement.moving}
-        active_clients.release_codes(database, list(self._moving))
+        active_clients.release_codes(self._database, list(self._moving))
+        synced = sorted(plan.settlement.records.keys() | plan.settlement.new)
+        for start in range(0, len(synced), BATCH_SIZE):
+            self._derive_batch(plan, synced[start : start + BATCH_SIZE])
 
-    def derive_batch(self, uuids: Sequence[str]) -> None:
-        """Derive the clients with these XPM identifiers."""
-        records = self._plan.settlement.records
+    def tell_of_former_partners(self) -> None:
+        """Warn of those whom XPM no longer lists, but names as the partner of clients."""
+        for user in self._users:
+            if count := self._former_partners.get(user.xpm_staff_uuid or ""):
+                clients = "one client" if count == 1 else f"{count} clients"
+                self._result.problems.append(
+                    problem("partner-no-longer-listed", user.xpm_staff_uuid, user.name, clients=clients)
+                )
+
+    def _update_statuses(self, plan: ClientPlan, records: Sequence[ClientRecord]) -> None:
+        taken_over = set(plan.settlement.records.values())
+        for record in records:
+            status = plan.statuses.get(record.xpm_client_uuid or "")
+            if status is None or record.id in taken_over:
+                continue
+            if status == record.status:
+                self._result.clients.unchanged += 1
+            else:
+                active_clients.update_client(self._database, record.id, {"status": status})
+                self._result.changes.append(ChangeRow("client", record.id, "status", "status", record.status, status))
+                self._result.clients.updated += 1
+
+    def _derive_batch(self, plan: ClientPlan, uuids: Sequence[str]) -> None:
+        records = plan.settlement.records
         client_ids = [records[xpm_uuid] for xpm_uuid in uuids if xpm_uuid in records]
         current_rows = active_clients.load_clients(self._database, client_ids)
         memberships = active_groups.load_memberships(self._database, client_ids)
@@ -88,7 +100,7 @@ class _ClientDerivation:
         joined: dict[str, frozenset[str]] = {}
         for row in mirror.load_clients(self._database, uuids):
             xpm_uuid = row["uuid"]
-            reading = read_client(row, self._plan.partners[xpm_uuid], self._directory)
+            reading = read_client(row, plan.partners[xpm_uuid], self._directory)
             self._result.problems.extend(reading.problems)
             told_groups = self._find_groups(reading.groups, xpm_uuid, str(reading.values["legal_name"]))
             if client_id := records.get(xpm_uuid):

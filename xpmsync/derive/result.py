@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Self
 
-from xpmsync.active.history import ChangeRow
+from xpmsync.active.history import ChangeLog
 from xpmsync.rules.problems import Problem
 
 
@@ -20,12 +20,12 @@ class Counts:
 
 @dataclass
 class Derivation:
-    """The counts, the problems, and every change for the history."""
+    """The counts and the problems; what changed is in the history already."""
 
+    changes: ChangeLog
     users: Counts = field(default_factory=Counts)
     clients: Counts = field(default_factory=Counts)
     problems: list[Problem] = field(default_factory=list)
-    changes: list[ChangeRow] = field(default_factory=list)
 
     def to_text(self) -> str:
         """A derivation that changed nothing, as a text."""
@@ -33,8 +33,8 @@ class Derivation:
         return json.dumps({"users": vars(self.users), "clients": vars(self.clients), "problems": problems})
 
     @classmethod
-    def from_text(cls, text: str) -> Self:
+    def from_text(cls, text: str, changes: ChangeLog) -> Self:
         """The derivation that `to_text` gave."""
         values = json.loads(text)
         problems = [Problem(**each) for each in values["problems"]]
-        return cls(Counts(**values["users"]), Counts(**values["clients"]), problems)
+        return cls(changes, Counts(**values["users"]), Counts(**values["clients"]), problems)
