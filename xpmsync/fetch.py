@@ -83,7 +83,7 @@ def fetched_practice(
         sleep=clock.sleep,
         deadline=clock.monotonic() + FETCH_SECONDS,
     )
-    with closing(gateway), open_spool(home.spool_file, SHAPES) as spool:
+    with closing(gateway), open_spool(home.spool_file, SHAPES, database) as spool:
         practice = PracticeManager(gateway, tenant_id)
         try:
             report.begin("Signing in at Xero")

@@ -26,7 +26,7 @@ def merge(tmp_path, database):
     """Merge these clients and groups; gives how many rows were touched."""
 
     def merge(clients=(), groups=(), *, is_full_list=True):
-        with open_spool(tmp_path / "spool.db", SHAPES) as spool:
+        with open_spool(tmp_path / "spool.db", SHAPES, database) as spool:
             spool.taker("xpm_clients")(iter(clients))
             spool.taker("xpm_groups")(iter(groups))
             before = database.connection.total_changes

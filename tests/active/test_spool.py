@@ -7,6 +7,7 @@ from contextlib import closing
 
 import pytest
 
+from xpmsync.active.database import Database
 from xpmsync.active.spool import open_spool
 from xpmsync.errors import DatabaseTrouble, PassingTrouble
 from xpmsync.records import ListShape, RecordShape
@@ -21,21 +22,64 @@ def path(tmp_path):
     return tmp_path / "spool.db"
 
 
+@pytest.fixture
+def known(tmp_path_factory):
+    """A database that knows one thing."""
+    path = tmp_path_factory.mktemp("known") / "active.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE things (uuid TEXT PRIMARY KEY, parts TEXT)")
+        connection.execute("INSERT INTO things VALUES ('known', '[]')")
+        connection.commit()
+        yield Database(path, connection)
+
+
 def read(path):
     with closing(sqlite3.connect(path)) as connection:
         return connection.execute("SELECT uuid, parts FROM things").fetchall()
 
 
-def test_records_are_kept_as_they_came(path):
-    with open_spool(path, SHAPES) as spool:
-        spool.taker("things")(iter([("A", None), (None, "[]")]))
-        assert read(path) == [("A", None), (None, "[]")]
+def read_told(path):
+    with closing(sqlite3.connect(path)) as connection:
+        return [uuid for (uuid,) in connection.execute("SELECT uuid FROM things_told ORDER BY uuid")]
 
 
-def test_the_file_is_the_owner_s_alone_and_the_only_one(path):
+def test_records_are_kept_as_they_came_but_for_their_identifier(path, known):
+    with open_spool(path, SHAPES, known) as spool:
+        spool.taker("things")(iter([("A", None), (None, " [] "), (" \n", None)]))
+        assert read(path) == [("a", None), (None, " [] "), (None, None)]
+        assert read_told(path) == ["a"]
+
+
+def test_of_what_is_known_the_identifier_alone_is_kept(path, known):
+    with open_spool(path, SHAPES, known) as spool:
+        take = spool.taker("things")
+        take(iter([(" Known", "[]"), ("new", "[]")]))
+        assert (read(path), read_told(path)) == ([("new", "[]")], ["known", "new"])
+        take(iter([("known", None)]))
+        assert (read(path), read_told(path)) == ([("known", None)], ["known"])
+
+
+def test_what_is_told_twice_is_kept_twice_so_that_the_last_word_counts(path, known):
+    with open_spool(path, SHAPES, known) as spool:
+        spool.taker("things")(iter([("known", None), ("known", "[]")]))
+        assert (read(path), read_told(path)) == ([("known", None), ("known", "[]")], ["known"])
+
+
+def test_a_damaged_database_is_not_taken_for_a_disk_without_room(path, known):
+    known.connection.execute("PRAGMA writable_schema = ON")
+    known.connection.execute("UPDATE sqlite_schema SET rootpage = 99 WHERE name = 'things'")
+    known.connection.commit()
+    with (
+        pytest.raises(DatabaseTrouble, match=r"damaged|malformed"),
+        open_spool(path, SHAPES, known) as spool,
+    ):
+        spool.taker("things")(iter([("A", None)]))
+
+
+def test_the_file_is_the_owner_s_alone_and_the_only_one(path, known):
     earlier = os.umask(0)
     try:
-        with open_spool(path, SHAPES) as spool:
+        with open_spool(path, SHAPES, known) as spool:
             spool.taker("things")(iter([("A", None)]))
             assert [(each.name, stat.S_IMODE(each.stat().st_mode)) for each in path.parent.iterdir()] == [
                 ("spool.db", 0o600)
@@ -45,9 +89,9 @@ def test_the_file_is_the_owner_s_alone_and_the_only_one(path):
 
 
 @pytest.mark.parametrize("error", [None, KeyboardInterrupt, ValueError])
-def test_the_file_is_thrown_away_whatever_happens(path, error):
+def test_the_file_is_thrown_away_whatever_happens(path, error, known):
     try:
-        with open_spool(path, SHAPES):
+        with open_spool(path, SHAPES, known):
             if error:
                 raise error
     except (KeyboardInterrupt, ValueError):
@@ -55,10 +99,10 @@ def test_the_file_is_thrown_away_whatever_happens(path, error):
     assert not path.exists()
 
 
-def test_what_a_killed_run_left_behind_is_thrown_away_first(path):
+def test_what_a_killed_run_left_behind_is_thrown_away_first(path, known):
     path.write_bytes(b"left behind")
     path.chmod(0o644)
-    with open_spool(path, SHAPES):
+    with open_spool(path, SHAPES, known):
         assert read(path) == []
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -70,8 +114,8 @@ def cut_answer(number):
 
 
 @pytest.mark.parametrize("number", [0, 1, 5000])
-def test_a_second_attempt_replaces_the_first(path, number):
-    with open_spool(path, SHAPES) as spool:
+def test_a_second_attempt_replaces_the_first(path, number, known):
+    with open_spool(path, SHAPES, known) as spool:
         take = spool.taker("things")
         with pytest.raises(PassingTrouble):
             take(cut_answer(number))
@@ -81,8 +125,8 @@ def test_a_second_attempt_replaces_the_first(path, number):
         assert read(path) == [("again", None)]
 
 
-def test_trouble_on_the_way_is_not_taken_for_trouble_with_the_disk(path):
-    with pytest.raises(ConnectionResetError), open_spool(path, SHAPES) as spool:
+def test_trouble_on_the_way_is_not_taken_for_trouble_with_the_disk(path, known):
+    with pytest.raises(ConnectionResetError), open_spool(path, SHAPES, known) as spool:
         spool.taker("things")(broken_line())
 
 
@@ -91,18 +135,21 @@ def broken_line():
     raise ConnectionResetError
 
 
-def test_trouble_of_the_database_is_not_taken_for_trouble_with_the_spool(path):
-    with pytest.raises(sqlite3.OperationalError), open_spool(path, SHAPES):
+def test_trouble_of_the_database_is_not_taken_for_trouble_with_the_spool(path, known):
+    with pytest.raises(sqlite3.OperationalError), open_spool(path, SHAPES, known):
         raise sqlite3.OperationalError
 
 
-def test_a_disk_without_room_is_told(path):
-    with open_spool(path, SHAPES) as spool:
+def test_a_disk_without_room_is_told(path, known):
+    with open_spool(path, SHAPES, known) as spool:
         spool._connection.execute("PRAGMA max_page_count = 4")  # noqa: SLF001 - stands for a full disk
         with pytest.raises(DatabaseTrouble, match="database or disk is full"):
             spool.taker("things")(("x" * 1000, None) for _ in range(1000))
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path):
-    with pytest.raises(DatabaseTrouble, match="cannot be collected"), open_spool(tmp_path / "no" / "spool.db", SHAPES):
+def test_a_folder_that_is_not_there_is_told(tmp_path, known):
+    with (
+        pytest.raises(DatabaseTrouble, match="cannot be collected"),
+        open_spool(tmp_path / "no" / "spool.db", SHAPES, known),
+    ):
         pass

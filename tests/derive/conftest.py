@@ -89,7 +89,7 @@ class Firm:
 
     @contextmanager
     def _spooled(self, told: Mapping[str, Sequence[Told]]) -> Iterator[Spool]:
-        with open_spool(self.folder / "spool.db", SHAPES) as spool:
+        with open_spool(self.folder / "spool.db", SHAPES, self.database) as spool:
             for table, records in told.items():
                 xml = render_list(SHAPES[table].path, records)
                 spool.taker(table)(parse_records([xml], SHAPES[table]))

@@ -23,7 +23,7 @@ class Count:
 
 def measure_staff_losses(database: Database) -> dict[str, Count]:
     """Count, by kind, what the spool's staff list would take away."""
-    return _measure(database, "xpm_staff", "mirror.vanished_at IS NULL", {STAFF_GONE: "told.uuid IS NULL"})
+    return _measure(database, "xpm_staff", "mirror.vanished_at IS NULL", {STAFF_GONE: _is_gone("xpm_staff")})
 
 
 def measure_client_losses(database: Database, emptied_columns: Mapping[str, bool]) -> dict[str, Count]:
@@ -38,11 +38,15 @@ def measure_client_losses(database: Database, emptied_columns: Mapping[str, bool
         "xpm_clients",
         f"mirror.vanished_at IS NULL AND {is_open('mirror')}",
         {
-            CLIENTS_GONE: "told.uuid IS NULL",
+            CLIENTS_GONE: _is_gone("xpm_clients"),
             CLIENTS_CLOSED: f"told.uuid IS NOT NULL AND NOT ({is_open('told')})",
             **{kind: f"told.uuid IS NOT NULL AND {condition}" for kind, condition in emptied.items()},
         },
     )
+
+
+def _is_gone(table: str) -> str:
+    return f"mirror.uuid NOT IN (SELECT uuid FROM spool.{table}_told)"
 
 
 def _is_emptied(column: str, is_list: bool) -> str:
@@ -56,7 +60,7 @@ def _is_emptied(column: str, is_list: bool) -> str:
 def _measure(database: Database, table: str, watched: str, conditions: Mapping[str, str]) -> dict[str, Count]:
     source = (
         "SELECT {columns} "
-        f"FROM main.{table} AS mirror LEFT JOIN spool.{table} AS told ON told.identity = mirror.uuid WHERE {watched}"
+        f"FROM main.{table} AS mirror LEFT JOIN spool.{table} AS told ON told.uuid = mirror.uuid WHERE {watched}"
     )
     counts = ", ".join(["count(*)", *(f"coalesce(sum({condition}), 0)" for condition in conditions.values())])
     total, *lost = database.connection.execute(source.format(columns=counts)).fetchone()

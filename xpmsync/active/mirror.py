@@ -17,12 +17,26 @@ from xpmsync.records import RecordShape
 
 @contextmanager
 def attached(database: Database, spool: Spool) -> Iterator[None]:
-    """Make the spool's tables visible beside the database's; begins and ends outside of transactions."""
-    database.connection.execute("ATTACH ? AS spool", (str(spool.path),))
+    """Make the spool's tables visible beside the database's; begins and ends outside of transactions.
+
+    Beside each, a view with `_as_told` behind its name has all that is told: what is not known, from the spool, and
+    the rest from the mirror.
+    """
+    execute = database.connection.execute
+    execute("ATTACH ? AS spool", (str(spool.path),))
+    for table, shape in spool.shapes.items():
+        columns = ", ".join(f'"{column}"' for column in shape.columns)
+        execute(
+            f"CREATE TEMP VIEW {table}_as_told AS SELECT {columns} FROM spool.{table} "
+            f"UNION ALL SELECT {columns} FROM main.{table} WHERE uuid IN "
+            f"(SELECT uuid FROM spool.{table}_told EXCEPT SELECT uuid FROM spool.{table})"
+        )
     try:
         yield
     finally:
-        database.connection.execute("DETACH spool")
+        for table in spool.shapes:
+            execute(f"DROP VIEW {table}_as_told")
+        execute("DETACH spool")
 
 
 def merge_records(database: Database, table: str, shape: RecordShape, *, is_full_list: bool, now: datetime) -> None:
@@ -33,7 +47,6 @@ def merge_records(database: Database, table: str, shape: RecordShape, *, is_full
     """
     quoted = [f'"{column}"' for column in shape.columns]
     list_columns = {part.column for part in shape.lists}
-    source = [read_identity(name) if name.endswith('uuid"') else name for name in quoted]
     updates = {
         name: f"coalesce(excluded.{name}, {table}.{name})" if column in list_columns else f"excluded.{name}"
         for column, name in zip(shape.columns, quoted, strict=True)
@@ -42,15 +55,18 @@ def merge_records(database: Database, table: str, shape: RecordShape, *, is_full
     assignments = ", ".join(f"{name} = {value}" for name, value in updates.items())
     differences = " OR ".join(f"{table}.{name} IS NOT {value}" for name, value in updates.items())
     database.connection.execute(
-        f"INSERT INTO {table} ({', '.join(quoted)}) SELECT {', '.join(source)} FROM spool.{table} "
-        "WHERE identity IS NOT NULL ORDER BY identity "  # in the mirror's own order, which is faster
-        f"ON CONFLICT (uuid) DO UPDATE SET {assignments}, vanished_at = NULL "
-        f"WHERE {differences} OR {table}.vanished_at IS NOT NULL"
+        f"INSERT INTO {table} ({', '.join(quoted)}) SELECT {', '.join(quoted)} FROM spool.{table} "
+        "WHERE uuid IS NOT NULL ORDER BY uuid "  # in the mirror's own order, which is faster
+        f"ON CONFLICT (uuid) DO UPDATE SET {assignments} WHERE {differences}"
+    )
+    database.connection.execute(
+        f"UPDATE {table} SET vanished_at = NULL WHERE vanished_at IS NOT NULL "
+        f"AND uuid IN (SELECT uuid FROM spool.{table}_told)"
     )
     if is_full_list:
         database.connection.execute(
-            f"UPDATE {table} AS mirror SET vanished_at = ? WHERE vanished_at IS NULL AND NOT EXISTS "
-            f"(SELECT 1 FROM spool.{table} WHERE identity = mirror.uuid)",
+            f"UPDATE {table} SET vanished_at = ? WHERE vanished_at IS NULL "
+            f"AND uuid NOT IN (SELECT uuid FROM spool.{table}_told)",
             (to_text(now),),
         )
 
@@ -66,11 +82,11 @@ def mark_vanished(database: Database, uuids: Sequence[str], *, now: datetime) ->
 def find_silent_rivals(database: Database) -> list[str]:
     """The clients that seem alive and hold the code of a client in the spool, but are not in it themselves."""
     rows = database.connection.execute(
-        "WITH codes AS MATERIALIZED (SELECT fold(client_code) AS code FROM spool.xpm_clients AS told "
-        f"WHERE identity IS NOT NULL AND {is_open('told')}) "
+        "WITH codes AS MATERIALIZED (SELECT fold(client_code) AS code FROM xpm_clients_as_told AS told "
+        f"WHERE uuid IS NOT NULL AND {is_open('told')}) "
         "SELECT uuid FROM main.xpm_clients AS mirror WHERE EXISTS (SELECT 1 FROM codes) "
         f"AND vanished_at IS NULL AND {is_open('mirror')} "
-        "AND NOT EXISTS (SELECT 1 FROM spool.xpm_clients WHERE identity = mirror.uuid) "
+        "AND uuid NOT IN (SELECT uuid FROM spool.xpm_clients_told) "
         "AND fold(client_code) IN (SELECT code FROM codes WHERE code <> '') ORDER BY uuid"
     )
     return [row["uuid"] for row in rows]
@@ -88,9 +104,9 @@ def merge_groups(database: Database) -> None:
     database.connection.execute(
         "INSERT INTO xpm_groups (uuid, name) "
         "SELECT uuid, coalesce(max(listed), max(brought)) FROM ("
-        "  SELECT identity AS uuid, name AS listed, NULL AS brought FROM spool.xpm_groups "
+        "  SELECT uuid, name AS listed, NULL AS brought FROM xpm_groups_as_told "
         f"  UNION ALL SELECT {brought}, NULL, json_extract(value, '$.name') "
-        "  FROM spool.xpm_clients, json_each(groups) WHERE groups <> '[]'"
+        "  FROM xpm_clients_as_told, json_each(groups) WHERE groups <> '[]'"
         ") WHERE uuid IS NOT NULL GROUP BY uuid "
         "ON CONFLICT (uuid) DO UPDATE SET name = excluded.name WHERE name IS NOT excluded.name"
     )
@@ -98,7 +114,7 @@ def merge_groups(database: Database) -> None:
 
 def load_unidentified(database: Database, table: str) -> list[str | None]:
     """The names of the spool's records that came without an identifier."""
-    rows = database.connection.execute(f"SELECT name FROM spool.{table} WHERE identity IS NULL")
+    rows = database.connection.execute(f"SELECT name FROM spool.{table} WHERE uuid IS NULL")
     return [row["name"] for row in rows]
 
 

@@ -1,17 +1,24 @@
 """Where Xero's answers wait until all of them are there: a private SQLite file that is thrown away with the run.
 
-Meanwhile `active.db` is not locked, and a run that fails has touched nothing.
+Most of what is told is known: of that, the identifier alone is kept. Meanwhile `active.db` is not locked, and a run
+that fails has touched nothing.
 """
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from itertools import islice
 from pathlib import Path
+from typing import Final
 
+from xpmsync.active.database import BUSY_TIMEOUT_SECONDS, Database, explain_trouble
 from xpmsync.errors import DatabaseTrouble
 from xpmsync.home import PRIVATE_FILE_MODE
 from xpmsync.records import Record, RecordShape
+
+BATCH_SIZE: Final = 500
+NOT_OF_THE_SPOOL: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_BUSY", "SQLITE_LOCKED")
 
 
 def read_identity(expression: str) -> str:
@@ -20,68 +27,100 @@ def read_identity(expression: str) -> str:
 
 
 class Spool:
-    """An open spool: one table for each kind of record, with the shape's columns, and the record's `identity`."""
+    """An open spool, with two tables for each kind of record.
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, shapes: Mapping[str, RecordShape]) -> None:
+    One has the kind's name and the shape's columns, and holds what is told and not known; the other has `_told` behind
+    its name, and holds the identifiers of all that are told.
+    """
+
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, shapes: Mapping[str, RecordShape], database: Database
+    ) -> None:
         self.path = path
+        self.shapes = shapes
+        """By table."""
         self._connection = connection
-        self._shapes = shapes
+        self._database = database
 
     def taker(self, table: str) -> Callable[[Iterator[Record]], None]:
         """Whoever fetches hands the records to this; a second attempt starts over, so two answers never mix."""
-        statement = self._insertion(table)
 
         def take(records: Iterator[Record]) -> None:
             try:
                 with self._connection:
                     self._connection.execute(f"DELETE FROM {table}")
-                    self._connection.executemany(statement, records)
+                    self._connection.execute(f"DELETE FROM {table}_told")
+                    while batch := list(islice(records, BATCH_SIZE)):
+                        self._insert(table, batch)
             except sqlite3.Error as error:
-                raise _explain(self.path, error) from error
+                raise _explain(self.path, error, self._database) from error
 
         return take
 
     def add(self, table: str, record: Record) -> None:
         """Add one record that was asked for by its identifier."""
         with self._connection:
-            self._connection.execute(self._insertion(table), record)
+            self._insert(table, [record])
 
-    def _insertion(self, table: str) -> str:
-        columns = self._shapes[table].columns
-        places = ", ".join("?" for _ in columns)
-        identity = read_identity(f"?{columns.index('uuid') + 1}")
-        return f"INSERT INTO {table} VALUES ({places}, {identity})"
+    def _insert(self, table: str, records: Sequence[Record]) -> None:
+        columns = self.shapes[table].columns
+        values = {
+            column: read_identity(f"?{place}") if column.endswith("uuid") else f"?{place}"
+            for place, column in enumerate(columns, start=1)
+        }
+        is_same = " AND ".join(f'"{column}" IS {value}' for column, value in values.items() if column != "uuid")
+        uuid = values["uuid"]
+        self._connection.executemany(
+            f"INSERT INTO {table} SELECT {', '.join(values.values())} "
+            f"WHERE NOT EXISTS (SELECT 1 FROM known.{table} WHERE uuid = {uuid} AND {is_same}) "
+            # Of a record that is told twice in one answer, the last word counts.
+            f"OR EXISTS (SELECT 1 FROM main.{table} WHERE uuid = {uuid})",
+            records,
+        )
+        place = columns.index("uuid")
+        self._connection.executemany(
+            f"INSERT OR IGNORE INTO {table}_told VALUES ({read_identity('?')})",
+            [(record[place],) for record in records],
+        )
 
 
 @contextmanager
-def open_spool(path: Path, shapes: Mapping[str, RecordShape]) -> Iterator[Spool]:
-    """A fresh spool for the length of a ``with`` block; what a killed run left behind is thrown away first."""
+def open_spool(path: Path, shapes: Mapping[str, RecordShape], database: Database) -> Iterator[Spool]:
+    """A fresh spool for the length of a ``with`` block; what a killed run left behind is thrown away first.
+
+    What is known is what the tables of the same names in `database` hold.
+    """
     try:
         try:
-            connection = _create(path, shapes)
+            connection = _create(path, shapes, database)
         except (sqlite3.Error, OSError) as error:
-            raise _explain(path, error) from error
+            raise _explain(path, error, database) from error
         with closing(connection):
-            yield Spool(path, connection, shapes)
+            yield Spool(path, connection, shapes, database)
     finally:
         path.unlink(missing_ok=True)
 
 
-def _create(path: Path, shapes: Mapping[str, RecordShape]) -> sqlite3.Connection:
+def _create(path: Path, shapes: Mapping[str, RecordShape], database: Database) -> sqlite3.Connection:
     path.unlink(missing_ok=True)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE_MODE))
-    connection = sqlite3.connect(path)
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, uri=True)
     # Nothing in it outlives the run: the journal, which takes back an answer that was cut, is in memory.
     connection.execute("PRAGMA journal_mode = MEMORY")
     connection.execute("PRAGMA synchronous = OFF")
     for table, shape in shapes.items():
         columns = ", ".join(f'"{column}" TEXT' for column in shape.columns)
-        connection.execute(f"CREATE TABLE {table} ({columns}, identity TEXT)")
-        connection.execute(f"CREATE INDEX {table}_identity ON {table} (identity)")
+        connection.execute(f"CREATE TABLE {table} ({columns})")
+        connection.execute(f"CREATE INDEX {table}_by_uuid ON {table} (uuid)")
+        connection.execute(f"CREATE TABLE {table}_told (uuid TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID")
+    connection.execute("ATTACH ? AS known", (f"{database.path.absolute().as_uri()}?mode=ro",))
     return connection
 
 
-def _explain(path: Path, error: Exception) -> DatabaseTrouble:
+def _explain(path: Path, error: sqlite3.Error | OSError, database: Database) -> DatabaseTrouble:
+    # The spool is new and nobody else's: if one is damaged or in use, it is the other.
+    if getattr(error, "sqlite_errorname", "").startswith(NOT_OF_THE_SPOOL) and isinstance(error, sqlite3.Error):
+        return explain_trouble(database.path, error)
     return DatabaseTrouble(
         f"Xero's answers cannot be collected in {path}: {error}.",
         f"Make room on the disk that holds {path.parent}, and give its owner the right to write there.",

@@ -341,7 +341,7 @@ def _take_over_staff(home: Home, config: Config, database: "Database", tenant_id
             raise AnotherRun("A run is in progress.", "Wait until it has ended, then run: xpmsync configure")
         with (
             opened(home, config, patience_seconds=UNLOCK_SECONDS) as vault,
-            open_spool(home.spool_file, {"xpm_staff": STAFF_SHAPE}) as spool,
+            open_spool(home.spool_file, {"xpm_staff": STAFF_SHAPE}, database) as spool,
         ):
             gateway = Gateway(
                 config.xero.api_url,
