@@ -50,6 +50,7 @@ class _ListPlan:
     slot: int
     item: str
     keys: Mapping[str, str]
+    empty_item: dict[str, str | None]
 
 
 _Plan = Mapping[str, "int | _ListPlan | _Plan"]
@@ -141,7 +142,9 @@ def _make_plan(shape: RecordShape) -> _Plan:
         _branch(plan, path)[path.rpartition("/")[2]] = slots[column]
     for part in shape.lists:
         container, _, item = part.path.rpartition("/")
-        _branch(plan, container)[container.rpartition("/")[2]] = _ListPlan(slots[part.column], item, part.values)
+        _branch(plan, container)[container.rpartition("/")[2]] = _ListPlan(
+            slots[part.column], item, part.values, dict.fromkeys(part.values.values())
+        )
     return plan
 
 
@@ -161,16 +164,19 @@ def _read(element: _Element, plan: _Plan, values: list[str | None]) -> None:
     """
     for child in element:
         step = plan.get(child.tag)
+        if step is None:
+            continue
         if isinstance(step, int):
             values[step] = child.text or None
         elif isinstance(step, _ListPlan):
-            values[step.slot] = _to_json([_read_item(item, step.keys) for item in child.iterchildren(step.item)])
-        elif step is not None:
+            items = [_read_item(item, step) for item in child if item.tag == step.item]
+            values[step.slot] = _to_json(items) if items else "[]"
+        else:
             _read(child, step, values)
 
 
-def _read_item(item: _Element, keys: Mapping[str, str]) -> dict[str, str | None]:
-    values: dict[str, str | None] = dict.fromkeys(keys.values())
+def _read_item(item: _Element, plan: _ListPlan) -> dict[str, str | None]:
+    values, keys = plan.empty_item.copy(), plan.keys
     for child in item:
         key = keys.get(child.tag)
         if key is not None:
