@@ -144,7 +144,7 @@ def test_every_mistake_is_reported_at_once_each_with_its_key(home):
         'xero.scopes: must contain "offline_access": the sign-in would end within half an hour',
         "sync.nmae: there is no such key; did you mean sync.name?",
         "sync.tenant_id: must be an id such as 3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11",
-        "sync.full_every_hours: must be a whole number from 1 to 168",
+        "sync.full_every_hours: must be a whole number of hours from 1 to 168",
         "smtp.port: must be a whole number from 1 to 65535",
         "smtp.security: must be one of starttls, tls, none",
         "smpt.host: there is no such key; did you mean smtp.host?",

@@ -1,8 +1,8 @@
 """The settings: what ``config.toml`` may say, read whole, checked, and changed without losing a person's comments.
 
-Every key stands once, in the dataclasses below, with its check and its default; reading, ``xpmsync configure`` and the
-test of ``config.example.toml`` all go by them. Knows nothing of what a setting is used for, and holds no secret:
-passwords and tokens live in the keyring.
+Every key stands once, in the dataclasses below, with its check, its meaning and its default; reading, ``xpmsync
+configure``, ``config.example.toml`` and the guide for operators all go by them. Does nothing with a setting, and holds
+no secret: passwords and tokens live in the keyring.
 """
 
 import difflib
@@ -113,7 +113,7 @@ def check_host(value: object) -> str:
 
 def check_port(value: object) -> int:
     """A TCP port."""
-    return _check_number(value, 1, 65535)
+    return _check_number(value, 1, 65535, "whole number")
 
 
 def check_security(value: object) -> Security:
@@ -137,17 +137,17 @@ def check_scopes(value: object) -> tuple[str, ...]:
 
 def check_hours(value: object) -> int:
     """A number of hours, up to a week."""
-    return _check_number(value, 1, 168)
+    return _check_number(value, 1, 168, "whole number of hours")
 
 
 def check_percent(value: object) -> int:
     """A share of the whole."""
-    return _check_number(value, 1, 100)
+    return _check_number(value, 1, 100, "whole percentage")
 
 
 def check_count(value: object) -> int:
     """A number of records."""
-    return _check_number(value, 1, 1_000_000)
+    return _check_number(value, 1, 1_000_000, "whole number of records")
 
 
 def check_backend(value: object) -> str:
@@ -200,87 +200,169 @@ def _split_address(value: object) -> SplitResult | None:
     return parts if plain else None
 
 
-def _check_number(value: object, least: int, most: int) -> int:
+def _check_number(value: object, least: int, most: int, what: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise ValueError(f"must be a whole number from {least} to {most}")
+        raise ValueError(f"must be a {what} from {least} to {most}")
     return value
 
 
 # The settings themselves. `None` stands for what has not been set yet.
 
 
-def _setting(check: Callable[[object], object], default: object = None, *, key: str | None = None) -> Any:
-    """A dataclass field that knows how its value is checked, and its key where that is no name in Python."""
-    return field(default=default, metadata={"check": check, "key": key})
+def _setting(
+    check: Callable[[object], object],
+    meaning: str,
+    default: object = None,
+    *,
+    example: str | None = None,
+    key: str | None = None,
+) -> Any:
+    """A dataclass field that knows its check and its meaning; its key, too, where that is no name in Python."""
+    return field(default=default, metadata={"check": check, "meaning": meaning, "example": example, "key": key})
 
 
 @dataclass(frozen=True)
 class XeroSettings:
-    """How Xero is reached. The addresses are settings so that the sandbox can stand in."""
+    """How Xero is reached."""
 
-    client_id: str | None = _setting(check_text)
-    redirect_uri: str = _setting(check_redirect_address, "http://localhost:8742/callback")
-    scopes: tuple[str, ...] = _setting(check_scopes, SCOPES)
-    login_url: str = _setting(check_address, "https://login.xero.com/identity")
-    identity_url: str = _setting(check_address, "https://identity.xero.com")
-    api_url: str = _setting(check_address, "https://api.xero.com")
+    client_id: str | None = _setting(
+        check_text,
+        "The client id of your app, from https://developer.xero.com/app/manage. “xpmsync connect” asks for it.",
+        example="0A1B2C3D4E5F60718293A4B5C6D7E8F9",
+    )
+    redirect_uri: str = _setting(
+        check_redirect_address,
+        "Where the browser comes back to after the sign-in, exactly as it is registered with the app.",
+        "http://localhost:8742/callback",
+    )
+    scopes: tuple[str, ...] = _setting(
+        check_scopes,
+        "What Xero is asked for. “offline_access” lets the sync go on after you have closed the browser.",
+        SCOPES,
+    )
+    login_url: str = _setting(
+        check_address,
+        "Xero's page for the sign-in. Change this address and the next two only to try xpmsync with its sandbox; plain "
+        "http works on this machine alone.",
+        "https://login.xero.com/identity",
+    )
+    identity_url: str = _setting(check_address, "Xero's server that renews the sign-in.", "https://identity.xero.com")
+    api_url: str = _setting(
+        check_address, "Xero's server that has the connections and the Practice Manager API.", "https://api.xero.com"
+    )
 
 
 @dataclass(frozen=True)
 class SyncSettings:
     """Which practice is synced, and into which office its clients arrive."""
 
-    name: str = _setting(check_text, "Xero Practice Manager")
-    tenant_id: str | None = _setting(check_uuid)
-    default_office_code: str | None = _setting(check_office_code)
-    full_every_hours: int = _setting(check_hours, 24)
+    name: str = _setting(
+        check_text, "What you call this sync: it stands in the subject of e-mails.", "Xero Practice Manager"
+    )
+    tenant_id: str | None = _setting(
+        check_uuid,
+        "Which practice is synced; “xpmsync connect” fills it in.",
+        example="3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11",
+    )
+    default_office_code: str | None = _setting(
+        check_office_code, "The office of Active that new clients are given.", example="SYD"
+    )
+    full_every_hours: int = _setting(check_hours, "How often everything is fetched instead of what has changed.", 24)
 
 
 @dataclass(frozen=True)
 class NotifySettings:
     """Who is told when the sync is disrupted."""
 
-    email: str | None = _setting(check_email)
+    email: str | None = _setting(
+        check_email,
+        "Who gets an e-mail when the sync is disrupted, at most one in 24 hours.",
+        example="ann@example.com",
+    )
 
 
 @dataclass(frozen=True)
 class SmtpSettings:
-    """The mail server. Its password, where it wants one, is in the keyring."""
+    """The mail server.
 
-    host: str = _setting(check_host)
-    port: int = _setting(check_port, USUAL_PORTS["starttls"])
-    security: Literal["starttls", "tls", "none"] = _setting(check_security, "starttls")
-    username: str | None = _setting(check_text)
-    sender: str = _setting(check_email, key="from")
+    Without these keys no e-mail is sent; cron can still mail what xpmsync prints (see crontab.example).
+    """
+
+    host: str = _setting(check_host, "The name of the mail server.", example="mail.example.com")
+    security: Literal["starttls", "tls", "none"] = _setting(
+        check_security,
+        "How the line to it is protected: “starttls” (usually port 587), “tls” (port 465), or “none” for a mail server "
+        "on this machine (port 25).",
+        "starttls",
+    )
+    port: int = _setting(
+        check_port, "Its port, where it is not the usual one for its security.", USUAL_PORTS["starttls"]
+    )
+    username: str | None = _setting(
+        check_text,
+        "Only where the server asks for it; “xpmsync configure” asks for the password and keeps it in the keyring.",
+        example="sync@example.com",
+    )
+    sender: str = _setting(check_email, "The sender of the e-mails.", example="sync@example.com", key="from")
 
 
 @dataclass(frozen=True)
 class GuardSettings:
-    """From where on a change is too large to be believed without a person."""
+    """From where on a change is too large to be believed: the run stops until a person has looked."""
 
-    lost_clients_percent: int = _setting(check_percent, 10)
-    lost_clients_at_least: int = _setting(check_count, 10)
-    lost_staff_percent: int = _setting(check_percent, 10)
-    lost_staff_at_least: int = _setting(check_count, 3)
-    emptied_field_percent: int = _setting(check_percent, 10)
-    emptied_field_at_least: int = _setting(check_count, 10)
-    full_again_after_hours: int = _setting(check_hours, 6)
+    lost_clients_percent: int = _setting(
+        check_percent,
+        "A run stops when more than this share of the clients is gone, or is archived or deleted, at once.",
+        10,
+    )
+    lost_clients_at_least: int = _setting(check_count, "The fewest clients that stop a run, whatever their share.", 10)
+    lost_staff_percent: int = _setting(
+        check_percent, "A run stops when more than this share of the staff is gone at once.", 10
+    )
+    lost_staff_at_least: int = _setting(check_count, "The fewest staff that stop a run, whatever their share.", 3)
+    emptied_field_percent: int = _setting(
+        check_percent, "A run stops when a field is suddenly empty on more than this share of the clients.", 10
+    )
+    emptied_field_at_least: int = _setting(
+        check_count, "The fewest clients with an emptied field that stop a run, whatever their share.", 10
+    )
+    full_again_after_hours: int = _setting(
+        check_hours,
+        "How long to wait until everything is fetched again after such a run, or after one that failed.",
+        6,
+    )
 
 
 @dataclass(frozen=True)
 class KeyringSettings:
-    """Which keyring `connect` used, and so every other command; with a key file, one of xpmsync's own."""
+    """Which keyring is used, by every command."""
 
-    backend: str | None = _setting(check_backend)
-    key_file: str | None = _setting(check_file)
+    backend: str | None = _setting(
+        check_backend,
+        "Which keyring “xpmsync connect” used; it fills this in.",
+        example="keyring.backends.SecretService.Keyring",
+    )
+    key_file: str | None = _setting(
+        check_file,
+        "On a server without a desktop: the file with the key of a keyring of xpmsync's own, kept in this home and "
+        "used instead of any other. “xpmsync keyring setup” makes both and fills this in (see docs/server.md).",
+        example="/etc/xpmsync/keyring.key",
+    )
 
 
 @dataclass(frozen=True)
 class ReportSettings:
-    """The page that every run writes."""
+    """The page about the sync."""
 
-    file: str | None = _setting(check_page)
-    names: bool = _setting(check_flag, False)
+    file: str | None = _setting(
+        check_page,
+        "Where it is written after every run: the full path (no “~”) of a file that ends in .html. It is made for its "
+        "owner alone; open it to others once (chmod), and it stays so.",
+        example="/srv/share/xpmsync.html",
+    )
+    names: bool = _setting(
+        check_flag, "Whether it may name the clients and the staff that have an open problem.", False
+    )
 
 
 @dataclass(frozen=True)
@@ -315,7 +397,10 @@ class Setting:
     key: str
     attribute: str
     check: Callable[[object], Any]
+    meaning: str
     default: object
+    example: str | None
+    """What it may look like, where nothing holds without it."""
 
     @property
     def name(self) -> str:
@@ -328,7 +413,15 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     for section, settings in SECTIONS.items()
     for item in fields(settings)
     for setting in [
-        Setting(section, item.metadata["key"] or item.name, item.name, item.metadata["check"], item.default)
+        Setting(
+            section,
+            item.metadata["key"] or item.name,
+            item.name,
+            item.metadata["check"],
+            item.metadata["meaning"],
+            item.default,
+            item.metadata["example"],
+        )
     ]
 }
 """Every key there is, by its dotted name."""
