@@ -1,6 +1,6 @@
 """What becomes of a run that meets a fault: every fault of the sandbox at every request of a run, as data.
 
-The tests play it, and docs/troubles.md is written from it: `python tests/faults/matrix.py > docs/troubles.md`.
+The tests play it, and the table in docs/troubles.md is made from it.
 In the texts “…” stands for what differs from case to case: a number, a name, a word of Xero's.
 """
 
@@ -266,39 +266,10 @@ def list_cases() -> Iterator[Case]:
                     yield Case(fault, request, place, row.outcome, tries)
 
 
-# The documentation
-
-HEAD = """\
-# What can happen to a run, and what to do
-
-Whatever stops a run, Active keeps the data of the last one that succeeded, and the next run starts from there:
-nothing has to be put right by hand in the data. What you read on the screen, in cron's mail and in `xpmsync errors`
-stands below in quotation marks; “…” stands for a number, a name or a word of Xero's. “Tries” is how often the request
-is sent before the run gives up. A run ends within 50 minutes whatever happens. An e-mail is sent for runs that nobody
-watches, at most one in 24 hours.
-
-This page is written from the table that the tests play (`tests/faults/matrix.py`).
-
-| what you read | exit code | tries | e-mail | what to do |
-|---|---|---|---|---|
-"""
-SILENT = """
-## What a run says nothing about
-
-A run succeeds although:
-
-- an answer is slow, or the access token ends on the way (it is renewed);
-- the one call about a single client, which decides who holds a code that two clients claim, comes to nothing: the
-  next full run, within a day, settles it;
-- the list of the client groups, or of the clients that were modified since the last run, tells less than it should:
-  nobody can know, and the next full run brings what is missing.
-"""
-
-
-def render_document() -> str:
-    """docs/troubles.md."""
+def render_outcomes() -> str:
+    """How a run can end, as a table of Markdown."""
     outcomes = dict.fromkeys(row.outcome for row in MATRIX if row.outcome.exit_code)
-    lines = []
+    lines = ["| what you read | exit code | tries | e-mail | what to do |\n", "|---|---|---|---|---|\n"]
     for outcome in outcomes:
         tries = sorted({case.tries for case in list_cases() if case.outcome == outcome})
         email = {"at once": "at once", "after three hours": "after three hours without a success", "none": "none"}
@@ -310,8 +281,4 @@ def render_document() -> str:
             outcome.remedy,
         ]
         lines.append(f"| {' | '.join(cells)} |\n")
-    return HEAD + "".join(lines) + SILENT
-
-
-if __name__ == "__main__":
-    print(render_document(), end="")
+    return "".join(lines)

@@ -7,10 +7,9 @@ import time
 import webbrowser
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 
 import pytest
-from matrix import CONNECT, MATRIX, list_cases, makes_sense, render_document
+from matrix import CONNECT, MATRIX, list_cases, makes_sense
 from stage import INCREMENTAL, PATHS, HurriedClock, Stage, open_stage
 
 from xpmsync.cli import run
@@ -21,7 +20,6 @@ from xpmsync.sandbox import FAULTS, App, Practice, Sandbox, Switches
 from xpmsync.sandbox.mailbox import Mailbox
 from xpmsync.xpm.vault import opened
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "troubles.md"
 UNLIMITED = Switches(limit_minute=1_000_000, limit_day=1_000_000, limit_app_minute=1_000_000)
 HISTORY = {"changes", "sync_errors"}
 
@@ -90,10 +88,6 @@ def test_the_matrix_has_every_fault_at_every_request_once():
     assert len(cases) == len(set(cases))
     assert {(fault, request) for fault, request, _ in cases} == set(pairs)
     assert all(row.places for row in MATRIX)
-
-
-def test_the_documentation_is_written_from_the_matrix():
-    assert DOCUMENT.read_text("utf-8") == render_document()
 
 
 @pytest.mark.parametrize("case", [case for case in list_cases() if case.request not in CONNECT], ids=name)
