@@ -38,8 +38,9 @@ from matrix import render_outcomes  # noqa: E402 - once its folder is known
 
 def make_table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     """A table of Markdown."""
-    lines = [headings, ("---",) * len(headings), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines).replace("| --- ", "|---").replace("|--- |", "|---|")
+    lines = [f"| {' | '.join(cells)} |\n" for cells in (headings, *rows)]
+    lines.insert(1, f"|{'---|' * len(headings)}\n")
+    return "".join(lines)
 
 
 # What is synced, and what can be wrong.
@@ -267,7 +268,7 @@ def find_layers() -> list[list[str]]:
 
 def find_imports() -> dict[str, set[str]]:
     """What each room imports, by the code as it is."""
-    graph = grimp.build_graph("xpmsync")
+    graph = grimp.build_graph("xpmsync", cache_dir=None)
     rooms = sorted(graph.find_children("xpmsync") - {"xpmsync.__main__"})
     for room in rooms:
         graph.squash_module(room)
