@@ -166,7 +166,7 @@ def check_file(value: object) -> str:
 
 def check_page(value: object) -> str:
     """The full path of a web page; its ending keeps a slip from replacing a file of another kind."""
-    if not check_file(value).lower().endswith((".html", ".htm")):
+    if not isinstance(value, str) or not value.lower().endswith((".html", ".htm")):
         raise ValueError("must be the full path of a page that ends in .html")
     return check_file(value)
 

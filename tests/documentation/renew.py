@@ -134,13 +134,13 @@ def _first_sentence(text: str) -> str:
 
 
 def make_settings() -> str:
-    """Every setting: what it is without being set, what it may be, what it means."""
+    """Every setting: what holds without it, what it must be, what it means."""
     return "\n".join(
         f"**`[{section}]`** {_flow(settings.__doc__)}\n\n"
         + make_table(
-            ("key", "without it", "may be", "meaning"),
+            ("key", "without it", "must be", "meaning"),
             [
-                (f"`{each.key}`", _show_default(each), _tell_range(each), each.meaning)
+                (f"`{each.key}`", _show_default(each), _tell_kind(each), each.meaning)
                 for each in SETTINGS.values()
                 if each.section == section
             ],
@@ -153,7 +153,7 @@ def _show_default(setting: Setting) -> str:
     return "not set" if setting.default is None else f"`{_to_toml(setting.default)}`"
 
 
-def _tell_range(setting: Setting) -> str:
+def _tell_kind(setting: Setting) -> str:
     """What a refusal says that it must be."""
     try:
         setting.check(None)
