@@ -1,25 +1,25 @@
-"""The vault: xpmsync's secrets in the operating system's keyring. The only place that knows ``keyring``.
+"""The vault: xpmsync's secrets in the operating system's keyring.
 
-Keyrings fail in many ways and sometimes not at all: they hang. Every call here has a deadline, and whatever goes wrong
-becomes a KeyringTrouble that says what to do on this machine. Refuses backends that would keep secrets in the clear or
-throw them away. Where the settings name a key file, the keyring is one of xpmsync's own, which runs for as long as the
-vault is open (``xpmsync.xpm.secret_service``): so every command that needs a secret says ``with opened(...)``.
-Knows names and texts; knows nothing of what the secrets are for, and never repeats one.
+With its backend `xpmsync.xpm.own_keyring` the only place that knows ``keyring``. Keyrings fail in many ways and
+sometimes not at all: they hang. Every call here has a deadline, and whatever goes wrong becomes a KeyringTrouble that
+says what to do on this machine. Refuses backends that would keep secrets in the clear or throw them away. Where the
+settings name a key file, the keyring is one of xpmsync's own, which runs for as long as the vault is open
+(``xpmsync.xpm.secret_service``): so every command that needs a secret says ``with opened(...)``. Knows names and texts;
+knows nothing of what the secrets are for, and never repeats one.
 """
 
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, Final, Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 import keyring.core
 import keyring.errors
 from keyring.backend import KeyringBackend
-from keyring.backends import SecretService
 from keyring.backends.chainer import ChainerBackend
 
 from xpmsync.config import Config, KeyringSettings
@@ -29,8 +29,6 @@ from xpmsync.home import Home, load_home_id
 from xpmsync.xpm.secret_service import (
     LOCK_SECONDS,
     SET_UP,
-    ServiceFiles,
-    connect_to_bus,
     find_files,
     run_secret_service,
 )
@@ -66,11 +64,13 @@ class Vault:
     patience_seconds: float
     remedy: str
     """What to do about a keyring that does not work on this machine."""
+    is_own: bool = False
+    """Whether it is one of xpmsync's own, which ``key_file`` names."""
 
     @property
     def backend_name(self) -> str | None:
         """The backend's class, as ``[keyring] backend`` names it; None where ``key_file`` says which keyring it is."""
-        return None if isinstance(self.backend, _OwnKeyring) else _name(self.backend)
+        return None if self.is_own else _name(self.backend)
 
     @property
     def description(self) -> str:
@@ -170,41 +170,17 @@ def _run_own(
     wait_seconds: float = LOCK_SECONDS,
     may_create: bool = False,
 ) -> Iterator[Vault]:
+    from xpmsync.xpm.own_keyring import OwnKeyring  # noqa: PLC0415 - slow to load, and only servers have one
+
     files = find_files(home)
     with run_secret_service(files, key_file, wait_seconds=wait_seconds, may_create=may_create):
-        yield Vault(_OwnKeyring(files, key_file), load_home_id(home), patience_seconds, OWN_REMEDY)
+        yield Vault(OwnKeyring(files, key_file), load_home_id(home), patience_seconds, OWN_REMEDY, is_own=True)
 
 
 def _prove_key(vault: Vault, home: Home) -> None:
     """gnome-keyring takes a wrong key without a word: only what was stored with the right one tells."""
     if vault.read("canary") != CANARY:
         raise KeyringTrouble(f"xpmsync's own keyring, {find_files(home).store}, was not set up to the end.", SET_UP)
-
-
-class _OwnKeyring(SecretService.Keyring):
-    """The Secret Service on a bus of our own. Has no window to ask in: a keyring that is locked stays locked."""
-
-    def __init__(self, files: ServiceFiles, key_file: Path) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # keyring's own
-        self._files = files
-        self._key_file = key_file
-
-    def get_preferred_collection(self) -> Any:
-        """The one collection there is, unlocked."""
-        from secretstorage import Collection  # noqa: PLC0415 - Linux's alone
-
-        with ExitStack() as stack:
-            connection = connect_to_bus(self._files)
-            stack.callback(connection.close)
-            collection = Collection(connection)
-            if collection.is_locked():
-                raise KeyringTrouble(
-                    f"The key in {self._key_file} does not open xpmsync's own keyring, {self._files.store}.",
-                    "Put the key back that it was made with. If it is lost, so are the secrets: move the folder"
-                    f" {self._files.folder} away, then run: xpmsync keyring setup",
-                )
-            stack.pop_all()  # keyring closes it after use
-        return collection
 
 
 def open_vault(
