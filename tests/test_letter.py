@@ -22,7 +22,7 @@ from xpmsync.notify import SILENCE_REMEDY, find_trouble
 from xpmsync.sandbox import Practice
 from xpmsync.watchman import find_place, load_health
 from xpmsync.xpm.answers import explain, make_trouble
-from xpmsync.xpm.tokens import CONNECT
+from xpmsync.xpm.sign_in import CONNECT
 from xpmsync.xpm.vault import OWN_REMEDY, find_remedy
 
 NOW = datetime(2026, 11, 1, 14, 7, tzinfo=UTC)

@@ -34,7 +34,8 @@ from xpmsync.surroundings import Clock
 from xpmsync.watchman import load_health
 from xpmsync.xpm.api import PracticeManager
 from xpmsync.xpm.http import Gateway
-from xpmsync.xpm.tokens import CONNECT, SignIn, Tokens, open_tokens
+from xpmsync.xpm.sign_in import CONNECT, SignIn, describe_sign_in
+from xpmsync.xpm.tokens import Tokens, open_tokens
 from xpmsync.xpm.vault import CHOICE_VARIABLE, Vault, opened
 
 log = logging.getLogger(__name__)
@@ -258,7 +259,7 @@ class _Examination:
     def check_sign_in(self) -> Note:
         """That there is a sign-in, and that it is not about to end for want of use."""
         tokens = open_tokens(self._home, self._config, self._vault, now=self._clock.now, sleep=self._clock.sleep)
-        sign_in = tokens.describe()
+        sign_in = describe_sign_in(self._vault)
         if sign_in is None:
             raise SignInNeeded("xpmsync is not connected to Xero Practice Manager.", CONNECT)
         self._tokens = tokens
@@ -272,7 +273,7 @@ class _Examination:
         tokens = _need("Sign-in", self._tokens)
         _need("Set-up", self._config.xero.client_id)
         tokens.access_token()
-        self._sign_in = tokens.describe()
+        self._sign_in = describe_sign_in(self._vault)
         return Note("Xero has renewed the sign-in, and the keyring has kept it")
 
     def check_permissions(self) -> Note:

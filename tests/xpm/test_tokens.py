@@ -12,6 +12,7 @@ import pytest
 
 from xpmsync.errors import ConfigurationError, KeyringTrouble, PassingTrouble, Refused, SignInNeeded
 from xpmsync.lock import hold
+from xpmsync.xpm.sign_in import describe_sign_in
 from xpmsync.xpm.tokens import TrialTokens
 
 PROGRAM = Path(__file__).parent / "refresh.py"
@@ -123,7 +124,7 @@ def test_an_hour_after_hour_sign_in_lives_for_a_year(office):
 def test_what_is_told_about_it_holds_no_secret(office):
     tokens = office.connect()
     tokens.access_token()
-    told = tokens.describe()
+    told = describe_sign_in(office.open_vault())
     stored = json.loads(office.stored())
     assert told.practice_name == "The Practice"
     assert told.scopes == ("offline_access", "practicemanager.staff.read", "practicemanager.client.read")
@@ -137,7 +138,7 @@ def test_what_is_told_about_it_holds_no_secret(office):
 
 def test_nothing_is_told_where_nobody_has_signed_in(office):
     tokens = office.open_tokens()
-    assert tokens.describe() is None
+    assert describe_sign_in(office.open_vault()) is None
     assert not tokens.is_pending()
     for ask in (tokens.access_token, tokens.finish_pending):
         with pytest.raises(SignInNeeded, match="not connected"):
@@ -247,7 +248,7 @@ def test_a_crash_leaves_word_of_it_and_an_ordinary_refresh_does_not(office):
     with pytest.raises(Killed):
         refresh_until(office, "answer received")
     assert tokens.is_pending()
-    assert abs(tokens.describe().pending_since - office.now()) < timedelta(minutes=1)
+    assert abs(describe_sign_in(office.open_vault()).pending_since - office.now()) < timedelta(minutes=1)
     calls = office.count_calls("/connect/token")
     tokens.finish_pending()
     tokens.finish_pending()

@@ -80,15 +80,15 @@ def _load_overview(home: Home, config: Config) -> "Overview":
 
 def _describe_connection(home: Home, config: Config) -> dict[str, Any]:
     """What the keyring knows of the sign-in; a keyring that is shut hides that, and nothing else."""
-    from xpmsync.xpm.tokens import open_tokens  # noqa: PLC0415 - keyring and requests are slow to load
-    from xpmsync.xpm.vault import opened  # noqa: PLC0415 - keyring and requests are slow to load
+    from xpmsync.xpm.sign_in import describe_sign_in  # noqa: PLC0415 - keyring is slow to load
+    from xpmsync.xpm.vault import opened  # noqa: PLC0415 - as above
 
     if config.sync.tenant_id is None:
         return {"state": "not connected"}
     try:
         patience = KEYRING_PATIENCE_SECONDS
         with opened(home, config, patience_seconds=patience, wait_seconds=patience) as vault:
-            sign_in = open_tokens(home, config, vault).describe()
+            sign_in = describe_sign_in(vault)
     except XpmsyncError as error:
         return {"state": "unknown", "reason": error.happened, "remedy": error.remedy}
     if sign_in is None:

@@ -31,14 +31,13 @@ Xero's clock decides about the grace, ours may have been moved; the times are fo
 deletes a token. Whether a grant is alive is learnt here; what is asked of Xero, and how secrets are kept, is not.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 from xpmsync.config import Config
 from xpmsync.errors import ConfigurationError, KeyringTrouble, PassingTrouble, Refused, SignInNeeded
@@ -46,6 +45,7 @@ from xpmsync.home import Home
 from xpmsync.lock import hold
 from xpmsync.xpm.oauth import Grant, IdentityClient, InvalidGrant
 from xpmsync.xpm.pending import clear_mark, find_mark, set_mark
+from xpmsync.xpm.sign_in import CONNECT, StoredSignIn, load_sign_in, write_time
 from xpmsync.xpm.vault import Vault
 
 GRACE: Final = timedelta(minutes=30)
@@ -57,50 +57,6 @@ PAUSES_SECONDS: Final = (1.0, 5.0)
 LONGEST_PAUSE_SECONDS: Final = 60.0
 EARLY_SECONDS: Final = 60.0
 """An access token is renewed this long before its end, so that it does not end on the way."""
-
-CONNECT: Final = "Run: xpmsync connect"
-
-
-@dataclass(frozen=True)
-class SignIn:
-    """What can be told about the sign-in without telling a secret."""
-
-    connected_at: datetime
-    practice_name: str | None
-    user_id: str | None
-    """Who signed in, by Xero's id."""
-    scopes: tuple[str, ...]
-    refreshed_at: datetime
-    pending_since: datetime | None
-    """When a refresh began that has not been finished."""
-
-
-@dataclass(frozen=True)
-class _Stored:
-    """The keyring's one value. Texts alone, so that it is JSON as it stands; `None` where there is nothing."""
-
-    refresh_token: str = field(repr=False)
-    refreshed_at: str
-    connected_at: str
-    scopes: tuple[str, ...]
-    practice_name: str | None = None
-    user_id: str | None = None
-    previous_refresh_token: str | None = field(default=None, repr=False)
-    previous_used_at: str | None = None
-    intent_at: str | None = None
-
-    def to_text(self) -> str:
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_text(cls, text: str) -> Self:
-        """Raises ValueError, TypeError or KeyError where no `to_text`, of this or a later version, wrote this."""
-        values = json.loads(text)
-        known = {each.name: values[each.name] for each in fields(cls) if each.name in values}
-        stored = cls(**known | {"scopes": tuple(values["scopes"])})
-        for moment in (stored.refreshed_at, stored.connected_at, stored.intent_at):
-            _read_time(moment)
-        return stored
 
 
 @dataclass(frozen=True)
@@ -147,8 +103,8 @@ class Tokens:
 
     def is_pending(self) -> bool:
         """Whether a refresh was begun and never finished. Asks the keyring alone, and waits for nobody."""
-        value = self._vault.read("sign-in")
-        return value is not None and _parse(value).intent_at is not None
+        stored = load_sign_in(self._vault)
+        return stored is not None and stored.intent_at is not None
 
     def finish_pending(self) -> None:
         """Finish what a crash, a time-out or the keyring left half done."""
@@ -161,8 +117,8 @@ class Tokens:
 
     def save_sign_in(self, grant: Grant, *, practice_name: str | None) -> None:
         """Put a new, proven sign-in in the place of the one before."""
-        now = _write_time(self._now())
-        stored = _Stored(
+        now = write_time(self._now())
+        stored = StoredSignIn(
             refresh_token=grant.refresh_token,
             refreshed_at=now,
             connected_at=now,
@@ -173,21 +129,6 @@ class Tokens:
         with self._held():
             self._store(stored)
         self._keep(grant)
-
-    def describe(self) -> SignIn | None:
-        """What is known about the sign-in, without asking Xero; None where there is none."""
-        value = self._vault.read("sign-in")
-        if value is None:
-            return None
-        stored = _parse(value)
-        return SignIn(
-            connected_at=datetime.fromisoformat(stored.connected_at),
-            practice_name=stored.practice_name,
-            user_id=stored.user_id,
-            scopes=stored.scopes,
-            refreshed_at=datetime.fromisoformat(stored.refreshed_at),
-            pending_since=_read_time(stored.intent_at),
-        )
 
     def revoke(self) -> None:
         """End the grant at Xero, and with it all of the user's connections to the app. Forgets nothing here."""
@@ -211,13 +152,13 @@ class Tokens:
                 )
             yield
 
-    def _load(self) -> _Stored:
-        value = self._vault.read("sign-in")
-        if value is None:
+    def _load(self) -> StoredSignIn:
+        stored = load_sign_in(self._vault)
+        if stored is None:
             raise SignInNeeded("xpmsync is not connected to Xero Practice Manager.", CONNECT)
-        return _parse(value)
+        return stored
 
-    def _store(self, stored: _Stored) -> None:
+    def _store(self, stored: StoredSignIn) -> None:
         """Store, read back, compare: a keyring may drop, cut or shadow what it was given without a word."""
         if stored.intent_at is not None:
             set_mark(self._mark)
@@ -228,9 +169,9 @@ class Tokens:
         if stored.intent_at is None:
             clear_mark(self._mark)
 
-    def _refresh(self, stored: _Stored) -> str:
+    def _refresh(self, stored: StoredSignIn) -> str:
         """Refresh under the lock; the order of the steps is the point (see above)."""
-        intended = replace(stored, intent_at=stored.intent_at or _write_time(self._now()))
+        intended = replace(stored, intent_at=stored.intent_at or write_time(self._now()))
         self._store(intended)
         self._may_be_used_up = False
         try:
@@ -249,12 +190,12 @@ class Tokens:
         self._save(intended, used, grant)
         return self._keep(grant)
 
-    def _withdraw(self, intended: _Stored, earlier_intent_at: str | None) -> None:
+    def _withdraw(self, intended: StoredSignIn, earlier_intent_at: str | None) -> None:
         """Take back the intent, if the value that holds it is still there."""
         if self._load() == intended:
             self._store(replace(intended, intent_at=earlier_intent_at))
 
-    def _ask(self, stored: _Stored) -> tuple[str, Grant]:
+    def _ask(self, stored: StoredSignIn) -> tuple[str, Grant]:
         """The refresh token that Xero accepted, and what it gave for it; raises InvalidGrant when it accepts none."""
         refused: set[str] = set()
         pauses = iter(PAUSES_SECONDS)  # for all candidates together: a renewal, too, comes to an end
@@ -267,7 +208,7 @@ class Tokens:
                 refused.add(token)
         raise InvalidGrant
 
-    def _candidates(self, stored: _Stored) -> Iterator[str]:
+    def _candidates(self, stored: StoredSignIn) -> Iterator[str]:
         """The current token; then what storage holds by now; then the one before."""
         yield stored.refresh_token
         latest = self._load()
@@ -288,12 +229,12 @@ class Tokens:
                 self._sleep(max(pause_seconds, asked_seconds))
         return self._client.refresh(refresh_token)
 
-    def _save(self, intended: _Stored, used: str, grant: Grant) -> None:
+    def _save(self, intended: StoredSignIn, used: str, grant: Grant) -> None:
         used_at = intended.previous_used_at if used == intended.previous_refresh_token else intended.intent_at
         renewed = replace(
             intended,
             refresh_token=grant.refresh_token,
-            refreshed_at=_write_time(self._now()),
+            refreshed_at=write_time(self._now()),
             scopes=grant.scopes or intended.scopes,
             previous_refresh_token=used,
             previous_used_at=used_at,
@@ -345,19 +286,3 @@ def open_tokens(
     """The sign-in of `home`, refreshed with the app's secret if the vault holds one."""
     client = IdentityClient(config.xero, vault.read("client-secret"))
     return Tokens(vault, client, home.sign_in_lock, now=now, sleep=sleep)
-
-
-def _parse(value: str) -> _Stored:
-    try:
-        return _Stored.from_text(value)
-    except (ValueError, TypeError, KeyError):
-        # Not chained: the error would repeat what it could not read.
-        raise SignInNeeded("What the keyring holds as xpmsync's sign-in cannot be read.", CONNECT) from None
-
-
-def _write_time(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _read_time(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
