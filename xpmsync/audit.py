@@ -8,7 +8,6 @@ database. Nothing that goes wrong here stops a command, and no home is made for 
 import json
 import os
 import pwd
-import secrets
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -29,7 +28,7 @@ class Trail:
 
     def __init__(self, home: Home, command: str, options: Sequence[str], environment: Mapping[str, str]) -> None:
         self._home = home
-        self._id = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self._id = f"{os.getpid()}-{os.urandom(4).hex()}"
         self._began_at = time.monotonic()
         self._waiting = [
             self._line(

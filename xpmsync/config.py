@@ -18,9 +18,6 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
-import tomlkit
-from tomlkit.items import Comment, Table
-
 from xpmsync.errors import ConfigurationError
 from xpmsync.home import PRIVATE_FILE_MODE, Home, prepare_home
 from xpmsync.lock import hold
@@ -579,6 +576,9 @@ def _unknown(name: str) -> str:
 
 def _change_text(text: str, setting: Setting, value: object) -> str:
     """`text` with one key set or removed."""
+    import tomlkit  # noqa: PLC0415 - slow to load, and most commands only read
+    from tomlkit.items import Comment, Table  # noqa: PLC0415 - as above
+
     document = tomlkit.parse(text if text.endswith("\n") or not text else f"{text}\n")
     table = document.get(setting.section)
     if value is None:
