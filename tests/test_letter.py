@@ -16,9 +16,9 @@ from xpmsync.active.runs import finish_run, start_run
 from xpmsync.cli import run
 from xpmsync.config import require
 from xpmsync.errors import Refused, SuspiciousChange, XpmsyncError
+from xpmsync.health import SILENCE_REMEDY, Trouble, find_trouble
 from xpmsync.home import find_home
-from xpmsync.letter import Place, Trouble, render_letter, render_subject
-from xpmsync.notify import SILENCE_REMEDY, find_trouble
+from xpmsync.letter import Place, render_letter, render_subject
 from xpmsync.sandbox import Practice
 from xpmsync.watchman import find_place, load_health
 from xpmsync.xpm.answers import explain, make_trouble

@@ -21,18 +21,14 @@ from xpmsync.active.runs import finish_run, start_run
 from xpmsync.cli import run
 from xpmsync.config import Config, NotifySettings, SmtpSettings, SyncSettings, change_config, check_setting
 from xpmsync.errors import DatabaseTrouble
+from xpmsync.health import DUE_AT_ONCE, PATIENCE, Failure, Health, find_trouble
 from xpmsync.home import find_home
 from xpmsync.letter import Place
 from xpmsync.notify import (
-    DUE_AT_ONCE,
-    PATIENCE,
-    Failure,
-    Health,
     MailRefused,
     MailTrouble,
     Outbox,
     Outcome,
-    find_trouble,
     render_email,
     render_readable,
     render_test_email,

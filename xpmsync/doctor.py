@@ -25,10 +25,11 @@ from xpmsync.crontab import Crontab, read_crontab
 from xpmsync.disk import is_encrypted
 from xpmsync.errors import ConfigurationError, DatabaseTrouble, SignInNeeded, XpmsyncError
 from xpmsync.fetch import RESERVED_CALLS
+from xpmsync.health import find_trouble
 from xpmsync.home import Home, prepare_home
 from xpmsync.lock import hold
 from xpmsync.log import open_log
-from xpmsync.notify import find_trouble, try_mail_server
+from xpmsync.notify import try_mail_server
 from xpmsync.records import Record, RecordShape
 from xpmsync.surroundings import Clock
 from xpmsync.watchman import load_health

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from xpmsync.health import Trouble
+
 WIDTH: Final = 72
 COMMAND_INDENT: Final = 5
 COMMAND: Final = re.compile(
@@ -22,19 +24,6 @@ COMMAND: Final = re.compile(
 REMEDY: Final = "{remedy}"
 """Stands for what the error itself says is to be done."""
 TRY_AGAIN: Final = "Then see that the sync works again: xpmsync sync"
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """What somebody must be told."""
-
-    exit_code: int | None
-    """None where it is the silence that is told."""
-    happened: str
-    remedy: str
-    last_success_at: datetime | None
-    first_failure_at: datetime | None = None
-    """When the first of the runs failed that have failed since the last success."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
-"""Whether somebody must be told that the sync is disrupted, and telling them by e-mail.
+"""Telling somebody by e-mail that the sync is disrupted.
 
-`find_trouble` decides from a few facts, `tell_if_due` is what both the hourly run and the watchman call. At most one
-e-mail in 24 hours: the right to send it is reserved first, through the `Outbox` that the caller hands in, and given
-back only when the mail server certainly does not have the text. Knows neither database nor keyring nor terminal.
+`tell_if_due` is what both the hourly run and the watchman call. At most one e-mail in 24 hours: the right to send it is
+reserved first, through the `Outbox` that the caller hands in, and given back only when the mail server certainly does
+not have the text. Whether there is something to tell is for `xpmsync.health`. Knows neither database nor keyring nor
+terminal.
 """
 
 import contextlib
@@ -13,7 +14,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime, make_msgid
@@ -23,20 +24,13 @@ from typing import ClassVar, Final
 from xpmsync.config import Config, SmtpSettings, require
 from xpmsync.deadline import OutOfTime, call_within
 from xpmsync.errors import XpmsyncError
-from xpmsync.letter import Place, Trouble, render_letter, render_subject, render_test_letter, render_test_subject
+from xpmsync.health import Health, Trouble, find_trouble
+from xpmsync.letter import Place, render_letter, render_subject, render_test_letter, render_test_subject
 
 log = logging.getLogger(__name__)
 
-DUE_AT_ONCE: Final = frozenset({1, 4, 5, 7, 8, 9})
-"""Exit codes that do not pass by themselves."""
-UNREACHABLE: Final = 6
-PATIENCE: Final = timedelta(hours=3)
-"""How long the sync may go without a success before somebody is told."""
 STANDARD_ERROR: Final = "standard error"
 """The recipient where there are no mail settings: cron mails what it reads there, and should not do so all day."""
-
-USUAL_REMEDY: Final = "See what went wrong: xpmsync errors"
-SILENCE_REMEDY: Final = "Check that cron has both lines of crontab.example; then run: xpmsync sync"
 
 TIMEOUT_SECONDS: Final = 20
 CONVERSATION_SECONDS: Final = 120.0
@@ -55,28 +49,6 @@ class MailRefused(MailTrouble):
 
     exit_code: ClassVar[int] = 5
     code: ClassVar[str] = "mail-refused"
-
-
-@dataclass(frozen=True)
-class Failure:
-    """How the latest run that nobody watched has failed."""
-
-    exit_code: int
-    failed_at: datetime
-    happened: str
-    remedy: str | None = None
-
-
-@dataclass(frozen=True)
-class Health:
-    """What is known of the sync."""
-
-    first_run_at: datetime | None
-    """When a sync was first tried; None where none ever was, and so none is missed."""
-    last_success_at: datetime | None
-    last_failure: Failure | None = None
-    first_failure_at: datetime | None = None
-    """When the first of the runs failed that have failed since the last success."""
 
 
 @dataclass(frozen=True)
@@ -104,34 +76,6 @@ class Telling:
 
     outcome: Outcome
     remark: str | None = None
-
-
-# Whether to tell.
-
-
-def find_trouble(health: Health, now: datetime) -> Trouble | None:
-    """What somebody must be told about this sync, if anything. A success in the future proves nothing."""
-    success = health.last_success_at if health.last_success_at and health.last_success_at <= now else None
-    failure = health.last_failure
-    if failure and success and failure.failed_at < success:
-        failure = None
-    if failure and failure.exit_code in DUE_AT_ONCE:
-        return _describe(failure, success, health.first_failure_at)
-    waiting_since = success or health.first_run_at
-    if waiting_since is None or now - waiting_since < PATIENCE:
-        return None
-    if failure and failure.exit_code == UNREACHABLE and now - failure.failed_at < PATIENCE:
-        return _describe(failure, success, health.first_failure_at)
-    hours = (now - waiting_since) // timedelta(hours=1)
-    return Trouble(None, f"No run has succeeded for {hours} hours.", SILENCE_REMEDY, success)
-
-
-def _describe(failure: Failure, success: datetime | None, first_failure_at: datetime | None) -> Trouble:
-    since = first_failure_at or failure.failed_at
-    return Trouble(failure.exit_code, failure.happened, failure.remedy or USUAL_REMEDY, success, since)
-
-
-# Telling.
 
 
 def tell_if_due(

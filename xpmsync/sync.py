@@ -42,10 +42,10 @@ from xpmsync.errors import (
 )
 from xpmsync.fetch import SHAPES, Fetched, Traffic, fetched_practice
 from xpmsync.guard import check_losses
+from xpmsync.health import Failure
 from xpmsync.home import Home
 from xpmsync.lock import hold
 from xpmsync.monitoring.report import make_page, write_page
-from xpmsync.notify import Failure
 from xpmsync.records import fingerprint
 from xpmsync.rules.problems import Problem, problem
 from xpmsync.rules.schedule import Mode, Past, choose_mode

@@ -13,9 +13,10 @@ from datetime import datetime
 from xpmsync.active import notifications, runs
 from xpmsync.active.database import Database, from_text
 from xpmsync.config import Config
+from xpmsync.health import Failure, Health
 from xpmsync.home import Home, find_home
 from xpmsync.letter import Place
-from xpmsync.notify import Failure, Health, Outbox, Telling, tell_if_due
+from xpmsync.notify import Outbox, Telling, tell_if_due
 
 
 def load_health(database: Database) -> Health:

@@ -10,12 +10,11 @@ import click
 from xpmsync.cli.screen import clean, is_watched, open_console, print_text
 from xpmsync.config import Config, read_config, require
 from xpmsync.errors import ConfigurationError, DatabaseTrouble, XpmsyncError
+from xpmsync.health import Health, find_trouble
 from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.log import open_log
 from xpmsync.notify import (
-    Health,
     Outcome,
-    find_trouble,
     render_email,
     render_readable,
     render_remark,

@@ -18,8 +18,8 @@ from xpmsync.active.offices import load_offices
 from xpmsync.active.totals import count_by_status, count_waiting_users
 from xpmsync.config import Config
 from xpmsync.crontab import Crontab
+from xpmsync.health import PATIENCE
 from xpmsync.home import Home, find_home
-from xpmsync.notify import PATIENCE
 from xpmsync.rules.schedule import next_full_at
 
 SHOWN_RUNS: Final = 5
