@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from xpmsync.active import mirror, notifications, offices, runs
+from xpmsync.active import losses, mirror, notifications, offices, runs
 from xpmsync.active.database import (
     Database,
     discard_rehearsal,
@@ -45,7 +45,6 @@ from xpmsync.guard import check_losses
 from xpmsync.health import Failure
 from xpmsync.home import Home
 from xpmsync.lock import hold
-from xpmsync.monitoring.report import make_page, write_page
 from xpmsync.records import fingerprint
 from xpmsync.rules.problems import Problem, problem
 from xpmsync.rules.schedule import Mode, Past, choose_mode
@@ -124,7 +123,7 @@ def run_sync(
         run = _Run(run_id, mode, started_at, past, home, config, database, report, clock)
         secrets = _Secrets()
         try:
-            summary = _sync(run, secrets, runs.load_suspicious(database) if accept_removals else {})
+            summary = _sync(run, secrets, losses.load_suspicious(database) if accept_removals else {})
         except KeyboardInterrupt:
             _end_run(run, "interrupted", "The run was interrupted.", INTERRUPTED_EXIT_CODE)
             raise
@@ -176,6 +175,8 @@ def _write_page(run: "_Run") -> None:
     settings = run.config.report
     if settings.file is None:
         return
+    from xpmsync.monitoring.report import make_page, write_page  # noqa: PLC0415 - slow to load, and few want a page
+
     try:
         page = make_page(run.database, run.home, run.config, now=run.clock.now(), has_names=settings.names)
         write_page(Path(settings.file), page)
@@ -215,7 +216,7 @@ def preview_sync(
         past = _load_past(database)
         mode = "full" if full or accept_removals else _choose_mode(config, past, clock.now())
         run = _Run(0, mode, clock.now(), past, home, config, database, report, clock)
-        accepted = runs.load_suspicious(database) if accept_removals else {}
+        accepted = losses.load_suspicious(database) if accept_removals else {}
         with _fetched(run, _Secrets()) as fetched, database.rehearsal():
             suspicious = None
             try:

@@ -1,5 +1,9 @@
-"""Counts what a full answer would take away from the mirror, before it is merged. Judges nothing."""
+"""Counts what a full answer would take away from the mirror, before it is merged, and tells what was counted earlier.
 
+Judges nothing.
+"""
+
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -43,6 +47,24 @@ def measure_client_losses(database: Database, emptied_columns: Mapping[str, bool
             **{kind: f"told.uuid IS NOT NULL AND {condition}" for kind, condition in emptied.items()},
         },
     )
+
+
+def load_suspicious(database: Database) -> dict[str, int]:
+    """What the guard has counted, by kind, in the runs that it stopped, as far as it is not settled yet.
+
+    A run that succeeds settles what it has seen: a full run everything, an hourly one the staff.
+    """
+    counted: dict[str, int] = {}
+    for row in database.connection.execute(
+        "SELECT mode, suspicious FROM sync_runs WHERE suspicious IS NOT NULL OR status = 'succeeded' ORDER BY id"
+    ):
+        if row["suspicious"]:
+            counted |= json.loads(row["suspicious"])
+        elif row["mode"] == "full":
+            counted.clear()
+        else:
+            counted.pop(STAFF_GONE, None)
+    return counted
 
 
 def _is_gone(table: str) -> str:

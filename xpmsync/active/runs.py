@@ -1,12 +1,10 @@
 """The runs: when each began and ended, what it did, and how it ended."""
 
-import json
 import sqlite3
 from collections.abc import Mapping
 from datetime import datetime
 
 from xpmsync.active.database import Database, to_text
-from xpmsync.active.losses import STAFF_GONE
 
 
 def start_run(database: Database, *, tenant_id: str | None, mode: str, is_watched: bool, now: datetime) -> int:
@@ -128,21 +126,3 @@ def load_settled_practice(database: Database, chosen_id: str | None) -> str | No
     """The practice that this home belongs to: the one whose data it is, else, once it has users, the one chosen."""
     has_users = database.connection.execute("SELECT EXISTS (SELECT 1 FROM users)").fetchone()[0]
     return load_practice(database) or (chosen_id if has_users else None)
-
-
-def load_suspicious(database: Database) -> dict[str, int]:
-    """What the guard has counted, by kind, in the runs that it stopped, as far as it is not settled yet.
-
-    A run that succeeds settles what it has seen: a full run everything, an hourly one the staff.
-    """
-    counted: dict[str, int] = {}
-    for row in database.connection.execute(
-        "SELECT mode, suspicious FROM sync_runs WHERE suspicious IS NOT NULL OR status = 'succeeded' ORDER BY id"
-    ):
-        if row["suspicious"]:
-            counted |= json.loads(row["suspicious"])
-        elif row["mode"] == "full":
-            counted.clear()
-        else:
-            counted.pop(STAFF_GONE, None)
-    return counted
