@@ -21,7 +21,7 @@ from typing import Any, Final, TextIO, TypeVar
 
 import click
 from rich import box
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 from rich.table import Table
 from rich.text import Text
 
@@ -59,7 +59,8 @@ def open_console(*, stderr: bool = False) -> Console:
         soft_wrap=False,
         color_system=None if os.environ.get("NO_COLOR") else "auto",  # rich itself would leave bold
     )
-    console.width = min(console.width, 100) if stream.isatty() else WIDTH
+    # Said once: rich would ask the system anew for every line.
+    console.size = ConsoleDimensions(min(console.width, 100) if stream.isatty() else WIDTH, console.height)
     return console
 
 
@@ -70,7 +71,8 @@ def paged(console: Console) -> Iterator[None]:
     The pager is PAGER, else less; it ends by itself where the text fits after all, and leaves the text on the screen.
     """
     if not is_watched():
-        yield
+        with console:  # all at once, not line by line
+            yield
         return
     with console.capture() as captured:
         yield
@@ -84,7 +86,10 @@ def paged(console: Console) -> Iterator[None]:
 
 def clean(text: object) -> str:
     """`text` on one line, with nothing in it that a terminal would obey."""
-    return "".join(_clean_character(character) for character in str(text))
+    line = str(text)
+    if line.isprintable():  # as nearly all are
+        return line
+    return "".join(_clean_character(character) for character in line)
 
 
 def _shorten(value: object) -> str:
@@ -157,7 +162,7 @@ def print_text(console: Console, text: str, *, indent: int = 0, style: str = "")
     """A text, wrapped between the words, every line of it indented."""
     for line in Text(_shorten(text), style=style).wrap(console, console.width - indent):
         line.rstrip()
-        console.print(Text.assemble(" " * indent, line))
+        console.print(Text.assemble(" " * indent, line), soft_wrap=True)  # it is wrapped already
 
 
 def print_json(document: object) -> None:
