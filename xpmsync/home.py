@@ -11,8 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
 from xpmsync.errors import ConfigurationError
 
 PRIVATE_FOLDER_MODE = 0o700
@@ -77,6 +75,8 @@ def find_home(environment: Mapping[str, str]) -> Home:
     if folder := environment.get("XPMSYNC_HOME"):
         path = Path(folder).expanduser().absolute()
         return Home(path, path)
+    import platformdirs  # noqa: PLC0415 - slow to load, and of no use where a folder is named
+
     folders = platformdirs.PlatformDirs("xpmsync", appauthor=False)
     return Home(folders.user_config_path, folders.user_data_path)
 

@@ -232,4 +232,4 @@ def to_text(moment: datetime) -> str:
 
 def from_text(text: str) -> datetime:
     """A time of the database as an aware datetime."""
-    return datetime.strptime(text, TIME_FORMAT).replace(tzinfo=UTC)
+    return datetime.fromisoformat(text)
