@@ -4,8 +4,6 @@ Each command is a file of its own and is imported when it is called, so that all
 """
 
 import importlib
-import io
-import logging
 import os
 import sys
 from contextlib import suppress
@@ -14,13 +12,9 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from xpmsync import __version__
-from xpmsync.errors import INTERRUPTED_EXIT_CODE, XpmsyncError
 
 if TYPE_CHECKING:
     from xpmsync.audit import Trail
-
-log = logging.getLogger(__name__)
-log.addHandler(logging.NullHandler())  # a command without a log prints no log
 
 COMMANDS: Final = {
     "connect": "Sign in at Xero and choose the practice.",
@@ -100,61 +94,14 @@ def _begin_trail(arguments: list[str]) -> "Trail | None":
 
 
 def _run(arguments: list[str]) -> int:
-    """Run one command and say what went wrong, if anything did; the one place that catches."""
+    """Run one command, and have it said what went wrong, if anything did; the one place that catches."""
     try:
         result = commands.main(arguments, prog_name="xpmsync", standalone_mode=False)
-    except click.ClickException as error:
-        _show_mistake(error)
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted. Nothing is half done.", err=True)
-        return INTERRUPTED_EXIT_CODE
-    except XpmsyncError as error:
-        show_error(error)
-        return error.exit_code
-    except BrokenPipeError:
-        return _end_quietly()
-    except Exception as error:  # noqa: BLE001 - the last resort: a person is no debugger
-        return _show_fault(error)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last resort: a person is no debugger
+        from xpmsync.cli.ending import explain  # noqa: PLC0415 - slow to load, and most commands end well
+
+        return explain(error)
     return result if isinstance(result, int) else 0
-
-
-def _show_mistake(error: click.ClickException) -> None:
-    """What is wrong with what was typed, broken between words; it quotes that, which may come from anywhere."""
-    from xpmsync.cli.screen import clean_lines, wrap  # noqa: PLC0415 - slow to load
-
-    said = io.StringIO()
-    error.show(said)
-    click.echo(wrap(clean_lines(said.getvalue().rstrip("\n")), sys.stderr), err=True)
-
-
-def _end_quietly() -> int:
-    """Whoever read our output has seen enough (``xpmsync errors | head``)."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
-
-
-def _show_fault(error: Exception) -> int:
-    """A bug: its details go to the log, and a person is told where they are."""
-    from xpmsync.home import find_home  # noqa: PLC0415 - slow to load
-    from xpmsync.log import open_log  # noqa: PLC0415 - slow to load
-
-    home = find_home(os.environ)
-    open_log(home)
-    log.error("a fault in xpmsync", exc_info=error)
-    click.echo(f"xpmsync has a fault and stopped ({type(error).__name__}). The data is as it was.", err=True)
-    click.echo(f"Send the log to the people who make xpmsync: {home.log_file}", err=True)
-    return XpmsyncError.exit_code
-
-
-def show_error(error: XpmsyncError) -> None:
-    """Print an error's parts on standard error: what happened, what it means for the data, what to do."""
-    from xpmsync.cli.screen import clean_lines, wrap  # noqa: PLC0415 - slow to load
-
-    log.warning("%s (%s)", error.happened, error.details)
-    for part in (error.in_full, error.meaning, error.remedy):
-        if part:
-            click.echo(wrap(clean_lines(part), sys.stderr), err=True)
 
 
 def main() -> None:

@@ -1,0 +1,64 @@
+"""What a person is told where a command does not end well, and the exit code that it ends with."""
+
+import io
+import logging
+import os
+import sys
+
+import click
+
+from xpmsync.cli.screen import clean_lines, wrap
+from xpmsync.errors import INTERRUPTED_EXIT_CODE, XpmsyncError
+from xpmsync.home import find_home
+from xpmsync.log import open_log
+
+log = logging.getLogger(__name__)
+log.addHandler(logging.NullHandler())  # a command without a log prints no log
+
+
+def explain(error: BaseException) -> int:
+    """Say what a command ended of; gives the exit code."""
+    match error:
+        case click.ClickException():
+            _show_mistake(error)
+            return error.exit_code
+        case click.Abort() | KeyboardInterrupt():
+            click.echo("Interrupted. Nothing is half done.", err=True)
+            return INTERRUPTED_EXIT_CODE
+        case XpmsyncError():
+            _show_error(error)
+            return error.exit_code
+        case BrokenPipeError():
+            return _end_quietly()
+    return _show_fault(error)
+
+
+def _show_mistake(error: click.ClickException) -> None:
+    """What is wrong with what was typed, broken between words; it quotes that, which may come from anywhere."""
+    said = io.StringIO()
+    error.show(said)
+    click.echo(wrap(clean_lines(said.getvalue().rstrip("\n")), sys.stderr), err=True)
+
+
+def _show_error(error: XpmsyncError) -> None:
+    """Print an error's parts on standard error: what happened, what it means for the data, what to do."""
+    log.warning("%s (%s)", error.happened, error.details)
+    for part in (error.in_full, error.meaning, error.remedy):
+        if part:
+            click.echo(wrap(clean_lines(part), sys.stderr), err=True)
+
+
+def _end_quietly() -> int:
+    """Whoever read our output has seen enough (``xpmsync errors | head``)."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _show_fault(error: BaseException) -> int:
+    """A bug: its details go to the log, and a person is told where they are."""
+    home = find_home(os.environ)
+    open_log(home)
+    log.error("a fault in xpmsync", exc_info=error)
+    click.echo(f"xpmsync has a fault and stopped ({type(error).__name__}). The data is as it was.", err=True)
+    click.echo(f"Send the log to the people who make xpmsync: {home.log_file}", err=True)
+    return XpmsyncError.exit_code
