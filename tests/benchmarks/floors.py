@@ -143,13 +143,13 @@ def insert_batch(connection: sqlite3.Connection, rows: list[tuple[str | None, ..
 def calls(url: str) -> int:
     """The refresh and the three lists, with two writes into the keyring that are read back."""
     import smtplib  # noqa: F401, PLC0415
+    import tomllib  # noqa: F401, PLC0415
 
-    import keyring.backends.SecretService  # noqa: PLC0415
-    import platformdirs  # noqa: F401, PLC0415
+    import click  # noqa: F401, PLC0415
+    import keyring  # noqa: PLC0415
     import requests_oauthlib  # noqa: F401, PLC0415
     import rich.console  # noqa: PLC0415
     import rich.table  # noqa: F401, PLC0415
-    import tomlkit  # noqa: F401, PLC0415
 
     for name in ("intent", "sign-in"):
         keyring.set_password("benchmark", name, "x")

@@ -196,6 +196,7 @@ def prepared(clients: int) -> Iterator[Bench]:
         home, answers = Path(folder) / "home", Path(folder) / "answers"
         home.mkdir()
         answers.mkdir()
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed is compiled once, not at every start
         os.environ |= {
             "XPMSYNC_HOME": str(home),
             "PYTHONPATH": str(HERE),
