@@ -175,9 +175,9 @@ def _write_page(run: "_Run") -> None:
     settings = run.config.report
     if settings.file is None:
         return
-    from xpmsync.monitoring.report import make_page, write_page  # noqa: PLC0415 - slow to load, and few want a page
-
     try:
+        from xpmsync.monitoring.report import make_page, write_page  # noqa: PLC0415 - slow to load, and few want a page
+
         page = make_page(run.database, run.home, run.config, now=run.clock.now(), has_names=settings.names)
         write_page(Path(settings.file), page)
     except Exception as error:

@@ -13,9 +13,7 @@ from xpmsync.active.clients import repair_keys
 from xpmsync.active.database import Database
 from xpmsync.active.history import ChangeLog
 from xpmsync.active.outcomes import await_outcome, keep_outcome, load_outcome
-from xpmsync.derive.clients import derive_clients
 from xpmsync.derive.result import Counts, Derivation
-from xpmsync.derive.users import derive_users
 
 __all__ = ["Counts", "Derivation", "derive"]
 
@@ -25,6 +23,10 @@ def derive(database: Database, default_office: str, changes: ChangeLog) -> Deriv
     origin = f"{_identify_program()} {default_office}"
     if outcome := load_outcome(database, origin):
         return Derivation.from_text(outcome, changes)
+    # Slow to load, and in most hours the outcome stands.
+    from xpmsync.derive.clients import derive_clients  # noqa: PLC0415
+    from xpmsync.derive.users import derive_users  # noqa: PLC0415
+
     await_outcome(database, origin)
     result = Derivation(changes)
     repair_keys(database)
