@@ -439,7 +439,7 @@ def test_the_story_says_how_many_are_open_and_since_when(show, record):
 @pytest.mark.parametrize(("code", "near"), [("partner-mising", "partner-missing"), ("xero-refuse", "xero-refused")])
 def test_a_code_that_does_not_exist_gets_the_one_that_was_meant(show, code, near):
     for option in ("--code", "--explain"):
-        assert f"There is no problem with the code {code}; did you mean {near}?" in show(option, code, exit_code=2)
+        assert f"There is no problem with the code “{code}”. Did you mean “{near}”?" in show(option, code, exit_code=2)
 
 
 @pytest.mark.parametrize("options", [("--since", "7d"), ("--json",), ("--csv",), ("--all",), ("--code", "bug")])

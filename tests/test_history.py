@@ -398,6 +398,6 @@ def test_nothing_is_erased_while_a_run_is_in_progress(admin, firm, monkeypatch):
 
 def test_the_help_says_what_is_removed_and_what_remains(admin):
     prune, erase = (" ".join(" ".join(admin(name, "--help")).split()) for name in ("prune", "erase"))
-    assert "Remove all changes from before a day, of all records, and note it in the log." in prune
+    assert "Remove all changes from before a day, of all records. The log notes it." in prune
     assert "The record itself stays as it is now" in erase
     assert "your backups" in erase

@@ -13,6 +13,7 @@ import pytest
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from xpmsync.cli import commands
+from xpmsync.cli.grammar import walk
 
 ESCAPE = re.compile(r"\x1b")
 STYLE = re.compile(r"\x1b\[[\d;]*m")
@@ -113,15 +114,6 @@ SCREENS = (
 )
 
 
-def find_groups(command, path=()):
-    """Every command and subcommand, as it is typed."""
-    yield path
-    if isinstance(command, click.Group):
-        context = click.Context(command)
-        for name in command.list_commands(context):
-            yield from find_groups(command.get_command(context, name), (*path, name))
-
-
 class ScreenFile(SingleFileSnapshotExtension):
     """A file for each screen, to be read by people."""
 
@@ -172,7 +164,9 @@ def test_a_screen_fits_its_terminal_and_is_as_it_was_kept(story, show, kept, scr
     assert f"{lines}\n" + (f"\n--- in colour ---\n{marks}\n" if marks else "") == kept
 
 
-@pytest.mark.parametrize("path", list(find_groups(commands)), ids=lambda path: "-".join(("xpmsync", *path)))
+@pytest.mark.parametrize(
+    "path", [(), *walk(commands, click.Context(commands))], ids=lambda path: "-".join(("xpmsync", *path))
+)
 def test_the_help_of_every_command_fits_80_columns_and_is_as_it_was_kept(story, terminal, kept, path):
     shown = terminal.show([*path, "--help"], environment=story.environment)
     assert max(map(len, shown.lines)) <= 80

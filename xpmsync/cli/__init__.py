@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from xpmsync import __version__
+from xpmsync.cli.grammar import Group
 
 if TYPE_CHECKING:
     from xpmsync.audit import Trail
@@ -37,7 +38,7 @@ WITHOUT_HOME: Final = ("demo", "sandbox")
 """They touch nothing of the person's: no trail either."""
 
 
-class _LazyGroup(click.Group):
+class _LazyGroup(Group):
     """A group whose commands are imported when they are called: `xpmsync.cli.<name>` holds each one's `command`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
@@ -57,7 +58,9 @@ class _LazyGroup(click.Group):
         return command
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, example="xpmsync errors --since 24h"
+)
 @click.version_option(__version__, prog_name="xpmsync", message="%(prog)s %(version)s")
 def commands() -> None:
     """Keep a firm's own records in step with Xero Practice Manager."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from rich.console import Console
 
+from xpmsync.cli.grammar import Choice, Command, Number
 from xpmsync.cli.screen import ask, is_watched, open_console, print_facts, print_table, print_text
 from xpmsync.config import (
     SECURITIES,
@@ -84,7 +85,7 @@ def _check(name: str, value: object) -> Any:
     return check_setting("notify.email" if name == "office.default_partner" else name, value)
 
 
-@click.command()
+@click.command(cls=Command, example="xpmsync configure --notify ann@example.com")
 @_option("sync.name", "What you call this sync.", metavar="NAME")
 @_option("sync.tenant_id", "The practice; xpmsync connect sets it.", metavar="ID")
 @_option("sync.default_office_code", "The office that new clients are given.", metavar="CODE")
@@ -92,8 +93,8 @@ def _check(name: str, value: object) -> Any:
 @_option("office.default_partner", "The partner of its clients that have none in XPM.", metavar="EMAIL")
 @_option("notify.email", "Who is told when the sync is disrupted.", metavar="EMAIL")
 @_option("smtp.host", "The mail server.", metavar="HOST")
-@_option("smtp.security", "How the line to it is protected.", type=click.Choice(SECURITIES))
-@_option("smtp.port", "Its port, if it is an unusual one.", type=int, metavar="NUMBER")
+@_option("smtp.security", "How the line to it is protected.", type=Choice(SECURITIES))
+@_option("smtp.port", "Its port, if it is an unusual one.", type=Number(1, 65535))
 @_option("smtp.username", "The user name, if it wants one.", metavar="NAME")
 @_option("smtp.from", "The sender of the e-mails.", metavar="EMAIL")
 @click.option("--smtp-password-stdin", is_flag=True, help="Read the password of the mail server from standard input.")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
+from xpmsync.cli.grammar import Command, Number
 from xpmsync.cli.screen import ask, choose, clean, is_watched, open_console, render_count, wrap
 from xpmsync.config import Config, change_config, check_setting, read_config
 from xpmsync.errors import ConfigurationError, PassingTrouble, Refused, SignInNeeded
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from xpmsync.xpm.api import Connection
     from xpmsync.xpm.oauth import Consent, Grant, IdentityClient
 
-WAIT_SECONDS: Final = 300.0
+WAIT_SECONDS: Final = 300
 UNLOCK_SECONDS: Final = 120.0
 """For a keyring that asks the person for its password first."""
 PROOF_SECONDS: Final = 120.0
@@ -36,19 +37,20 @@ APPS_PAGE: Final = "https://developer.xero.com/app/manage"
 STAFF_NAMES: Final = RecordShape("StaffList/Staff", {"UUID": "uuid", "Name": "name"})
 
 
-@click.command()
+@click.command(cls=Command, example="xpmsync connect --no-browser")
 @click.option("--tenant", metavar="ID", help="Which practice, where you may use several: its id, or its name.")
-@click.option("--no-browser", is_flag=True, help="Print the address, and read the one that Xero redirects to.")
+@click.option("--no-browser", is_flag=True, help="Print the address, and read the one that Xero leads to.")
 @click.option("--client-secret-stdin", is_flag=True, help="Read the app's client secret from standard input.")
 @click.option(
     "--wait",
     "wait_seconds",
     metavar="SECONDS",
-    type=click.FloatRange(min=1),
+    type=Number(1, 3600),
     default=WAIT_SECONDS,
-    help="How long to wait for the browser (5 minutes).",
+    show_default=True,
+    help="How long to wait for the browser.",
 )
-def command(*, tenant: str | None, no_browser: bool, client_secret_stdin: bool, wait_seconds: float) -> None:
+def command(*, tenant: str | None, no_browser: bool, client_secret_stdin: bool, wait_seconds: int) -> None:
     """Sign in at Xero and choose the practice.
 
     Opens the browser on Xero's page. On a server use --no-browser: open the address that is printed on any computer,
@@ -117,7 +119,7 @@ def _ask_for_app(config: Config, *, client_secret_stdin: bool) -> tuple[str, str
     return client_id, _read_secret_line("Client secret (press Enter if the app has none)")
 
 
-def _sign_in_with_browser(client: "IdentityClient", wait_seconds: float) -> "Grant":
+def _sign_in_with_browser(client: "IdentityClient", wait_seconds: int) -> "Grant":
     consent = client.ask_for_consent()
     with listen(client.settings.redirect_uri, consent.state) as listener:
         opens = "Your browser opens on Xero's page: sign in there, choose the practice, and press “Allow access”."
@@ -161,11 +163,11 @@ def _redeem(consent: "Consent", reply: Reply) -> "Grant":
     )
 
 
-def _explain_silence(client: "IdentityClient", wait_seconds: float) -> NoReturn:
+def _explain_silence(client: "IdentityClient", wait_seconds: int) -> NoReturn:
     """Some mistakes end on a page of Xero's, and the program hears nothing: its time-out has to name them."""
     scopes = " ".join(client.settings.scopes)
     raise SignInNeeded(
-        f"The browser has not come back within {render_count(round(wait_seconds), 'second')}. Nothing has changed.",
+        f"The browser has not come back within {render_count(wait_seconds, 'second')}. Nothing has changed.",
         f"If Xero showed an error instead of asking for access, it is put right on the app's page at {APPS_PAGE}:\n"
         f"  - “Invalid redirect_uri”: register {client.settings.redirect_uri} there, letter by letter.\n"
         f"  - “Invalid scope”: the app has not been granted all of: {scopes}\n"

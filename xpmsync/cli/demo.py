@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from xpmsync.cli.grammar import Command
+
 if TYPE_CHECKING:
     from email.message import EmailMessage
 
@@ -27,7 +29,7 @@ STAFF: Final = 12
 SEED: Final = 7
 
 
-@click.command()
+@click.command(cls=Command, example="xpmsync demo --keep demo")
 @click.option(
     "--keep",
     metavar="DIR",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from xpmsync.cli.grammar import Command
 from xpmsync.cli.screen import open_console, print_text
 from xpmsync.config import Config, read_config
 from xpmsync.errors import KeyringTrouble, XpmsyncError
@@ -25,7 +26,7 @@ PATIENCE_SECONDS: Final = 60.0
 UNLOCK_SECONDS: Final = 120.0
 
 
-@click.command()
+@click.command(cls=Command, example="xpmsync disconnect")
 @click.option("--revoke", is_flag=True, help="End all of your connections to this app at Xero, not this one alone.")
 def command(*, revoke: bool) -> None:
     """End the connection at Xero and forget the sign-in.

@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from xpmsync.cli.grammar import Command
 from xpmsync.cli.screen import clean, open_console, print_json, print_text, render_count
 from xpmsync.home import find_home
 
@@ -22,7 +23,7 @@ STYLES: Final = {"ok": "green", "warning": "yellow", "failed": "bold red", "not 
 VERDICT_WIDTH: Final = max(map(len, STYLES))
 
 
-@click.command()
+@click.command(cls=Command, example="xpmsync doctor --cron")
 @click.option("--cron", "as_cron", is_flag=True, help="Check in the environment that cron gives to its commands.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(*, as_cron: bool, as_json: bool) -> int:

@@ -1,6 +1,5 @@
 """``xpmsync errors``: the error log by what there is to do, for people; row by row for programs and spreadsheets."""
 
-import difflib
 import itertools
 import os
 import shlex
@@ -10,6 +9,7 @@ from typing import Any, Final
 import click
 from rich.console import Console
 
+from xpmsync.cli.grammar import Choice, Command, Number
 from xpmsync.cli.screen import (
     SINCE,
     clean,
@@ -23,6 +23,7 @@ from xpmsync.cli.screen import (
     render_time,
 )
 from xpmsync.home import Home, find_home, prepare_home
+from xpmsync.spelling import suggest
 
 COLUMNS: Final = (
     "id",
@@ -57,17 +58,17 @@ NOUNS: Final[Mapping[str, tuple[str, str]]] = {
 Row = Mapping[str, Any]
 
 
-@click.command()
+@click.command(cls=Command, example="xpmsync errors --since 24h --search Smith")
 @click.option("--since", callback=read_since, metavar=SINCE, help="What was open at any moment since then.")
-@click.option("--run", "run_id", type=click.IntRange(min=1), metavar="NUMBER", help="What one run met.")
-@click.option("--entity", type=click.Choice(["client", "user", "run"]), help="Of one kind of record alone.")
-@click.option("--severity", type=click.Choice(["error", "warning"]), help="Errors alone, or warnings alone.")
+@click.option("--run", "run_id", type=Number(), help="What one run met.")
+@click.option("--entity", type=Choice(["client", "user", "run"]), help="Of one kind of record alone.")
+@click.option("--severity", type=Choice(["error", "warning"]), help="Errors alone, or warnings alone.")
 @click.option(
     "--code",
     "codes",
     multiple=True,
     metavar="CODE",
-    help="One kind of problem alone, such as partner-missing, with all its records; may be repeated.",
+    help="All records with one kind of problem; may be repeated.",
 )
 @click.option("--search", metavar="TEXT", help="Of records whose name or client code contains this.")
 @click.option("--all", "include_resolved", is_flag=True, help="With those that are resolved.")
@@ -110,9 +111,8 @@ def _check_code(code: str) -> None:
 
     codes = [*CATALOGUE, *ENDINGS]
     if code not in codes:
-        near = difflib.get_close_matches(code, codes, n=1)
-        hint = f"did you mean {near[0]}?" if near else "docs/problems.md lists them."
-        raise click.UsageError(f"There is no problem with the code {clean(code)}; {hint}")
+        hint = suggest(code, codes) or " They are listed in docs/problems.md."
+        raise click.UsageError(f"There is no problem with the code “{clean(code)}”.{hint}")
 
 
 def _load(home: Home, *, run_id: int | None = None, search: str | None = None, **conditions: Any) -> list[Row]:

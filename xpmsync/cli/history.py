@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from rich.console import Console
 
+from xpmsync.cli.grammar import Command, Number
 from xpmsync.cli.screen import (
     SINCE,
     choose,
@@ -36,9 +37,9 @@ ACTORS: Final[Mapping[str, str]] = {"administrator": "the administrator", "confi
 Row = Mapping[str, Any]
 
 
-@click.command()
+@click.command(cls=Command, example="xpmsync history Smith --since 7d")
 @click.argument("who", required=False)
-@click.option("--run", "run_id", type=click.IntRange(min=1), metavar="NUMBER", help="What one run changed.")
+@click.option("--run", "run_id", type=Number(), help="What one run changed.")
 @click.option("--since", callback=read_since, metavar=SINCE, help="What has changed since then.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values for a spreadsheet.")

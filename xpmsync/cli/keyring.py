@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from xpmsync.cli.grammar import Group
 from xpmsync.cli.screen import clean, open_console, print_facts, print_text
 from xpmsync.config import change_config, check_setting, read_config
 from xpmsync.errors import KeyringTrouble
@@ -34,7 +35,7 @@ HELD: Final[dict["SecretName", str]] = {
 }
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True, example="xpmsync keyring")
 @click.pass_context
 def command(context: click.Context) -> None:
     """Say which keyring is used, and whether it can be read and written."""
@@ -45,18 +46,20 @@ def command(context: click.Context) -> None:
         _examine(home)
 
 
-@command.command("setup")
+@command.command("setup", example="xpmsync keyring setup")
 @click.option(
     "--key-file",
     metavar="PATH",
     type=click.Path(dir_okay=False, path_type=Path),
     default=DEFAULT_KEY_FILE,
-    help=f"The file with the key ({DEFAULT_KEY_FILE}).",
+    show_default=True,
+    help="The file with the key.",
 )
 def set_up(key_file: Path) -> None:
-    """Set up a keyring of xpmsync's own, for a server without a desktop (see docs/server.md).
+    """Set up a keyring for a server without a desktop.
 
-    It lies in xpmsync's home, encrypted with a key that is kept apart from it, and runs only while a command needs it.
+    See docs/server.md. It lies in xpmsync's home, encrypted with a key that is kept apart from it, and runs only while
+    a command needs it.
     """
     from xpmsync.xpm.vault import create_own_keyring  # noqa: PLC0415 - slow to load
 

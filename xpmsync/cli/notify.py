@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 
+from xpmsync.cli.grammar import Command
 from xpmsync.cli.screen import clean, is_watched, open_console, print_text
 from xpmsync.config import Config, read_config, require
 from xpmsync.errors import ConfigurationError, DatabaseTrouble, XpmsyncError
@@ -32,7 +33,7 @@ REMARKS: Final = {
 }
 
 
-@click.command()
+@click.command(cls=Command, example="xpmsync notify --test")
 @click.option("--test", "is_test", is_flag=True, help="Send an e-mail that proves that e-mails arrive.")
 @click.option("--dry-run", is_flag=True, help="Print the e-mail instead of sending it.")
 def command(*, is_test: bool, dry_run: bool) -> int:

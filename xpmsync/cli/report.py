@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 
+from xpmsync.cli.grammar import Command, Number
 from xpmsync.cli.screen import open_console, print_text
 from xpmsync.config import check_page, read_config
 from xpmsync.home import find_home, prepare_home
@@ -24,14 +25,14 @@ def _check_file(_context: click.Context, _parameter: click.Parameter, value: str
         raise click.BadParameter(str(error)) from None
 
 
-@click.command()
+@click.command(cls=Command, example="xpmsync report --names --days 7")
 @click.argument("file", required=False, callback=_check_file)
 @click.option("--names", is_flag=True, help="Name the clients and the staff that have an open problem.")
-@click.option("--days", type=click.IntRange(1, MOST_DAYS), default=30, show_default=True, help="How far back to look.")
+@click.option("--days", type=Number(1, MOST_DAYS), default=30, show_default=True, help="How far back to look.")
 def command(*, file: str | None, names: bool, days: int) -> None:
     """Write a page about the sync: how it is, the last runs as a plot, and what is open.
 
-    FILE ends in .html; without it the page is report.html in the data folder, and "-" prints it. It names nobody unless
+    FILE ends in .html; without it the page is report.html in the data folder, and - prints it. It names nobody unless
     you ask for that. To have it written after every run, see [report] in config.example.toml.
     """
     from xpmsync.active.database import open_rehearsal  # noqa: PLC0415 - slow to load

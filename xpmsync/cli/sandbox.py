@@ -4,21 +4,25 @@ import threading
 
 import click
 
+from xpmsync.cli.grammar import Command, Number
+
 DEFAULT_PORT = 8743
 
 
-@click.command("sandbox")
-@click.option(
-    "--port", type=click.IntRange(1, 65535), default=DEFAULT_PORT, show_default=True, help="Port to listen on."
-)
-@click.option("--clients", type=click.IntRange(0), default=300, show_default=True, help="Clients of the practice.")
-@click.option("--staff", type=click.IntRange(0), default=12, show_default=True, help="Staff of the practice.")
-@click.option("--seed", type=int, default=7, show_default=True, help="The same seed gives the same practice.")
+@click.command(cls=Command, example="xpmsync sandbox --clients 300 --switch limit-minute=1000")
+@click.option("--port", type=Number(1, 65535), default=DEFAULT_PORT, show_default=True, help="Port to listen on.")
+@click.option("--clients", type=Number(0), default=300, show_default=True, help="Clients of the practice.")
+@click.option("--staff", type=Number(0), default=12, show_default=True, help="Staff of the practice.")
+@click.option("--seed", type=Number(0), default=7, show_default=True, help="The same seed gives the same practice.")
 @click.option("--secret", help="Make the app a web app with this client secret; without, it is a PKCE app.")
 @click.option(
-    "--redirect-port", "redirect_ports", type=int, multiple=True, help="A further port of the redirect address."
+    "--redirect-port",
+    "redirect_ports",
+    type=Number(1, 65535),
+    multiple=True,
+    help="A further port of the redirect address.",
 )
-@click.option("--switch", "switches", metavar="NAME=VALUE", multiple=True, help="Set a switch; see docs/sandbox.md.")
+@click.option("--switch", "switches", metavar="NAME=VALUE", multiple=True, help="Set a switch (see docs/sandbox.md).")
 def command(
     port: int,
     clients: int,
@@ -42,8 +46,8 @@ def command(
         sandbox.start()
     except OSError as error:
         raise click.UsageError(f"Port {port} cannot be used ({error.strerror}). Choose another with --port.") from error
-    click.echo(_render_address(sandbox.url, len(practice.clients), len(practice.staff), secret))
     try:
+        click.echo(_render_address(sandbox.url, len(practice.clients), len(practice.staff), secret))
         threading.Event().wait()
     except KeyboardInterrupt:
         click.echo()

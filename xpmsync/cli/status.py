@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from rich.console import Console
 
+from xpmsync.cli.grammar import Command
 from xpmsync.cli.screen import (
     open_console,
     print_facts,
@@ -49,7 +50,7 @@ RUN_COLUMNS: Final = (
 Facts = Mapping[str, Any]
 
 
-@click.command()
+@click.command(cls=Command, example="xpmsync status")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(*, as_json: bool) -> None:
     """Show how the sync is: is it working, since when, when next, and what needs a person."""

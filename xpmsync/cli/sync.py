@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import click
 
+from xpmsync.cli.grammar import Command
 from xpmsync.cli.screen import is_watched, open_console, print_facts, print_json, print_table, print_text, render_count
 from xpmsync.config import read_config
 from xpmsync.errors import ConfigurationError
@@ -24,7 +25,7 @@ SHOWN_ROWS: Final = 100
 """A terminal is no place for more."""
 
 
-@click.command()
+@click.command(cls=Command, example="xpmsync sync --dry-run")
 @click.option("--full", is_flag=True, help="Fetch everything, not only what was modified.")
 @click.option("--dry-run", is_flag=True, help="Show what a run would do, and change nothing.")
 @click.option("--accept-removals", is_flag=True, help="Accept what the last run was stopped for, and no more.")

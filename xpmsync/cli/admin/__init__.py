@@ -6,9 +6,10 @@ Turns what was typed into values, and what was done into text; what is allowed, 
 import click
 
 from xpmsync.cli.admin import clients, history, offices, users
+from xpmsync.cli.grammar import Group
 
 
-@click.group()
+@click.group(cls=Group, example="xpmsync admin user list --waiting")
 def command() -> None:
     """The Admin Centre: offices, users, clients set up by hand, links with XPM, the history."""
 

@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 
 from xpmsync.cli.admin.dialogue import ID_HELP, check_name, need_some, opened, show_outcome, typed
+from xpmsync.cli.grammar import Choice, Group
 from xpmsync.cli.history import choose_subject, describe_change
 from xpmsync.cli.screen import (
     clean,
@@ -78,15 +79,15 @@ def _client_options(*, is_new: bool) -> Callable[[Function], Function]:
     return decorate
 
 
-@click.group()
+@click.group(cls=Group, example="xpmsync admin client list --search Smith")
 def command() -> None:
     """Clients set up by hand, and links with XPM."""
 
 
-@command.command("list")
+@command.command("list", example="xpmsync admin client list --search Smith --status active")
 @click.option("--search", metavar="TEXT", help="Those whose name, code, ABN or e-mail address contains it.")
 @click.option("--partner", metavar="EMAIL", help="Those of one partner.")
-@click.option("--status", type=click.Choice(STATUSES), metavar="|".join(STATUSES), help="Those with one status.")
+@click.option("--status", type=Choice(STATUSES), help="Those with one status.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_clients(*, search: str | None, partner: str | None, status: str | None, as_json: bool) -> None:
     """Show the clients. One without a code is named by its id."""
@@ -122,13 +123,13 @@ def list_clients(*, search: str | None, partner: str | None, status: str | None,
         click.echo("No client is like that." if is_narrowed else "There is no client yet.")
 
 
-@command.command("show")
+@command.command("show", example="xpmsync admin client show SMITH001")
 @click.argument("who")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show_client(*, who: str, as_json: bool) -> None:
-    """Show everything about one client: its fields, partner, groups, open errors, latest changes.
+    """Show everything about one client.
 
-    WHO is a client code, an id, a name or a part of one.
+    Its fields, partner, groups, open problems and latest changes. WHO is a client code, an id, a name or a part of one.
     """
     from xpmsync.admin.clients import describe_whole  # noqa: PLC0415 - the database is slow to load
     from xpmsync.admin.history import find_subjects  # noqa: PLC0415 - as above
@@ -174,7 +175,7 @@ def _print_client(console: Console, client: Mapping[str, Any], key: str) -> None
         click.echo(f"  xpmsync history {clean(shlex.quote(key))}")  # on one line, to be copied
 
 
-@command.command("add")
+@command.command("add", example="xpmsync admin client add --legal-name 'Smith Pty Ltd' --code SMITH001")
 @_client_options(is_new=True)
 def add_client(*, partner: str | None, manager: str | None, office: str | None, **values: str | None) -> None:
     """Set up a client by hand. Those of XPM come by themselves.
@@ -188,7 +189,7 @@ def add_client(*, partner: str | None, manager: str | None, office: str | None, 
     show_outcome(outcome)
 
 
-@command.command("set")
+@command.command("set", example="xpmsync admin client set SMITH001 --partner ann@example.com --office SYD")
 @click.argument("client_code", metavar="CODE")
 @_client_options(is_new=False)
 def set_client(
@@ -213,12 +214,18 @@ def _given(values: Mapping[str, str | None]) -> dict[str, str | None]:
     return {column: value or None for column, value in values.items() if value is not None}
 
 
-@command.command("link")
+@command.command(
+    "link",
+    example="xpmsync admin client link SMITH001 \\\n  --xpm-client 3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11",
+)
 @click.argument("client_code", metavar="CODE")
 @click.option("--xpm-client", "client_uuid", required=True, callback=typed(check_uuid), metavar="UUID", help=ID_HELP)
 @click.option("--move", "may_move", is_flag=True, help="Take the link away from the client that has it now.")
 def link_client(*, client_code: str, client_uuid: str, may_move: bool) -> None:
-    """Say that the client CODE (for one without a code: its id) is a certain client of XPM."""
+    """Say that the client CODE is a certain client of XPM.
+
+    For one without a code, write its id.
+    """
     from xpmsync.admin import links  # noqa: PLC0415 - the database is slow to load
 
     with opened(to_change=True) as centre:

@@ -6,13 +6,14 @@ from datetime import date, datetime, time
 import click
 
 from xpmsync.cli.admin.dialogue import YES, is_wanted, opened, show_outcome
+from xpmsync.cli.grammar import Group
 from xpmsync.cli.history import choose_subject
 from xpmsync.cli.screen import open_console, print_facts, print_text, render_count
 from xpmsync.home import find_home
 from xpmsync.log import open_log
 
 
-@click.group("history")
+@click.group(cls=Group, example="xpmsync admin history prune --before 2024-07-01")
 def command() -> None:
     """The history of what changed (xpmsync history): letting go of it.
 
@@ -27,15 +28,15 @@ def _read_day(_context: click.Context, _parameter: click.Parameter, value: str) 
         raise click.BadParameter("must be a day such as 2025-11-01.") from None
 
 
-@command.command("prune")
+@command.command("prune", example="xpmsync admin history prune --before 2024-07-01")
 @click.option(
     "--before", "day", required=True, callback=_read_day, metavar="DATE", help="A day that is at least a year ago."
 )
 @YES
 def prune_history(*, day: date, is_yes: bool) -> None:
-    """Remove all changes from before a day, of all records, and note it in the log.
+    """Remove all changes from before a day, of all records.
 
-    Users, clients, the error log and the runs stay as they are.
+    The log notes it. Users, clients, the error log and the runs stay as they are.
     """
     from xpmsync.active.history import count_changes_before  # noqa: PLC0415 - the database is slow to load
     from xpmsync.admin.history import check_day, prune  # noqa: PLC0415 - as above
@@ -57,11 +58,11 @@ def prune_history(*, day: date, is_yes: bool) -> None:
     click.echo(f"{render_count(count, 'change')} removed.")
 
 
-@command.command("erase")
+@command.command("erase", example="xpmsync admin history erase SMITH001")
 @click.argument("who")
 @YES
 def erase_history(*, who: str, is_yes: bool) -> None:
-    """Erase one person's past: the changes of the client or user WHO, and their solved problems.
+    """Erase the past of one person, the client or user WHO.
 
     WHO is a client code, an e-mail address, a name or a part of one.
 

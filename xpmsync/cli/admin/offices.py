@@ -3,16 +3,17 @@
 import click
 
 from xpmsync.cli.admin.dialogue import YES, check_name, is_agreed, need_some, opened, show_outcome, typed
+from xpmsync.cli.grammar import Group
 from xpmsync.cli.screen import open_console, print_json, print_table
 from xpmsync.config import check_office_code
 
 
-@click.group()
+@click.group(cls=Group, example="xpmsync admin office list")
 def command() -> None:
     """Offices, and the default partner of each."""
 
 
-@command.command("list")
+@command.command("list", example="xpmsync admin office list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_offices(*, as_json: bool) -> None:
     """Show the offices."""
@@ -30,7 +31,7 @@ def list_offices(*, as_json: bool) -> None:
         click.echo("There is no office yet. Set one up: xpmsync admin office add CODE --name NAME")
 
 
-@command.command("add")
+@command.command("add", example="xpmsync admin office add SYD --name Sydney")
 @click.argument("code", callback=typed(check_office_code))
 @click.option("--name", required=True, callback=typed(check_name), help="What people call it, such as Sydney.")
 def add_office(*, code: str, name: str) -> None:
@@ -42,7 +43,7 @@ def add_office(*, code: str, name: str) -> None:
     show_outcome(outcome)
 
 
-@command.command("set")
+@command.command("set", example="xpmsync admin office set SYD --default-partner ann@example.com")
 @click.argument("code")
 @click.option("--name", callback=typed(check_name), help="What people call it.")
 @click.option("--default-partner", metavar="EMAIL", help="The user who takes the clients without a partner in XPM.")

@@ -16,6 +16,7 @@ from xpmsync.cli.admin.dialogue import (
     show_outcome,
     typed,
 )
+from xpmsync.cli.grammar import Choice, Group
 from xpmsync.cli.screen import open_console, print_facts, print_json, print_table, print_text, render_count
 from xpmsync.config import check_email, check_uuid
 from xpmsync.rules.reading import fold
@@ -43,22 +44,20 @@ def _work_options(function: Function) -> Function:
         help="A part of Active that the user may use; once for each.",
     )
     office = click.option("--office", metavar="CODE", help="Where the user works.")
-    role = click.option(
-        "--role", type=click.Choice(ROLES, case_sensitive=False), metavar="|".join(ROLES), help="What the user may do."
-    )
+    role = click.option("--role", type=Choice(ROLES, case_sensitive=False), help="What the user may do.")
     return role(office(modules(function)))
 
 
-@click.group()
+@click.group(cls=Group, example="xpmsync admin user list --waiting")
 def command() -> None:
     """Users: their role, office and modules, and links with XPM."""
 
 
-@command.command("list")
+@command.command("list", example="xpmsync admin user list --waiting")
 @click.option("--waiting", "is_waiting", is_flag=True, help="Only those who cannot use Active yet.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_users(*, is_waiting: bool, as_json: bool) -> None:
-    """Show the users, and what each still needs before they can use Active."""
+    """Show the users, and what each needs to use Active."""
     from xpmsync.admin import users  # noqa: PLC0415 - the database is slow to load
 
     with opened(to_change=False) as centre:
@@ -96,10 +95,10 @@ def _print_users(rows: Sequence[Mapping[str, Any]]) -> None:
         click.echo("  xpmsync admin user set EMAIL EMAIL --role User --office CODE --module NAME")
 
 
-@command.command("add")
-@click.option("--first-name", required=True, callback=typed(check_name))
-@click.option("--last-name", required=True, callback=typed(check_name))
-@click.option("--email", required=True, callback=typed(check_email), help="Nobody else's; XPM's, if XPM has it too.")
+@command.command("add", example="xpmsync admin user add --first-name Ann --last-name Li --email ann@example.com")
+@click.option("--first-name", required=True, callback=typed(check_name), help="The first name.")
+@click.option("--last-name", required=True, callback=typed(check_name), help="The last name.")
+@click.option("--email", required=True, callback=typed(check_email), help="The address that XPM has, if it has one.")
 @_work_options
 def add_user(
     *, first_name: str, last_name: str, email: str, role: str | None, office: str | None, modules: tuple[str, ...]
@@ -112,14 +111,14 @@ def add_user(
     show_outcome(outcome)
 
 
-@command.command("set")
+@command.command("set", example="xpmsync admin user set ann@example.com --role User --office SYD --module Jobs")
 @click.argument("emails", metavar="EMAIL...", nargs=-1, required=True)
 @_work_options
 @click.option("--no-modules", is_flag=True, help="The user may use none.")
 def set_user(
     *, emails: tuple[str, ...], role: str | None, office: str | None, modules: tuple[str, ...], no_modules: bool
 ) -> None:
-    """Decide what a user, or several at once, may do in Active.
+    """Decide what the user EMAIL, or several at once, may do.
 
     The modules replace the earlier ones. All are changed or, where one address is wrong, none. A sync never changes it.
     """
@@ -137,14 +136,15 @@ def set_user(
         show_outcome(outcome)
 
 
-@command.command("deactivate")
+@command.command("deactivate", example="xpmsync admin user deactivate ann@example.com --replace-by bob@example.com")
 @click.argument("email")
 @click.option("--replace-by", "replacement", metavar="EMAIL", help="Who takes over as default partner and is notified.")
 @YES
 def deactivate_user(*, email: str, replacement: str | None, is_yes: bool) -> None:
-    """Switch the user EMAIL off: they can no longer use Active. No sync switches them on again.
+    """Switch the user EMAIL off, who then cannot use Active.
 
-    While they are a default partner, or the one to notify of trouble, another user must take over.
+    No sync switches them on again. While they are a default partner, or the one to notify of trouble, another user
+    must take over.
     """
     from xpmsync.admin import users  # noqa: PLC0415 - the database is slow to load
 
@@ -157,7 +157,7 @@ def deactivate_user(*, email: str, replacement: str | None, is_yes: bool) -> Non
     show_outcome(outcome)
 
 
-@command.command("activate")
+@command.command("activate", example="xpmsync admin user activate ann@example.com")
 @click.argument("email")
 def activate_user(*, email: str) -> None:
     """Switch the user EMAIL on again."""
@@ -168,15 +168,15 @@ def activate_user(*, email: str) -> None:
     show_outcome(outcome)
 
 
-@command.command("merge")
+@command.command("merge", example="xpmsync admin user merge old@example.com --into ann@example.com")
 @click.argument("duplicate", metavar="DUPLICATE")
 @click.option("--into", "survivor", required=True, metavar="EMAIL", help="The user who stays.")
 @YES
 def merge_users(*, duplicate: str, survivor: str, is_yes: bool) -> None:
-    """Merge two users who are one person: DUPLICATE, an e-mail address, is removed.
+    """Merge two users who are one person.
 
-    The one who stays takes over its clients, its offices as default partner, its link with XPM, and the role, office
-    and modules where it has none. Says first what will move.
+    DUPLICATE, an e-mail address, is removed. The one who stays takes over its clients, its offices as default partner,
+    its link with XPM, and the role, office and modules where it has none. Says first what will move.
     """
     from xpmsync.admin import merging  # noqa: PLC0415 - the database is slow to load
     from xpmsync.admin.centre import describe_user  # noqa: PLC0415 - as above
@@ -197,7 +197,10 @@ def merge_users(*, duplicate: str, survivor: str, is_yes: bool) -> None:
     show_outcome(outcome)
 
 
-@command.command("link")
+@command.command(
+    "link",
+    example="xpmsync admin user link ann@example.com \\\n  --xpm-staff 3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11",
+)
 @click.argument("email")
 @click.option("--xpm-staff", "staff_uuid", required=True, callback=typed(check_uuid), metavar="UUID", help=ID_HELP)
 @click.option("--move", "may_move", is_flag=True, help="Take the link away from the user who has it now.")

@@ -1,0 +1,50 @@
+"""What was mistyped is answered with what was meant."""
+
+import pytest
+
+from xpmsync.cli import run
+
+
+@pytest.fixture
+def answer(tmp_path, monkeypatch, capsys):
+    """What the last line of a refusal says."""
+    monkeypatch.setenv("XPMSYNC_HOME", str(tmp_path))
+
+    def call(line):
+        assert run(line.split()) == 2
+        return capsys.readouterr().err.splitlines()[-1]
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("synk", "There is no command “synk”. Did you mean “sync”?"),
+        ("Sync", "There is no command “Sync”. Did you mean “sync”?"),
+        ("admin user deactivat", "There is no command “deactivat”. Did you mean “deactivate”?"),
+        ("keyring set-up", "There is no command “set-up”. Did you mean “setup”?"),
+        ("user list", "There is no command “user”. Did you mean “xpmsync admin user”?"),
+        ("admin sync", "There is no command “sync”. Did you mean “xpmsync sync”?"),
+        ("link", "“xpmsync admin user link” or “xpmsync admin client link”?"),
+        ("admin office delete", "There is no command “delete”. There are: list, add, set."),
+        ("sync --fulll", "Did you mean '--full'?"),
+        ("errors --severity eror", "Did you mean “error”?"),
+        ("admin client list --status Active", "Did you mean “active”?"),
+        ("admin user set ann@example.com --role Ovner", "Did you mean “Owner”?"),
+        ("errors --explain partner-mising", "Did you mean “partner-missing”?"),
+        ("errors --code Partner-Missing", "Did you mean “partner-missing”?"),
+        (
+            "errors --explain nonsense",
+            "There is no problem with the code “nonsense”. They are listed in docs/problems.md.",
+        ),
+        ("errors --run 0", "must be a whole number from 1 to 1000000000."),
+        ("report --days many", "must be a whole number from 1 to 90."),
+    ],
+)
+def test_a_mistyped_word_is_answered_with_the_one_that_was_meant(answer, line, words):
+    assert answer(line).endswith(words)
+
+
+def test_what_is_typed_reaches_no_terminal_as_it_is(answer):
+    assert "\x1b" not in answer("\x1b[31msync")

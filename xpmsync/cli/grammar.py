@@ -1,0 +1,104 @@
+"""What command lines are made of: commands with an example, groups of them, choices and numbers.
+
+Each help has the same shape, and a word that was mistyped is answered with the one that was meant. Knows no command.
+"""
+
+import textwrap
+from collections.abc import Iterator
+from typing import Any, Final
+
+import click
+
+from xpmsync.spelling import find_nearest, suggest
+
+MOST_PLACES: Final = 3
+"""Where a command that was looked for in the wrong place may be; more of them would help nobody."""
+LIKENESS_ELSEWHERE: Final = 0.8
+"""Nearer than in its own place: there are many commands, and one of them is like every word."""
+
+
+class Command(click.Command):
+    """A command whose help ends with an example, as it is copied."""
+
+    def __init__(self, *arguments: Any, example: str, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.example_line = example
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """Write the example."""
+        with formatter.section("Example"):
+            formatter.write(f"{textwrap.indent(self.example_line, ' ' * formatter.current_indent)}\n")
+
+
+class Group(Command, click.Group):
+    """A group whose commands are listed as they were defined, and looked for elsewhere where they are not in it."""
+
+    command_class = Command
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The names of the commands, as they were defined."""
+        return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that was typed, or say which one may have been meant."""
+        typed = args[0]
+        is_known = typed.startswith("-") or self.get_command(ctx, typed) is not None
+        if is_known or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        names = self.list_commands(ctx)
+        hint = suggest(typed, names) or _suggest_elsewhere(typed, ctx) or f" There are: {', '.join(names)}."
+        raise click.UsageError(f"There is no command “{typed}”.{hint}", ctx)
+
+
+def _suggest_elsewhere(typed: str, ctx: click.Context) -> str:
+    """A sentence that names the commands of the same or nearly the same name in other groups, if they are few."""
+    root = ctx.find_root()
+    assert isinstance(root.command, click.Group)  # noqa: S101 - the program is one
+    paths = [(str(root.info_name), *path) for path in walk(root.command, root)]
+    name = find_nearest(typed, {path[-1] for path in paths}, likeness=LIKENESS_ELSEWHERE)
+    near = [f"“{' '.join(path)}”" for path in paths if path[-1] == name]
+    return f" Did you mean {' or '.join(near)}?" if 0 < len(near) <= MOST_PLACES else ""
+
+
+def walk(group: click.Group, ctx: click.Context) -> Iterator[tuple[str, ...]]:
+    """Every command beneath a group, as it is typed there."""
+    for name in group.list_commands(ctx):
+        yield (name,)
+        command = group.get_command(ctx, name)
+        if isinstance(command, click.Group):
+            for path in walk(command, ctx):
+                yield (name, *path)
+
+
+class Choice(click.Choice[str]):
+    """One of a few words."""
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002 - click's signature
+        """How the help shows it: all of them, without brackets, which would say that it may be left out."""
+        return "|".join(self.choices)
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """Say what there is, and which may have been meant."""
+        return super().get_invalid_choice_message(value, ctx) + suggest(str(value), self.choices)
+
+
+class Number(click.ParamType[int]):
+    """A whole number; which ones, a wrong one is told."""
+
+    name = "number"
+
+    def __init__(self, least: int = 1, most: int = 1_000_000_000) -> None:
+        self.least = least
+        self.most = most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read the number that was typed."""
+        try:
+            number = int(value)
+        except ValueError:
+            number = None
+        if number is None or not self.least <= number <= self.most:
+            self.fail(f"must be a whole number from {self.least} to {self.most}.", param, ctx)
+        return number
