@@ -137,27 +137,51 @@ def test_every_mistake_is_reported_at_once_each_with_its_key(home):
         """,
     )
     assert mistakes == [
-        "client_id: there is no such key; did you mean xero.client_id?",
-        "notify: must be a table, [notify]",
-        "xero.redirect_uri: must be http://localhost:PORT/PATH, or start with https://, as it is registered with Xero",
-        "xero.api_url: must be an address that starts with https:// (http:// for this machine alone)",
-        'xero.scopes: must contain "offline_access": the sign-in would end within half an hour',
-        "sync.nmae: there is no such key; did you mean sync.name?",
-        "sync.tenant_id: must be an id such as 3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11",
-        "sync.full_every_hours: must be a whole number of hours from 1 to 168",
-        "smtp.port: must be a whole number from 1 to 65535",
-        "smtp.security: must be one of starttls, tls, none",
-        "smpt.host: there is no such key; did you mean smtp.host?",
-        "zoo: there is no such key",
+        "line 2: client_id: there is no such key. Did you mean “xero.client_id”?",
+        "line 3: notify: must be a table, [notify]",
+        (
+            "line 5: xero.redirect_uri: must be http://localhost:PORT/PATH, or start with https://, "
+            "as it is registered with Xero"
+        ),
+        "line 6: xero.api_url: must be an address that starts with https:// (http:// for this machine alone)",
+        'line 7: xero.scopes: must contain "offline_access": the sign-in would end within half an hour',
+        "line 9: sync.nmae: there is no such key. Did you mean “sync.name”?",
+        "line 10: sync.tenant_id: must be an id such as 3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11",
+        "line 11: sync.full_every_hours: must be a whole number of hours from 1 to 168",
+        "line 13: smtp.port: must be a whole number from 1 to 65535",
+        "line 14: smtp.security: must be one of starttls, tls, none",
+        "line 16: smpt.host: there is no such key. Did you mean “smtp.host”?",
+        "line 17: zoo: there is no such key.",
         "smtp.host: is needed to send mail",
         "smtp.from: is needed to send mail",
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('# guard.max = 1\n\n[ guard ] # that\n  "max"=1\n', "line 4: "),
+        ("guard.max = 1\n", "line 1: "),
+        ("[guard]\nlost_staff_percent = 5\n[sync]\nname = 'x'\n[xero]\nmax = 1\n[guard.max]\n", "line 7: "),
+        ("guard = { lost_staff_percent = 5, max = 1 }\n", ""),
+    ],
+)
+def test_the_line_of_a_mistake_is_told_where_it_is_written_in_the_usual_way(home, text, place):
+    assert f"{place}guard.max: there is no such key." in read_mistakes(home, text)
+
+
+def test_a_key_that_does_not_exist_stays_in_the_file_until_a_person_has_corrected_it(home):
+    text = "[guard]\nmax_removals = 5  # mine\n"
+    write(home, text)
+    with pytest.raises(ConfigurationError):
+        change_config(home, {"sync.name": "Smith"})
+    assert home.config_file.read_text("utf-8") == text
+
+
 @pytest.mark.parametrize(("table", "key"), [("smtp", "password"), ("xero", "client_secret")])
 def test_a_secret_in_the_file_is_refused_and_never_repeated(home, table, key):
     (mistake, *_) = read_mistakes(home, f'[{table}]\n{key} = "hunter2"\n')
-    assert mistake.startswith(f"{table}.{key}: ")
+    assert mistake.startswith(f"line 2: {table}.{key}: ")
     assert "kept in the keyring" in mistake
     assert "hunter2" not in mistake
 

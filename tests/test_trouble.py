@@ -95,7 +95,7 @@ def test_settings_that_cannot_be_read_are_told_by_email_as_far_as_they_can_be(fi
     (message,) = mailbox.messages
     assert message["Subject"].endswith("the sync stopped because its settings are wrong")
     assert "guard.lost_client_percent" in message.get_content()
-    assert "did you mean guard.lost_clients_percent?" in capfd.readouterr().err
+    assert "Did you mean “guard.lost_clients_percent”?" in capfd.readouterr().err
 
 
 def test_another_person_who_is_chosen_is_told_although_the_first_one_was(firm, mailbox):

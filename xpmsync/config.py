@@ -5,7 +5,6 @@ configure``, ``config.example.toml`` and the guide for operators all go by them.
 no secret: passwords and tokens live in the keyring.
 """
 
-import difflib
 import ipaddress
 import os
 import re
@@ -21,6 +20,7 @@ from urllib.parse import SplitResult, urlsplit
 from xpmsync.errors import ConfigurationError
 from xpmsync.home import PRIVATE_FILE_MODE, Home, prepare_home
 from xpmsync.lock import hold
+from xpmsync.spelling import suggest
 
 Security = Literal["starttls", "tls", "none"]
 
@@ -527,7 +527,7 @@ def _read_text(home: Home, text: str) -> Config:
     if mistakes:
         count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
         raise ConfigurationError(
-            "\n  ".join([f"{home.config_file} has {count}:", *mistakes]),
+            "\n  ".join([f"{home.config_file} has {count}:", *(_locate(mistake, text) for mistake in mistakes)]),
             "Correct the file; config.example.toml explains every key.",
         )
     return config
@@ -570,8 +570,19 @@ def _unknown(name: str) -> str:
     if remark := SECRETS.get(name):
         return f"{name}: {remark}"
     elsewhere = [known for known in SETTINGS if known.endswith(f".{name.rpartition('.')[2]}")]
-    near = elsewhere or difflib.get_close_matches(name, SETTINGS, n=1)
-    return f"{name}: there is no such key" + (f"; did you mean {near[0]}?" if near else "")
+    return f"{name}: there is no such key.{suggest(elsewhere[0] if elsewhere else name, SETTINGS)}"
+
+
+def _locate(mistake: str, text: str) -> str:
+    """`mistake`, after the number of the line on which its key or table stands, where it stands in the usual way."""
+    name, table = mistake.partition(":")[0], ""
+    for number, line in enumerate(text.split("\n"), start=1):
+        if found := re.match(r"\s*(\[?)([^][=#]+)[]=]", line):
+            word = re.sub(r"[\s\"']", "", found[2])
+            table, place = (word, word) if found[1] else (table, f"{table}.{word}".removeprefix("."))
+            if place == name:
+                return f"line {number}: {mistake}"
+    return mistake
 
 
 def _change_text(text: str, setting: Setting, value: object) -> str:
