@@ -15,6 +15,8 @@ from xpmsync import __version__
 from xpmsync.cli.grammar import Group
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from xpmsync.audit import Trail
 
 COMMANDS: Final = {
@@ -32,9 +34,10 @@ COMMANDS: Final = {
     "disconnect": "End the connection at Xero and forget the sign-in.",
     "demo": "Watch the whole job against a stand-in for Xero.",
     "sandbox": "Run a stand-in for Xero on 127.0.0.1, until Ctrl-C.",
+    "completion": "Print what lets your shell complete words at the Tab key.",
 }
 """Each command, and what the list of them says of it."""
-WITHOUT_HOME: Final = ("demo", "sandbox")
+WITHOUT_HOME: Final = ("demo", "sandbox", "completion")
 """They touch nothing of the person's: no trail either."""
 
 
@@ -56,6 +59,13 @@ class _LazyGroup(Group):
         command = module.command
         assert isinstance(command, click.Command)  # noqa: S101 - a command file without a command is a bug
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Complete the names of the commands without importing them all, and the options."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - only where a shell asks
+
+        names = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 
 
 @click.group(

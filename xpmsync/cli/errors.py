@@ -58,6 +58,18 @@ NOUNS: Final[Mapping[str, tuple[str, str]]] = {
 Row = Mapping[str, Any]
 
 
+def _list_codes() -> list[str]:
+    from xpmsync.errors import ENDINGS  # noqa: PLC0415 - only where it is asked for
+    from xpmsync.rules.problems import CATALOGUE  # noqa: PLC0415 - as above
+
+    return [*CATALOGUE, *ENDINGS]
+
+
+def _complete_code(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The codes that a shell offers."""
+    return [code for code in _list_codes() if code.startswith(incomplete)]
+
+
 @click.command(cls=Command, example="xpmsync errors --since 24h --search Smith")
 @click.option("--since", callback=read_since, metavar=SINCE, help="What was open at any moment since then.")
 @click.option("--run", "run_id", type=Number(), help="What one run met.")
@@ -68,11 +80,18 @@ Row = Mapping[str, Any]
     "codes",
     multiple=True,
     metavar="CODE",
+    shell_complete=_complete_code,
     help="All records with one kind of problem; may be repeated.",
 )
 @click.option("--search", metavar="TEXT", help="Of records whose name or client code contains this.")
 @click.option("--all", "include_resolved", is_flag=True, help="With those that are resolved.")
-@click.option("--explain", "explained", metavar="CODE", help="Tell the whole story of one kind of problem.")
+@click.option(
+    "--explain",
+    "explained",
+    metavar="CODE",
+    shell_complete=_complete_code,
+    help="Tell the whole story of one kind of problem.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values for a spreadsheet.")
 def command(*, explained: str | None, as_json: bool, as_csv: bool, **conditions: Any) -> None:
@@ -106,10 +125,7 @@ def command(*, explained: str | None, as_json: bool, as_csv: bool, **conditions:
 
 def _check_code(code: str) -> None:
     """A code that does not exist would find nothing, and calm somebody who has mistyped it."""
-    from xpmsync.errors import ENDINGS  # noqa: PLC0415 - only where it is asked for
-    from xpmsync.rules.problems import CATALOGUE  # noqa: PLC0415 - as above
-
-    codes = [*CATALOGUE, *ENDINGS]
+    codes = _list_codes()
     if code not in codes:
         hint = suggest(code, codes) or " They are listed in docs/problems.md."
         raise click.UsageError(f"There is no problem with the code “{clean(code)}”.{hint}")

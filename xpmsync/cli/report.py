@@ -26,7 +26,7 @@ def _check_file(_context: click.Context, _parameter: click.Parameter, value: str
 
 
 @click.command(cls=Command, example="xpmsync report --names --days 7")
-@click.argument("file", required=False, callback=_check_file)
+@click.argument("file", required=False, type=click.Path(allow_dash=True), callback=_check_file)
 @click.option("--names", is_flag=True, help="Name the clients and the staff that have an open problem.")
 @click.option("--days", type=Number(1, MOST_DAYS), default=30, show_default=True, help="How far back to look.")
 def command(*, file: str | None, names: bool, days: int) -> None:
