@@ -8,6 +8,7 @@ from xpmsync.active.database import open_database
 from xpmsync.active.runs import finish_run, start_run
 from xpmsync.cli import run
 from xpmsync.config import change_config
+from xpmsync.errors import Refused
 from xpmsync.home import find_home
 from xpmsync.rules.schedule import next_full_at
 from xpmsync.sandbox import Practice
@@ -97,6 +98,16 @@ def test_the_connection_the_runs_and_what_is_open_are_shown_without_a_call_to_xe
     assert len(firm.sandbox.requests) == asked
 
 
+def test_the_error_of_the_sync_as_a_whole_is_told_apart_from_those_that_keep_records_from_being_synced(show, make_firm):
+    firm = make_firm(Practice.generate(clients=30, staff=5, seed=7))
+    summary = firm.sync()
+    with firm.sandbox.faults.active("user-revoked"), pytest.raises(Refused):
+        firm.sync()
+    text = " ".join(show())
+    assert f"Open problems {summary.errors + 1} errors (1 of the sync as a whole)" in text
+    assert f"{summary.errors} errors keep records from being synced." in text
+
+
 def test_a_keyring_that_is_shut_hides_the_sign_in_and_nothing_else(show, home):
     change_config(home, {"sync.tenant_id": TENANT, "xero.client_id": "ABC"})
     record(home, hours_ago=2, clients_created=3)
@@ -144,6 +155,7 @@ def test_json_has_stable_keys_and_utc_times(show, home):
         "users",
         "waiting_users",
         "clients",
+        "open_run_errors",
     ]
     assert document["day_calls_remaining"] == 4_990
     next_full = next_full_at(NOW - timedelta(hours=1), "", 24)

@@ -127,7 +127,7 @@ APP_WRONG = _lasting(
     5,
     "Xero does not accept this app's client id or client secret (…).",
     "Compare client_id in config.toml with the app's page at https://developer.xero.com/app/manage, then run: xpmsync"
-    " connect (for an app with a client secret: xpmsync connect --client-secret-stdin)",
+    " connect; for an app with a client secret: xpmsync connect --client-secret-stdin",
 )
 WAY_REFUSED = _lasting(7, "Xero does not accept the way xpmsync signs in (…). The sign-in itself is kept.", REPORT)
 TOKEN_REFUSED = _lasting(

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from xpmsync.cli.grammar import Command
+from xpmsync.cli.screen import open_console
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
@@ -100,16 +101,17 @@ class _Stage:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
+        self._console = open_console()
 
     def tell(self, *lines: str) -> None:
         """Say what happens next."""
         click.echo()
         for line in lines:
-            click.secho(line, bold=True)
+            self._print(line, "bold")
 
     def run(self, *arguments: str, expected: int = 0) -> None:
         """Run one command of xpmsync as cron would: nobody is asked anything."""
-        click.secho(f"\n$ xpmsync {shlex.join(arguments)}", fg="cyan")
+        self._print(f"\n$ xpmsync {shlex.join(arguments)}", "cyan")
         sys.stdout.flush()
         process = subprocess.run(  # noqa: S603 - our own commands
             [sys.executable, "-m", "xpmsync", *arguments],
@@ -119,9 +121,13 @@ class _Stage:
             stderr=subprocess.STDOUT,
         )
         if process.returncode:
-            click.secho(f"(exit code {process.returncode})", dim=True)
+            self._print(f"(exit code {process.returncode})", "dim")
         if process.returncode != expected:
             raise click.ClickException("That was not expected; the demo ends here.")
+
+    def _print(self, line: str, style: str) -> None:
+        """A line that is broken nowhere, as a command in it is copied."""
+        self._console.print(line, style=style, soft_wrap=True)
 
 
 def _make_home(stack: ExitStack, keep: Path | None) -> Path:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from xpmsync.cli.grammar import Command
-from xpmsync.cli.screen import clean, open_console, print_json, print_text, render_count
+from xpmsync.cli.screen import clean, open_console, print_advice, print_json, print_text, render_count
 from xpmsync.home import find_home
 
 if TYPE_CHECKING:
@@ -59,9 +59,9 @@ def _print_finding(console: Console, finding: "Finding", width: int) -> None:
     row.add_column(width=width)
     row.add_column(overflow="fold")
     row.add_row(finding.verdict, finding.check, clean(finding.found))
-    if finding.remedy:
-        row.add_row("", "", f"To do: {clean(finding.remedy)}")
     console.print(row)
+    if finding.remedy:
+        print_advice(console, f"To do: {finding.remedy}", indent=VERDICT_WIDTH + width + 4)
 
 
 def _summarise(findings: Sequence["Finding"]) -> str:

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from xpmsync.cli.screen import clean_lines, wrap
+from xpmsync.cli.screen import clean_lines, wrap, wrap_advice
 from xpmsync.errors import INTERRUPTED_EXIT_CODE, XpmsyncError
 from xpmsync.home import find_home
 from xpmsync.log import open_log
@@ -43,9 +43,11 @@ def _show_mistake(error: click.ClickException) -> None:
 def _show_error(error: XpmsyncError) -> None:
     """Print an error's parts on standard error: what happened, what it means for the data, what to do."""
     log.warning("%s (%s)", error.happened, error.details)
-    for part in (error.in_full, error.meaning, error.remedy):
+    for part in (error.in_full, error.meaning):
         if part:
             click.echo(wrap(clean_lines(part), sys.stderr), err=True)
+    if error.remedy:
+        click.echo(wrap_advice(clean_lines(error.remedy), sys.stderr), err=True)
 
 
 def _end_quietly() -> int:

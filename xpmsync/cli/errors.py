@@ -15,6 +15,7 @@ from xpmsync.cli.screen import (
     clean,
     open_console,
     paged,
+    print_advice,
     print_csv,
     print_json,
     print_text,
@@ -171,7 +172,7 @@ def _print(console: Console, rows: Sequence[Row], conditions: Mapping[str, Any])
     print_text(console, _summarise(causes), style="bold")
     codes = {row["code"] for row in rows}
     code = codes.pop() if len(codes) == 1 else "CODE"
-    print_text(console, f"The whole story of one kind: xpmsync errors --explain {code}", style="dim")
+    print_advice(console, f"The whole story of one kind: xpmsync errors --explain {code}", style="dim")
 
 
 def _group(rows: Iterable[Row]) -> list[list[Row]]:
@@ -205,7 +206,7 @@ def _print_title(console: Console, row: Row) -> None:
 
 def _print_single(console: Console, row: Row) -> None:
     _print_title(console, row)
-    print_text(console, _name_record(row), indent=2, style="bold")
+    print_text(console, name_record(row), indent=2, style="bold")
     _print_texts(console, row, ("message", "suggestion"), indent=4)
     print_text(console, _render_history(row), indent=4, style="dim")
 
@@ -215,7 +216,7 @@ def _print_texts(console: Console, row: Row, columns: Iterable[str], *, indent: 
         if column == "message":
             print_text(console, row[column], indent=indent)
         elif not row["resolved_at"]:
-            print_text(console, f"To do: {row[column]}", indent=indent)
+            print_advice(console, f"To do: {row[column]}", indent=indent)
 
 
 def _print_cause(console: Console, rows: Sequence[Row], conditions: Mapping[str, Any]) -> None:
@@ -228,23 +229,23 @@ def _print_cause(console: Console, rows: Sequence[Row], conditions: Mapping[str,
     print_text(console, _render_cause(rows), indent=2)
     # The remedy for all is in nobody's way where each has its own, but says nothing new there.
     if not first["resolved_at"] and not (is_in_full and "suggestion" in own):
-        print_text(console, f"To do: {first['remedy'] or first['suggestion']}", indent=2)
+        print_advice(console, f"To do: {first['remedy'] or first['suggestion']}", indent=2)
     is_one_history = len({_render_history(row) for row in rows}) == 1
     if is_one_history:
         print_text(console, _render_history(first), indent=2, style="dim")
-    shown = sorted(rows, key=lambda row: _name_record(row).casefold())
+    shown = sorted(rows, key=lambda row: name_record(row).casefold())
     if not is_narrowed:
         shown = shown[:MOST_RECORDS]
     for row in shown:
-        print_text(console, _name_record(row), indent=4, style="bold")
+        print_text(console, name_record(row), indent=4, style="bold")
         if is_in_full:
             _print_texts(console, row, own, indent=6)
         if not is_one_history:
             print_text(console, _render_history(row), indent=6, style="dim")
     if len(shown) < len(rows):
-        print_text(console, f"and {len(rows) - len(shown):,} more: {_render_command(code, conditions)}", indent=4)
+        print_advice(console, f"and {len(rows) - len(shown):,} more: {_render_command(code, conditions)}", indent=4)
     elif own and not is_in_full:
-        print_text(console, f"Each of them in full: {_render_command(code, conditions)}", indent=4)
+        print_advice(console, f"Each of them in full: {_render_command(code, conditions)}", indent=4)
 
 
 def _differs(rows: Sequence[Row], column: str) -> bool:
@@ -275,12 +276,13 @@ def _render_command(code: str, conditions: Mapping[str, Any]) -> str:
     return shlex.join(arguments)
 
 
-def _name_record(row: Row) -> str:
-    """Which record it is: its name, and the client code where it has one."""
+def name_record(row: Row) -> str:
+    """Which record it is: its name, and the client code where it has one; the id of one that has neither."""
     if row["entity"] == "run":
         return "The sync as a whole"
     name = row["name"] or f"A {NOUNS[row['entity']][0]} without a name"
-    return f"{name} ({row['client_code']})" if row["client_code"] else name
+    key = row["client_code"] or (None if row["name"] else row["xpm_uuid"])
+    return f"{name} ({key})" if key else name
 
 
 def _render_history(row: Row) -> str:
@@ -330,7 +332,7 @@ def _explain(home: Home, code: str) -> None:
         for heading, text in zip(headings, (*texts, _count_open(code, _load(home, codes=[code]))), strict=True):
             console.print()
             print_text(console, heading, style="bold")
-            print_text(console, text, indent=2)
+            print_advice(console, text, indent=2)
 
 
 def _count_open(code: str, rows: Sequence[Row]) -> str:

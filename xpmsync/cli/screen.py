@@ -21,6 +21,7 @@ from typing import Any, Final, TextIO, TypeVar
 
 import click
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console, ConsoleDimensions
 from rich.table import Table
 from rich.text import Text
@@ -33,6 +34,10 @@ LONGEST_SHOWN: Final = 2_000
 UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 SINCE: Final = "24h|7d|today|TIME"
 """What `read_since` takes, for the help of an option."""
+COMMAND: Final = re.compile(
+    r"""(?<=:)\ ((?:xpmsync|crontab)(?:\ (?:'[^']*'|"[^"]*"|[^\s'",.;()“”]|[.,](?=\S))+)+)[,.;]?\s*""", re.VERBOSE
+)
+"""A command within a text: it stands behind a colon, and ends where the sentence does, or a part of it."""
 FORMULA_STARTS: Final = ("=", "+", "-", "@")
 REVERSING: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that make a terminal show a text in another order than it has."""
@@ -120,6 +125,24 @@ def wrap(text: str, stream: TextIO) -> str:
     )
 
 
+def wrap_advice(text: str, stream: TextIO) -> str:
+    """`text` as `wrap` breaks it, except that a command in it is never broken, so that it can be copied whole."""
+    if not stream.isatty():
+        return text
+    width = min(shutil.get_terminal_size().columns, 100)
+    lines = (_set_apart(line) if len(line) > width else [(line, False)] for line in text.split("\n"))
+    return "\n".join(f"  {part}" if is_command else wrap(part, stream) for line in lines for part, is_command in line)
+
+
+def _set_apart(text: str) -> Iterator[tuple[str, bool]]:
+    """The commands in a text, what stands around them, and which is which; after a command begins a sentence."""
+    before, *others = COMMAND.split(text)
+    yield before, False
+    for index, part in enumerate(filter(None, others)):
+        is_command = index % 2 == 0
+        yield part if is_command else part[0].upper() + part[1:], is_command
+
+
 def _clean_character(character: str) -> str:
     if character in "\t\n\r\u2028\u2029":
         return " "
@@ -163,6 +186,18 @@ def print_text(console: Console, text: str, *, indent: int = 0, style: str = "")
     for line in Text(_shorten(text), style=style).wrap(console, console.width - indent):
         line.rstrip()
         console.print(Text.assemble(" " * indent, line), soft_wrap=True)  # it is wrapped already
+
+
+def print_advice(console: Console, text: str, *, indent: int = 0, style: str = "") -> None:
+    """A text that says what to do: if it takes more than a line, a command in it has one of its own, to be copied."""
+    if cell_len(_shorten(text)) <= console.width - indent:
+        print_text(console, text, indent=indent, style=style)
+        return
+    for part, is_command in _set_apart(_shorten(text)):
+        if is_command:
+            console.print(f"{'':{indent}}  {part}", style=style, soft_wrap=True)
+        else:
+            print_text(console, part, indent=indent, style=style)
 
 
 def print_json(document: object) -> None:

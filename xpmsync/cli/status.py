@@ -123,6 +123,7 @@ def _describe_overview(overview: "Overview") -> dict[str, Any]:
         "users": dict(overview.users),
         "waiting_users": overview.waiting_users,
         "clients": dict(overview.clients),
+        "open_run_errors": overview.count_open("error", entity="run"),
     }
 
 
@@ -183,9 +184,10 @@ def _render_health(facts: Facts, now: datetime) -> Iterator[tuple[str, object]]:
             "no line of the crontab starts it" if facts["is_scheduled"] is False else "unknown: cron does not tell",
         )
     yield "Next full run", f"the first after {render_time(full)}" if full else "the first run"
+    whole = f" ({facts['open_run_errors']} of the sync as a whole)" if facts["open_run_errors"] else ""
     yield (
         "Open problems",
-        f"{render_count(facts['open_errors'], 'error')}, {render_count(facts['open_warnings'], 'warning')}",
+        f"{render_count(facts['open_errors'], 'error')}{whole}, {render_count(facts['open_warnings'], 'warning')}",
     )
     yield "Xero's limit", "unknown" if calls is None else f"{render_count(calls, 'call')} of the day left"
 

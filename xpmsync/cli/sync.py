@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import click
 
+from xpmsync.cli.errors import name_record
 from xpmsync.cli.grammar import Command
 from xpmsync.cli.screen import is_watched, open_console, print_facts, print_json, print_table, print_text, render_count
 from xpmsync.config import read_config
@@ -108,7 +109,11 @@ def _print_preview(preview: "Preview") -> None:
         for each in preview.changes
     ]
     _print_part(console, ("Kind", "Record", "Field", "Old", "New"), rows)
-    _print_part(console, ("Refused", "Why"), [(each.name or each.xpm_uuid, each.message) for each in refused])
+    _print_part(
+        console,
+        ("Refused", "Why"),
+        [(name_record({**vars(each), "client_code": None}), each.message) for each in refused],
+    )
 
 
 def _print_part(console: "Console", headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -74,9 +74,13 @@ class Overview:
     """Those who cannot use Active yet."""
     day_calls_remaining: int | None
 
-    def count_open(self, severity: str) -> int:
-        """How many open problems there are, of errors or of warnings."""
-        return sum(cause["records"] for cause in self.causes if cause["severity"] == severity)
+    def count_open(self, severity: str, *, entity: str | None = None) -> int:
+        """How many open problems there are, of errors or of warnings; of one kind of record alone, or of all."""
+        return sum(
+            cause["records"]
+            for cause in self.causes
+            if cause["severity"] == severity and entity in (None, cause["entity"])
+        )
 
 
 NEEDS_BY_FAILURE: Final[Mapping[str, Need]] = {

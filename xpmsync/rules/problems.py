@@ -236,7 +236,7 @@ _KINDS = (
         f"if not, in {_STAFF_SCREEN} give {{name}} another e-mail address.",
         cause="have the e-mail address of a user who is no longer listed in XPM. "
         "A new person must not inherit that user's role",
-        remedy="Decide for each: if both are one person, link them (xpmsync admin user link --help); "
+        remedy="Decide for each: if both are one person, link them: xpmsync admin user link --help; "
         f"if not, in {_STAFF_SCREEN} give the new person another e-mail address.",
         story="The e-mail address belongs to a user whose staff member XPM no longer lists, and this staff member "
         "has another name. It may be one person who was entered anew after a change of name, or a new person "
@@ -384,7 +384,7 @@ _KINDS = (
         f"if not, in {_CLIENT_SCREEN} give it another client code.",
         cause="have a client code that belongs to a client of Active which is archived, deleted or gone in XPM, "
         "and nothing shows that both are one client",
-        remedy="Decide for each: if both are one client, link them (xpmsync admin client link --help); "
+        remedy="Decide for each: if both are one client, link them: xpmsync admin client link --help; "
         "if not, enter another client code in XPM.",
         story="The code belongs to a client of Active that is archived, deleted or gone in XPM. A client that was "
         "entered into XPM anew takes its old record over by itself when the ABN is the same, or when the name "

@@ -246,7 +246,7 @@ def _explain(answer: requests.Response) -> Exception:
             return ConfigurationError(
                 f"Xero does not accept this app's client id or client secret ({word}).",
                 "Compare client_id in config.toml with the app's page at https://developer.xero.com/app/manage, then"
-                " run: xpmsync connect (for an app with a client secret: xpmsync connect --client-secret-stdin)",
+                " run: xpmsync connect; for an app with a client secret: xpmsync connect --client-secret-stdin",
                 details=details,
             )
         case "unsupported_grant_type" | "invalid_scope" | "invalid_request":

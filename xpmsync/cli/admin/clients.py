@@ -13,6 +13,7 @@ from xpmsync.cli.history import choose_subject, describe_change
 from xpmsync.cli.screen import (
     clean,
     open_console,
+    print_advice,
     print_facts,
     print_json,
     print_table,
@@ -160,7 +161,7 @@ def _print_client(console: Console, client: Mapping[str, Any], key: str) -> None
     print_text(console, "Open problems" if client["errors"] else "No open problems.", style="bold")
     for problem in client["errors"]:
         print_text(console, f"{problem['severity'].capitalize()}: {problem['message']}", indent=2)
-        print_text(console, f"To do: {problem['suggestion']}", indent=4)
+        print_advice(console, f"To do: {problem['suggestion']}", indent=4)
     console.print()
     print_text(console, "Latest changes" if client["changes"] else "No changes in the history.", style="bold")
     print_facts(
