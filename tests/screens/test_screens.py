@@ -41,12 +41,20 @@ class Screen:
     fault: str | None = None
     settings: str | None = None
     """Lines at the end of config.toml."""
+    crontab: str | None = None
+    """A line of the person's crontab."""
     is_new: bool = False
     """Before the first sync."""
 
 
 SCREENS = (
     Screen("status", "status"),
+    Screen(
+        "status-working",
+        "status",
+        statements=("DELETE FROM sync_errors WHERE entity = 'run'", "DELETE FROM sync_runs WHERE status = 'failed'"),
+        crontab="17 * * * * xpmsync sync",
+    ),
     Screen("status-new", "status", is_new=True),
     Screen("errors", "errors"),
     Screen("errors-users", "errors --entity user"),
@@ -146,6 +154,8 @@ def show(terminal, story):
 
 def prepare(story, screen):
     story.renew(*screen.statements, is_new=screen.is_new)
+    if screen.crontab:
+        (story.place / "crontab").write_text(f"XPMSYNC_HOME={story.place}\n{screen.crontab}\n")
     if screen.settings:
         with (story.place / "config.toml").open("a") as file:
             file.write(screen.settings)
