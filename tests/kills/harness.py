@@ -260,8 +260,10 @@ class Stage:
         expected = self._judge(state)
         if self.read_settings() not in (self.settings_before, self.settings_after):
             raise Finding("the settings are neither as before nor as after")
-        if self.read_settings() != self.settings_before and state.rows != self.after.rows:
+        is_ahead = self.read_settings() != self.settings_before and state.rows != self.after.rows
+        if is_ahead and not self.scene.settings_come_first:
             raise Finding("the settings are those after the command, and the database is not")
+        self._check_notified(state)
         self._check_modes()
         if kill.waits and self.home.database_file.exists():
             self.run(("notify",))
@@ -279,7 +281,10 @@ class Stage:
         if self.read_settings() != self.settings_after:
             raise Finding("the settings after the next run are not those of an undisturbed one")
         self._check_sign_in_is_settled()
-        self._check_sign_in_works()
+        if not self.scene.ends_sign_in:
+            self._check_sign_in_works()
+        elif self.read_sign_in():
+            raise Finding("the sign-in is still there")
         self._check_audit_trail()
         self._check_mail(final)
         self._check_leftovers()
@@ -346,6 +351,13 @@ class Stage:
         for path in self.home.data_folder.glob("audit-*.jsonl"):
             for line in path.read_text("utf-8").splitlines():
                 json.loads(line)
+
+    def _check_notified(self, state: State) -> None:
+        """Whoever is told of trouble has to be somebody who still works here."""
+        email = read_config(self.home).notify.email
+        users = [row.split(" · ") for row in state.rows if row.startswith("users: ")]
+        if users and email and not any({f"email={email}", "status=active"} <= set(cells) for cells in users):
+            raise Finding(f"{email} is to be notified, and is no active user")
 
     def _check_sign_in_is_settled(self) -> None:
         if find_mark(self.home.sign_in_lock).exists():

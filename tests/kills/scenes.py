@@ -16,6 +16,11 @@ from xpmsync.xpm.oauth import IdentityClient
 from xpmsync.xpm.pending import find_mark
 
 PARTNER = "ann.perera@firm.example"
+SUCCESSOR = "bo.tane@firm.example"
+DUPLICATE = "ann.perera@home.example"
+"""A user who was set up by hand, and is who PARTNER is."""
+STAFF_UUID, CLIENT_UUID = "5b3c1f60-7a39-4c1d-8f3e-2d0a6b9c4e11", "8e0f2b74-19c6-4d52-a3b7-6c5d4e3f2a10"
+"""Of PARTNER, and of a client of theirs, in XPM."""
 MAIL_PASSWORD = "Kowhai&Rimu/27"
 CONFIGURE = (
     *("configure", "--sync-name", "Wattle", "--office", "SYD", "--office-name", "Sydney", "--later"),
@@ -41,6 +46,9 @@ class Scene:
     in_between: tuple[str, ...] = ()
     """Beginnings of the rows that come last, where a command writes in two steps; the first is of use alone."""
     sends_mail: bool = False
+    settings_come_first: bool = False
+    """The settings are written before the database is, and are right with the database as it was, too."""
+    ends_sign_in: bool = False
 
     @property
     def following(self) -> tuple[str, ...]:
@@ -50,7 +58,8 @@ class Scene:
 def make_practice() -> Practice:
     """Small, with a bit of everything that hurts."""
     practice = Practice.generate(clients=30, staff=8, seed=7)
-    practice.add_staff("Ann Perera", PARTNER)
+    practice.add_staff("Ann Perera", PARTNER, uuid=STAFF_UUID)
+    practice.add_client("Kōwhai Joinery", uuid=CLIENT_UUID, client_code="KOWHAI", account_manager=STAFF_UUID)
     return practice
 
 
@@ -97,17 +106,16 @@ def sync_and_change(stage):
     """After the first run everything in the practice that a run may meet changes."""
     sync(stage)
     practice = stage.sandbox.practice
-    ann = next(uuid for uuid, each in practice.staff.items() if each.elements["Email"] == PARTNER)
     clients = list(practice.clients)
     for number, uuid in enumerate(clients[:5]):
-        practice.edit_client(uuid, city=f"Place {number}", fax="+61 2 5550 0000", account_manager=ann)
+        practice.edit_client(uuid, city=f"Place {number}", fax="+61 2 5550 0000", account_manager=STAFF_UUID)
     practice.edit_client(clients[5], groups=["A new group", "Another"])
     practice.archive_client(clients[6])
     practice.delete_client(clients[7])
     practice.vanish_client(clients[8])
     for number in range(3):
-        practice.add_client(f"New client {number}", client_code=f"NEW{number}", account_manager=ann)
-    practice.edit_staff(ann, name="Ann Perera-Ngata")
+        practice.add_client(f"New client {number}", client_code=f"NEW{number}", account_manager=STAFF_UUID)
+    practice.edit_staff(STAFF_UUID, name="Ann Perera-Ngata")
     practice.add_staff("Tui Moana", "tui.moana@firm.example")
     practice.rename_group(next(iter(practice.groups)), "A group renamed")
 
@@ -136,6 +144,37 @@ def go_back_a_version(stage):
         MIGRATIONS.apply(sqlite_utils.Database(connection), stop_before="tell_of_causes")
         connection.execute("INSERT INTO offices (code, name) VALUES ('SYD', 'Sydney')")
         connection.commit()
+
+
+def add_by_hand(stage, first_name, last_name, email):
+    stage.run(("admin", "user", "add", "--first-name", first_name, "--last-name", last_name, "--email", email))
+
+
+def add_successor(stage):
+    """Somebody who can take over from the default partner, who is the one to notify, too."""
+    sync(stage)
+    add_by_hand(stage, "Bo", "Tane", SUCCESSOR)
+
+
+def add_duplicate(stage):
+    """A user who holds everything that another user can take over."""
+    sync(stage)
+    add_by_hand(stage, "Ann", "Perera", DUPLICATE)
+    work = ("--role", "Admin", "--office", "SYD", "--module", "Tax", "--module", "Jobs")
+    stage.run(("admin", "user", "set", DUPLICATE, *work))
+    stage.run(("admin", "client", "add", "--legal-name", "Māra Orchards", "--code", "MARA1", "--partner", DUPLICATE))
+    stage.run(("configure", "--default-partner", DUPLICATE, "--notify", DUPLICATE, "--later"))
+
+
+def link_to_the_wrong_client(stage):
+    """XPM's client is linked to one of Active that it is not."""
+    sync(stage)
+    stage.run(("admin", "client", "add", "--legal-name", "Māra Orchards", "--code", "MARA1"))
+
+
+def connect_anew(stage):
+    """What was killed may have ended the connection already."""
+    assert stage.perform(("connect", "--no-browser"), allow_access) == 0
 
 
 def cut_a_renewal(stage):
@@ -172,6 +211,35 @@ SCENES = (
         ("admin", "client", "add", "--legal-name", "Māra Orchards", "--code", "MARA1", "--partner", PARTNER),
         sync,
     ),
+    Scene(
+        "admin user merge",
+        ("admin", "user", "merge", DUPLICATE, "--into", PARTNER, "--yes"),
+        add_duplicate,
+        settings_come_first=True,
+    ),
+    Scene(
+        "admin user deactivate --replace-by",
+        ("admin", "user", "deactivate", PARTNER, "--replace-by", SUCCESSOR, "--yes"),
+        add_successor,
+        settings_come_first=True,
+    ),
+    Scene(
+        "admin user link --move",
+        ("admin", "user", "link", SUCCESSOR, "--xpm-staff", STAFF_UUID, "--move"),
+        add_successor,
+    ),
+    Scene(
+        "admin client link --move",
+        ("admin", "client", "link", "MARA1", "--xpm-client", CLIENT_UUID, "--move"),
+        link_to_the_wrong_client,
+    ),
+    Scene("admin office add", ("admin", "office", "add", "AKL", "--name", "Auckland"), sync),
+    Scene(
+        "admin office set",
+        ("admin", "office", "set", "SYD", "--name", "Sydney CBD", "--default-partner", SUCCESSOR, "--yes"),
+        add_successor,
+    ),
+    Scene("disconnect", ("disconnect",), sync, arrange=connect_anew, ends_sign_in=True),
     Scene("notify, an e-mail is due", ("notify",), fail_unheard, sends_mail=True),
     Scene("notify, a renewal was cut", ("notify",), sync, arrange=cut_a_renewal),
 )

@@ -172,7 +172,9 @@ def open_centre(home: Home, config: Config, *, now: datetime) -> Iterator[Centre
             centre = Centre(database, config.sync.default_office_code, config.notify.email)
             yield centre
             save_changes(database, centre.changes, run_id=None, actor=ACTOR, now=now)
-            if centre.settings:  # last: where it cannot be written, nothing is
+            # Before the commit: where the settings cannot be written, nothing is. And should the computer stop in
+            # between, they name somebody who uses Active already, and the same command does the rest.
+            if centre.settings:
                 change_config(home, centre.settings)
 
 
