@@ -928,10 +928,10 @@ def test_a_new_entry_of_the_same_person_is_linked_to_the_former_user(firm):
     before = firm.user("ann@example.com")
     firm.changes()
     assert firm.admin("user", "link", "Ann@example.com", "--xpm-staff", BOB.upper()) == [
-        "Ann Lee (ann@example.com) is now linked to the staff member Ann Marsh.",
         "At the next sync (xpmsync sync), the user gets the name and address from XPM:",
         "Ann Marsh, Ann@example.com.",
         "The user is active again then, with the role Owner.",
+        "Ann Lee (ann@example.com) is now linked to the staff member Ann Marsh.",
     ]
     assert firm.user("ann@example.com") == before | {"xpm_staff_uuid": BOB}
     assert firm.changes() == [by_administrator("user", before["id"], "linked", "xpm_staff_uuid", ANN, BOB)]
@@ -971,10 +971,10 @@ def test_a_link_that_another_user_has_is_moved_only_when_asked(firm):
     bob, cat = firm.user("bob@example.com"), firm.user("cat@example.com")
     firm.changes()
     assert firm.admin("user", "link", "bob@example.com", "--xpm-staff", CAT, "--move") == [
-        "Bob Low (bob@example.com) is now linked to the staff member Cat Ng.",
+        "Cat Ng (cat@example.com) loses the link with XPM.",
         "At the next sync (xpmsync sync), the user gets the name and address from XPM:",
         "Cat Ng, bob@example.com.",
-        "Cat Ng (cat@example.com) is no longer linked with XPM.",
+        "Bob Low (bob@example.com) is now linked to the staff member Cat Ng.",
     ]
     assert firm.changes() == [
         by_administrator("user", cat["id"], "linked", "xpm_staff_uuid", CAT, None),
@@ -989,20 +989,20 @@ def test_a_partner_whom_xpm_does_not_list_is_settled_by_a_link(firm):
     firm.xpm_client(ACME, "Acme", "AC", account_manager_uuid=CAT, account_manager_name="Bob  Low")
     assert firm.sync() == ["partner-not-listed"]
     assert firm.admin("user", "link", "bob@example.com", "--xpm-staff", CAT) == [
-        "Bob Low (bob@example.com) is now linked to the staff member Bob Low.",
         "At the next sync (xpmsync sync), the clients of Bob Low in XPM get this user as",
         "their partner or manager.",
         "At the next sync (xpmsync sync), the user gets the status “removed” and can no",
         "longer use Active, as XPM does not list Bob Low.",
         "If they still work for the firm, add them in XPM, Business > Settings > Staff,",
         "as Bob Low with the address bob@example.com: the sync recognises them by it.",
+        "Bob Low (bob@example.com) is now linked to the staff member Bob Low.",
     ]
     assert firm.sync() == ["partner-no-longer-listed"]
     assert firm.client("AC")["partner_id"] == firm.user("bob@example.com")["id"]
     assert firm.user("bob@example.com")["status"] == "removed"
     # Another staff member who is not listed would leave the clients of the first without a partner.
     firm.xpm_client(BETA, "Beta", "BE", account_manager_uuid=ANN, account_manager_name="Rob Low")
-    assert firm.admin("user", "link", "bob@example.com", "--xpm-staff", ANN)[-2:] == [
+    assert firm.admin("user", "link", "bob@example.com", "--xpm-staff", ANN)[-3:-1] == [
         "XPM names Bob Low, who was linked until now, as the partner of 1 client: choose",
         "another partner there, or they become errors.",
     ]
@@ -1030,7 +1030,7 @@ def test_a_staff_member_linked_until_now_becomes_a_user_of_their_own(firm):
     firm.staff(ANN, "Ann Lee", "ann@example.com")
     firm.sync()
     firm.staff(CAT, "Cat Ng", "cat@example.com")
-    assert firm.admin("user", "link", "ann@example.com", "--xpm-staff", CAT)[-1] == (
+    assert firm.admin("user", "link", "ann@example.com", "--xpm-staff", CAT)[-2] == (
         "Ann Lee, who was linked until now, becomes a user of their own."
     )
     assert firm.sync() == []
@@ -1048,11 +1048,11 @@ def test_a_staff_member_unknown_to_the_mirror_cannot_be_linked(firm):
 def test_a_link_that_leaves_an_error_says_so(firm):
     firm.staff(CAT, "Cat Ng", None)
     lines = firm.admin("user", "link", "bob@example.com", "--xpm-staff", CAT)
-    assert " ".join(lines[1:]) == (
+    assert " ".join(lines[:-1]) == (
         "At the next sync (xpmsync sync), an error remains: This staff member has no e-mail address in XPM, and Active "
         "knows its users by it. In XPM, Business > Settings > Staff, enter an e-mail address for Cat Ng."
     )
-    assert firm.admin("user", "link", "bob@example.com", "--xpm-staff", CAT)[0] == (
+    assert firm.admin("user", "link", "bob@example.com", "--xpm-staff", CAT)[-1] == (
         "Bob Low (bob@example.com) is linked to the staff member Cat Ng already."
     )
     assert len([row for row in firm.changes() if row[4] == "linked"]) == 1
@@ -1067,9 +1067,13 @@ def test_a_client_recreated_in_xpm_is_linked_to_its_record(firm):
     before = firm.client("AC")
     firm.changes()
     assert firm.admin("client", "link", "ac", "--xpm-client", ACME) == [
+        "At the next sync (xpmsync sync), the client is active again.",
+        "At the next sync (xpmsync sync), the client gets what XPM tells of it, in place",
+        "of what Active has:",
+        "  Legal Name             Acme Trust → Acme Family Trust",
+        "  Contact Details – Fax  1 → not set",
+        "  Code                   AC → ac",
         "Acme Trust (AC) is now linked to Acme Family Trust (ac) of XPM.",
-        "At the next sync (xpmsync sync), the client gets what XPM tells of it.",
-        "The client is active again then.",
     ]
     assert firm.client("AC") == before | {"xpm_client_uuid": ACME}
     assert firm.changes() == [by_administrator("client", before["id"], "linked", "xpm_client_uuid", GONE, ACME)]
@@ -1118,8 +1122,8 @@ def test_a_link_that_another_client_has_is_moved_only_when_asked(firm):
     ]
     acme, beta = firm.client("A C"), firm.client("BE")
     firm.changes()
-    assert firm.admin("client", "link", "A C", "--xpm-client", BETA, "--move")[-1] == (
-        "Beta (BE) is no longer linked with XPM."
+    assert firm.admin("client", "link", "A C", "--xpm-client", BETA, "--move")[0] == (
+        "Beta (BE) loses the link with XPM."
     )
     assert firm.changes() == [
         by_administrator("client", beta["id"], "linked", "xpm_client_uuid", BETA, None),
@@ -1130,16 +1134,70 @@ def test_a_link_that_another_client_has_is_moved_only_when_asked(firm):
     assert firm.client("BE") == beta | {"xpm_client_uuid": None}
 
 
+def test_before_a_client_is_linked_the_values_are_told_that_the_next_sync_replaces(firm, type_ahead):
+    typed = ("--telephone", "1", "--fax", "2", "--email", "old@acme.example", "--partner", "bob@example.com")
+    firm.admin("client", "add", "--legal-name", "Acme", "--code", "AC", *typed)
+    firm.xpm_client(ACME, "ACME", "ZZ", phone=" 1 ", email="new@acme.example")
+    firm.changes()
+    link = ("client", "link", "AC", "--xpm-client", ACME)
+    type_ahead("n")
+    assert firm.admin(*link) == [
+        "At the next sync (xpmsync sync), the client gets what XPM tells of it, in place",
+        "of what Active has:",
+        "  Legal Name               Acme → ACME",
+        "  Contact Details – Email  old@acme.example → new@acme.example",
+        "  Code                     AC → ZZ",
+        "  Partner                  Bob Low → Ann Lee",
+        "Go on? [y/N]: Nothing was changed.",
+    ]
+    assert firm.changes() == []
+    type_ahead("y")
+    firm.admin(*link)
+    before = firm.client("AC")
+    firm.sync()
+    after = firm.client("ZZ")
+    assert {column for column, value in before.items() if after[column] != value} == {
+        *("legal_name", "email", "code", "code_key", "partner_id")
+    }
+    type_ahead()  # what is so already is not asked for
+    assert firm.admin(*link[:2], "ZZ", *link[3:]) == [
+        "At the next sync (xpmsync sync), the client gets what XPM tells of it; nothing",
+        "that Active has is replaced.",
+        "ACME (ZZ) is linked to ACME (ZZ) of XPM already.",
+    ]
+
+
+def test_a_link_is_taken_away_from_another_only_when_a_person_at_the_terminal_agrees(firm, type_ahead):
+    firm.staff(CAT, "Cat Ng", "cat@example.com")
+    firm.xpm_client(ACME, "Acme", "AC")
+    firm.sync()
+    firm.admin("client", "add", "--legal-name", "Beta", "--code", "BE")
+    before = firm.dump()
+    move_user = ("user", "link", "bob@example.com", "--xpm-staff", CAT, "--move")
+    move_client = ("client", "link", "BE", "--xpm-client", ACME, "--move")
+    for move in (move_user, move_client):
+        type_ahead("n")
+        lines = firm.admin(*move)
+        assert lines[0].endswith(" loses the link with XPM.")
+        assert lines[-1] == "Go on? [y/N]: Nothing was changed."
+        assert firm.dump() == before
+    for move in (move_user, move_client):
+        type_ahead()  # nobody is asked
+        firm.admin(*move, "--yes")
+    assert firm.user("bob@example.com")["xpm_staff_uuid"] == CAT
+    assert firm.client("BE")["xpm_client_uuid"] == ACME
+
+
 def test_a_link_to_a_client_that_is_not_live_says_what_follows(firm):
     firm.admin("client", "add", "--legal-name", "Acme")
     code = firm.client(None)["id"]
     firm.xpm_client(GONE, None, first_name="Al", last_name="Bo", is_archived="Yes")
     assert firm.admin("client", "link", code, "--xpm-client", GONE) == [
-        f"Acme ({code[:8]}) is now linked to Al Bo of XPM.",
         "In XPM, it is archived: at the next sync, the client is archived and keeps its",
         "data.",
+        f"Acme ({code[:8]}) is now linked to Al Bo of XPM.",
     ]
-    assert firm.admin("client", "link", code, "--xpm-client", GONE)[0] == (
+    assert firm.admin("client", "link", code, "--xpm-client", GONE)[-1] == (
         f"Acme ({code[:8]}) is linked to Al Bo of XPM already."
     )
     firm.sync()
@@ -1150,7 +1208,7 @@ def test_a_link_of_a_client_that_leaves_an_error_says_so(firm):
     firm.admin("client", "add", "--legal-name", "Acme", "--code", "AC")
     firm.xpm_client(ACME, "Acme", "AC", account_manager_uuid=CAT, account_manager_name="Cat Ng")
     lines = firm.admin("client", "link", "AC", "--xpm-client", ACME)
-    assert " ".join(lines[1:]) == (
+    assert " ".join(lines[:-1]) == (
         "At the next sync (xpmsync sync), an error remains: The partner Cat Ng is not in XPM's staff list. "
         "In XPM, Clients > Acme > Edit, choose a partner who is on the staff; or, if a user of Active is meant, run: "
         f"xpmsync admin user link EMAIL --xpm-staff {CAT}"
@@ -1161,7 +1219,7 @@ def test_a_client_of_xpm_linked_until_now_becomes_a_client_of_its_own(firm):
     firm.xpm_client(ACME, "Acme", "AC")
     firm.sync()
     firm.xpm_client(BETA, "Beta")
-    assert firm.admin("client", "link", "AC", "--xpm-client", BETA)[-2:] == [
+    assert firm.admin("client", "link", "AC", "--xpm-client", BETA)[:2] == [
         "Acme (AC), which was linked until now, is still in XPM: it becomes a client of",
         "its own.",
     ]

@@ -123,6 +123,11 @@ def load_listed_staff(database: Database) -> list[sqlite3.Row]:
     return database.connection.execute("SELECT * FROM xpm_staff WHERE vanished_at IS NULL ORDER BY uuid").fetchall()
 
 
+def load_listed_uuids(database: Database) -> frozenset[str]:
+    """The identifiers of the staff that XPM lists now."""
+    return frozenset(row["uuid"] for row in load_listed_staff(database))
+
+
 def find_staff(database: Database, staff_uuid: str) -> sqlite3.Row | None:
     """A staff member whom XPM lists, once listed, or names for a client: uuid, name, and whether listed now."""
     row: sqlite3.Row | None = database.connection.execute(

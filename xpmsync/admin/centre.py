@@ -83,6 +83,10 @@ class Centre:
             ChangeRow(entity, entity_id, ACTIONS.get(column, "updated"), column, current[column], value)
             for column, value in values.items()
         )
+        return self.describe_edits(current, values)
+
+    def describe_edits(self, current: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[Edit, ...]:
+        """What `values` replace of `current`, as people read it."""
         return tuple(
             Edit(LABELS[column], self._render(column, current[column]), self._render(column, value))
             for column, value in values.items()

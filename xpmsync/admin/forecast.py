@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
-from xpmsync.active import mirror
+from xpmsync.active import mirror, written
 from xpmsync.active.clients import load_clients, load_outlines
-from xpmsync.admin.centre import Centre, describe_office, describe_user
+from xpmsync.admin.centre import Centre, Edit, describe_office, describe_user
 from xpmsync.records import User
-from xpmsync.rules.clients import OUTLINE_COLUMNS, ClientPlan, ClientRecord, plan_clients, read_status
+from xpmsync.rules.clients import OUTLINE_COLUMNS, ClientPlan, ClientRecord, plan_clients, read_client, read_status
+from xpmsync.rules.comparing import compare
 from xpmsync.rules.problems import Problem
 from xpmsync.rules.reading import read_name
 from xpmsync.rules.staff import StaffPlan, make_directory, plan_users
@@ -54,11 +55,13 @@ def plan_next_clients(
 
 @dataclass(frozen=True)
 class Outlook:
-    """What follows from another default partner."""
+    """What follows from a change that is not made yet."""
 
     count: int
-    """The clients that will be another's, or nobody's."""
+    """What it takes away from somebody or from a record: so many clients, links and values."""
     sentences: tuple[str, ...]
+    edits: tuple[Edit, ...] = ()
+    """The values that it replaces."""
 
 
 def foretell_default_partner(centre: Centre, code: str, partner_id: str | None) -> Outlook:
@@ -94,6 +97,17 @@ def _describe_moves(
             f"{count:,} {clients} of {describe_office(centre.find_office(code))} {has} no partner in XPM. "
             f"{NEXT_SYNC}, {follows}."
         )
+
+
+def find_replaced(centre: Centre, plan: ClientPlan, client: Mapping[str, Any], client_uuid: str) -> dict[str, Any]:
+    """What a client of Active holds now and will no longer, once it is linked to a client of XPM: column to value."""
+    if client_uuid not in plan.settlement.records:
+        return {}
+    directory = make_directory(mirror.load_listed_staff(centre.database), centre.users)
+    (row,) = mirror.load_clients(centre.database, [client_uuid])
+    told = read_client(row, plan.partners[client_uuid], directory).values
+    changed = compare(client, told, written.load_written(centre.database, client["id"]))
+    return {column: value for column, value in changed.items() if client[column] is not None}
 
 
 def find_staff_name(centre: Centre, staff_uuid: str) -> str | None:

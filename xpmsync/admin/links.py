@@ -1,9 +1,10 @@
 """Links between Active and XPM made by hand: they settle what a sync cannot tell.
 
-What the next sync will do with them is foretold.
+What the next sync will do with them is foretold first.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 from xpmsync.active import mirror
@@ -12,18 +13,29 @@ from xpmsync.active.users import update_user
 from xpmsync.admin.centre import Centre, Outcome, count_clients, describe_client, describe_user, name_client, name_user
 from xpmsync.admin.forecast import (
     NEXT_SYNC,
+    Outlook,
     count_clients_naming,
     explain_errors,
     explain_removal,
+    find_replaced,
     find_staff_name,
     plan_next_clients,
     plan_next_users,
 )
 from xpmsync.errors import NotPossible
 from xpmsync.records import User
+from xpmsync.rules.clients import ClientPlan
 from xpmsync.rules.reading import fold, read_legal_name
+from xpmsync.rules.staff import StaffPlan
 
 IN_XPM: Final = {"archived": "archived", "deleted": "deleted", "removed": "gone"}
+
+
+def foretell_user(centre: Centre, email: str, staff_uuid: str, *, may_move: bool = False) -> Outlook:
+    """What follows from `link_user`; refuses as it does."""
+    link = _plan_user(centre, email, staff_uuid, may_move=may_move)
+    loss = [f"{describe_user(link.other)} loses the link with XPM."] if link.other else []
+    return Outlook(len(loss), (*loss, *_foretell_user(centre, link, staff_uuid)))
 
 
 def link_user(centre: Centre, email: str, staff_uuid: str, *, may_move: bool = False) -> Outcome:
@@ -31,6 +43,34 @@ def link_user(centre: Centre, email: str, staff_uuid: str, *, may_move: bool = F
 
     `may_move` takes the link away from another user who has it.
     """
+    link = _plan_user(centre, email, staff_uuid, may_move=may_move)
+    if link.user.xpm_staff_uuid == staff_uuid:
+        return Outcome(f"{describe_user(link.user)} is linked to the staff member {link.name} already.")
+    for each in (link.other, link.user):  # the link is let go of before it is given again
+        if each:
+            values = {"xpm_staff_uuid": link.links[each.id]}
+            update_user(centre.database, each.id, values)
+            centre.note("user", each.id, vars(each), values)
+    return Outcome(f"{describe_user(link.user)} is now linked to the staff member {link.name}.")
+
+
+@dataclass(frozen=True)
+class _UserLink:
+    """A link between a user and a staff member that can be made."""
+
+    user: User
+    name: str
+    """The staff member's."""
+    other: User | None
+    """The user who loses the link."""
+    links: dict[str, str | None]
+    """What the links will be, by user."""
+    plan: StaffPlan
+    """What the next sync does with them."""
+
+
+def _plan_user(centre: Centre, email: str, staff_uuid: str, *, may_move: bool) -> _UserLink:
+    """Find the two; refuses a link that somebody else has, or that the next sync would undo."""
     user = centre.find_user(email)
     name = find_staff_name(centre, staff_uuid)
     if name is None:
@@ -46,55 +86,57 @@ def link_user(centre: Centre, email: str, staff_uuid: str, *, may_move: bool = F
             f"xpmsync admin user link {name_user(user)} --xpm-staff {staff_uuid} --move",
         )
     links = {user.id: staff_uuid} | ({other.id: None} if other else {})
-    remarks = _foretell_user(centre, user, staff_uuid, name, links)
-    if user.xpm_staff_uuid == staff_uuid:
-        return Outcome(f"{describe_user(user)} is linked to the staff member {name} already.", remarks=remarks)
-    for each in (other, user):  # the link is let go of before it is given again
-        if each:
-            values = {"xpm_staff_uuid": links[each.id]}
-            update_user(centre.database, each.id, values)
-            centre.note("user", each.id, vars(each), values)
-    if other:
-        remarks += (f"{describe_user(other)} is no longer linked with XPM.",)
-    return Outcome(f"{describe_user(user)} is now linked to the staff member {name}.", remarks=remarks)
-
-
-def _foretell_user(
-    centre: Centre, user: User, staff_uuid: str, name: str, links: dict[str, str | None]
-) -> tuple[str, ...]:
-    """What the next sync does when the users have these `links`; refuses a link that the sync would undo."""
     plan = plan_next_users(centre, links=links)
-    listed = {row["uuid"] for row in mirror.load_listed_staff(centre.database)}
-    former = user.xpm_staff_uuid if user.xpm_staff_uuid != staff_uuid else None
-    remarks = []
+    listed = mirror.load_listed_uuids(centre.database)
+    is_under_another_entry = user.xpm_staff_uuid in listed or fold(user.email) in {
+        fold(member.email) for member in plan.members.values()
+    }
+    if staff_uuid not in listed and is_under_another_entry:
+        raise NotPossible(
+            f"XPM no longer lists the staff member {name}, and lists {describe_user(user)} under another entry.",
+            f"In XPM, give the clients that still name {name} another partner or job manager.",
+        )
+    return _UserLink(user, name, other, links, plan)
+
+
+def _foretell_user(centre: Centre, link: _UserLink, staff_uuid: str) -> Iterator[str]:
+    """What the next sync does."""
+    user, name, plan = link.user, link.name, link.plan
+    listed = mirror.load_listed_uuids(centre.database)
     if staff_uuid not in listed:
-        if former in listed or fold(user.email) in {fold(member.email) for member in plan.members.values()}:
-            raise NotPossible(
-                f"XPM no longer lists the staff member {name}, and lists {describe_user(user)} under another entry.",
-                f"In XPM, give the clients that still name {name} another partner or job manager.",
-            )
-        remarks.append(f"{NEXT_SYNC}, the clients of {name} in XPM get this user as their partner or manager.")
+        yield f"{NEXT_SYNC}, the clients of {name} in XPM get this user as their partner or manager."
         if user.status == "active":
-            remarks += explain_removal(user, name)
+            yield from explain_removal(user, name)
     elif staff_uuid in plan.settlement.records:
         member = plan.members[staff_uuid]
-        remarks.append(f"{NEXT_SYNC}, the user gets the name and address from XPM: {member.name}, {member.email}.")
+        yield f"{NEXT_SYNC}, the user gets the name and address from XPM: {member.name}, {member.email}."
         if user.status == "removed":
-            remarks.append(
+            yield (
                 f"The user is active again then, with the role {user.role}."
                 if user.role
                 else "The user is active again then."
             )
-    remarks += explain_errors(plan.problems, staff_uuid)
+    yield from explain_errors(plan.problems, staff_uuid)
+    former = user.xpm_staff_uuid if user.xpm_staff_uuid != staff_uuid else None
     if former and former in plan.settlement.new:
-        remarks.append(f"{find_staff_name(centre, former)}, who was linked until now, becomes a user of their own.")
+        yield f"{find_staff_name(centre, former)}, who was linked until now, becomes a user of their own."
     elif former and former not in listed and (count := count_clients_naming(centre, former)):
-        remarks.append(
+        yield (
             f"XPM names {find_staff_name(centre, former)}, who was linked until now, as the partner of "
             f"{count_clients(count)}: "
             "choose another partner there, or they become errors."
         )
-    return tuple(remarks)
+
+
+def foretell_client(centre: Centre, code: str, client_uuid: str, *, may_move: bool = False) -> Outlook:
+    """What follows from `link_client`; refuses as it does."""
+    link = _plan_client(centre, code, client_uuid, may_move=may_move)
+    loss = [f"{describe_client(link.other)} loses the link with XPM."] if link.other else []
+    plan = plan_next_clients(centre, links=link.links)
+    edits = centre.describe_edits(link.client, find_replaced(centre, plan, link.client, client_uuid))
+    is_new = link.client["xpm_client_uuid"] != client_uuid
+    sentences = (*loss, *_foretell_client(centre, link, plan, client_uuid, replaces=bool(edits)))
+    return Outlook(len(loss) + len(edits) * is_new, sentences, edits)
 
 
 def link_client(centre: Centre, code: str, client_uuid: str, *, may_move: bool = False) -> Outcome:
@@ -102,6 +144,32 @@ def link_client(centre: Centre, code: str, client_uuid: str, *, may_move: bool =
 
     `may_move` takes the link away from another client of Active that has it.
     """
+    link = _plan_client(centre, code, client_uuid, may_move=may_move)
+    if link.client["xpm_client_uuid"] == client_uuid:
+        return Outcome(f"{describe_client(link.client)} is linked to {link.name} of XPM already.")
+    for each in (link.other, link.client):  # the link is let go of before it is given again
+        if each:
+            values = {"xpm_client_uuid": link.links[each["id"]]}
+            update_client(centre.database, each["id"], values)
+            centre.note("client", each["id"], each, values)
+    return Outcome(f"{describe_client(link.client)} is now linked to {link.name} of XPM.")
+
+
+@dataclass(frozen=True)
+class _ClientLink:
+    """A link between a client of Active and one of XPM that can be made."""
+
+    client: dict[str, Any]
+    name: str
+    """That of XPM's client."""
+    other: dict[str, Any] | None
+    """The client of Active that loses the link."""
+    links: dict[str, str | None]
+    """What the links will be, by client."""
+
+
+def _plan_client(centre: Centre, code: str, client_uuid: str, *, may_move: bool) -> _ClientLink:
+    """Find the two; refuses a link that another client has."""
     client = centre.find_client(code)
     name = _find_client_name(centre, client_uuid)
     if name is None:
@@ -117,18 +185,7 @@ def link_client(centre: Centre, code: str, client_uuid: str, *, may_move: bool =
             f"If {describe_client(client)} is the right one, move the link: "
             f"xpmsync admin client link {name_client(client)} --xpm-client {client_uuid} --move",
         )
-    links = {client["id"]: client_uuid} | ({other["id"]: None} if other else {})
-    remarks = _foretell_client(centre, client, client_uuid, links)
-    if client["xpm_client_uuid"] == client_uuid:
-        return Outcome(f"{describe_client(client)} is linked to {name} of XPM already.", remarks=remarks)
-    for each in (other, client):  # the link is let go of before it is given again
-        if each:
-            values = {"xpm_client_uuid": links[each["id"]]}
-            update_client(centre.database, each["id"], values)
-            centre.note("client", each["id"], each, values)
-    if other:
-        remarks += (f"{describe_client(other)} is no longer linked with XPM.",)
-    return Outcome(f"{describe_client(client)} is now linked to {name} of XPM.", remarks=remarks)
+    return _ClientLink(client, name, other, {client["id"]: client_uuid} | ({other["id"]: None} if other else {}))
 
 
 def _find_client_name(centre: Centre, client_uuid: str) -> str | None:
@@ -140,22 +197,21 @@ def _find_client_name(centre: Centre, client_uuid: str) -> str | None:
 
 
 def _foretell_client(
-    centre: Centre, client: Mapping[str, Any], client_uuid: str, links: Mapping[str, str | None]
-) -> tuple[str, ...]:
-    """What the next sync does when the clients have these `links`."""
-    plan = plan_next_clients(centre, links=links)
-    remarks = []
+    centre: Centre, link: _ClientLink, plan: ClientPlan, client_uuid: str, *, replaces: bool
+) -> Iterator[str]:
+    """What the next sync does; the values that it `replaces` are told after it."""
     if status := plan.statuses.get(client_uuid):
-        remarks.append(f"In XPM, it is {IN_XPM[status]}: at the next sync, the client is {status} and keeps its data.")
-    elif client_uuid in plan.settlement.records:
-        remarks.append(f"{NEXT_SYNC}, the client gets what XPM tells of it.")
-        if client["status"] != "active":
-            remarks.append("The client is active again then.")
-    remarks += explain_errors(plan.problems, client_uuid)
-    former = client["xpm_client_uuid"]
+        yield f"In XPM, it is {IN_XPM[status]}: at the next sync, the client is {status} and keeps its data."
+    elif client_uuid in plan.settlement.records and link.client["status"] != "active":
+        yield f"{NEXT_SYNC}, the client is active again."
+    yield from explain_errors(plan.problems, client_uuid)
+    former = link.client["xpm_client_uuid"]
     if former in plan.settlement.new:
-        remarks.append(
+        yield (
             f"{_find_client_name(centre, former)}, which was linked until now, is still in XPM: "
             "it becomes a client of its own."
         )
-    return tuple(remarks)
+    if replaces:
+        yield f"{NEXT_SYNC}, the client gets what XPM tells of it, in place of what Active has:"
+    elif client_uuid in plan.settlement.records:
+        yield f"{NEXT_SYNC}, the client gets what XPM tells of it; nothing that Active has is replaced."

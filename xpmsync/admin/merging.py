@@ -112,7 +112,7 @@ def _choose_link(centre: Centre, duplicate: User, survivor: User) -> tuple[str |
     """
     next_links = {user_id: uuid for uuid, user_id in plan_next_users(centre).settlement.records.items()}
     other, own = (next_links.get(user.id, user.xpm_staff_uuid) for user in (duplicate, survivor))
-    listed = {row["uuid"] for row in mirror.load_listed_staff(centre.database)}
+    listed = mirror.load_listed_uuids(centre.database)
     if own in listed and other in listed:
         raise NotPossible(
             f"XPM lists them as two people: {describe_user(duplicate)} and {describe_user(survivor)}.",

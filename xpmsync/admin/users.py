@@ -199,7 +199,7 @@ def _change_status(centre: Centre, user: User, status: str) -> tuple[Edit, ...]:
 
 def _check_listed(centre: Centre, user: User) -> None:
     """A sync makes a linked user `removed` whose staff member is not listed: no other status would stay."""
-    listed = {row["uuid"] for row in mirror.load_listed_staff(centre.database)}
+    listed = mirror.load_listed_uuids(centre.database)
     if user.xpm_staff_uuid is not None and user.xpm_staff_uuid not in listed:
         raise NotPossible(
             f"XPM does not list {describe_user(user)} as staff, so the next sync would take the access away again.",

@@ -7,7 +7,16 @@ from typing import Any, Final, TypeVar
 import click
 from rich.console import Console
 
-from xpmsync.cli.admin.dialogue import ID_HELP, check_name, need_some, opened, show_outcome, typed
+from xpmsync.cli.admin.dialogue import (
+    ID_HELP,
+    YES,
+    change_if_agreed,
+    check_name,
+    need_some,
+    opened,
+    show_outcome,
+    typed,
+)
 from xpmsync.cli.grammar import Choice, Group
 from xpmsync.cli.history import choose_subject, describe_change
 from xpmsync.cli.screen import (
@@ -222,13 +231,16 @@ def _given(values: Mapping[str, str | None]) -> dict[str, str | None]:
 @click.argument("client_code", metavar="CODE")
 @click.option("--xpm-client", "client_uuid", required=True, callback=typed(check_uuid), metavar="UUID", help=ID_HELP)
 @click.option("--move", "may_move", is_flag=True, help="Take the link away from the client that has it now.")
-def link_client(*, client_code: str, client_uuid: str, may_move: bool) -> None:
+@YES
+def link_client(*, client_code: str, client_uuid: str, may_move: bool, is_yes: bool) -> None:
     """Say that the client CODE is a certain client of XPM.
 
-    For one without a code, write its id.
+    For one without a code, write its id. Says first which values of the client the next sync replaces.
     """
     from xpmsync.admin import links  # noqa: PLC0415 - the database is slow to load
 
-    with opened(to_change=True) as centre:
-        outcome = links.link_client(centre, client_code, client_uuid, may_move=may_move)
-    show_outcome(outcome)
+    change_if_agreed(
+        lambda centre: links.foretell_client(centre, client_code, client_uuid, may_move=may_move),
+        lambda centre: links.link_client(centre, client_code, client_uuid, may_move=may_move),
+        is_yes=is_yes,
+    )

@@ -4,13 +4,14 @@ Opens the centre for one command. Knows nothing of what is changed.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import click
 from click.core import ParameterSource
+from rich.console import Console
 
 from xpmsync.cli.screen import clean, is_watched, open_console, print_facts, print_text
 from xpmsync.config import check_text, read_config
@@ -19,7 +20,7 @@ from xpmsync.home import find_home, prepare_home
 from xpmsync.rules.reading import read_name
 
 if TYPE_CHECKING:
-    from xpmsync.admin.centre import Centre, Outcome
+    from xpmsync.admin.centre import Centre, Edit, Outcome
     from xpmsync.admin.forecast import Outlook
 
 ID_HELP: Final = "Its id, as the error log shows it (xpmsync errors)."
@@ -63,13 +64,15 @@ def show_outcome(outcome: "Outcome") -> None:
     """Say what was done, field by field, what follows from it, and what to type next."""
     console = open_console()
     print_text(console, outcome.headline)
-    print_facts(
-        console, [(f"  {edit.label}", f"{edit.old or 'not set'} → {edit.new or 'not set'}") for edit in outcome.edits]
-    )
+    _print_edits(console, outcome.edits)
     for remark in outcome.remarks:
         print_text(console, remark)
     if outcome.next_command:
         click.echo(f"  {clean(outcome.next_command)}")  # on one line, to be copied
+
+
+def _print_edits(console: Console, edits: "Sequence[Edit]") -> None:
+    print_facts(console, [(f"  {edit.label}", f"{edit.old or 'not set'} → {edit.new or 'not set'}") for edit in edits])
 
 
 def need_some(example: str) -> None:
@@ -81,10 +84,25 @@ def need_some(example: str) -> None:
         raise click.UsageError(f"Say what to change, such as {example}.")
 
 
+def change_if_agreed(
+    foretell: Callable[["Centre"], "Outlook | None"], change: Callable[["Centre"], "Outcome"], *, is_yes: bool
+) -> None:
+    """Say what follows from a change, and make it once a person who can be asked agrees."""
+    with opened(to_change=True) as centre:  # not held while somebody thinks: a sync may be due
+        outlook = foretell(centre)
+    if outlook and not is_agreed(outlook, is_yes=is_yes):
+        return
+    with opened(to_change=True) as centre:
+        outcome = change(centre)
+    show_outcome(outcome)
+
+
 def is_agreed(outlook: "Outlook", *, is_yes: bool) -> bool:
-    """Say what will move, and ask for it where somebody can be asked; in a script it goes on, as it can be undone."""
+    """Say what follows, and ask for it where somebody can be asked; in a script it goes on, as it can be undone."""
+    console = open_console()
     for sentence in outlook.sentences:
-        print_text(open_console(), sentence)
+        print_text(console, sentence)
+    _print_edits(console, outlook.edits)
     if outlook.count == 0 or is_yes or not is_watched() or click.confirm("Go on?"):
         return True
     click.echo("Nothing was changed.")

@@ -2,7 +2,7 @@
 
 import click
 
-from xpmsync.cli.admin.dialogue import YES, check_name, is_agreed, need_some, opened, show_outcome, typed
+from xpmsync.cli.admin.dialogue import YES, change_if_agreed, check_name, need_some, opened, show_outcome, typed
 from xpmsync.cli.grammar import Group
 from xpmsync.cli.screen import open_console, print_json, print_table
 from xpmsync.config import check_office_code
@@ -58,18 +58,12 @@ def set_office(
     need_some("--name Sydney")
     if default_partner is not None and no_default_partner:
         raise click.UsageError("Choose one of --default-partner and --no-default-partner.")
-    with opened(to_change=True) as centre:  # not held while somebody thinks: a sync may be due
-        outlook = offices.foretell(
+    change_if_agreed(
+        lambda centre: offices.foretell(
             centre, code, default_partner=default_partner, clear_default_partner=no_default_partner
-        )
-    if outlook and not is_agreed(outlook, is_yes=is_yes):
-        return
-    with opened(to_change=True) as centre:
-        outcome = offices.set_office(
-            centre,
-            code,
-            name=name,
-            default_partner=default_partner,
-            clear_default_partner=no_default_partner,
-        )
-    show_outcome(outcome)
+        ),
+        lambda centre: offices.set_office(
+            centre, code, name=name, default_partner=default_partner, clear_default_partner=no_default_partner
+        ),
+        is_yes=is_yes,
+    )

@@ -8,8 +8,8 @@ import click
 from xpmsync.cli.admin.dialogue import (
     ID_HELP,
     YES,
+    change_if_agreed,
     check_name,
-    is_agreed,
     is_wanted,
     need_some,
     opened,
@@ -148,13 +148,11 @@ def deactivate_user(*, email: str, replacement: str | None, is_yes: bool) -> Non
     """
     from xpmsync.admin import users  # noqa: PLC0415 - the database is slow to load
 
-    with opened(to_change=True) as centre:  # not held while somebody thinks: a sync may be due
-        outlook = users.foretell_deactivation(centre, email, replacement)
-    if not is_agreed(outlook, is_yes=is_yes):
-        return
-    with opened(to_change=True) as centre:
-        outcome = users.deactivate_user(centre, email, replacement)
-    show_outcome(outcome)
+    change_if_agreed(
+        lambda centre: users.foretell_deactivation(centre, email, replacement),
+        lambda centre: users.deactivate_user(centre, email, replacement),
+        is_yes=is_yes,
+    )
 
 
 @command.command("activate", example="xpmsync admin user activate ann@example.com")
@@ -204,10 +202,13 @@ def merge_users(*, duplicate: str, survivor: str, is_yes: bool) -> None:
 @click.argument("email")
 @click.option("--xpm-staff", "staff_uuid", required=True, callback=typed(check_uuid), metavar="UUID", help=ID_HELP)
 @click.option("--move", "may_move", is_flag=True, help="Take the link away from the user who has it now.")
-def link_user(*, email: str, staff_uuid: str, may_move: bool) -> None:
-    """Say that the user EMAIL is a certain staff member of XPM."""
+@YES
+def link_user(*, email: str, staff_uuid: str, may_move: bool, is_yes: bool) -> None:
+    """Say that the user EMAIL is a certain staff member of XPM. Says first what follows."""
     from xpmsync.admin import links  # noqa: PLC0415 - the database is slow to load
 
-    with opened(to_change=True) as centre:
-        outcome = links.link_user(centre, email, staff_uuid, may_move=may_move)
-    show_outcome(outcome)
+    change_if_agreed(
+        lambda centre: links.foretell_user(centre, email, staff_uuid, may_move=may_move),
+        lambda centre: links.link_user(centre, email, staff_uuid, may_move=may_move),
+        is_yes=is_yes,
+    )
