@@ -97,9 +97,11 @@ def _print(console: Console, rows: Sequence[Row], *, is_narrowed: bool) -> None:
         )
         return
     shown = rows[:MOST_CHANGES]
-    for (changed_at, by), event in itertools.groupby(shown, key=lambda row: (row["changed_at"], _name_origin(row))):
-        print_text(console, f"{render_time(changed_at)}, {by}", style="bold")
-        # Within one moment the order of the ids is the order of writing, which says nothing: a record stands together.
+    for heading, event in itertools.groupby(
+        shown, key=lambda row: f"{render_time(row['changed_at'])}, {_name_origin(row)}"
+    ):
+        print_text(console, heading, style="bold")
+        # Within one minute the order of the ids is the order of writing, which says nothing: a record stands together.
         ordered = sorted(event, key=lambda row: (_name_record(row), row["entity_id"], row["id"]))
         for _, record in itertools.groupby(ordered, key=lambda row: row["entity_id"]):
             _print_record(console, list(record))
@@ -113,7 +115,7 @@ def _print(console: Console, rows: Sequence[Row], *, is_narrowed: bool) -> None:
 
 
 def _print_record(console: Console, rows: Sequence[Row]) -> None:
-    """What happened to one record at one moment; a name that it was created with and still has is not said twice."""
+    """What happened to one record in one minute; a name that it was created with and still has is not said twice."""
     told = [row for row in rows if row["field"] is not None or row["new_text"] != row["name"]]
     is_created = len(told) < len(rows)
     print_text(console, f"{_name_record(rows[0])}{': created' if is_created else ''}", indent=2)
