@@ -15,12 +15,3 @@ def count_by_status(database: Database, table: str) -> dict[str, int]:
         f"SELECT status, count(*) FROM {table} GROUP BY status ORDER BY status"
     )
     return dict(rows)
-
-
-def count_waiting_users(database: Database) -> int:
-    """The active users who cannot use Active yet, for want of a role, an office or a module."""
-    (number,) = database.connection.execute(
-        "SELECT count(*) FROM users WHERE status = 'active' AND (role IS NULL OR office_code IS NULL "
-        "OR NOT EXISTS (SELECT 1 FROM user_modules WHERE user_id = users.id))"
-    ).fetchone()
-    return int(number)

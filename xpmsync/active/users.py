@@ -61,6 +61,15 @@ def load_modules(database: Database) -> dict[str, tuple[str, ...]]:
     return modules
 
 
+def load_needs(database: Database) -> dict[str, tuple[str, ...]]:
+    """E-mail address to what its user, who is active, still needs before they can use Active; the others are left out.
+
+    What that is, the view `user_list` says, and nothing else does.
+    """
+    rows = database.connection.execute("SELECT email, still_needs FROM user_list WHERE still_needs IS NOT NULL")
+    return {email: tuple(needs.split(", ")) for email, needs in rows}
+
+
 def save_modules(database: Database, user_id: str, modules: Iterable[str]) -> None:
     """Give a user these modules in place of the earlier ones."""
     database.connection.execute("DELETE FROM user_modules WHERE user_id = ?", (user_id,))

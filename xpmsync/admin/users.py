@@ -7,7 +7,7 @@ from typing import Any, Final
 from xpmsync.active import mirror
 from xpmsync.active.clients import load_clients_of
 from xpmsync.active.history import ChangeRow
-from xpmsync.active.users import insert_user, load_modules, save_modules, update_user
+from xpmsync.active.users import insert_user, load_modules, load_needs, save_modules, update_user
 from xpmsync.admin.centre import (
     Centre,
     Edit,
@@ -26,24 +26,22 @@ from xpmsync.records import User
 from xpmsync.rules.reading import fold
 from xpmsync.rules.staff import join_names
 
-NEEDED: Final[Mapping[str, tuple[str, str]]] = {
-    "role": ("a role", "--role User"),
-    "office_code": ("an office", "--office CODE"),
-    "modules": ("modules", "--module NAME"),
+OPTIONS: Final[Mapping[str, str]] = {
+    "a role": "--role User",
+    "an office": "--office CODE",
+    "modules": "--module NAME",
 }
-"""What a user needs before they can use Active: column to its name, and the option that gives it."""
+"""What a user may need before they can use Active, and what gives it."""
 
 
 def list_users(centre: Centre, *, is_waiting: bool = False) -> list[dict[str, Any]]:
     """Every user with their modules, and what each still needs; or only those who wait for something."""
-    modules = load_modules(centre.database)
-    rows = []
-    for user in centre.users:
-        row = {**vars(user), "modules": list(modules.get(user.id, ()))}
-        missing = [NEEDED[column][0] for column in _find_missing(row)]
-        if missing or not is_waiting:
-            rows.append({**row, "missing": missing})
-    return rows
+    modules, needs = load_modules(centre.database), load_needs(centre.database)
+    return [
+        {**vars(user), "modules": list(modules.get(user.id, ())), "missing": list(needs.get(user.email, ()))}
+        for user in centre.users
+        if user.email in needs or not is_waiting
+    ]
 
 
 def add_user(
@@ -70,15 +68,15 @@ def add_user(
     insert_user(centre.database, user_id, {column: value for column, value in vars(user).items() if column != "id"})
     save_modules(centre.database, user_id, _tell_apart(modules))
     centre.changes.append(ChangeRow("user", user_id, "created", new_value=user.name))
-    missing = _find_missing({**vars(user), "modules": modules})
-    options = " ".join(NEEDED[column][1] for column in missing)
+    needs = load_needs(centre.database).get(email, ())
+    options = " ".join(OPTIONS[need] for need in needs)
     return Outcome(
         f"{describe_user(user)} is set up as a user.",
         remarks=(
             "A sync recognises the user by the e-mail address, once XPM lists a staff member who has it.",
-            *_explain_missing(missing),
+            *_explain_needs(centre, user),
         ),
-        next_command=f"xpmsync admin user set {name_user(user)} {options}" if missing else None,
+        next_command=f"xpmsync admin user set {name_user(user)} {options}" if needs else None,
     )
 
 
@@ -96,7 +94,6 @@ def set_user(
         "role": user.role,
         "office_code": user.office_code,
         "modules": join_modules(load_modules(centre.database).get(user.id, ())),
-        "status": user.status,
     }
     wanted = dict(current)
     if role is not None:
@@ -114,7 +111,7 @@ def set_user(
     if columns := {column: value for column, value in values.items() if column != "modules"}:
         update_user(centre.database, user.id, columns)
     edits = centre.note("user", user.id, current, values)
-    return Outcome(f"{describe_user(user)} is changed:", edits, tuple(_explain_missing(_find_missing(wanted))))
+    return Outcome(f"{describe_user(user)} is changed:", edits, tuple(_explain_needs(centre, user)))
 
 
 def activate_user(centre: Centre, email: str) -> Outcome:
@@ -124,8 +121,7 @@ def activate_user(centre: Centre, email: str) -> Outcome:
         return nothing_to_change(describe_user(user))
     _check_listed(centre, user)
     edits = _change_status(centre, user, "active")
-    row = {**vars(user), "status": "active", "modules": load_modules(centre.database).get(user.id)}
-    return Outcome(f"{describe_user(user)} is changed:", edits, tuple(_explain_missing(_find_missing(row))))
+    return Outcome(f"{describe_user(user)} is changed:", edits, tuple(_explain_needs(centre, user)))
 
 
 def foretell_deactivation(centre: Centre, email: str, replacement: str | None) -> Outlook:
@@ -208,14 +204,9 @@ def _check_listed(centre: Centre, user: User) -> None:
         )
 
 
-def _find_missing(row: Mapping[str, Any]) -> list[str]:
-    """The columns that an active user still needs before they can use Active."""
-    return [column for column in NEEDED if not row[column]] if row["status"] == "active" else []
-
-
-def _explain_missing(missing: Sequence[str]) -> Iterator[str]:
-    if missing:
-        yield f"The user cannot use Active yet; still needed: {', '.join(NEEDED[column][0] for column in missing)}."
+def _explain_needs(centre: Centre, user: User) -> Iterator[str]:
+    if needs := load_needs(centre.database).get(user.email):
+        yield f"The user cannot use Active yet; still needed: {', '.join(needs)}."
 
 
 def _tell_apart(modules: Sequence[str]) -> tuple[str, ...]:

@@ -15,7 +15,8 @@ from xpmsync.active import runs
 from xpmsync.active.database import Database, from_text
 from xpmsync.active.error_log import load_causes
 from xpmsync.active.offices import load_offices
-from xpmsync.active.totals import count_by_status, count_waiting_users
+from xpmsync.active.totals import count_by_status
+from xpmsync.active.users import load_needs
 from xpmsync.config import Config
 from xpmsync.crontab import Crontab
 from xpmsync.health import PATIENCE
@@ -106,7 +107,7 @@ def load_overview(database: Database, home: Home, config: Config, crontab: Cront
     last_success_at = from_text(success["finished_at"]) if success else None
     is_scheduled = None if crontab is None else crontab.runs("sync") and find_home(crontab.variables) == home
     causes = load_causes(database)
-    waiting_users = count_waiting_users(database)
+    waiting_users = len(load_needs(database))
     state, since, reason = _judge(database, config, last_success_at, failures, now)
     hours = config.sync.full_every_hours
     return Overview(
