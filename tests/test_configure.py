@@ -158,6 +158,13 @@ def test_a_second_office_keeps_the_first_and_its_partner(firm):
     assert read_config(firm.home).sync.default_office_code == "MEL"
 
 
+def test_an_office_is_found_whatever_the_case_of_its_code(firm):
+    assert call(*SET_UP, "--office-name", "Sydney") == 0
+    assert call("--office", "syd", "--office-name", "Sydney CBD") == 0
+    assert load_offices(firm) == [("SYD", "Sydney CBD", "ann@firm.example")]
+    assert read_config(firm.home).sync.default_office_code == "SYD"
+
+
 def test_an_address_that_no_active_user_has_is_refused_and_nothing_is_written(firm, capsys):
     assert call(*SET_UP) == 0
     firm.write("UPDATE users SET status = 'removed' WHERE email = 'cara@firm.example'")
@@ -331,7 +338,7 @@ def test_a_person_is_asked_whether_clients_shall_move_to_another_default_partner
     assert call(*SET_UP, "--start") == 0
     terminal = Terminal("configure", "--default-partner", "cara@firm.example")
     terminal.answer("Go on? [y/N]: ", "n")
-    assert terminal.end() == ("n\nNothing was saved.\n", 0)
+    assert terminal.end() == ("n\nNothing was changed.\n", 0)
     assert load_offices(firm) == [("SYD", "SYD", "ann@firm.example")]
     terminal = Terminal("configure", "--default-partner", "cara@firm.example")
     terminal.answer("Go on? [y/N]: ", "y")

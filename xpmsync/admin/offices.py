@@ -5,7 +5,7 @@ import sqlite3
 from typing import Any
 
 from xpmsync.active.history import ChangeRow
-from xpmsync.active.offices import insert_office, update_office
+from xpmsync.active.offices import insert_office, load_offices, update_office
 from xpmsync.admin.centre import Centre, Outcome, compare, describe_office, describe_user, nothing_to_change
 from xpmsync.admin.forecast import Outlook, foretell_default_partner
 from xpmsync.errors import NotPossible
@@ -22,6 +22,7 @@ def add_office(centre: Centre, code: str, name: str) -> Outcome:
                 "Choose another code for the new office.",
             )
     insert_office(centre.database, code, name)
+    centre.offices = load_offices(centre.database)
     centre.changes.append(ChangeRow("office", code, "created", new_value=name))
     return Outcome(
         f"The office {name} ({code}) is set up.",

@@ -36,9 +36,13 @@ from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.lock import hold
 from xpmsync.log import open_log
 from xpmsync.records import User
+from xpmsync.rules.reading import fold
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from xpmsync.active.database import Database
+    from xpmsync.admin.forecast import Outlook
 
 ACTOR: Final = "configure"
 FETCH_SECONDS: Final = 120.0
@@ -107,6 +111,7 @@ def command(context: click.Context, /, *, smtp_password_stdin: bool, next_step: 
     On a terminal it asks; with options it asks only for what is still missing. In a script it never asks.
     """
     from xpmsync.active.database import open_database  # noqa: PLC0415 - slow to load
+    from xpmsync.cli.admin.dialogue import is_agreed  # noqa: PLC0415
 
     home = find_home(os.environ)
     prepare_home(home)
@@ -120,8 +125,8 @@ def command(context: click.Context, /, *, smtp_password_stdin: bool, next_step: 
             _refuse_missing(form, has_password=password is not None)
         _check_practice(home, config, database, given)
         answers = _fill(form, home, config, database, password)
-        if not _is_agreed(form, database, answers):
-            click.echo("Nothing was saved.")
+        outlook = _foretell(database, answers)
+        if outlook and not is_agreed(outlook, is_yes=not form.may_ask):
             return 0
         _save(home, config, database, answers)
     console = open_console()
@@ -170,8 +175,7 @@ class _Answers:
 
 def _load_present(config: Config, database: "Database", given: Mapping[str, Any]) -> dict[str, Any]:
     """The answers that hold already, of the office that is meant."""
-    from xpmsync.active.offices import load_offices  # noqa: PLC0415 - slow to load
-    from xpmsync.active.users import load_users  # noqa: PLC0415
+    from xpmsync.active.users import load_users  # noqa: PLC0415 - slow to load
 
     present: dict[str, Any] = {}
     for name in FLAGS.keys() & SETTINGS.keys():
@@ -180,11 +184,17 @@ def _load_present(config: Config, database: "Database", given: Mapping[str, Any]
         present[name] = section and getattr(section, setting.attribute)
     code = given.get("sync.default_office_code", present["sync.default_office_code"])
     emails = {user.id: user.email for user in load_users(database)}
-    for office in load_offices(database):
-        if office["code"] == code:
-            present["office.name"] = office["name"]
-            present["office.default_partner"] = emails.get(office["default_partner_id"])
+    if office := _find_office(database, code or ""):
+        present["office.name"] = office["name"]
+        present["office.default_partner"] = emails.get(office["default_partner_id"])
     return {name: value for name, value in present.items() if value is not None}
+
+
+def _find_office(database: "Database", code: str) -> "sqlite3.Row | None":
+    """The office with this code, whatever its case."""
+    from xpmsync.active.offices import load_offices  # noqa: PLC0415 - slow to load
+
+    return next((office for office in load_offices(database) if fold(office["code"]) == fold(code)), None)
 
 
 def _refuse_missing(form: _Form, *, has_password: bool) -> None:
@@ -220,6 +230,8 @@ def _fill(form: _Form, home: Home, config: Config, database: "Database", passwor
     tenant_id = form.given.get("sync.tenant_id", form.present.get("sync.tenant_id"))
     settings = {"sync.tenant_id": tenant_id, "sync.name": form.settle("sync.name", "Name of this sync")}
     code = form.settle("sync.default_office_code", "Code of the office that new clients are given, such as SYD")
+    if office := _find_office(database, code):
+        code = office["code"]  # as it is written there
     settings["sync.default_office_code"] = code
     form.present = _load_present(config, database, {**form.given, "sync.default_office_code": code})
     office_name = form.settle("office.name", f"Name of the office {code}", default=code)
@@ -361,19 +373,14 @@ def _take_over_staff(home: Home, config: Config, database: "Database", tenant_id
                 derive_users(database, Derivation(changes))
 
 
-def _is_agreed(form: _Form, database: "Database", answers: _Answers) -> bool:
-    """Say how many clients another default partner moves, and ask for it where somebody can be asked."""
+def _foretell(database: "Database", answers: _Answers) -> "Outlook | None":
+    """How many clients another default partner moves; None where the office is new, or keeps its partner."""
     from xpmsync.admin.centre import Centre  # noqa: PLC0415 - slow to load
     from xpmsync.admin.offices import foretell  # noqa: PLC0415
 
     code = answers.settings["sync.default_office_code"]
     centre = Centre(database, code)
-    if code not in {office["code"] for office in centre.offices}:
-        return True
-    outlook = foretell(centre, code, default_partner=answers.partner_email)
-    for sentence in outlook.sentences if outlook else ():
-        print_text(open_console(), sentence)
-    return not (outlook and outlook.count and form.may_ask) or click.confirm("Go on?")
+    return foretell(centre, code, default_partner=answers.partner_email) if _find_office(database, code) else None
 
 
 def _save(home: Home, config: Config, database: "Database", answers: _Answers) -> None:
@@ -381,9 +388,9 @@ def _save(home: Home, config: Config, database: "Database", answers: _Answers) -
 
     So a computer that stops in between leaves no settings that the hourly run would refuse.
     """
-    from xpmsync.active.history import ChangeRow, save_changes  # noqa: PLC0415 - slow to load
-    from xpmsync.active.offices import insert_office, load_offices, update_office  # noqa: PLC0415
-    from xpmsync.active.users import load_users  # noqa: PLC0415
+    from xpmsync.active.history import save_changes  # noqa: PLC0415 - slow to load
+    from xpmsync.admin.centre import Centre  # noqa: PLC0415
+    from xpmsync.admin.offices import add_office, set_office  # noqa: PLC0415
     from xpmsync.xpm.vault import opened  # noqa: PLC0415
 
     if answers.password is not None:
@@ -391,21 +398,11 @@ def _save(home: Home, config: Config, database: "Database", answers: _Answers) -
             vault.write("smtp-password", answers.password)
     code = answers.settings["sync.default_office_code"]
     with changing_config(home, answers.settings), database.transaction():
-        partner_id = next(user.id for user in load_users(database) if user.email == answers.partner_email)
-        wanted = {"name": answers.office_name, "default_partner_id": partner_id}
-        office = {row["code"]: dict(row) for row in load_offices(database)}.get(code)
-        changes = []
-        if office is None:
-            insert_office(database, code, answers.office_name)
-            changes.append(ChangeRow("office", code, "created", new_value=answers.office_name))
-            office = {"name": answers.office_name, "default_partner_id": None}
-        changes += [
-            ChangeRow("office", code, "updated", column, office[column], value)
-            for column, value in wanted.items()
-            if office[column] != value
-        ]
-        update_office(database, code, name=answers.office_name, default_partner_id=partner_id)
-        save_changes(database, changes, run_id=None, actor=ACTOR, now=datetime.now(UTC))
+        centre = Centre(database, code)
+        if _find_office(database, code) is None:
+            add_office(centre, code, answers.office_name)
+        set_office(centre, code, name=answers.office_name, default_partner=answers.partner_email)
+        save_changes(database, centre.changes, run_id=None, actor=ACTOR, now=datetime.now(UTC))
 
 
 def _print_users(console: Console, users: Sequence[User]) -> None:
