@@ -162,13 +162,25 @@ def test_every_hour_since_the_first_run_is_a_square_and_one_without_a_run_is_a_g
     assert label == (
         "Hours of the last 30 days: a run succeeded in 5; the run failed in 1; the run was cut off in 1; no run in 2."
     )
-    assert "Sun, 22 Nov 1 1 2" in read(make().replace("</td>", " </td>").replace("</th>", " </th>"))
+    assert "Sun, 22 Nov 1 0 1 2" in read(make().replace("</td>", " </td>").replace("</th>", " </th>"))
 
 
-def test_an_hour_in_which_any_run_succeeded_is_a_good_one(record, make):
+def test_an_hour_in_which_one_run_failed_and_another_succeeded_is_seen_as_such(record, make):
     for status in ("succeeded", "failed", "interrupted"):
         record(status=status, hours_ago=1)
-    assert plot(make())[1] == {"succeeded": 1}
+    label, squares = plot(make())
+    assert squares == {"mixed": 1}
+    assert label == "Hours of the last 30 days: one run failed and another succeeded in 1."
+    assert "one run failed and another succeeded: 1 hour" in read(make())
+    assert "Sun, 22 Nov 0 1 0 0" in read(make().replace("</td>", " </td>").replace("</th>", " </th>"))
+
+
+def test_an_hour_with_a_run_that_was_cut_off_is_told_by_its_other_runs(record, make):
+    record(status="interrupted", hours_ago=2)
+    record(status="succeeded", hours_ago=2)
+    record(status="failed", hours_ago=1)
+    record(status="interrupted", hours_ago=1)
+    assert plot(make())[1] == {"succeeded": 1, "failed": 1}
 
 
 def test_days_before_the_plot_are_left_out_of_it(record, make):

@@ -74,7 +74,7 @@ thead th { font-size: .875rem; color: var(--quiet); border-top: 0; }
 .legend { grid-column: 1 / -1; list-style: none; padding: 0; margin-top: .75rem; display: flex; flex-wrap: wrap;
   gap: .25rem 1.25rem; font-size: .875rem; }
 .legend li { margin: 0; } .sample { width: .9rem; height: .9rem; vertical-align: -.1rem; }
-.succeeded, .interrupted { fill: var(--good); } .failed { fill: var(--bad); }
+.succeeded, .mixed, .interrupted { fill: var(--good); } .failed { fill: var(--bad); }
 .cross { fill: none; stroke: var(--cross); stroke-width: 1.5; vector-effect: non-scaling-stroke; }
 .missed { fill: none; stroke: var(--gap); stroke-width: 1.5; vector-effect: non-scaling-stroke; }
 .grid { fill: none; stroke: var(--line); stroke-width: 1; vector-effect: non-scaling-stroke; }
@@ -199,14 +199,14 @@ def _render_needs(overview: Overview) -> _Element:
 def _render_days(days: Days) -> _Element:
     incomplete = days.find_incomplete()
     rows = [
-        (f"{day:%a, %-d %b}", *(count[hour] for hour in (Hour.FAILED, Hour.INTERRUPTED, Hour.MISSED)))
+        (f"{day:%a, %-d %b}", *(count[hour] for hour in (Hour.FAILED, Hour.MIXED, Hour.INTERRUPTED, Hour.MISSED)))
         for day, count in incomplete[:SHOWN_DAYS]
     ]
     parts = [H.h2(f"The last {days.number} days, hour by hour" if days.number > 1 else "Today, hour by hour")]
     parts.append(render_plot(days))
     if rows:
         parts.append(H.h3("Days with something missing"))
-        parts.append(_render_table(("Day", "Hours that failed", "Cut off", "Without a run"), rows))
+        parts.append(_render_table(("Day", "Hours that failed", "In part", "Cut off", "Without a run"), rows))
     if more := len(incomplete) - len(rows):
         parts.append(H.p({"class": "note"}, f"And {more} earlier {'day' if more == 1 else 'days'}."))
     return H.section(*parts)

@@ -34,6 +34,7 @@ class Hour(StrEnum):
     """What became of an hour."""
 
     SUCCEEDED = "succeeded"
+    MIXED = "mixed"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
     MISSED = "missed"
@@ -41,10 +42,13 @@ class Hour(StrEnum):
 
 MEANINGS: Final = {
     Hour.SUCCEEDED: "a run succeeded",
+    Hour.MIXED: "one run failed and another succeeded",
     Hour.FAILED: "the run failed",
     Hour.INTERRUPTED: "the run was cut off",
     Hour.MISSED: "no run",
 }
+USUAL: Final = (Hour.SUCCEEDED, Hour.FAILED, Hour.MISSED)
+"""What the legend explains in any case."""
 
 
 @dataclass(frozen=True)
@@ -78,23 +82,28 @@ def begin_of_days(number: int, now: datetime) -> datetime:
 
 
 def sort_hours(rows: Iterable[sqlite3.Row], first_run_at: datetime | None, number: int, now: datetime) -> Days:
-    """What became of every hour since the first run there ever was: the best of its runs."""
+    """What became of every hour since the first run there ever was."""
     first = begin_of_days(number, now)
-    results: dict[tuple[int, int], Hour] = {}
+    results: dict[tuple[int, int], set[Hour]] = {}
     for row in rows:
         if row["status"] != "running":
             place = _place(datetime.fromisoformat(row["started_at"]), first)
-            results[place] = min(Hour(row["status"]), results.get(place, Hour.INTERRUPTED), key=list(Hour).index)
+            results.setdefault(place, set()).add(Hour(row["status"]))
     hours: dict[tuple[int, int], Hour] = {}
     moment = max(first, first_run_at) if first_run_at else now
     # Step by step through real time: a day on which the clocks change has 23 hours, or 25.
     while (place := _place(moment, first)) <= _place(now, first):
         if found := results.get(place):
-            hours[place] = found
+            hours[place] = _sum_up(found)
         elif place != _place(now, first):
             hours[place] = Hour.MISSED
         moment += timedelta(hours=1)
     return Days(first.date(), number, hours)
+
+
+def _sum_up(runs: set[Hour]) -> Hour:
+    """What became of an hour in which there were runs: the best of them, unless one failed beside it."""
+    return Hour.MIXED if {Hour.SUCCEEDED, Hour.FAILED} <= runs else min(runs, key=list(Hour).index)
 
 
 def _place(moment: datetime, first: datetime) -> tuple[int, int]:
@@ -130,7 +139,7 @@ def render_plot(days: Days) -> _Element:
     legend = [
         H.li(_render_sample(hour), f" {MEANINGS[hour]}: {counts[hour]:,} {'hour' if counts[hour] == 1 else 'hours'}")
         for hour in Hour
-        if counts[hour] or hour is not Hour.INTERRUPTED
+        if counts[hour] or hour in USUAL
     ]
     return H.div(
         {"class": "plot"},
@@ -158,16 +167,16 @@ def _render_sample(hour: Hour) -> _Element:
 
 
 def _draw(hour: Hour, places: Iterable[tuple[int, int]]) -> list[_Element]:
-    """All squares of one kind: full, crossed, half, or empty."""
+    """All squares of one kind: full, struck out, crossed, half, or empty."""
     places = list(places)
     side = CELL - 2 * EDGE
     square = f"h{side:g}v{side:g}h-{side:g}z"
     half = f"h{side:g}l-{side:g} {side:g}z"
     shape = "".join(f"M{x + EDGE:g} {y + EDGE:g}{half if hour is Hour.INTERRUPTED else square}" for x, y in places)
     shapes = [H.path({"class": hour.value, "d": shape})]
-    if hour is Hour.FAILED:
-        cross = "".join(
-            f"M{x + 2 * EDGE:g} {y + 2 * EDGE:g}l6 6M{x + 2 * EDGE:g} {y + CELL - 2 * EDGE:g}l6-6" for x, y in places
-        )
-        shapes.append(H.path({"class": "cross", "d": cross}))
+    if hour in (Hour.FAILED, Hour.MIXED):
+        strokes = "".join(f"M{x + 2 * EDGE:g} {y + CELL - 2 * EDGE:g}l6-6" for x, y in places)
+        if hour is Hour.FAILED:
+            strokes += "".join(f"M{x + 2 * EDGE:g} {y + 2 * EDGE:g}l6 6" for x, y in places)
+        shapes.append(H.path({"class": "cross", "d": strokes}))
     return shapes
