@@ -10,8 +10,8 @@ import pytest
 import sqlite_utils
 
 from xpmsync.active.clients import insert_clients, repair_keys, update_client
-from xpmsync.active.database import SCHEMA_STEPS, from_text, open_database, open_rehearsal, to_text
-from xpmsync.active.migrations import MIGRATIONS
+from xpmsync.active.database import from_text, open_database, open_rehearsal, to_text
+from xpmsync.active.migrations import STEPS, make_migrations
 from xpmsync.active.offices import insert_office, load_offices, update_office
 from xpmsync.active.users import insert_user, load_users, update_user
 from xpmsync.errors import DatabaseTrouble
@@ -56,9 +56,8 @@ def test_the_tables_are_made_from_nothing(rows):
 
 
 def test_a_database_with_every_step_is_opened_without_looking_for_more(database):
-    steps = MIGRATIONS.applied(sqlite_utils.Database(database.connection))
-    assert len(steps) == SCHEMA_STEPS
-    assert database.connection.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_STEPS
+    assert len(make_migrations().applied(sqlite_utils.Database(database.connection))) == len(STEPS)
+    assert database.connection.execute("PRAGMA user_version").fetchone()[0] == len(STEPS)
 
 
 def test_every_table_of_ours_is_strict(rows):
@@ -97,7 +96,7 @@ def test_processes_that_open_a_new_file_at_once_all_find_it_ready(tmp_path, four
 @pytest.mark.parametrize("open_it", [open_database, open_rehearsal])
 def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(path, open_it):
     with open_database(path) as database:
-        database.connection.execute(f"PRAGMA user_version = {SCHEMA_STEPS + 1}")
+        database.connection.execute(f"PRAGMA user_version = {len(STEPS) + 1}")
     before = path.read_bytes()
     with pytest.raises(DatabaseTrouble, match="was made by a newer xpmsync") as caught, open_it(path):
         pass

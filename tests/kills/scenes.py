@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlite_utils
 
-from xpmsync.active.migrations import MIGRATIONS
+from xpmsync.active.migrations import make_migrations
 from xpmsync.config import change_config, read_config
 from xpmsync.sandbox import Practice
 from xpmsync.sandbox.browser import press
@@ -141,7 +141,7 @@ def go_back_a_version(stage):
         path.unlink()
     with closing(sqlite3.connect(stage.home.database_file)) as connection:
         stage.home.database_file.chmod(0o600)
-        MIGRATIONS.apply(sqlite_utils.Database(connection), stop_before="tell_of_causes")
+        make_migrations().apply(sqlite_utils.Database(connection), stop_before="tell_of_causes")
         connection.execute("INSERT INTO offices (code, name) VALUES ('SYD', 'Sydney')")
         connection.commit()
 

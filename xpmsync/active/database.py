@@ -14,14 +14,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from xpmsync.active.migrations import STEPS, make_migrations
 from xpmsync.errors import DatabaseTrouble
 from xpmsync.home import PRIVATE_FILE_MODE, PRIVATE_FOLDER_MODE
 
 BUSY_TIMEOUT_SECONDS: Final = 30
 RESTORE: Final = "Put the file aside and restore it from your last backup; then run: xpmsync sync --full"
-SCHEMA_STEPS: Final = 6
-"""How many steps `xpmsync.active.migrations` has. A database that has them all is opened without asking there, because
-sqlite-utils takes longer to load than most commands take to run."""
 TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -117,7 +115,7 @@ def _find_rehearsal(path: Path) -> Path:
 
 def _is_migrated(path: Path) -> bool:
     with _explained(path), closing(sqlite3.connect(path)) as opened:
-        return _count_steps(opened) >= SCHEMA_STEPS
+        return _count_steps(opened) >= len(STEPS)
 
 
 def _count_steps(connection: sqlite3.Connection) -> int:
@@ -184,21 +182,19 @@ def _fold(text: str | None) -> str | None:
 
 def _migrate(database: Database) -> None:
     steps = _count_steps(database.connection)
-    if steps > SCHEMA_STEPS:
+    if steps > len(STEPS):
         raise DatabaseTrouble(
             f"The database {database.path} was made by a newer xpmsync than this one.",
             "Nothing was written to it. Install that version again (or a later one); then run: xpmsync sync",
         )
-    if steps == SCHEMA_STEPS:
+    if steps == len(STEPS):
         return
-    import sqlite_utils  # noqa: PLC0415 - slow to load, and needed once
-
-    from xpmsync.active.migrations import MIGRATIONS  # noqa: PLC0415 - brings sqlite-utils
+    import sqlite_utils  # noqa: PLC0415 - takes longer to load than most commands take to run
 
     # Two commands may find the same step pending: the second waits here, and then finds nothing to do.
     with database.transaction():
-        MIGRATIONS.apply(sqlite_utils.Database(database.connection, execute_plugins=False))
-        database.connection.execute(f"PRAGMA user_version = {SCHEMA_STEPS}")
+        make_migrations().apply(sqlite_utils.Database(database.connection, execute_plugins=False))
+        database.connection.execute(f"PRAGMA user_version = {len(STEPS)}")
 
 
 def _base_name(error: sqlite3.Error) -> str:

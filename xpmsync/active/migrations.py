@@ -4,21 +4,34 @@ The schema is read by other programs and by people: times are UTC `YYYY-MM-DDTHH
 case, not set is NULL. Knows no data.
 """
 
-from typing import Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
-from sqlite_utils import Database
-from sqlite_utils.migrations import Migrations
+if TYPE_CHECKING:  # slow to load, and needed by a database that is not up to date alone
+    from sqlite_utils import Database
+    from sqlite_utils.migrations import Migrations
 
-MIGRATIONS: Final = Migrations("xpmsync")
+STEPS: Final[list[Callable[["Database"], None]]] = []
+"""In the order in which they are applied; each is remembered by its name."""
 
 
-def _execute(db: Database, *statements: str) -> None:
+def make_migrations() -> "Migrations":
+    """The steps, as sqlite-utils applies them."""
+    from sqlite_utils.migrations import Migrations  # noqa: PLC0415 - as above
+
+    migrations = Migrations("xpmsync")
+    for step in STEPS:
+        migrations()(step)
+    return migrations
+
+
+def _execute(db: "Database", *statements: str) -> None:
     for statement in statements:
         db.execute(statement)
 
 
-@MIGRATIONS()
-def create_active_records(db: Database) -> None:
+@STEPS.append
+def create_active_records(db: "Database") -> None:
     """Offices, users, clients and client groups: the firm's own data."""
     _execute(
         db,
@@ -111,8 +124,8 @@ CREATE TABLE synced_values (
     )
 
 
-@MIGRATIONS()
-def create_mirror(db: Database) -> None:
+@STEPS.append
+def create_mirror(db: "Database") -> None:
     """What XPM says, as it says it: the supported elements alone, never a tax number or bank detail."""
     _execute(
         db,
@@ -165,8 +178,8 @@ CREATE TABLE xpm_groups (
     )
 
 
-@MIGRATIONS()
-def create_history(db: Database) -> None:
+@STEPS.append
+def create_history(db: "Database") -> None:
     """The runs, the error log, what changed, and who was told."""
     _execute(
         db,
@@ -250,8 +263,8 @@ CREATE TABLE notifications (
     )
 
 
-@MIGRATIONS()
-def create_views(db: Database) -> None:
+@STEPS.append
+def create_views(db: "Database") -> None:
     """The same data with names instead of identifiers, pleasant to read in any SQLite browser."""
     _execute(
         db,
@@ -315,8 +328,8 @@ ORDER BY changes.id
     )
 
 
-@MIGRATIONS()
-def tell_of_causes(db: Database) -> None:
+@STEPS.append
+def tell_of_causes(db: "Database") -> None:
     """What problems have in common; runs and the whole error log to look at; names wherever a person looks."""
     _execute(
         db,
@@ -423,8 +436,8 @@ ORDER BY changes.id DESC
     )
 
 
-@MIGRATIONS()
-def let_outcomes_stand(db: Database) -> None:
+@STEPS.append
+def let_outcomes_stand(db: "Database") -> None:
     """What the last derivation found, until something that it depends on is written, by whichever program."""
     _execute(
         db,
