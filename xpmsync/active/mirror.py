@@ -129,12 +129,12 @@ def load_listed_uuids(database: Database) -> frozenset[str]:
 
 
 def find_staff(database: Database, staff_uuid: str) -> sqlite3.Row | None:
-    """A staff member whom XPM lists, once listed, or names for a client: uuid, name, and whether listed now."""
+    """The name of a staff member whom XPM lists, once listed, or names for a client."""
     row: sqlite3.Row | None = database.connection.execute(
-        "SELECT uuid, name, is_listed FROM ("
-        "  SELECT uuid, name, vanished_at IS NULL AS is_listed, 1 AS place FROM xpm_staff"
-        "  UNION ALL SELECT account_manager_uuid, account_manager_name, false, 2 FROM xpm_clients"
-        "  UNION ALL SELECT job_manager_uuid, job_manager_name, false, 3 FROM xpm_clients"
+        "SELECT name FROM ("
+        "  SELECT uuid, name, 1 AS place FROM xpm_staff"
+        "  UNION ALL SELECT account_manager_uuid, account_manager_name, 2 FROM xpm_clients"
+        "  UNION ALL SELECT job_manager_uuid, job_manager_name, 3 FROM xpm_clients"
         ") WHERE uuid = ? ORDER BY place LIMIT 1",
         (staff_uuid,),
     ).fetchone()
