@@ -10,7 +10,7 @@ import os
 import shlex
 import shutil
 import stat
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -35,6 +35,7 @@ from xpmsync.surroundings import Clock
 from xpmsync.watchman import load_health
 from xpmsync.xpm.api import PracticeManager
 from xpmsync.xpm.http import Gateway
+from xpmsync.xpm.oauth import find_missing
 from xpmsync.xpm.sign_in import CONNECT, SignIn, describe_sign_in
 from xpmsync.xpm.tokens import Tokens, open_tokens
 from xpmsync.xpm.vault import CHOICE_VARIABLE, Vault, opened
@@ -281,7 +282,7 @@ class _Examination:
         """That Xero has granted all that is asked for."""
         granted = _need("Renewal", self._sign_in).scopes
         asked = self._config.xero.scopes
-        if missing := [scope for scope in asked if granted and not _is_granted(scope, granted)]:
+        if granted and (missing := find_missing(asked, granted)):
             raise SignInNeeded(
                 f"Xero has not granted: {', '.join(missing)}.",
                 f"Ask Xero to allow it for the app, then connect again. {CONNECT}",
@@ -401,11 +402,6 @@ def _judge_crontab(crontab: Crontab, environment: Mapping[str, str]) -> Note:
         line = f"For this home, put above xpmsync's lines (crontab -e): {HOME_VARIABLE}={home}. " if home else ""
         return Note("cron's commands work in another home than this", f"{line}To look into it: xpmsync doctor --cron")
     return Note("has both lines")
-
-
-def _is_granted(scope: str, granted: Collection[str]) -> bool:
-    """Whether Xero has granted a scope by its name, or all of Practice Manager's (of an earlier consent)."""
-    return scope in granted or (scope.startswith("practicemanager.") and "practicemanager" in granted)
 
 
 def _quote(paths: list[Path]) -> str:

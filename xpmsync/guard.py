@@ -26,7 +26,7 @@ def check_losses(
         names = [loss.name() for loss in unaccepted if loss.names]
         raise SuspiciousChange(
             "XPM's answer looks wrong: " + " ".join(loss.describe() for loss in unaccepted),
-            "Look into XPM. If it is right, run: xpmsync sync --accept-removals; if not, the next runs find it mended.",
+            SuspiciousChange.usual_remedy,
             names=f"Among them: {'; '.join(names)}" if names else None,
             counts={loss.kind: loss.lost for loss in suspicious},
         )

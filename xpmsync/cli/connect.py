@@ -178,11 +178,12 @@ def _explain_silence(client: "IdentityClient", wait_seconds: int) -> NoReturn:
 
 def _check_scopes(asked: Collection[str], grant: "Grant") -> None:
     """Xero may grant more than was asked for, by earlier consents; less is of no use."""
+    from xpmsync.xpm.oauth import find_missing  # noqa: PLC0415 - slow to load
+
     granted = set(grant.scopes or asked)  # an answer that names none grants what was asked for (RFC 6749)
     if grant.refresh_token:
         granted.add("offline_access")  # a server need not name it among the scopes: the refresh token is what it is
-    broad = {scope for scope in asked if scope.startswith("practicemanager.") and "practicemanager" in granted}
-    missing = [scope for scope in asked if scope not in granted | broad]
+    missing = find_missing(asked, granted)
     if missing or not grant.refresh_token:
         raise Refused(
             f"Xero has granted less than was asked for. Missing: {', '.join(missing) or 'offline_access'}. Nothing has"

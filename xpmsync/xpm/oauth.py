@@ -10,7 +10,7 @@ import io
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -25,6 +25,7 @@ from requests_oauthlib import OAuth2Session
 from xpmsync.config import XeroSettings, is_loopback, require
 from xpmsync.deadline import OutOfTime, call_within
 from xpmsync.errors import ConfigurationError, PassingTrouble, Refused, SignInNeeded
+from xpmsync.xpm.answers import make_trouble
 from xpmsync.xpm.line import find_obstacle
 
 CONNECT_AND_READ_SECONDS: Final = (10.0, 30.0)
@@ -270,12 +271,7 @@ def _say_status(status: int) -> str:
 
 
 def _trouble(what: str, details: str | None = None, retry_after_seconds: float | None = None) -> PassingTrouble:
-    return PassingTrouble(
-        f"Xero's sign-in server {what}.",
-        "Nothing needs to be done: the next run tries again. If it lasts, look at https://status.xero.com.",
-        details=details,
-        retry_after_seconds=retry_after_seconds,
-    )
+    return make_trouble(f"Xero's sign-in server {what}.", details, retry_after_seconds)
 
 
 def _read_json(answer: requests.Response) -> Mapping[str, Any]:
@@ -289,6 +285,12 @@ def _read_json(answer: requests.Response) -> Mapping[str, Any]:
 def _read_seconds(answer: requests.Response) -> float | None:
     text = answer.headers.get("retry-after", "")
     return float(text) if text.isascii() and text.isdigit() else None
+
+
+def find_missing(asked: Iterable[str], granted: Collection[str]) -> list[str]:
+    """The scopes that Xero has not granted: neither by name nor, of an earlier consent, with Practice Manager's all."""
+    has_all = "practicemanager" in granted
+    return [scope for scope in asked if scope not in granted and not (has_all and scope.startswith("practicemanager."))]
 
 
 def _read_scopes(value: object) -> tuple[str, ...]:
