@@ -11,7 +11,7 @@ import shlex
 import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -30,11 +30,10 @@ from xpmsync.home import Home, prepare_home
 from xpmsync.lock import hold
 from xpmsync.log import open_log
 from xpmsync.notify import try_mail_server
-from xpmsync.records import Record, RecordShape
 from xpmsync.surroundings import Clock
 from xpmsync.watchman import load_health
 from xpmsync.xpm.api import PracticeManager
-from xpmsync.xpm.http import Gateway
+from xpmsync.xpm.http import Gateway, opened_gateway
 from xpmsync.xpm.oauth import find_missing
 from xpmsync.xpm.sign_in import CONNECT, SignIn, describe_sign_in
 from xpmsync.xpm.tokens import Tokens, open_tokens
@@ -53,7 +52,6 @@ NEEDED_BYTES: Final = 200_000_000
 LARGEST_SKEW: Final = timedelta(minutes=5)
 STALE: Final = timedelta(days=45)
 """Xero ends a sign-in that has not been used for 60 days."""
-STAFF_IDS: Final = RecordShape("StaffList/Staff", {"UUID": "uuid"})
 HOME_VARIABLE: Final = "XPMSYNC_HOME"
 OPEN_TO_WRITING: Final = stat.S_IWGRP | stat.S_IWOTH
 OPEN_TO_READING: Final = stat.S_IRWXG | stat.S_IRWXO
@@ -294,23 +292,10 @@ class _Examination:
         _need("Renewal", self._sign_in)
         tokens = _need("Sign-in", self._tokens)
         tenant_id = _need("Set-up", self._config.sync.tenant_id)
-        monotonic = self._clock.monotonic
-        gateway = Gateway(
-            self._config.xero.api_url,
-            tokens,
-            now=self._clock.now,
-            monotonic=monotonic,
-            sleep=self._clock.sleep,
-            deadline=monotonic() + XERO_SECONDS,
-        )
-        self._gateway = self._stack.enter_context(closing(gateway))
-        staff: list[Record] = []
-
-        def take(records: Iterator[Record]) -> None:
-            staff[:] = records
-
-        PracticeManager(gateway, tenant_id).fetch_staff(STAFF_IDS, take)
-        return Note(f"answers, and lists {len(staff)} of its staff")
+        address = self._config.xero.api_url
+        self._gateway = self._stack.enter_context(opened_gateway(address, tokens, XERO_SECONDS, self._clock))
+        count = PracticeManager(self._gateway, tenant_id).count_staff()
+        return Note(f"answers, and lists {count} of its staff")
 
     def check_clock(self) -> Note:
         """That this computer's time is Xero's."""

@@ -8,9 +8,7 @@ chosen among them.
 import os
 import shlex
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -37,6 +35,7 @@ from xpmsync.lock import hold
 from xpmsync.log import open_log
 from xpmsync.records import User
 from xpmsync.rules.reading import fold
+from xpmsync.surroundings import Clock
 
 if TYPE_CHECKING:
     import sqlite3
@@ -345,7 +344,7 @@ def _take_over_staff(home: Home, config: Config, database: "Database", tenant_id
     from xpmsync.derive.users import derive_users  # noqa: PLC0415
     from xpmsync.rules.fields import STAFF_SHAPE  # noqa: PLC0415
     from xpmsync.xpm.api import PracticeManager  # noqa: PLC0415
-    from xpmsync.xpm.http import Gateway  # noqa: PLC0415
+    from xpmsync.xpm.http import opened_gateway  # noqa: PLC0415
     from xpmsync.xpm.tokens import open_tokens  # noqa: PLC0415
     from xpmsync.xpm.vault import opened  # noqa: PLC0415
 
@@ -356,15 +355,8 @@ def _take_over_staff(home: Home, config: Config, database: "Database", tenant_id
             opened(home, config, patience_seconds=UNLOCK_SECONDS) as vault,
             open_spool(home.spool_file, {"xpm_staff": STAFF_SHAPE}, database) as spool,
         ):
-            gateway = Gateway(
-                config.xero.api_url,
-                open_tokens(home, config, vault),
-                now=lambda: datetime.now(UTC),
-                monotonic=time.monotonic,
-                sleep=time.sleep,
-                deadline=time.monotonic() + FETCH_SECONDS,
-            )
-            with closing(gateway):
+            tokens = open_tokens(home, config, vault)
+            with opened_gateway(config.xero.api_url, tokens, FETCH_SECONDS, Clock()) as gateway:
                 PracticeManager(gateway, tenant_id).fetch_staff(STAFF_SHAPE, spool.taker("xpm_staff"))
             with mirror.attached(database, spool), database.transaction():
                 now = datetime.now(UTC)

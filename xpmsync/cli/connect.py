@@ -6,12 +6,9 @@ Nothing that stood before is replaced until the new sign-in has been proven with
 import os
 import sys
 import threading
-import time
 import webbrowser
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import closing
+from collections.abc import Collection, Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
@@ -22,7 +19,7 @@ from xpmsync.config import Config, change_config, check_setting, read_config
 from xpmsync.errors import ConfigurationError, PassingTrouble, Refused, SignInNeeded
 from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.log import open_log
-from xpmsync.records import Record, RecordShape
+from xpmsync.surroundings import Clock
 from xpmsync.xpm.callback import Reply, listen, read_reply
 
 if TYPE_CHECKING:
@@ -34,7 +31,6 @@ UNLOCK_SECONDS: Final = 120.0
 """For a keyring that asks the person for its password first."""
 PROOF_SECONDS: Final = 120.0
 APPS_PAGE: Final = "https://developer.xero.com/app/manage"
-STAFF_NAMES: Final = RecordShape("StaffList/Staff", {"UUID": "uuid", "Name": "name"})
 
 
 @click.command(cls=Command, example="xpmsync connect --no-browser")
@@ -195,28 +191,13 @@ def _check_scopes(asked: Collection[str], grant: "Grant") -> None:
 def _prove(home: Home, config: Config, grant: "Grant", tenant: str | None) -> tuple["Connection", int]:
     """Choose the practice and ask it one real question; returns it, and how many staff members it has."""
     from xpmsync.xpm.api import PracticeManager, fetch_connections  # noqa: PLC0415 - slow to load
-    from xpmsync.xpm.http import Gateway  # noqa: PLC0415
+    from xpmsync.xpm.http import opened_gateway  # noqa: PLC0415
     from xpmsync.xpm.tokens import TrialTokens  # noqa: PLC0415
 
-    gateway = Gateway(
-        config.xero.api_url,
-        TrialTokens(grant),
-        now=lambda: datetime.now(UTC),
-        monotonic=time.monotonic,
-        sleep=time.sleep,
-        deadline=time.monotonic() + PROOF_SECONDS,
-    )
     settled_id = _find_settled_practice(home, config)
-    staff_count = 0
-
-    def take(records: Iterator[Record]) -> None:
-        nonlocal staff_count
-        staff_count = sum(1 for _ in records)
-
-    with closing(gateway):
+    with opened_gateway(config.xero.api_url, TrialTokens(grant), PROOF_SECONDS, Clock()) as gateway:
         practice = _choose_practice(fetch_connections(gateway), tenant, settled_id)
-        PracticeManager(gateway, practice.tenant_id).fetch_staff(STAFF_NAMES, take)
-    return practice, staff_count
+        return practice, PracticeManager(gateway, practice.tenant_id).count_staff()
 
 
 def _find_settled_practice(home: Home, config: Config) -> str | None:

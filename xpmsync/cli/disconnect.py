@@ -5,9 +5,6 @@ all the same.
 """
 
 import os
-import time
-from contextlib import closing
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -18,6 +15,7 @@ from xpmsync.config import Config, read_config
 from xpmsync.errors import KeyringTrouble, XpmsyncError
 from xpmsync.home import find_home, prepare_home
 from xpmsync.log import open_log
+from xpmsync.surroundings import Clock
 
 if TYPE_CHECKING:
     from xpmsync.xpm.tokens import Tokens
@@ -75,17 +73,9 @@ def _disconnect(config: Config, tokens: "Tokens", *, revoke: bool) -> None:
 def _end_connection(config: Config, tokens: "Tokens") -> None:
     """Remove this practice's connection alone: revoking would end the user's others to the app as well."""
     from xpmsync.xpm.api import delete_connection, fetch_connections  # noqa: PLC0415 - slow to load
-    from xpmsync.xpm.http import Gateway  # noqa: PLC0415
+    from xpmsync.xpm.http import opened_gateway  # noqa: PLC0415
 
-    gateway = Gateway(
-        config.xero.api_url,
-        tokens,
-        now=lambda: datetime.now(UTC),
-        monotonic=time.monotonic,
-        sleep=time.sleep,
-        deadline=time.monotonic() + PATIENCE_SECONDS,
-    )
-    with closing(gateway):
+    with opened_gateway(config.xero.api_url, tokens, PATIENCE_SECONDS, Clock()) as gateway:
         for connection in fetch_connections(gateway):
             if connection.tenant_id == config.sync.tenant_id:
                 delete_connection(gateway, connection.id)

@@ -26,6 +26,8 @@ BASE: Final = "practicemanager/3.1"
 UNKNOWN_CLIENT: Final = re.compile(r"\binvalid\b.*\bidentifier\b|\bnot found\b|\bdoes not exist\b", re.IGNORECASE)
 """How Practice Manager may word that it knows no client of an id (unknown; another error must not be taken for it)."""
 
+STAFF_IDS: Final = RecordShape("StaffList/Staff", {"UUID": "uuid"})
+
 LARGEST_LIST_BYTES: Final = 4_000_000
 """A connection has some 300."""
 
@@ -72,6 +74,17 @@ class PracticeManager:
     def fetch_staff(self, shape: RecordShape, take: Take) -> None:
         """The whole staff list."""
         self._fetch("staff.api/list", shape, take)
+
+    def count_staff(self) -> int:
+        """How many staff are listed: one real question, which proves that the practice can be read."""
+        count = 0
+
+        def take(records: Iterator[Record]) -> None:
+            nonlocal count
+            count = sum(1 for _ in records)
+
+        self.fetch_staff(STAFF_IDS, take)
+        return count
 
     def fetch_clients(self, shape: RecordShape, take: Take, *, modified_since: datetime | None = None) -> None:
         """All clients with contacts and groups, archived and deleted ones too; or those modified since a moment."""

@@ -10,6 +10,7 @@ import logging
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Thread
@@ -23,6 +24,7 @@ from xpmsync import __version__
 from xpmsync.config import is_loopback
 from xpmsync.deadline import OutOfTime, call_within
 from xpmsync.errors import PassingTrouble, Refused
+from xpmsync.surroundings import Clock
 from xpmsync.xpm.answers import (
     LONGEST_WAIT_SECONDS,
     DayLimitReached,
@@ -72,6 +74,15 @@ class Call:
     parameters: Mapping[str, str] = field(default_factory=dict)
     tenant_id: str | None = None
     method: str = "GET"
+
+
+@contextmanager
+def opened_gateway(api_url: str, tokens: AccessTokens, seconds: float, clock: Clock) -> Iterator["Gateway"]:
+    """Xero's API for the length of a ``with`` block, and for so many `seconds`."""
+    deadline = clock.monotonic() + seconds
+    gateway = Gateway(api_url, tokens, now=clock.now, monotonic=clock.monotonic, sleep=clock.sleep, deadline=deadline)
+    with closing(gateway):
+        yield gateway
 
 
 class Gateway:
