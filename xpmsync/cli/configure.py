@@ -45,8 +45,6 @@ if TYPE_CHECKING:
 
 ACTOR: Final = "configure"
 FETCH_SECONDS: Final = 120.0
-UNLOCK_SECONDS: Final = 120.0
-"""For a keyring that asks the person for its password first."""
 LOCK_SECONDS: Final = 10.0
 SHOWN_USERS: Final = 10
 NO_USERNAME: Final = ("", "-")
@@ -310,7 +308,7 @@ def _settle_mail(form: _Form, home: Home, config: Config, password: str | None) 
 
 
 def _has_password(home: Home, config: Config) -> bool:
-    from xpmsync.xpm.vault import opened  # noqa: PLC0415 - slow to load
+    from xpmsync.xpm.vault import UNLOCK_SECONDS, opened  # noqa: PLC0415 - slow to load
 
     with opened(home, config, patience_seconds=UNLOCK_SECONDS) as vault:
         return vault.read("smtp-password") is not None
@@ -346,7 +344,7 @@ def _take_over_staff(home: Home, config: Config, database: "Database", tenant_id
     from xpmsync.xpm.api import PracticeManager  # noqa: PLC0415
     from xpmsync.xpm.http import opened_gateway  # noqa: PLC0415
     from xpmsync.xpm.tokens import open_tokens  # noqa: PLC0415
-    from xpmsync.xpm.vault import opened  # noqa: PLC0415
+    from xpmsync.xpm.vault import UNLOCK_SECONDS, opened  # noqa: PLC0415
 
     with hold(home.run_lock, wait_seconds=LOCK_SECONDS) as is_held:
         if not is_held:
@@ -383,7 +381,7 @@ def _save(home: Home, config: Config, database: "Database", answers: _Answers) -
     from xpmsync.active.history import save_changes  # noqa: PLC0415 - slow to load
     from xpmsync.admin.centre import Centre  # noqa: PLC0415
     from xpmsync.admin.offices import add_office, set_office  # noqa: PLC0415
-    from xpmsync.xpm.vault import opened  # noqa: PLC0415
+    from xpmsync.xpm.vault import UNLOCK_SECONDS, opened  # noqa: PLC0415
 
     if answers.password is not None:
         with opened(home, config, patience_seconds=UNLOCK_SECONDS) as vault:

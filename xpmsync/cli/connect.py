@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from xpmsync.xpm.oauth import Consent, Grant, IdentityClient
 
 WAIT_SECONDS: Final = 300
-UNLOCK_SECONDS: Final = 120.0
-"""For a keyring that asks the person for its password first."""
 PROOF_SECONDS: Final = 120.0
 APPS_PAGE: Final = "https://developer.xero.com/app/manage"
 
@@ -55,7 +53,7 @@ def command(*, tenant: str | None, no_browser: bool, client_secret_stdin: bool, 
     # The network's libraries are slow to load.
     from xpmsync.xpm.oauth import IdentityClient  # noqa: PLC0415
     from xpmsync.xpm.tokens import open_tokens  # noqa: PLC0415
-    from xpmsync.xpm.vault import opened  # noqa: PLC0415
+    from xpmsync.xpm.vault import UNLOCK_SECONDS, opened  # noqa: PLC0415
 
     home = find_home(os.environ)
     prepare_home(home)

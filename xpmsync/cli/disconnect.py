@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from xpmsync.xpm.tokens import Tokens
 
 PATIENCE_SECONDS: Final = 60.0
-UNLOCK_SECONDS: Final = 120.0
 
 
 @click.command(cls=Command, example="xpmsync disconnect")
@@ -33,7 +32,7 @@ def command(*, revoke: bool) -> None:
     """
     # The network's libraries are slow to load.
     from xpmsync.xpm.tokens import open_tokens  # noqa: PLC0415
-    from xpmsync.xpm.vault import opened  # noqa: PLC0415
+    from xpmsync.xpm.vault import UNLOCK_SECONDS, opened  # noqa: PLC0415
 
     home = find_home(os.environ)
     prepare_home(home)

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 DEFAULT_KEY_FILE: Final = Path("/etc/xpmsync/keyring.key")
 KEY_BYTES: Final = 32
 KEY_FILE_MODE: Final = 0o640
-UNLOCK_SECONDS: Final = 120.0
 HELD: Final[dict["SecretName", str]] = {
     "sign-in": "the sign-in",
     "client-secret": "the app's client secret",
@@ -128,7 +127,7 @@ def _render_option(key_file: Path) -> str:
 
 def _examine(home: Home) -> list["SecretName"]:
     """Open the keyring, prove it, and say what it is; returns the names of what it holds."""
-    from xpmsync.xpm.vault import CHOICE_VARIABLE, opened  # noqa: PLC0415 - slow to load
+    from xpmsync.xpm.vault import CHOICE_VARIABLE, UNLOCK_SECONDS, opened  # noqa: PLC0415 - slow to load
 
     console = open_console()
     config = read_config(home)

@@ -41,6 +41,8 @@ SERVICE: Final = "xpmsync"
 CHOICE_VARIABLE: Final = "PYTHON_KEYRING_BACKEND"
 PATIENCE_SECONDS: Final = 15.0
 """For a keyring that nobody has to unlock by hand first."""
+UNLOCK_SECONDS: Final = 120.0
+"""For one that asks the person for its password first."""
 
 UNSAFE_MODULES: Final = ("keyring.backends.null", "keyring.backends.fail", "keyrings.alt")
 """Backends that forget, refuse, or (all of keyrings.alt, once it is installed) write files that others can read."""
