@@ -250,7 +250,7 @@ def test_a_database_that_is_not_there_yet_is_no_failure_of_its_own(firm, look):
 def test_a_set_up_that_is_not_complete_or_does_not_fit_the_data_fails(firm, look):
     for key, value, found, remedy in (
         ("sync.default_office_code", None, "sync.default_office_code is not set yet", "xpmsync configure"),
-        ("sync.default_office_code", "NOWHERE", "Active has no office NOWHERE", "xpmsync configure"),
+        ("sync.default_office_code", "NOWHERE", "The default office NOWHERE (", "xpmsync configure"),
         ("sync.tenant_id", "3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11", "not the one whose data", "another XPMSYNC_HOME"),
     ):
         change_config(firm.home, {key: value})

@@ -30,6 +30,7 @@ from xpmsync.home import Home, prepare_home
 from xpmsync.lock import hold
 from xpmsync.log import open_log
 from xpmsync.notify import try_mail_server
+from xpmsync.set_up import check_set_up
 from xpmsync.surroundings import Clock
 from xpmsync.watchman import load_health
 from xpmsync.xpm.api import PracticeManager
@@ -225,17 +226,9 @@ class _Examination:
     def check_set_up(self) -> Note:
         """That connect and configure have said all that a run needs, and that it fits the data."""
         config = self._config
-        require(config.xero.client_id, "xero.client_id")
-        tenant_id = require(config.sync.tenant_id, "sync.tenant_id")
-        office = require(config.sync.default_office_code, "sync.default_office_code")
-        if self._load(runs.load_practice) not in (None, tenant_id):
-            raise ConfigurationError(
-                "The practice in config.toml (sync.tenant_id) is not the one whose data this home holds.",
-                "Connect the other practice with another XPMSYNC_HOME, or put the earlier sync.tenant_id back.",
-            )
         names = {row["code"]: row["name"] for row in self._load(offices.load_offices) or ()}
-        if office not in names:
-            raise ConfigurationError(f"Active has no office {office}, the default office.", "Run: xpmsync configure")
+        check_set_up(config, practice_id=self._load(runs.load_practice), office_codes=names)
+        office = require(config.sync.default_office_code, "sync.default_office_code")
         return Note(f"“{config.sync.name}”, default office {names[office]} ({office})")
 
     def check_keyring(self) -> Note:

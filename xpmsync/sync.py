@@ -48,6 +48,7 @@ from xpmsync.lock import hold
 from xpmsync.records import fingerprint
 from xpmsync.rules.problems import Problem, problem
 from xpmsync.rules.schedule import Mode, Past, choose_mode
+from xpmsync.set_up import check_set_up
 from xpmsync.surroundings import Clock, Report
 from xpmsync.watchman import tell
 from xpmsync.xpm.tokens import open_tokens
@@ -312,7 +313,8 @@ def _sync(run: _Run, secrets: _Secrets, accepted: Mapping[str, int]) -> Summary:
 def _fetched(run: _Run, secrets: _Secrets) -> Iterator[Fetched]:
     """Open the keyring, check the settings, and fetch what the run's mode asks for."""
     with secrets.opened(run.home, run.config) as vault:  # first: an e-mail about the settings may need a password
-        tenant_id = _check_settings(run.config, run.database)
+        office_codes = [row["code"] for row in offices.load_offices(run.database)]
+        tenant_id = check_set_up(run.config, practice_id=runs.load_practice(run.database), office_codes=office_codes)
         with fetched_practice(
             run.home,
             run.config,
@@ -362,24 +364,6 @@ def _choose_mode(config: Config, past: Past, now: datetime) -> Mode:
         full_every_hours=config.sync.full_every_hours,
         full_again_after_hours=config.guard.full_again_after_hours,
     )
-
-
-def _check_settings(config: Config, database: Database) -> str:
-    """The practice, once everything that a run needs is set, and is what this home's data belongs to."""
-    require(config.xero.client_id, "xero.client_id")
-    tenant_id = require(config.sync.tenant_id, "sync.tenant_id")
-    office = require(config.sync.default_office_code, "sync.default_office_code")
-    if runs.load_practice(database) not in (None, tenant_id):
-        raise ConfigurationError(
-            "The practice in config.toml (sync.tenant_id) is not the one whose data this home holds.",
-            "Connect the other practice with another XPMSYNC_HOME, or put the earlier sync.tenant_id back.",
-        )
-    if office not in {row["code"] for row in offices.load_offices(database)}:
-        raise ConfigurationError(
-            f"The default office {office} (sync.default_office_code) is not an office of Active.",
-            "Run: xpmsync configure",
-        )
-    return tenant_id
 
 
 def _merge(run: _Run, fetched: Fetched) -> list[Problem]:
