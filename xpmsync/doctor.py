@@ -26,7 +26,7 @@ from xpmsync.disk import is_encrypted
 from xpmsync.errors import ConfigurationError, DatabaseTrouble, SignInNeeded, XpmsyncError
 from xpmsync.fetch import RESERVED_CALLS
 from xpmsync.health import find_trouble
-from xpmsync.home import Home, prepare_home
+from xpmsync.home import HOME_VARIABLE, Home, find_home, prepare_home
 from xpmsync.lock import hold
 from xpmsync.log import open_log
 from xpmsync.notify import try_mail_server
@@ -53,7 +53,6 @@ NEEDED_BYTES: Final = 200_000_000
 LARGEST_SKEW: Final = timedelta(minutes=5)
 STALE: Final = timedelta(days=45)
 """Xero ends a sign-in that has not been used for 60 days."""
-HOME_VARIABLE: Final = "XPMSYNC_HOME"
 OPEN_TO_WRITING: Final = stat.S_IWGRP | stat.S_IWOTH
 OPEN_TO_READING: Final = stat.S_IRWXG | stat.S_IRWXO
 
@@ -327,7 +326,7 @@ class _Examination:
         crontab = read_crontab(self._environment)
         if crontab is None:
             return Note("it cannot be read here", "See to it that both lines of crontab.example are in force.")
-        return _judge_crontab(crontab, self._environment)
+        return _judge_crontab(crontab, self._given_home, self._environment)
 
     def check_last_success(self) -> Note:
         """That the runs go well."""
@@ -369,15 +368,15 @@ def _need(check: str, value: Value | None) -> Value:
     return value
 
 
-def _judge_crontab(crontab: Crontab, environment: Mapping[str, str]) -> Note:
+def _judge_crontab(crontab: Crontab, home: Home, environment: Mapping[str, str]) -> Note:
     missing = [f"xpmsync {name}" for name in ("sync", "notify") if not crontab.runs(name)]
     if missing:
         return Note(f"has no line for {' and none for '.join(missing)}", "Copy them from crontab.example: crontab -e")
     if program := crontab.find_missing_program():
         return Note(f"cron would not find the program {program}", "Write its whole path there: crontab -e")
-    home = environment.get(HOME_VARIABLE)
-    if home != crontab.variables.get(HOME_VARIABLE):
-        line = f"For this home, put above xpmsync's lines (crontab -e): {HOME_VARIABLE}={home}. " if home else ""
+    if find_home(crontab.variables) != home:
+        folder = environment.get(HOME_VARIABLE)
+        line = f"For this home, put above xpmsync's lines (crontab -e): {HOME_VARIABLE}={folder}. " if folder else ""
         return Note("cron's commands work in another home than this", f"{line}To look into it: xpmsync doctor --cron")
     return Note("has both lines")
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from xpmsync.errors import ConfigurationError
 
+HOME_VARIABLE = "XPMSYNC_HOME"
 PRIVATE_FOLDER_MODE = 0o700
 PRIVATE_FILE_MODE = 0o600
 
@@ -72,7 +73,7 @@ class Home:
 
 def find_home(environment: Mapping[str, str]) -> Home:
     """The home that `environment` names, else the platform's own folders."""
-    if folder := environment.get("XPMSYNC_HOME"):
+    if folder := environment.get(HOME_VARIABLE):
         path = Path(folder).expanduser().absolute()
         return Home(path, path)
     import platformdirs  # noqa: PLC0415 - slow to load, and of no use where a folder is named

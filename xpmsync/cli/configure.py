@@ -30,7 +30,7 @@ from xpmsync.config import (
     require,
 )
 from xpmsync.errors import AnotherRun, ConfigurationError
-from xpmsync.home import Home, find_home, prepare_home
+from xpmsync.home import HOME_VARIABLE, Home, find_home, prepare_home
 from xpmsync.lock import hold
 from xpmsync.log import open_log
 from xpmsync.records import User
@@ -421,8 +421,8 @@ def _explain_crontab(console: Console, config: Config) -> None:
     words = [sys.executable, "-m", "xpmsync"] if sys.argv[0].endswith("__main__.py") else [os.path.abspath(sys.argv[0])]  # noqa: PTH100 - a link stays what it is
     program = shlex.join(words).replace("%", r"\%")
     print_text(console, "Runs start every hour once these lines are in your crontab (crontab -e):")
-    if folder := os.environ.get("XPMSYNC_HOME"):
-        click.echo(f"XPMSYNC_HOME={os.path.abspath(folder)}")  # noqa: PTH100 - a link stays what it is
+    if folder := os.environ.get(HOME_VARIABLE):
+        click.echo(f"{HOME_VARIABLE}={os.path.abspath(folder)}")  # noqa: PTH100 - a link stays what it is
     bus = os.environ.get("DBUS_SESSION_BUS_ADDRESS")
     if bus and not config.keyring.key_file:
         click.echo(f"DBUS_SESSION_BUS_ADDRESS={bus}")  # without it cron's commands do not find the desktop's keyring

@@ -13,12 +13,11 @@ from rich.table import Table
 
 from xpmsync.cli.grammar import Command
 from xpmsync.cli.screen import clean, open_console, print_advice, print_json, print_text, render_count
-from xpmsync.home import find_home
+from xpmsync.home import HOME_VARIABLE, find_home
 
 if TYPE_CHECKING:
     from xpmsync.doctor import Finding
 
-HOME_VARIABLE: Final = "XPMSYNC_HOME"
 STYLES: Final = {"ok": "green", "warning": "yellow", "failed": "bold red", "not checked": "dim"}
 VERDICT_WIDTH: Final = max(map(len, STYLES))
 
