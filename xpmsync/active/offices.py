@@ -10,6 +10,14 @@ def load_offices(database: Database) -> list[sqlite3.Row]:
     return database.connection.execute("SELECT code, name, default_partner_id FROM offices ORDER BY code").fetchall()
 
 
+def find_office(database: Database, code: str) -> sqlite3.Row | None:
+    """The office with this code, whatever its case."""
+    row: sqlite3.Row | None = database.connection.execute(
+        "SELECT code, name, default_partner_id FROM offices WHERE fold(code) = fold(?)", (code,)
+    ).fetchone()
+    return row
+
+
 def insert_office(database: Database, code: str, name: str) -> None:
     """Add an office."""
     database.connection.execute("INSERT INTO offices (code, name) VALUES (?, ?)", (code, name))

@@ -12,7 +12,7 @@ from typing import Any, Final
 from xpmsync.active.clients import load_clients, load_outlines, repair_keys
 from xpmsync.active.database import Database, open_database
 from xpmsync.active.history import ChangeRow, save_changes
-from xpmsync.active.offices import load_offices
+from xpmsync.active.offices import find_office, load_offices
 from xpmsync.active.users import load_users
 from xpmsync.config import Config, change_config
 from xpmsync.errors import AnotherRun, NotPossible
@@ -100,9 +100,8 @@ class Centre:
 
     def find_office(self, code: str) -> sqlite3.Row:
         """The office with this code, whatever its case."""
-        for office in self.offices:
-            if fold(office["code"]) == fold(code):
-                return office
+        if office := find_office(self.database, code):
+            return office
         near = _find_near(
             code, ((office[key], describe_office(office)) for office in self.offices for key in office.keys()[:2])
         )

@@ -5,24 +5,21 @@ import sqlite3
 from typing import Any
 
 from xpmsync.active.history import ChangeRow
-from xpmsync.active.offices import insert_office, load_offices, update_office
+from xpmsync.active.offices import find_office, insert_office, update_office
 from xpmsync.admin.centre import Centre, Outcome, compare, describe_office, describe_user, nothing_to_change
 from xpmsync.admin.forecast import Outlook, foretell_default_partner
 from xpmsync.errors import NotPossible
 from xpmsync.records import User
-from xpmsync.rules.reading import fold
 
 
 def add_office(centre: Centre, code: str, name: str) -> Outcome:
     """Set up an office."""
-    for office in centre.offices:
-        if fold(office["code"]) == fold(code):
-            raise NotPossible(
-                f"The code {office['code']} belongs to the office {office['name']} already.",
-                "Choose another code for the new office.",
-            )
+    if office := find_office(centre.database, code):
+        raise NotPossible(
+            f"The code {office['code']} belongs to the office {office['name']} already.",
+            "Choose another code for the new office.",
+        )
     insert_office(centre.database, code, name)
-    centre.offices = load_offices(centre.database)
     centre.changes.append(ChangeRow("office", code, "created", new_value=name))
     return Outcome(
         f"The office {name} ({code}) is set up.",

@@ -34,12 +34,9 @@ from xpmsync.home import HOME_VARIABLE, Home, find_home, prepare_home
 from xpmsync.lock import hold
 from xpmsync.log import open_log
 from xpmsync.records import User
-from xpmsync.rules.reading import fold
 from xpmsync.surroundings import Clock
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from xpmsync.active.database import Database
     from xpmsync.admin.forecast import Outlook
 
@@ -172,7 +169,8 @@ class _Answers:
 
 def _load_present(config: Config, database: "Database", given: Mapping[str, Any]) -> dict[str, Any]:
     """The answers that hold already, of the office that is meant."""
-    from xpmsync.active.users import load_users  # noqa: PLC0415 - slow to load
+    from xpmsync.active.offices import find_office  # noqa: PLC0415 - slow to load
+    from xpmsync.active.users import load_users  # noqa: PLC0415
 
     present: dict[str, Any] = {}
     for name in FLAGS.keys() & SETTINGS.keys():
@@ -181,17 +179,10 @@ def _load_present(config: Config, database: "Database", given: Mapping[str, Any]
         present[name] = section and getattr(section, setting.attribute)
     code = given.get("sync.default_office_code", present["sync.default_office_code"])
     emails = {user.id: user.email for user in load_users(database)}
-    if office := _find_office(database, code or ""):
+    if office := find_office(database, code or ""):
         present["office.name"] = office["name"]
         present["office.default_partner"] = emails.get(office["default_partner_id"])
     return {name: value for name, value in present.items() if value is not None}
-
-
-def _find_office(database: "Database", code: str) -> "sqlite3.Row | None":
-    """The office with this code, whatever its case."""
-    from xpmsync.active.offices import load_offices  # noqa: PLC0415 - slow to load
-
-    return next((office for office in load_offices(database) if fold(office["code"]) == fold(code)), None)
 
 
 def _refuse_missing(form: _Form, *, has_password: bool) -> None:
@@ -223,11 +214,13 @@ def _check_practice(home: Home, config: Config, database: "Database", given: Map
 
 def _fill(form: _Form, home: Home, config: Config, database: "Database", password: str | None) -> _Answers:
     """Settle every answer, from the first question to the last."""
+    from xpmsync.active.offices import find_office  # noqa: PLC0415 - slow to load
+
     console = open_console()
     tenant_id = form.given.get("sync.tenant_id", form.present.get("sync.tenant_id"))
     settings = {"sync.tenant_id": tenant_id, "sync.name": form.settle("sync.name", "Name of this sync")}
     code = form.settle("sync.default_office_code", "Code of the office that new clients are given, such as SYD")
-    if office := _find_office(database, code):
+    if office := find_office(database, code):
         code = office["code"]  # as it is written there
     settings["sync.default_office_code"] = code
     form.present = _load_present(config, database, {**form.given, "sync.default_office_code": code})
@@ -365,12 +358,13 @@ def _take_over_staff(home: Home, config: Config, database: "Database", tenant_id
 
 def _foretell(database: "Database", answers: _Answers) -> "Outlook | None":
     """How many clients another default partner moves; None where the office is new, or keeps its partner."""
-    from xpmsync.admin.centre import Centre  # noqa: PLC0415 - slow to load
+    from xpmsync.active.offices import find_office  # noqa: PLC0415 - slow to load
+    from xpmsync.admin.centre import Centre  # noqa: PLC0415
     from xpmsync.admin.offices import foretell  # noqa: PLC0415
 
     code = answers.settings["sync.default_office_code"]
     centre = Centre(database, code)
-    return foretell(centre, code, default_partner=answers.partner_email) if _find_office(database, code) else None
+    return foretell(centre, code, default_partner=answers.partner_email) if find_office(database, code) else None
 
 
 def _save(home: Home, config: Config, database: "Database", answers: _Answers) -> None:
@@ -379,6 +373,7 @@ def _save(home: Home, config: Config, database: "Database", answers: _Answers) -
     So a computer that stops in between leaves no settings that the hourly run would refuse.
     """
     from xpmsync.active.history import save_changes  # noqa: PLC0415 - slow to load
+    from xpmsync.active.offices import find_office  # noqa: PLC0415
     from xpmsync.admin.centre import Centre  # noqa: PLC0415
     from xpmsync.admin.offices import add_office, set_office  # noqa: PLC0415
     from xpmsync.xpm.vault import UNLOCK_SECONDS, opened  # noqa: PLC0415
@@ -389,7 +384,7 @@ def _save(home: Home, config: Config, database: "Database", answers: _Answers) -
     code = answers.settings["sync.default_office_code"]
     with changing_config(home, answers.settings), database.transaction():
         centre = Centre(database, code)
-        if _find_office(database, code) is None:
+        if find_office(database, code) is None:
             add_office(centre, code, answers.office_name)
         set_office(centre, code, name=answers.office_name, default_partner=answers.partner_email)
         save_changes(database, centre.changes, run_id=None, actor=ACTOR, now=datetime.now(UTC))
