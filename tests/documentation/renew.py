@@ -20,7 +20,7 @@ import tomlkit
 from xpmsync.cli.sync import PROBLEMS_EXIT_CODE
 from xpmsync.config import SECTIONS, SETTINGS, Setting
 from xpmsync.errors import ENDINGS, INTERRUPTED_EXIT_CODE, NotPossible
-from xpmsync.notify import DUE_AT_ONCE, PATIENCE, UNREACHABLE
+from xpmsync.health import DUE_AT_ONCE, PATIENCE, UNREACHABLE
 from xpmsync.rules.fields import CLIENT_FIELDS, STAFF_FIELDS, Field
 from xpmsync.rules.problems import CATALOGUE, Kind
 from xpmsync.sandbox import FAULTS
