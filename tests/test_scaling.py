@@ -1,0 +1,42 @@
+"""The arithmetic of docs/scaling.md, worked out anew: nobody believes a number that nobody computes."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from math import ceil
+from pathlib import Path
+from uuid import NAMESPACE_DNS, uuid5
+
+from xpmsync.rules.schedule import next_full_at
+
+PAGE = (Path(__file__).parent.parent / "docs/scaling.md").read_text("utf-8")
+FIRMS = 1_000
+MIDNIGHT = datetime(2026, 7, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def test_the_full_runs_of_a_thousand_firms_spread_over_the_day_as_the_page_says():
+    due = [next_full_at(MIDNIGHT, str(uuid5(NAMESPACE_DNS, f"firm-{number}.example")), 24) for number in range(FIRMS)]
+    runs = Counter(ceil((each - MIDNIGHT) / HOUR) - 1 for each in due)  # the next hourly run is the full one
+
+    hours = [runs[hour] for hour in range(24)]
+    assert sum(hours) == FIRMS
+    assert ", ".join(map(str, hours)) in PAGE
+    assert f"between {min(hours)} and {max(hours)}" in PAGE
+
+
+def test_the_page_multiplies_and_divides_correctly():
+    calls_a_day = 24 * 3
+    seconds_a_day = 23 * 1 + 5 + 144 * 0.4
+    for statement in (
+        f"24 × 3 = {calls_a_day} calls a day",
+        f"{calls_a_day / 5_000:.1%}".replace("%", " %") + " of its 5,000",
+        f"1,000 × {calls_a_day} = {FIRMS * calls_a_day:,} calls a day, {FIRMS * calls_a_day / 1_440:.0f} a minute",
+        f"10,000 / 3 = {10_000 // 3:,} firms",
+        f"60 × {10_000 // 3:,} = {60 * (10_000 // 3):,} firms",
+        f"23 × 1 s + 5 s + 144 × 0.4 s = {seconds_a_day:.1f} s",
+        f"1,000 × {seconds_a_day:.1f} s / 86,400 s = {FIRMS * seconds_a_day / 86_400:.2f} of one core",
+        f"1,000 × 33 MB = {FIRMS * 33 // 1_000} GB",
+        f"1,000 × 7 MB × 30 = {FIRMS * 7 * 30 // 1_000} GB a month",
+        f"1,000 × 24 × 5 MB × 30 = {FIRMS * 24 * 5 * 30 // 1_000:,} GB",
+    ):
+        assert statement in PAGE, statement
