@@ -1,10 +1,12 @@
 """What any program must do for the same result, each as a process of its own; prints how many clients it saw.
 
-    python floors.py compare|insert|calls URL DATABASE
+    python floors.py compare|insert URL DATABASE
+    python floors.py calls URL LIBRARIES
 
 `compare` takes the clients from the socket through lxml's pull parser to rows, and compares a hash of each with the one
 that DATABASE keeps. `insert` does the same with an empty DATABASE and inserts rows as large as xpmsync's into tables
-with its columns and indexes. `calls` imports the libraries that an hourly run imports, and makes its calls.
+with its columns and indexes. `calls` imports the libraries that an hourly run imports (their names, with spaces
+between them), and makes its calls.
 """
 
 import hashlib
@@ -13,7 +15,8 @@ import sqlite3
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
+from importlib import import_module
 
 import requests
 from lxml.etree import XMLPullParser
@@ -140,16 +143,12 @@ def insert_batch(connection: sqlite3.Connection, rows: list[tuple[str | None, ..
     )
 
 
-def calls(url: str) -> int:
+def calls(url: str, libraries: str) -> int:
     """The refresh and the three lists, with two writes into the keyring that are read back."""
-    import smtplib  # noqa: F401, PLC0415
-    import tomllib  # noqa: F401, PLC0415
-
-    import click  # noqa: F401, PLC0415
-    import keyring  # noqa: PLC0415
-    import requests_oauthlib  # noqa: F401, PLC0415
-    import rich.console  # noqa: PLC0415
-    import rich.table  # noqa: F401, PLC0415
+    for library in libraries.split():
+        with suppress(ImportError):
+            import_module(library)
+    import keyring  # noqa: PLC0415 - the other floors need none
 
     for name in ("intent", "sign-in"):
         keyring.set_password("benchmark", name, "x")
@@ -166,11 +165,11 @@ def calls(url: str) -> int:
 
 
 def main() -> None:
-    job, url, database = sys.argv[1:]
+    job, url, place = sys.argv[1:]
     if job == "calls":
-        print(calls(url))
+        print(calls(url, libraries=place))
         return
-    with closing(sqlite3.connect(database)) as connection:
+    with closing(sqlite3.connect(place)) as connection:
         print({"compare": compare, "insert": insert}[job](url, connection))
 
 
