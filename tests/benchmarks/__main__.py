@@ -59,7 +59,7 @@ def install(names: list[str], folder: Path) -> tuple[dict[str, str], dict[str, s
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     rivals, without = {}, dict.fromkeys(NAMES, "left out of these runs")
     for name in names:
-        say(f"installing {', '.join(PACKAGES[name])}")
+        say(f"installing what {name} needs")
         command = [python, "-m", "pip", "install", "--quiet", "--constraint", str(HERE / "rivals.txt"), *PACKAGES[name]]
         installation = subprocess.run(command, check=False, capture_output=True, text=True)
         if installation.returncode:

@@ -52,32 +52,45 @@ class Firm:
 
 @contextmanager
 def connected(clients: int) -> Iterator[Firm]:
-    """A firm with the sandbox as its Xero; the environment points to its home."""
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        os.environ |= {
-            "XPMSYNC_HOME": str(home),
-            "PYTHONPATH": str(HERE),
-            "PYTHON_KEYRING_BACKEND": "file_keyring.FileKeyring",
-            "BROWSER": f"{sys.executable} -m xpmsync.sandbox.browser %s &",
-        }
-        with serving([*XPMSYNC, "sandbox", "--clients", str(clients), "--switch", "limit_minute=100000"]) as url:
-            set_up(home, url)
-            yield Firm(home, url, clients)
+    """A firm with the sandbox as its Xero."""
+    with empty_home() as home, sandbox(home, clients) as url:
+        yield Firm(home, url, clients)
 
 
 @contextmanager
 def prepared(clients: int) -> Iterator[Firm]:
     """A firm whose Xero serves prepared answers."""
-    with connected(clients) as firm, tempfile.TemporaryDirectory() as folder:
-        collect(firm.url, Path(folder))
-        with closing(sqlite3.connect(firm.home / "active.db")) as database:
+    with empty_home() as home, tempfile.TemporaryDirectory() as folder:
+        with sandbox(home, clients) as url:
+            collect(url, Path(folder))
+        with closing(sqlite3.connect(home / "active.db")) as database:
             database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        shutil.copy(firm.home / "active.db", firm.home / "empty.db")
-        with serving([sys.executable, str(HERE / "prepared_xero.py")], folder=folder) as url:
-            settings = firm.home / "config.toml"
-            settings.write_text(settings.read_text().replace(firm.url, url))
-            yield Firm(firm.home, url, clients)
+        shutil.copy(home / "active.db", home / "empty.db")
+        with serving([sys.executable, str(HERE / "prepared_xero.py")], folder=folder) as prepared_url:
+            settings = home / "config.toml"
+            settings.write_text(settings.read_text().replace(url, prepared_url))
+            yield Firm(home, prepared_url, clients)
+
+
+@contextmanager
+def empty_home() -> Iterator[Path]:
+    """A home to which the environment points."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ |= {
+            "XPMSYNC_HOME": folder,
+            "PYTHONPATH": str(HERE),
+            "PYTHON_KEYRING_BACKEND": "file_keyring.FileKeyring",
+            "BROWSER": f"{sys.executable} -m xpmsync.sandbox.browser %s &",
+        }
+        yield Path(folder)
+
+
+@contextmanager
+def sandbox(home: Path, clients: int) -> Iterator[str]:
+    """The sandbox, to which the home has been connected; gives its address."""
+    with serving([*XPMSYNC, "sandbox", "--clients", str(clients), "--switch", "limit_minute=100000"]) as url:
+        set_up(home, url)
+        yield url
 
 
 @contextmanager
