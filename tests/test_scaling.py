@@ -1,14 +1,22 @@
-"""The arithmetic of docs/scaling.md, worked out anew: nobody believes a number that nobody computes."""
+"""docs/scaling.md: its arithmetic worked out anew, and what it has for other programs looked at."""
 
+import re
+import shutil
+import subprocess
+import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from math import ceil
 from pathlib import Path
 from uuid import NAMESPACE_DNS, uuid5
 
+import pytest
+
+from xpmsync.home import Home
 from xpmsync.rules.schedule import next_full_at
 
 PAGE = (Path(__file__).parent.parent / "docs/scaling.md").read_text("utf-8")
+ANALYSE = shutil.which("systemd-analyze")
 FIRMS = 1_000
 MIDNIGHT = datetime(2026, 7, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -40,3 +48,22 @@ def test_the_page_multiplies_and_divides_correctly():
         f"1,000 × 24 × 5 MB × 30 = {FIRMS * 24 * 5 * 30 // 1_000:,} GB",
     ):
         assert statement in PAGE, statement
+
+
+@pytest.mark.skipif(ANALYSE is None, reason="this machine has no systemd")
+def test_systemd_accepts_the_units(tmp_path):
+    units = re.findall(r"```ini\n# /etc/systemd/system/(\S+)\n(.+?)```", PAGE, re.DOTALL)
+    assert [name for name, _ in units] == ["xpmsync@.service", "xpmsync@.timer"]
+    for name, text in units:
+        (tmp_path / name).write_text(text.replace("/opt/xpmsync/bin/xpmsync", sys.executable))
+
+    for name, _ in units:
+        unit = tmp_path / name.replace("@", "@fern-partners")
+        found = subprocess.run([ANALYSE, "verify", str(unit)], capture_output=True, text=True, check=False)
+        assert (found.returncode, [line for line in found.stderr.splitlines() if "xpmsync" in line]) == (0, [])
+
+
+def test_what_is_replicated_is_the_database():
+    name = Home(Path("config"), Path("data")).database_file.name
+
+    assert f'pattern: "{name}"' in PAGE
