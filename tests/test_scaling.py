@@ -44,8 +44,8 @@ def test_the_page_multiplies_and_divides_correctly():
         f"23 × 1 s + 5 s + 144 × 0.4 s = {seconds_a_day:.1f} s",
         f"1,000 × {seconds_a_day:.1f} s / 86,400 s = {FIRMS * seconds_a_day / 86_400:.2f} of one core",
         f"1,000 × 33 MB = {FIRMS * 33 // 1_000} GB",
-        f"1,000 × 7 MB × 30 = {FIRMS * 7 * 30 // 1_000} GB a month",
-        f"1,000 × 24 × 5 MB × 30 = {FIRMS * 24 * 5 * 30 // 1_000:,} GB",
+        f"1,000 × 8 MB × 30 = {FIRMS * 8 * 30 // 1_000} GB a month",
+        f"1,000 × 24 × 7 MB × 30 = {FIRMS * 24 * 7 * 30 // 1_000:,} GB",
     ):
         assert statement in PAGE, statement
 

@@ -76,6 +76,7 @@ def prepared(clients: int) -> Iterator[Firm]:
 def empty_home() -> Iterator[Path]:
     """A home to which the environment points."""
     with tempfile.TemporaryDirectory() as folder:
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed is compiled once, not at every start
         os.environ |= {
             "XPMSYNC_HOME": folder,
             "PYTHONPATH": str(HERE),
