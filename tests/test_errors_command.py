@@ -17,7 +17,7 @@ from xpmsync.active.database import open_database
 from xpmsync.active.error_log import save_problems
 from xpmsync.active.runs import finish_run, start_run
 from xpmsync.cli import run
-from xpmsync.cli.screen import parse_since
+from xpmsync.cli.text import parse_since
 from xpmsync.errors import ENDINGS
 from xpmsync.home import find_home
 from xpmsync.rules.problems import CATALOGUE, Problem, problem

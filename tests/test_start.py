@@ -38,8 +38,8 @@ def load(*arguments):
         ("errors", {"rich", "sqlite3"}, NETWORK | KEYRING | RARELY_NEEDED),
         ("history", {"rich", "sqlite3"}, NETWORK | KEYRING | RARELY_NEEDED),
         ("status", {"rich", "sqlite3", "keyring"}, NETWORK | RARELY_NEEDED),
-        ("notify", {"sqlite3"}, NETWORK - {"smtplib"} | KEYRING | RARELY_NEEDED),
-        ("sync", {"requests", "lxml", "keyring"}, RARELY_NEEDED | {"xpmsync.rules.clients"}),
+        ("notify", {"sqlite3"}, NETWORK - {"smtplib"} | KEYRING | RARELY_NEEDED | {"rich"}),
+        ("sync", {"requests", "lxml", "keyring"}, RARELY_NEEDED | {"rich", "xpmsync.rules.clients"}),
     ],
 )
 @pytest.mark.usefixtures("firm")

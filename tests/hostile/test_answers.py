@@ -10,7 +10,7 @@ from hostile_world import say
 from properties import check_error
 from servers import HostileServer, head, wrap
 
-from xpmsync.cli.screen import clean
+from xpmsync.cli.text import clean
 from xpmsync.config import XeroSettings, read_config, read_mail_settings
 from xpmsync.errors import ConfigurationError, PassingTrouble, Refused, SuspiciousChange
 from xpmsync.rules.fields import CLIENT_SHAPE

@@ -15,7 +15,7 @@ from termios import TIOCSCTTY
 
 from xpmsync.cli import run
 
-for name in ("xpmsync.sync", "xpmsync.doctor", "xpmsync.cli.screen", "xpmsync.cli.admin"):
+for name in ("xpmsync.sync", "xpmsync.doctor", "xpmsync.cli.watching", "xpmsync.cli.admin"):
     importlib.import_module(name)
 
 

@@ -17,7 +17,8 @@ import click
 from rich.console import Console
 
 from xpmsync.cli.grammar import Choice, Command, Number
-from xpmsync.cli.screen import ask, is_watched, open_console, print_facts, print_table, print_text
+from xpmsync.cli.screen import open_console, print_facts, print_table, print_text
+from xpmsync.cli.text import ask, is_watched
 from xpmsync.config import (
     SECURITIES,
     SETTINGS,

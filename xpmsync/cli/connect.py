@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import click
 
 from xpmsync.cli.grammar import Command, Number
-from xpmsync.cli.screen import ask, choose, clean, is_watched, open_console, render_count, wrap
+from xpmsync.cli.screen import choose, open_console
+from xpmsync.cli.text import ask, clean, is_watched, render_count, wrap
 from xpmsync.config import Config, change_config, check_setting, read_config
 from xpmsync.errors import ConfigurationError, PassingTrouble, Refused, SignInNeeded
 from xpmsync.home import Home, find_home, prepare_home

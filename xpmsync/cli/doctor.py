@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from xpmsync.cli.grammar import Command
-from xpmsync.cli.screen import clean, open_console, print_advice, print_json, print_text, render_count
+from xpmsync.cli.screen import open_console, print_advice, print_text
+from xpmsync.cli.text import clean, print_json, render_count
 from xpmsync.home import HOME_VARIABLE, find_home
 
 if TYPE_CHECKING:

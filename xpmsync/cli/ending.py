@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from xpmsync.cli.screen import clean_lines, wrap, wrap_advice
+from xpmsync.cli.text import clean_lines, wrap, wrap_advice
 from xpmsync.errors import INTERRUPTED_EXIT_CODE, XpmsyncError
 from xpmsync.home import find_home
 from xpmsync.log import open_log

@@ -10,19 +10,8 @@ import click
 from rich.console import Console
 
 from xpmsync.cli.grammar import Choice, Command, Number
-from xpmsync.cli.screen import (
-    SINCE,
-    clean,
-    open_console,
-    paged,
-    print_advice,
-    print_csv,
-    print_json,
-    print_text,
-    read_since,
-    render_count,
-    render_time,
-)
+from xpmsync.cli.screen import open_console, paged, print_advice, print_text
+from xpmsync.cli.text import SINCE, clean, print_csv, print_json, read_since, render_count, render_time
 from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.spelling import suggest
 

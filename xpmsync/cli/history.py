@@ -10,20 +10,8 @@ import click
 from rich.console import Console
 
 from xpmsync.cli.grammar import Command, Number
-from xpmsync.cli.screen import (
-    SINCE,
-    choose,
-    clean,
-    is_watched,
-    open_console,
-    print_csv,
-    print_facts,
-    print_json,
-    print_text,
-    read_since,
-    render_count,
-    render_time,
-)
+from xpmsync.cli.screen import choose, open_console, print_facts, print_text
+from xpmsync.cli.text import SINCE, clean, is_watched, print_csv, print_json, read_since, render_count, render_time
 from xpmsync.home import Home, find_home, prepare_home
 
 if TYPE_CHECKING:

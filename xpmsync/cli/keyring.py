@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from xpmsync.cli.grammar import Group
-from xpmsync.cli.screen import clean, open_console, print_facts, print_text
+from xpmsync.cli.screen import open_console, print_facts, print_text
+from xpmsync.cli.text import clean
 from xpmsync.config import change_config, check_setting, read_config
 from xpmsync.errors import KeyringTrouble
 from xpmsync.home import Home, find_home, prepare_home

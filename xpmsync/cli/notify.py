@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 from xpmsync.cli.grammar import Command
-from xpmsync.cli.screen import clean, is_watched, open_console, print_text
+from xpmsync.cli.text import clean, is_watched
 from xpmsync.config import Config, read_config, require
 from xpmsync.errors import ConfigurationError, DatabaseTrouble, XpmsyncError
 from xpmsync.health import Health, find_trouble
@@ -74,9 +74,7 @@ def _test(home: Home, config: Config, *, dry_run: bool) -> None:
         return
     password = _read_mail_password(home, config)
     send_email(settings, password, message)
-    print_text(
-        open_console(), f"An e-mail is on its way to {config.notify.email}. If it does not arrive, look into spam."
-    )
+    _say(f"An e-mail is on its way to {config.notify.email}. If it does not arrive, look into spam.")
 
 
 def _show_due(home: Home, config: Config) -> None:
@@ -87,14 +85,14 @@ def _show_due(home: Home, config: Config) -> None:
     now = datetime.now(UTC)
     trouble = find_trouble(_load_health(home), now)
     if trouble is None:
-        print_text(open_console(), REMARKS[Outcome.NOTHING_DUE])
+        _say(REMARKS[Outcome.NOTHING_DUE])
     elif config.smtp is None:
-        print_text(open_console(), render_remark(config, trouble))
+        _say(render_remark(config, trouble))
     else:
         click.echo(render_readable(render_email(config, trouble, now, find_place(home))))
         with open_database(home.database_file) as database:
             if config.notify.email and is_spoken_for(database, config.notify.email, now):
-                print_text(open_console(), "It is not sent now: somebody was told within the last 24 hours.")
+                _say("It is not sent now: somebody was told within the last 24 hours.")
 
 
 def _load_health(home: Home) -> Health:
@@ -125,7 +123,13 @@ def _tell(home: Home, config: Config) -> None:
     if remark:
         click.echo(clean(remark), err=True)
     elif is_watched():
-        print_text(open_console(), REMARKS[outcome])
+        _say(REMARKS[outcome])
+
+
+def _say(text: str) -> None:
+    from xpmsync.cli.screen import open_console, print_text  # noqa: PLC0415 - slow to load, and cron is told nothing
+
+    print_text(open_console(), text)
 
 
 def _read_mail_password(home: Home, config: Config) -> str | None:

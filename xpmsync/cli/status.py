@@ -9,16 +9,8 @@ import click
 from rich.console import Console
 
 from xpmsync.cli.grammar import Command
-from xpmsync.cli.screen import (
-    open_console,
-    print_facts,
-    print_json,
-    print_table,
-    print_text,
-    render_age,
-    render_count,
-    render_time,
-)
+from xpmsync.cli.screen import open_console, print_facts, print_table, print_text
+from xpmsync.cli.text import print_json, render_age, render_count, render_time
 from xpmsync.config import Config, read_config
 from xpmsync.errors import XpmsyncError
 from xpmsync.home import Home, find_home, prepare_home

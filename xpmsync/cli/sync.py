@@ -2,28 +2,23 @@
 
 import dataclasses
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, Self
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from xpmsync.cli.errors import name_record
 from xpmsync.cli.grammar import Command
-from xpmsync.cli.screen import is_watched, open_console, print_facts, print_json, print_table, print_text, render_count
+from xpmsync.cli.text import is_watched, print_json
 from xpmsync.config import read_config
 from xpmsync.errors import ConfigurationError
 from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.log import open_log
+from xpmsync.surroundings import Report
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from xpmsync.derive import Counts
     from xpmsync.sync import Preview, Summary
 
 PROBLEMS_EXIT_CODE: Final = 3
-SHOWN_ROWS: Final = 100
-"""A terminal is no place for more."""
 
 
 @click.command(cls=Command, example="xpmsync sync --dry-run")
@@ -41,37 +36,47 @@ def command(*, full: bool, dry_run: bool, accept_removals: bool, strict: bool, a
     prepare_home(home)
     open_log(home)
     watched = is_watched()
-    with _Screen(is_shown=watched and not as_json) as screen:
+    with _report(is_shown=watched and not as_json) as report:
         if dry_run:
-            preview = _preview(home, screen, full=full, accept_removals=accept_removals)
+            preview = _preview(home, report, full=full, accept_removals=accept_removals)
         else:
-            summary = _run(home, screen, is_watched=watched, full=full, accept_removals=accept_removals)
+            summary = _run(home, report, is_watched=watched, full=full, accept_removals=accept_removals)
     if dry_run:
         _show_preview(preview, as_json=as_json)
         return PROBLEMS_EXIT_CODE if strict and any(each.severity == "error" for each in preview.problems) else 0
     if as_json:
         print_json(_to_json(summary))
     elif watched:
-        _print_summary(summary)
+        from xpmsync.cli.watching import print_summary  # noqa: PLC0415 - slow to load, and cron is shown nothing
+
+        print_summary(summary)
     return PROBLEMS_EXIT_CODE if strict and summary.errors else 0
 
 
-def _run(home: Home, screen: "_Screen", *, is_watched: bool, full: bool, accept_removals: bool) -> "Summary":
+def _report(*, is_shown: bool) -> AbstractContextManager[Report]:
+    if not is_shown:
+        return nullcontext(_Silence())
+    from xpmsync.cli.watching import Progress  # noqa: PLC0415 - slow to load, and cron is shown nothing
+
+    return Progress()
+
+
+def _run(home: Home, report: Report, *, is_watched: bool, full: bool, accept_removals: bool) -> "Summary":
     from xpmsync.sync import run_sync, tell_of_settings  # noqa: PLC0415 - the network's libraries are slow to load
 
     try:
         config = read_config(home)
     except ConfigurationError as error:
         if not is_watched:
-            tell_of_settings(home, error, screen)
+            tell_of_settings(home, error, report)
         raise
-    return run_sync(home, config, report=screen, is_watched=is_watched, full=full, accept_removals=accept_removals)
+    return run_sync(home, config, report=report, is_watched=is_watched, full=full, accept_removals=accept_removals)
 
 
-def _preview(home: Home, screen: "_Screen", *, full: bool, accept_removals: bool) -> "Preview":
+def _preview(home: Home, report: Report, *, full: bool, accept_removals: bool) -> "Preview":
     from xpmsync.sync import preview_sync  # noqa: PLC0415 - the network's libraries are slow to load
 
-    return preview_sync(home, read_config(home), report=screen, full=full, accept_removals=accept_removals)
+    return preview_sync(home, read_config(home), report=report, full=full, accept_removals=accept_removals)
 
 
 def _show_preview(preview: "Preview", *, as_json: bool) -> None:
@@ -88,39 +93,11 @@ def _show_preview(preview: "Preview", *, as_json: bool) -> None:
             }
         )
     else:
-        _print_preview(preview)
+        from xpmsync.cli.watching import print_preview  # noqa: PLC0415 - slow to load, and cron is shown nothing
+
+        print_preview(preview)
     if preview.suspicious:
         raise preview.suspicious
-
-
-def _print_preview(preview: "Preview") -> None:
-    console = open_console()
-    print_text(console, "This is what a run would do. Nothing was changed.", style="bold")
-    print_facts(console, [("Users", _describe(preview.users)), ("Clients", _describe(preview.clients))])
-    refused = [problem for problem in preview.problems if problem.severity == "error"]
-    rows = [
-        (
-            each["entity"],
-            each["name"],
-            each["field"] or each["action"],
-            each["old_value"],
-            each["new_value"] if each["field"] else None,
-        )
-        for each in preview.changes
-    ]
-    _print_part(console, ("Kind", "Record", "Field", "Old", "New"), rows)
-    _print_part(
-        console,
-        ("Refused", "Why"),
-        [(name_record({**vars(each), "client_code": None}), each.message) for each in refused],
-    )
-
-
-def _print_part(console: "Console", headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    if rows:
-        print_table(console, headings, rows[:SHOWN_ROWS])
-    if len(rows) > SHOWN_ROWS:
-        print_text(console, f"… and {len(rows) - SHOWN_ROWS:,} more; all of them: xpmsync sync --dry-run --json")
 
 
 def _to_json(summary: "Summary") -> dict[str, Any]:
@@ -130,58 +107,15 @@ def _to_json(summary: "Summary") -> dict[str, Any]:
     return document
 
 
-def _print_summary(summary: "Summary") -> None:
-    console = open_console()
-    seconds = (summary.finished_at - summary.started_at).total_seconds()
-    print_text(console, f"Run {summary.run_id} done in {seconds:.1f} seconds.", style="bold")
-    print_facts(
-        console,
-        [
-            ("Users", _describe(summary.users)),
-            ("Clients", _describe(summary.clients)),
-            ("Problems", f"{render_count(summary.errors, 'error')}, {render_count(summary.warnings, 'warning')}"),
-            ("Xero", f"{render_count(summary.api_calls, 'call')}, {summary.bytes_received / 1000:,.0f} KB"),
-        ],
-    )
-    if summary.errors + summary.warnings:
-        print_text(console, "See what they are, and what to do: xpmsync errors")
-
-
-def _describe(counts: "Counts") -> str:
-    parts = [f"{number:,} {name}" for name, number in dataclasses.asdict(counts).items() if number]
-    return ", ".join(parts) or "none"
-
-
-class _Screen:
-    """Progress on a terminal, on standard error; nothing where nobody watches."""
-
-    def __init__(self, *, is_shown: bool) -> None:
-        self._console = open_console(stderr=True)
-        self._status = self._console.status("") if is_shown else None
-        self._stage = ""
-
-    def __enter__(self) -> Self:
-        if self._status:
-            self._status.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._status:
-            self._status.stop()
+class _Silence:
+    """Says nothing of how far a run is, since nobody watches."""
 
     def begin(self, stage: str) -> None:
-        """A stage of the run begins."""
-        self._stage = stage
-        self._show(stage)
+        """Say nothing."""
 
     def count(self, records: int) -> None:
-        """So many records of the stage are done."""
-        self._show(f"{self._stage}: {records:,}")
+        """Say nothing."""
 
     def remark(self, text: str) -> None:
-        """Something that a person should know although the run goes its way."""
+        """Tell cron, which mails it."""
         click.echo(text, err=True)
-
-    def _show(self, text: str) -> None:
-        if self._status:
-            self._status.update(f"{text} …")

@@ -19,17 +19,8 @@ from xpmsync.cli.admin.dialogue import (
 )
 from xpmsync.cli.grammar import Choice, Group
 from xpmsync.cli.history import choose_subject, describe_change
-from xpmsync.cli.screen import (
-    clean,
-    open_console,
-    print_advice,
-    print_facts,
-    print_json,
-    print_table,
-    print_text,
-    render_count,
-    render_time,
-)
+from xpmsync.cli.screen import open_console, print_advice, print_facts, print_table, print_text
+from xpmsync.cli.text import clean, print_json, render_count, render_time
 from xpmsync.config import check_email, check_text, check_uuid
 from xpmsync.rules.fields import CLIENT_FIELDS, Field
 from xpmsync.rules.reading import is_business_number, read_business_number, read_text

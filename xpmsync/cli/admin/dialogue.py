@@ -13,7 +13,8 @@ import click
 from click.core import ParameterSource
 from rich.console import Console
 
-from xpmsync.cli.screen import clean, is_watched, open_console, print_facts, print_text
+from xpmsync.cli.screen import open_console, print_facts, print_text
+from xpmsync.cli.text import clean, is_watched
 from xpmsync.config import check_text, read_config
 from xpmsync.errors import XpmsyncError
 from xpmsync.home import find_home, prepare_home

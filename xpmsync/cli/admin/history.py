@@ -8,7 +8,8 @@ import click
 from xpmsync.cli.admin.dialogue import YES, is_wanted, opened, show_outcome
 from xpmsync.cli.grammar import Group
 from xpmsync.cli.history import choose_subject
-from xpmsync.cli.screen import open_console, print_facts, print_text, render_count
+from xpmsync.cli.screen import open_console, print_facts, print_text
+from xpmsync.cli.text import render_count
 from xpmsync.home import find_home
 from xpmsync.log import open_log
 

@@ -1,0 +1,102 @@
+"""What a person at the terminal sees of a run: how far it is, what it did, what it would do."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Final, Self
+
+import click
+from rich.console import Console
+
+from xpmsync.cli.errors import name_record
+from xpmsync.cli.screen import open_console, print_facts, print_table, print_text
+from xpmsync.cli.text import render_count
+from xpmsync.derive import Counts
+from xpmsync.sync import Preview, Summary
+
+SHOWN_ROWS: Final = 100
+"""A terminal is no place for more."""
+
+
+class Progress:
+    """How far a run is, on standard error."""
+
+    def __init__(self) -> None:
+        self._status = open_console(stderr=True).status("")
+        self._stage = ""
+
+    def __enter__(self) -> Self:
+        self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._status.stop()
+
+    def begin(self, stage: str) -> None:
+        """A stage of the run begins."""
+        self._stage = stage
+        self._show(stage)
+
+    def count(self, records: int) -> None:
+        """So many records of the stage are done."""
+        self._show(f"{self._stage}: {records:,}")
+
+    def remark(self, text: str) -> None:
+        """Something that a person should know although the run goes its way."""
+        click.echo(text, err=True)
+
+    def _show(self, text: str) -> None:
+        self._status.update(f"{text} …")
+
+
+def print_summary(summary: Summary) -> None:
+    """Say what the run did."""
+    console = open_console()
+    seconds = (summary.finished_at - summary.started_at).total_seconds()
+    print_text(console, f"Run {summary.run_id} done in {seconds:.1f} seconds.", style="bold")
+    print_facts(
+        console,
+        [
+            ("Users", _describe(summary.users)),
+            ("Clients", _describe(summary.clients)),
+            ("Problems", f"{render_count(summary.errors, 'error')}, {render_count(summary.warnings, 'warning')}"),
+            ("Xero", f"{render_count(summary.api_calls, 'call')}, {summary.bytes_received / 1000:,.0f} KB"),
+        ],
+    )
+    if summary.errors + summary.warnings:
+        print_text(console, "See what they are, and what to do: xpmsync errors")
+
+
+def _describe(counts: Counts) -> str:
+    parts = [f"{number:,} {name}" for name, number in dataclasses.asdict(counts).items() if number]
+    return ", ".join(parts) or "none"
+
+
+def print_preview(preview: Preview) -> None:
+    """Say what the run would do."""
+    console = open_console()
+    print_text(console, "This is what a run would do. Nothing was changed.", style="bold")
+    print_facts(console, [("Users", _describe(preview.users)), ("Clients", _describe(preview.clients))])
+    refused = [problem for problem in preview.problems if problem.severity == "error"]
+    rows = [
+        (
+            each["entity"],
+            each["name"],
+            each["field"] or each["action"],
+            each["old_value"],
+            each["new_value"] if each["field"] else None,
+        )
+        for each in preview.changes
+    ]
+    _print_part(console, ("Kind", "Record", "Field", "Old", "New"), rows)
+    _print_part(
+        console,
+        ("Refused", "Why"),
+        [(name_record({**vars(each), "client_code": None}), each.message) for each in refused],
+    )
+
+
+def _print_part(console: Console, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    if rows:
+        print_table(console, headings, rows[:SHOWN_ROWS])
+    if len(rows) > SHOWN_ROWS:
+        print_text(console, f"… and {len(rows) - SHOWN_ROWS:,} more; all of them: xpmsync sync --dry-run --json")
