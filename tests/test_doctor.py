@@ -235,7 +235,7 @@ def test_a_damaged_database_fails(firm, fails):
     with firm.home.database_file.open("r+b") as file:
         file.seek((page - 1) * page_size)
         file.write(b"\xff" * page_size)
-    fails("Database", "database", "restore it from your last backup", 9, "Set-up", "Last success")
+    fails("Database", "database", "Restore it from your last backup", 9, "Set-up", "Last success")
 
 
 def test_a_database_that_is_not_there_yet_is_no_failure_of_its_own(firm, look):

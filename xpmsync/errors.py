@@ -176,7 +176,8 @@ class DatabaseTrouble(XpmsyncError):
     )
     usual_remedy = (
         "See that the disk has room and that no other program keeps the file busy, then run: xpmsync doctor. "
-        "Where the file is damaged, restore it from your last backup; then run: xpmsync sync --full"
+        "Where the file is damaged, restore it from your last backup (xpmsync restore FILE); then run: xpmsync sync "
+        "--full"
     )
 
 

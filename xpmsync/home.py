@@ -56,6 +56,11 @@ class Home:
         return self.data_folder / "run.lock"
 
     @property
+    def backup_lock(self) -> Path:
+        """Held while a copy of the database is made."""
+        return self.data_folder / "backup.lock"
+
+    @property
     def sign_in_lock(self) -> Path:
         """Held around reading, refreshing and writing the sign-in."""
         return self.data_folder / "sign-in.lock"

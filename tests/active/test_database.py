@@ -236,7 +236,7 @@ def test_a_database_that_is_damaged_is_to_be_restored(path, begin):
     path.write_bytes(path.read_bytes()[:begin] + b"\x2a" * 30_000)
     with pytest.raises(DatabaseTrouble) as caught, open_database(path) as database:
         load_users(database)
-    assert caught.value.remedy.startswith("Put the file aside and restore it from your last backup")
+    assert caught.value.remedy.startswith("Restore it from your last backup")
 
 
 def test_a_full_disk_asks_for_room_and_leaves_the_data_whole(path):

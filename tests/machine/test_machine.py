@@ -186,7 +186,7 @@ def test_a_damaged_database_is_to_be_restored(firm, tmp_path, damage):
     )
     with pytest.raises(DatabaseTrouble) as caught:
         firm.sync(full=True)
-    assert caught.value.remedy.startswith("Put the file aside and restore it from your last backup")
+    assert caught.value.remedy.startswith("Restore it from your last backup")
     for each in firm.home.data_folder.glob("active.db*"):
         each.unlink()
     shutil.copyfile(saved, file)

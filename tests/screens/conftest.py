@@ -58,6 +58,7 @@ STAND_INS = {
     r"(?m)^ [0-9a-f]{8}(?=  )": " 00000000",
     r"\d\.\d(?= seconds)": "0.3",
     r"4,9\d\d(?= (calls|of))": "4,990",
+    r"\d{8}T\d{6}Z": "20261101T140700Z",
 }
 
 
@@ -173,7 +174,7 @@ class Story:
 
     def normalise(self, text: str) -> str:
         """`text` without what differs from one session to the next, at the same length where lines are broken."""
-        text = text.replace(str(self.place), PLACE)
+        text = text.replace(str(self.place), PLACE).replace(str(self.place.parent), str(Path(PLACE).parent))
         for pattern, replacement in STAND_INS.items():
             text = re.sub(pattern, replacement, text)
         return text
@@ -244,6 +245,7 @@ def story() -> Iterator[Story]:
         happen("sync")
         with sandbox.faults.active("user-revoked"):
             happen("sync", exit_code=7)
+        happen("backup", str(place.with_name("copy.db")))
         shutil.copytree(place, folder)
         yield Story(folder, place, environment, sandbox)
     shutil.rmtree(place.parent)

@@ -118,6 +118,11 @@ SCREENS = (
     Screen("admin-clients", "admin client list --search Ltd"),
     Screen("admin-unknown-user", "admin user set nobody@example.com --role User"),
     Screen("report", "report"),
+    Screen("backup", "backup ~/copy.db --mode 0640"),
+    Screen("backup-refused", "backup ~/programs/crontab"),
+    Screen("backup-wrong-mode", "backup ~/copy.db --mode 0777"),
+    Screen("restore", "restore ~/copy.db", typed=("y",)),
+    Screen("restore-refused", "restore ~/programs/crontab"),
     Screen("unknown-command", "sink"),
 )
 

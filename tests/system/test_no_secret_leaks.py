@@ -326,6 +326,7 @@ def live(administrator, mail_port):
     assert run("sync", "--json") == 0
     for command in (["status", "--json"], ["errors", "--all", "--json"], ["admin", "user", "list"]):
         assert run(*command) == 0
+    assert run("backup", str(administrator.folder / "person" / "copy.db")) == 0
     with sandbox.faults.active("error-503", path="/connections"):
         assert run("disconnect") == 0
     assert run("connect") == 0

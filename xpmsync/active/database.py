@@ -19,8 +19,12 @@ from xpmsync.errors import DatabaseTrouble
 from xpmsync.home import PRIVATE_FILE_MODE, PRIVATE_FOLDER_MODE
 
 BUSY_TIMEOUT_SECONDS: Final = 30
-RESTORE: Final = "Put the file aside and restore it from your last backup; then run: xpmsync sync --full"
+RESTORE: Final = "Restore it from your last backup: xpmsync restore FILE; then run: xpmsync sync --full"
 TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
+
+
+class DamagedDatabase(DatabaseTrouble):
+    """What the file holds is not whole, or no database."""
 
 
 class Database:
@@ -36,7 +40,7 @@ class Database:
 
         Raises DatabaseTrouble for whatever SQLite complains of.
         """
-        with _explained(self.path):
+        with explained(self.path):
             self.connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -50,14 +54,14 @@ class Database:
         """Raise DatabaseTrouble where the file is damaged, or where nothing could be written to it."""
         (finding,) = self.connection.execute("PRAGMA quick_check(1)").fetchone()
         if finding != "ok":
-            raise DatabaseTrouble(f"The database {self.path} is damaged: {finding}.", RESTORE)
+            raise DamagedDatabase(f"The database {self.path} is damaged: {finding}.", RESTORE)
         with self.rehearsal():
             pass
 
     @contextmanager
     def rehearsal(self) -> Iterator[None]:
         """A transaction that is always rolled back."""
-        with _explained(self.path):
+        with explained(self.path):
             self.connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -72,8 +76,8 @@ def open_database(path: Path) -> Iterator[Database]:
 
     Raises DatabaseTrouble for whatever SQLite complains of, here and within the block.
     """
-    _create_privately(path)
-    with _explained(path), closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)) as opened:
+    create_privately(path)
+    with explained(path), closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)) as opened:
         opened.row_factory = sqlite3.Row
         _switch_to_wal(opened)
         opened.execute("PRAGMA foreign_keys = ON")
@@ -95,8 +99,8 @@ def open_rehearsal(path: Path) -> Iterator[Database]:
     try:
         copy = folder / path.name
         if path.exists():
-            _create_privately(copy)
-            with _explained(path), closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
+            create_privately(copy)
+            with explained(path), closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
                 source.backup(target)
         with open_database(copy) as database:
             yield database
@@ -114,17 +118,18 @@ def _find_rehearsal(path: Path) -> Path:
 
 
 def _is_migrated(path: Path) -> bool:
-    with _explained(path), closing(sqlite3.connect(path)) as opened:
-        return _count_steps(opened) >= len(STEPS)
+    with explained(path), closing(sqlite3.connect(path)) as opened:
+        return count_steps(opened) >= len(STEPS)
 
 
-def _count_steps(connection: sqlite3.Connection) -> int:
+def count_steps(connection: sqlite3.Connection) -> int:
     """How many steps of the schema the database has been through."""
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
+    """What SQLite complains of within the ``with`` block leaves it as DatabaseTrouble about the file `path`."""
     try:
         yield
     except sqlite3.Error as error:
@@ -133,7 +138,8 @@ def _explained(path: Path) -> Iterator[None]:
 
 def explain_trouble(path: Path, error: sqlite3.Error) -> DatabaseTrouble:
     """What SQLite complains of, with what to do about it."""
-    return DatabaseTrouble(
+    kind = DamagedDatabase if base_name(error) in ("SQLITE_CORRUPT", "SQLITE_NOTADB") else DatabaseTrouble
+    return kind(
         f"The database {path} cannot be used: {error}.",
         _remedy(error, path),
         details=f"{type(error).__name__} {getattr(error, 'sqlite_errorname', '')}",
@@ -154,7 +160,8 @@ def explain_machine(
     return DatabaseTrouble(f"{happened}: {error.strerror}.", remedy, details=f"{type(error).__name__}: {error}")
 
 
-def _create_privately(path: Path) -> None:
+def create_privately(path: Path) -> None:
+    """Make the file where it is missing, for its owner alone; SQLite itself would open it to others."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE_MODE))
     except OSError as error:
@@ -168,7 +175,7 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            if _base_name(error) != "SQLITE_BUSY" or time.monotonic() > patience_ends_at:
+            if base_name(error) != "SQLITE_BUSY" or time.monotonic() > patience_ends_at:
                 raise
             time.sleep(0.01)
         else:
@@ -181,7 +188,7 @@ def _fold(text: str | None) -> str | None:
 
 
 def _migrate(database: Database) -> None:
-    steps = _count_steps(database.connection)
+    steps = count_steps(database.connection)
     if steps > len(STEPS):
         raise DatabaseTrouble(
             f"The database {database.path} was made by a newer xpmsync than this one.",
@@ -197,13 +204,13 @@ def _migrate(database: Database) -> None:
         database.connection.execute(f"PRAGMA user_version = {len(STEPS)}")
 
 
-def _base_name(error: sqlite3.Error) -> str:
+def base_name(error: sqlite3.Error) -> str:
     """SQLite's name for the error, without the finer distinction: SQLITE_IOERR for SQLITE_IOERR_WRITE."""
     return "_".join(getattr(error, "sqlite_errorname", "").split("_")[:2])
 
 
 def _remedy(error: sqlite3.Error, path: Path) -> str:
-    match _base_name(error):
+    match base_name(error):
         case "SQLITE_FULL" | "SQLITE_IOERR":
             return f"Make room on the disk that holds {path.parent}; the next run goes on by itself."
         case "SQLITE_BUSY" | "SQLITE_LOCKED":

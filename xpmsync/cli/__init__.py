@@ -30,6 +30,8 @@ COMMANDS: Final = {
     "report": "Write a page about the sync, for people who would rather look.",
     "doctor": "Try everything that an hourly run needs.",
     "keyring": "Say which keyring is used, and whether it works.",
+    "backup": "Copy the database to a file, while it is in use.",
+    "restore": "Put a copy back in the database's place.",
     "admin": "The Admin Centre: offices, users, clients, links with XPM.",
     "disconnect": "End the connection at Xero and forget the sign-in.",
     "demo": "Watch the whole job against a stand-in for Xero.",
