@@ -330,12 +330,44 @@ ORDER BY changes.id
 
 @STEPS.append
 def tell_of_causes(db: "Database") -> None:
-    """What problems have in common; runs and the whole error log to look at; names wherever a person looks."""
+    """What problems have in common."""
     _execute(
         db,
         # What is wrong with all records of one cause, to be read after their number; NULL where one text tells of one.
         "ALTER TABLE sync_errors ADD COLUMN cause TEXT",
         "ALTER TABLE sync_errors ADD COLUMN remedy TEXT",
+    )
+
+
+@STEPS.append
+def let_outcomes_stand(db: "Database") -> None:
+    """What the last derivation found, until something that it depends on is written, by whichever program."""
+    _execute(
+        db,
+        """
+CREATE TABLE standing_outcome (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  origin TEXT NOT NULL, -- the program and the setting that it is the outcome of
+  outcome TEXT -- JSON: counts and problems; NULL while the derivation runs
+) STRICT
+""",
+        *(
+            f"CREATE TRIGGER {table}_{event.lower()} AFTER {event} ON {table} "
+            "BEGIN DELETE FROM standing_outcome WHERE id = 1; END"
+            for table in (
+                *("offices", "users", "clients", "client_groups", "client_group_members", "synced_values"),
+                *("xpm_staff", "xpm_clients", "xpm_groups"),
+            )
+            for event in ("INSERT", "UPDATE", "DELETE")
+        ),
+    )
+
+
+@STEPS.append
+def renew_views(db: "Database") -> None:
+    """Runs and the whole error log to look at; names wherever a person looks; whichever views there were before."""
+    _execute(
+        db,
         "DROP VIEW IF EXISTS user_list",
         """
 CREATE VIEW user_list AS
@@ -370,6 +402,7 @@ LEFT JOIN xpm_clients ON sync_errors.entity = 'client' AND xpm_clients.uuid = sy
 WHERE sync_errors.resolved_at IS NULL
 ORDER BY sync_errors.severity, sync_errors.entity, sync_errors.code, sync_errors.name
 """,
+        "DROP VIEW IF EXISTS open_causes",
         """
 CREATE VIEW open_causes AS
 SELECT
@@ -386,6 +419,7 @@ WHERE resolved_at IS NULL
 GROUP BY severity, entity, code, lower(coalesce(sync_errors.cause, message)) -- it may quote a code or an address
 ORDER BY severity, records DESC, code, cause
 """,
+        "DROP VIEW IF EXISTS error_list",
         """
 CREATE VIEW error_list AS
 SELECT
@@ -396,6 +430,7 @@ FROM sync_errors
 LEFT JOIN xpm_clients ON sync_errors.entity = 'client' AND xpm_clients.uuid = sync_errors.xpm_uuid
 ORDER BY sync_errors.id DESC
 """,
+        "DROP VIEW IF EXISTS run_list",
         """
 CREATE VIEW run_list AS
 SELECT
@@ -433,28 +468,4 @@ LEFT JOIN client_groups ON changes.entity = 'group' AND client_groups.id = chang
 LEFT JOIN offices ON changes.entity = 'office' AND offices.code = changes.entity_id
 ORDER BY changes.id DESC
 """,
-    )
-
-
-@STEPS.append
-def let_outcomes_stand(db: "Database") -> None:
-    """What the last derivation found, until something that it depends on is written, by whichever program."""
-    _execute(
-        db,
-        """
-CREATE TABLE standing_outcome (
-  id INTEGER PRIMARY KEY CHECK (id = 1),
-  origin TEXT NOT NULL, -- the program and the setting that it is the outcome of
-  outcome TEXT -- JSON: counts and problems; NULL while the derivation runs
-) STRICT
-""",
-        *(
-            f"CREATE TRIGGER {table}_{event.lower()} AFTER {event} ON {table} "
-            "BEGIN DELETE FROM standing_outcome WHERE id = 1; END"
-            for table in (
-                *("offices", "users", "clients", "client_groups", "client_group_members", "synced_values"),
-                *("xpm_staff", "xpm_clients", "xpm_groups"),
-            )
-            for event in ("INSERT", "UPDATE", "DELETE")
-        ),
     )

@@ -1,0 +1,122 @@
+"""The small practice that stands in the kept databases, and what happened in it.
+
+After a new step of the schema is released, keep a database of that version as well:
+
+    python tests/versions/story.py tests/versions/8.sql
+"""
+
+import os
+import shlex
+import sqlite3
+import sys
+import tempfile
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from xpmsync.active.database import open_database
+from xpmsync.active.offices import insert_office
+from xpmsync.cli import run
+from xpmsync.config import change_config
+from xpmsync.home import find_home, prepare_home
+from xpmsync.sandbox import Practice, Sandbox
+
+TENANT = "00000000-0000-4000-8000-000000000001"
+ANN, TUI, BO, NOBODY = (f"00000000-0000-4000-8000-00000000010{number}" for number in range(4))
+CLIENTS = tuple(f"00000000-0000-4000-8000-00000000020{number}" for number in range(7))
+
+
+def make_practice():
+    """Staff and clients, some of them in trouble, as they were before the first run."""
+    practice = Practice("Fern & Co")
+    practice.add_staff("Ann Perera", "ann@fern.example", uuid=ANN)
+    practice.add_staff("Tui Moana", "tui@fern.example", uuid=TUI)
+    practice.add_staff("Bo Lee", "bo@fern.example", uuid=BO)
+    practice.add_staff("No Mail", "", uuid=NOBODY)
+    practice.add_client(
+        "Acmer Pty Ltd",
+        uuid=CLIENTS[0],
+        client_code="ACM1",
+        account_manager=ANN,
+        job_manager=TUI,
+        address="Level 32\n   188 Quay Street",
+        city="Auckland",
+        post_code="1010",
+        business_number="51824753556",
+        contacts=[{"name": "Samantha", "salutation": "Sam", "is_primary": True}],
+    )
+    daughters = {"client_code": "KOW1", "account_manager": TUI, "email": "office@kowhai.example"}
+    practice.add_client("Kōwhai & Daughters", uuid=CLIENTS[1], **daughters)
+    practice.add_client("Rimu Holdings", uuid=CLIENTS[2], client_code="RIM1", account_manager=ANN, fax="09 555 0000")
+    practice.add_client("No Partner", uuid=CLIENTS[3], client_code="NOP1")
+    practice.add_client("Whose Partner Has No Mail", uuid=CLIENTS[4], client_code="WHO1", account_manager=NOBODY)
+    practice.add_client("One of two", uuid=CLIENTS[5], client_code="TWO1", account_manager=ANN)
+    practice.add_client("Other of two", uuid=CLIENTS[6], client_code="two1", account_manager=ANN)
+    practice.add_group("The Acmers", uuid="00000000-0000-4000-8000-000000000301")
+    practice.edit_client(CLIENTS[0], groups=["The Acmers"])
+    return practice
+
+
+def live(firm):
+    """A first run, the administrator's work, a run that fails, and one that succeeds."""
+    firm.sync()
+    firm.practice.edit_client(CLIENTS[0], phone="(02) 5550 1234")
+    firm.practice.archive_client(CLIENTS[2])
+    for command in (
+        "admin user set ann@fern.example --role Admin --office MAIN --module Tax",
+        "admin client add --legal-name 'By Hand Ltd' --code HAND1 --partner tui@fern.example",
+    ):
+        assert run(shlex.split(command)) == 0
+    with firm.sandbox.faults.active("user-revoked"), pytest.raises(Exception, match="Xero refuses access"):
+        firm.sync(is_watched=False)
+    firm.sandbox.clock.advance(3600)
+    firm.sync()
+    firm.write("UPDATE sync_runs SET tenant_id = ?", TENANT)
+    firm.write(
+        "INSERT INTO notifications (recipient, subject, reserved_at, sent_at, status) VALUES "
+        "('ann@fern.example', 'The sync is disrupted', '2026-11-22T20:00:00Z', '2026-11-22T20:00:01Z', 'sent')"
+    )
+
+
+def dump(file):
+    """The whole database as SQL, with the number of its version."""
+    with closing(sqlite3.connect(file)) as connection:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        statements = list(connection.iterdump())
+    assert statements.pop() == "COMMIT;"
+    return "\n".join((*statements, f"PRAGMA user_version = {version};", "COMMIT;", ""))
+
+
+def main(file):
+    """Keep a database of this version."""
+    sys.path.insert(0, str(Path(__file__).parent.parent))
+    from conftest import Firm  # noqa: PLC0415 - the tests' own, found from here
+
+    with tempfile.TemporaryDirectory() as folder, Sandbox(make_practice()) as sandbox:
+        os.environ["XPMSYNC_HOME"] = folder
+        os.environ["PYTHON_KEYRING_BACKEND"] = "xpmsync.sandbox.keyring.SandboxKeyring"
+        os.environ["XPMSYNC_SANDBOX_KEYRING"] = sandbox.url
+        home = find_home(os.environ)
+        prepare_home(home)
+        change_config(
+            home,
+            {
+                "xero.client_id": "sandbox-app",
+                "xero.login_url": f"{sandbox.url}/identity",
+                "xero.identity_url": sandbox.url,
+                "xero.api_url": sandbox.url,
+                "sync.tenant_id": sandbox.tenant_id,
+                "sync.default_office_code": "MAIN",
+            },
+        )
+        with open_database(home.database_file) as database, database.transaction():
+            insert_office(database, "MAIN", "Main Office")
+        firm = Firm(home, sandbox)
+        firm.connect()
+        live(firm)
+        Path(file).write_text(dump(home.database_file), "utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
