@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from xpmsync.home import Home
-from xpmsync.log import LARGEST_FILE_BYTES, LONGEST_LINE, SILENCED, open_log
+from xpmsync.log import LARGEST_FILE_BYTES, LONGEST_LINE, OLDER_FILES, SILENCED, open_log
 
 log = logging.getLogger("xpmsync.tests")
 
@@ -34,6 +34,16 @@ def test_a_full_log_is_put_aside_and_both_files_are_private(home):
         log.info(str(number).ljust(LONGEST_LINE))
     files = sorted(home.data_folder.glob("xpmsync.log*"))
     assert [file.name for file in files] == ["xpmsync.log", "xpmsync.log.1"]
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+
+
+def test_the_log_takes_a_few_files_of_a_few_megabytes_for_ever(home):
+    open_log(home)
+    for number in range((OLDER_FILES + 3) * LARGEST_FILE_BYTES // LONGEST_LINE):
+        log.info(str(number).ljust(LONGEST_LINE))
+    files = sorted(home.data_folder.glob("xpmsync.log*"))
+    assert [file.name for file in files] == ["xpmsync.log", *(f"xpmsync.log.{n + 1}" for n in range(OLDER_FILES))]
+    assert sum(file.stat().st_size for file in files) <= (OLDER_FILES + 1) * LARGEST_FILE_BYTES
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
 
 
