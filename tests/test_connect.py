@@ -396,6 +396,7 @@ def test_disconnect_works_when_xero_is_out_of_reach_or_the_grant_is_dead(desk):
     assert code == 0
     assert "could not be ended at Xero" in errors
     assert "has been forgotten" in output
+    assert f"  {desk.home.data_folder}\n" in output
     assert desk.passwords == {}
 
 

@@ -43,7 +43,9 @@ def command(*, revoke: bool) -> None:
             click.echo("xpmsync is not connected to Xero.")
             return
         _disconnect(config, open_tokens(home, config, vault), revoke=revoke)
-    click.echo("The sign-in has been forgotten; the data stays. To connect again: xpmsync connect")
+    click.echo("The sign-in has been forgotten. To connect again: xpmsync connect")
+    click.echo("The data stays in this folder:")
+    click.echo(f"  {home.data_folder}")  # on one line, to be copied
     print_text(
         open_console(),
         "To stop for good, take xpmsync's lines out of the crontab (crontab -e); otherwise you are told every day.",
