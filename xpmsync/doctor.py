@@ -371,7 +371,10 @@ def _need(check: str, value: Value | None) -> Value:
 def _judge_crontab(crontab: Crontab, home: Home, environment: Mapping[str, str]) -> Note:
     missing = [f"xpmsync {name}" for name in ("sync", "notify") if not crontab.runs(name)]
     if missing:
-        return Note(f"has no line for {' and none for '.join(missing)}", "Copy them from crontab.example: crontab -e")
+        return Note(
+            f"has no line for {' and none for '.join(missing)}",
+            "Copy them from crontab.example: crontab -e. Nothing, if systemd starts them (docs/install.md).",
+        )
     if program := crontab.find_missing_program():
         return Note(f"cron would not find the program {program}", "Write its whole path there: crontab -e")
     if find_home(crontab.variables) != home:

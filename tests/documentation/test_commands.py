@@ -31,6 +31,7 @@ RUN_ELSEWHERE = {"docs/server.md": "tests/system/test_cron.py"}
 BY_CI = ".ci/run runs it"
 INSTALLS = "asks a package registry; .ci/run does the same in folders of its own"
 CHANGES = "changes the checkout"
+SYSTEMD = "needs a machine that systemd runs; tests/system/test_systemd.py lets systemd read the units"
 NOT_RUN = {
     "python3 -m venv ~/xpmsync": INSTALLS,
     "~/xpmsync/bin/pip install --quiet --requirement requirements.lock": INSTALLS,
@@ -53,6 +54,20 @@ NOT_RUN = {
     ),
     "pytest -n auto tests/screens --snapshot-update": CHANGES,
     "git tag v0.1.0": CHANGES,
+    "python3 -m venv ~/build-xpmsync": INSTALLS,
+    "~/build-xpmsync/bin/pip install --quiet --requirement requirements.lock": INSTALLS,
+    "~/build-xpmsync/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .": INSTALLS,
+    "sudo useradd --system --create-home --home-dir /var/lib/xpmsync --shell /usr/sbin/nologin xpmsync": SYSTEMD,
+    "sudo chmod 700 /var/lib/xpmsync": SYSTEMD,
+    "sudo install -d -m 755 /etc/xpmsync": SYSTEMD,
+    "sudo install -m 640 -g xpmsync /dev/null /etc/xpmsync/keyring.key": SYSTEMD,
+    "sudo -u xpmsync -H /opt/xpmsync/bin/xpmsync keyring setup --key-file /etc/xpmsync/keyring.key": SYSTEMD,
+    "sudo -u xpmsync -H /opt/xpmsync/bin/xpmsync connect --no-browser": SYSTEMD,
+    "sudo -u xpmsync -H /opt/xpmsync/bin/xpmsync configure": SYSTEMD,
+    "sudo cp docs/systemd/xpmsync-* /etc/systemd/system/": SYSTEMD,
+    "sudo systemctl daemon-reload": SYSTEMD,
+    "sudo systemctl enable --now xpmsync-sync.timer xpmsync-notify.timer": SYSTEMD,
+    "head -c 32 /dev/urandom | base64 | sudo tee /etc/xpmsync/keyring.key > /dev/null": SYSTEMD,
 }
 
 ANN = "ann@example.com"
