@@ -39,6 +39,8 @@ ORDER = (
     "admin user activate",
     "configure",
     "admin history erase",
+    "backup",
+    "restore",
 )
 """The examples of these build on one another; the others stand alone, after them."""
 

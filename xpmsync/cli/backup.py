@@ -6,6 +6,7 @@ from typing import Final
 
 import click
 
+from xpmsync.cli.grammar import Command
 from xpmsync.cli.screen import is_watched, open_console, print_text, render_count
 from xpmsync.home import find_home, prepare_home
 from xpmsync.log import open_log
@@ -27,7 +28,7 @@ def _read_mode(_context: click.Context, _parameter: click.Parameter, value: str 
     return mode
 
 
-@click.command()
+@click.command(cls=Command, example="xpmsync backup ~/copy.db --mode 0640")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--mode", metavar="MODE", callback=_read_mode, help="Who may read the copy, as for chmod: 0600, 0640 or 0644."
@@ -35,12 +36,9 @@ def _read_mode(_context: click.Context, _parameter: click.Parameter, value: str 
 def command(*, file: Path, mode: int | None) -> None:
     """Copy the database to FILE, at any time: a run that goes on is not disturbed.
 
-    FILE is replaced if it is an earlier copy, and only by a whole one, so the same line can run every night:
-
-      xpmsync backup /srv/backup/xpmsync.db --mode 0640
-
-    It holds all of Active and no password or sign-in. A new one can be read by you alone unless --mode says otherwise;
-    one that is replaced keeps its mode and group. Any SQLite program can open it.
+    FILE is replaced if it is an earlier copy, and only by a whole one, so the same line can run every night. It holds
+    all of Active and no password or sign-in. A new one can be read by you alone unless --mode says otherwise; one that
+    is replaced keeps its mode and group. Any SQLite program can open it.
 
     The way back: xpmsync restore FILE
     """

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from xpmsync.cli.grammar import Command
 from xpmsync.cli.screen import is_watched, open_console, print_facts, print_text, render_count, render_time
 from xpmsync.config import read_config
 from xpmsync.home import find_home, prepare_home
@@ -16,16 +17,14 @@ if TYPE_CHECKING:
     from xpmsync.backup import Contents
 
 
-@click.command()
+@click.command(cls=Command, example="xpmsync restore ~/copy.db")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--yes", "is_yes", is_flag=True, help="Do not ask; for scripts.")
 def command(*, file: Path, is_yes: bool) -> None:
     """Put FILE, a copy that xpmsync backup has made, in the database's place.
 
     The copy is looked at first: whole, of this practice, of this version or an earlier one. The database of before is
-    kept beside the new one, and restored in the same way if this was a mistake:
-
-      xpmsync restore /srv/backup/xpmsync.db
+    kept beside the new one, and restored in the same way if this was a mistake.
     """
     from xpmsync.backup import compare, restore  # noqa: PLC0415 - the database is slow to load
 
