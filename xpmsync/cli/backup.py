@@ -7,7 +7,8 @@ from typing import Final
 import click
 
 from xpmsync.cli.grammar import Command
-from xpmsync.cli.screen import is_watched, open_console, print_text, render_count
+from xpmsync.cli.screen import open_console, print_text
+from xpmsync.cli.text import is_watched, render_count
 from xpmsync.home import find_home, prepare_home
 from xpmsync.log import open_log
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from xpmsync.cli.grammar import Command
-from xpmsync.cli.screen import is_watched, open_console, print_facts, print_text, render_count, render_time
+from xpmsync.cli.screen import open_console, print_facts, print_text
+from xpmsync.cli.text import is_watched, render_count, render_time
 from xpmsync.config import read_config
 from xpmsync.home import find_home, prepare_home
 from xpmsync.log import open_log
