@@ -6,6 +6,7 @@ Judges nothing.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from xpmsync.active.database import Database
 from xpmsync.active.mirror import is_open
@@ -27,7 +28,7 @@ class Count:
 
 def measure_staff_losses(database: Database) -> dict[str, Count]:
     """Count, by kind, what the spool's staff list would take away."""
-    return _measure(database, "xpm_staff", "mirror.vanished_at IS NULL", {STAFF_GONE: _is_gone("xpm_staff")})
+    return _measure(database, "xpm_staff", "mirror.vanished_at IS NULL", STAFF_GONE)
 
 
 def measure_client_losses(database: Database, emptied_columns: Mapping[str, bool]) -> dict[str, Count]:
@@ -41,11 +42,8 @@ def measure_client_losses(database: Database, emptied_columns: Mapping[str, bool
         database,
         "xpm_clients",
         f"mirror.vanished_at IS NULL AND {is_open('mirror')}",
-        {
-            CLIENTS_GONE: _is_gone("xpm_clients"),
-            CLIENTS_CLOSED: f"told.uuid IS NOT NULL AND NOT ({is_open('told')})",
-            **{kind: f"told.uuid IS NOT NULL AND {condition}" for kind, condition in emptied.items()},
-        },
+        CLIENTS_GONE,
+        {CLIENTS_CLOSED: f"NOT ({is_open('told')})", **emptied},
     )
 
 
@@ -67,10 +65,6 @@ def load_suspicious(database: Database) -> dict[str, int]:
     return counted
 
 
-def _is_gone(table: str) -> str:
-    return f"mirror.uuid NOT IN (SELECT uuid FROM spool.{table}_told)"
-
-
 def _is_emptied(column: str, is_list: bool) -> str:
     before, now = f'mirror."{column}"', f'told."{column}"'
     if is_list:  # a list that is absent was not told, and is kept
@@ -79,22 +73,35 @@ def _is_emptied(column: str, is_list: bool) -> str:
     return f"{before} IS NOT {now} AND trim(coalesce({before}, '')) <> '' AND trim(coalesce({now}, '')) = ''"
 
 
-def _measure(database: Database, table: str, watched: str, conditions: Mapping[str, str]) -> dict[str, Count]:
-    source = (
-        "SELECT {columns} "
-        f"FROM main.{table} AS mirror LEFT JOIN spool.{table} AS told ON told.uuid = mirror.uuid WHERE {watched}"
-    )
-    counts = ", ".join(["count(*)", *(f"coalesce(sum({condition}), 0)" for condition in conditions.values())])
-    total, *lost = database.connection.execute(source.format(columns=counts)).fetchone()
+def _measure(
+    database: Database, table: str, watched: str, gone: str, conditions: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, Count]:
+    """Count the watched records of the mirror's `table` that are `gone`, and those that meet each of `conditions`.
 
-    def load_names(condition: str) -> tuple[str, ...]:
+    The conditions are about a record as it is known, `mirror`, and as it is told now, `told`.
+    """
+    everything = f"main.{table} AS mirror"
+    # In this order: of what is told, little is not known.
+    told = f"spool.{table} AS told CROSS JOIN {everything} ON mirror.uuid = told.uuid"
+    kinds = {gone: (everything, f"mirror.uuid NOT IN (SELECT uuid FROM spool.{table}_told)")}
+    kinds |= {kind: (told, condition) for kind, condition in conditions.items()}
+
+    def count(source: str) -> tuple[int, ...]:
+        """How many are watched, and how many of them meet each condition on this source."""
+        sums = [f"coalesce(sum({condition}), 0)" for its_source, condition in kinds.values() if its_source == source]
+        columns = ", ".join(["count(*)", *sums])
+        return tuple(database.connection.execute(f"SELECT {columns} FROM {source} WHERE {watched}").fetchone())
+
+    def load_names(source: str, condition: str) -> tuple[str, ...]:
         rows = database.connection.execute(
-            f"{source.format(columns='mirror.name')} AND {condition} AND mirror.name IS NOT NULL LIMIT ?",
+            f"SELECT mirror.name FROM {source} WHERE {watched} AND {condition} AND mirror.name IS NOT NULL LIMIT ?",
             (NAMES_SHOWN,),
         )
         return tuple(" ".join(row["name"].split()) for row in rows)
 
+    total, *lost = count(everything)
+    lost += count(told)[1:]
     return {
-        kind: Count(number, total, load_names(condition) if number else ())
-        for (kind, condition), number in zip(conditions.items(), lost, strict=True)
+        kind: Count(number, total, load_names(*where) if number else ())
+        for (kind, where), number in zip(kinds.items(), lost, strict=True)
     }
