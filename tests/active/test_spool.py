@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import stat
+import weakref
 from contextlib import closing
 
 import pytest
@@ -11,6 +12,13 @@ from xpmsync.active.database import Database
 from xpmsync.active.spool import open_spool
 from xpmsync.errors import DatabaseTrouble, PassingTrouble
 from xpmsync.records import ListShape, RecordShape
+
+
+class Text(str):
+    """A text of which it can be told whether it is still there."""
+
+    __slots__ = ("__weakref__",)
+
 
 SHAPES = {
     "things": RecordShape("Things/Thing", {"UUID": "uuid"}, (ListShape("Parts/Part", "parts", {"Name": "name"}),))
@@ -59,10 +67,26 @@ def test_of_what_is_known_the_identifier_alone_is_kept(path, known):
         assert (read(path), read_told(path)) == ([("known", None)], ["known"])
 
 
-def test_what_is_told_twice_is_kept_twice_so_that_the_last_word_counts(path, known):
+def test_of_what_is_told_twice_the_last_word_counts(path, known):
     with open_spool(path, SHAPES, known) as spool:
-        spool.taker("things")(iter([("known", None), ("known", "[]")]))
-        assert (read(path), read_told(path)) == ([("known", None), ("known", "[]")], ["known"])
+        spool.taker("things")(iter([("known", None), ("Known", "[]"), ("new", None), ("new", "[1]")]))
+        assert (read(path), read_told(path)) == ([("known", "[]"), ("new", "[1]")], ["known", "new"])
+
+
+def test_no_more_than_one_record_is_in_memory(path, known):
+    alive = weakref.WeakSet()
+
+    def large_records():
+        for number in range(50):
+            text = Text(f"[{number}]")
+            alive.add(text)
+            yield (str(number), text)
+            del text
+            assert len(alive) <= 2
+
+    with open_spool(path, SHAPES, known) as spool:
+        spool.taker("things")(large_records())
+        assert len(read(path)) == 50
 
 
 def test_a_damaged_database_is_not_taken_for_a_disk_without_room(path, known):

@@ -17,7 +17,7 @@ class Contested:
     """Who must be matched together."""
 
     xpm_uuids: frozenset[str]
-    """Live clients of XPM."""
+    """Clients of XPM that may be live: all that the rules take for live are, and those they do not, do no harm."""
     record_ids: frozenset[str]
     """Clients of Active."""
 

@@ -24,18 +24,18 @@ def attached(database: Database, spool: Spool) -> Iterator[None]:
     """
     execute = database.connection.execute
     execute("ATTACH ? AS spool", (str(spool.path),))
-    for table, shape in spool.shapes.items():
-        columns = ", ".join(f'"{column}"' for column in shape.columns)
-        execute(
-            f"CREATE TEMP VIEW {table}_as_told AS SELECT {columns} FROM spool.{table} "
-            f"UNION ALL SELECT {columns} FROM main.{table} WHERE uuid IN "
-            f"(SELECT uuid FROM spool.{table}_told EXCEPT SELECT uuid FROM spool.{table})"
-        )
     try:
+        for table, shape in spool.shapes.items():
+            columns = ", ".join(f'"{column}"' for column in shape.columns)
+            execute(
+                f"CREATE TEMP VIEW {table}_as_told AS SELECT {columns} FROM spool.{table} "
+                f"UNION ALL SELECT {columns} FROM main.{table} WHERE uuid IN "
+                f"(SELECT uuid FROM spool.{table}_told EXCEPT SELECT uuid FROM spool.{table})"
+            )
         yield
     finally:
         for table in spool.shapes:
-            execute(f"DROP VIEW {table}_as_told")
+            execute(f"DROP VIEW IF EXISTS {table}_as_told")
         execute("DETACH spool")
 
 

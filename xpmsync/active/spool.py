@@ -1,24 +1,23 @@
 """Where Xero's answers wait until all of them are there: a private SQLite file that is thrown away with the run.
 
-Most of what is told is known: of that, the identifier alone is kept. Meanwhile `active.db` is not locked, and a run
-that fails has touched nothing.
+Most of what is told is known: of that, the identifier alone is kept. Meanwhile `active.db` is read, and others may
+write to it; a run that fails has touched nothing.
 """
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from xpmsync.active.database import BUSY_TIMEOUT_SECONDS, Database, explain_trouble
+from xpmsync.active.database import BUSY_TIMEOUT_SECONDS, Database, explain_trouble, explained
 from xpmsync.errors import DatabaseTrouble
 from xpmsync.home import PRIVATE_FILE_MODE
 from xpmsync.records import Record, RecordShape
 
-BATCH_SIZE: Final = 500
 NOT_OF_THE_SPOOL: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_BUSY", "SQLITE_LOCKED")
+"""What SQLite complains of only where the database is meant: the spool is new, and nobody else's."""
 
 
 def read_identity(expression: str) -> str:
@@ -50,8 +49,7 @@ class Spool:
                 with self._connection:
                     self._connection.execute(f"DELETE FROM {table}")
                     self._connection.execute(f"DELETE FROM {table}_told")
-                    while batch := list(islice(records, BATCH_SIZE)):
-                        self._insert(table, batch)
+                    self._insert(table, records)
             except sqlite3.Error as error:
                 raise _explain(self.path, error, self._database) from error
 
@@ -60,27 +58,32 @@ class Spool:
     def add(self, table: str, record: Record) -> None:
         """Add one record that was asked for by its identifier."""
         with self._connection:
-            self._insert(table, [record])
+            self._insert(table, iter([record]))
 
-    def _insert(self, table: str, records: Sequence[Record]) -> None:
+    def _insert(self, table: str, records: Iterator[Record]) -> None:
         columns = self.shapes[table].columns
+        place_of_uuid = columns.index("uuid")
         values = {
             column: read_identity(f"?{place}") if column.endswith("uuid") else f"?{place}"
             for place, column in enumerate(columns, start=1)
         }
         is_same = " AND ".join(f'"{column}" IS {value}' for column, value in values.items() if column != "uuid")
         uuid = values["uuid"]
+
+        def noted() -> Iterator[Record]:
+            """Each record, once its identifier is noted."""
+            for record in records:
+                self._connection.execute(
+                    f"INSERT OR IGNORE INTO {table}_told VALUES ({read_identity('?')})", (record[place_of_uuid],)
+                )
+                yield record
+
         self._connection.executemany(
-            f"INSERT INTO {table} SELECT {', '.join(values.values())} "
+            f"INSERT OR REPLACE INTO {table} SELECT {', '.join(values.values())} "
             f"WHERE NOT EXISTS (SELECT 1 FROM known.{table} WHERE uuid = {uuid} AND {is_same}) "
             # Of a record that is told twice in one answer, the last word counts.
             f"OR EXISTS (SELECT 1 FROM main.{table} WHERE uuid = {uuid})",
-            records,
-        )
-        place = columns.index("uuid")
-        self._connection.executemany(
-            f"INSERT OR IGNORE INTO {table}_told VALUES ({read_identity('?')})",
-            [(record[place],) for record in records],
+            noted(),
         )
 
 
@@ -91,34 +94,42 @@ def open_spool(path: Path, shapes: Mapping[str, RecordShape], database: Database
     What is known is what the tables of the same names in `database` hold.
     """
     try:
-        try:
-            connection = _create(path, shapes, database)
-        except (sqlite3.Error, OSError) as error:
-            raise _explain(path, error, database) from error
-        with closing(connection):
+        with _created(path, shapes, database) as connection:
             yield Spool(path, connection, shapes, database)
     finally:
         path.unlink(missing_ok=True)
 
 
-def _create(path: Path, shapes: Mapping[str, RecordShape], database: Database) -> sqlite3.Connection:
-    path.unlink(missing_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE_MODE))
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, uri=True)
+@contextmanager
+def _created(path: Path, shapes: Mapping[str, RecordShape], database: Database) -> Iterator[sqlite3.Connection]:
+    try:
+        path.unlink(missing_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE_MODE))
+        opened = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, uri=True)  # the database is attached by its URI
+    except (sqlite3.Error, OSError) as error:
+        raise _explain(path, error, database) from error
+    with closing(opened) as connection:
+        try:
+            _make_tables(connection, shapes)
+        except sqlite3.Error as error:
+            raise _explain(path, error, database) from error
+        with explained(database.path):
+            connection.execute("ATTACH ? AS known", (f"{database.path.absolute().as_uri()}?mode=ro",))
+        yield connection
+
+
+def _make_tables(connection: sqlite3.Connection, shapes: Mapping[str, RecordShape]) -> None:
     # Nothing in it outlives the run: the journal, which takes back an answer that was cut, is in memory.
     connection.execute("PRAGMA journal_mode = MEMORY")
     connection.execute("PRAGMA synchronous = OFF")
     for table, shape in shapes.items():
         columns = ", ".join(f'"{column}" TEXT' for column in shape.columns)
         connection.execute(f"CREATE TABLE {table} ({columns})")
-        connection.execute(f"CREATE INDEX {table}_by_uuid ON {table} (uuid)")
+        connection.execute(f"CREATE UNIQUE INDEX {table}_by_uuid ON {table} (uuid)")
         connection.execute(f"CREATE TABLE {table}_told (uuid TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID")
-    connection.execute("ATTACH ? AS known", (f"{database.path.absolute().as_uri()}?mode=ro",))
-    return connection
 
 
 def _explain(path: Path, error: sqlite3.Error | OSError, database: Database) -> DatabaseTrouble:
-    # The spool is new and nobody else's: if one is damaged or in use, it is the other.
     if getattr(error, "sqlite_errorname", "").startswith(NOT_OF_THE_SPOOL) and isinstance(error, sqlite3.Error):
         return explain_trouble(database.path, error)
     return DatabaseTrouble(
