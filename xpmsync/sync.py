@@ -136,8 +136,8 @@ def run_sync(
                 _record_failure(run, failure)
                 if not is_watched:
                     _tell(run, secrets.mail_password)
-            except (DatabaseTrouble, sqlite3.Error) as trouble:
-                # What the run itself died of is the news; cron mails it.
+            except (DatabaseTrouble, sqlite3.Error, OSError) as trouble:
+                # What the run itself died of is the news; cron mails it. (OSError: not even a module can be loaded.)
                 log.warning("run %d could not be finished: %s", run_id, trouble)
             raise failure from error
         finally:

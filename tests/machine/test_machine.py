@@ -203,7 +203,7 @@ def test_a_write_ahead_log_that_is_no_such_thing_is_set_aside(firm):
 # The computer.
 
 
-@pytest.mark.parametrize("descriptors", [7, 10])
+@pytest.mark.parametrize("descriptors", [7, 8, 9, 10])
 def test_a_process_that_may_open_few_files(firm, as_cron, descriptors):
     before = read_clients(firm)
     run = as_cron(limit=(resource.RLIMIT_NOFILE, (descriptors, descriptors)))
