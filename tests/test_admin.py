@@ -125,8 +125,8 @@ def empty(tmp_path, monkeypatch, capfd):
 @pytest.fixture
 def firm(empty):
     """A home with the office SYD, whose default partner is Ann, and with Bob."""
-    change_config(empty.home, {"sync.default_office_code": "SYD"})
     empty.admin("office", "add", "SYD", "--name", "Sydney")
+    change_config(empty.home, {"sync.default_office_code": "SYD"})
     empty.admin("user", "add", "--first-name", "Ann", "--last-name", "Lee", "--email", "ann@example.com")
     empty.admin("user", "add", "--first-name", "Bob", "--last-name", "Low", "--email", "bob@example.com")
     empty.admin("office", "set", "SYD", "--default-partner", "ann@example.com")

@@ -240,10 +240,17 @@ def test_a_damaged_database_fails(firm, fails):
 
 def test_a_database_that_is_not_there_yet_is_no_failure_of_its_own(firm, look):
     firm.home.database_file.unlink()
+    change_config(firm.home, {"sync.default_office_code": None})
     bad, exit_code = look()
     assert (exit_code, set(bad)) == (5, {"Set-up", "Last success"})
-    assert bad["Set-up"].remedy == "Run: xpmsync configure"
+    assert bad["Set-up"].remedy == "Run: xpmsync configure."
     assert bad["Last success"].found == "no run has succeeded yet"
+    assert not firm.home.database_file.exists()
+
+
+def test_a_database_that_is_gone_from_a_sync_that_was_set_up_fails(firm, fails):
+    firm.home.database_file.unlink()
+    fails("Database", "The database is gone", "xpmsync restore FILE", 9, "Set-up", "Last success")
     assert not firm.home.database_file.exists()
 
 

@@ -275,3 +275,41 @@ def test_a_mail_server_that_is_down_is_said_once_and_the_email_is_tried_again(fi
     change_config(firm.home, {"smtp.port": mailbox.port})
     assert run(["notify"]) == 0
     assert len(mailbox.messages) == 1
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "status",
+        "errors",
+        "history",
+        "report",
+        "sync",
+        "sync --dry-run",
+        "backup /nowhere/copy.db",
+        "admin user list",
+        "admin user add --first-name Ann --last-name Lee --email ann@example.com",
+    ],
+)
+def test_a_database_that_is_gone_is_missed_and_not_made_anew(make_firm, capfd, command):
+    firm = make_firm(Practice.generate(clients=3, staff=2, seed=7))
+    firm.sync()
+    moved = firm.home.database_file.with_name("moved.db")
+    firm.home.database_file.rename(moved)
+    assert run(command.split()) == 9
+    said = capfd.readouterr()
+    assert said.out == ""
+    assert f"there is no active.db in {firm.home.data_folder}" in said.err
+    assert "roles, offices, modules" in said.err
+    assert "xpmsync restore FILE" in said.err
+    assert not firm.home.database_file.exists()
+    moved.rename(firm.home.database_file)
+    assert run(["sync"]) == 0
+
+
+def test_looking_after_a_sync_whose_database_is_gone_is_left_to_the_hourly_run(make_firm, capfd):
+    firm = make_firm()
+    firm.home.database_file.unlink()
+    assert run(["notify"]) == 9
+    assert capfd.readouterr() == ("", "")
+    assert not firm.home.database_file.exists()

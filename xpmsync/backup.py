@@ -16,10 +16,11 @@ from xpmsync.active import runs
 from xpmsync.active.copying import check_copy, is_in_use, make_copy, opened_copy, put_back, set_aside
 from xpmsync.active.database import Database, explain_machine, open_database, open_rehearsal
 from xpmsync.active.totals import count_by_status
-from xpmsync.config import Config
+from xpmsync.config import Config, read_config
 from xpmsync.errors import AnotherRun, ConfigurationError, DatabaseTrouble, NotPossible, XpmsyncError
 from xpmsync.home import Home
 from xpmsync.lock import hold
+from xpmsync.set_up import check_not_lost
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ def back_up(home: Home, target: Path, *, mode: int | None) -> Contents:
             "Name a file in another folder, best on another disk: what happens to the one should not reach the other.",
         )
     if not home.database_file.exists():
+        check_not_lost(home, read_config(home))
         raise NotPossible("There is no database yet, so there is nothing to copy.", "Make the first run: xpmsync sync")
     busy = AnotherRun("Another backup is in progress.", "Nothing needs to be done: it ends by itself.")
     with _only(home.backup_lock, busy, wait_seconds=BACKUP_SECONDS):

@@ -1,12 +1,13 @@
 """Whether the settings say all that a run needs, and fit the data: asked before every run, and by doctor.
 
-Values in, an error or nothing out; knows neither network nor database.
+Values in, an error or nothing out; knows no network, and of the database only whether there is one.
 """
 
 from collections.abc import Collection
 
 from xpmsync.config import Config, require
-from xpmsync.errors import ConfigurationError
+from xpmsync.errors import ConfigurationError, DatabaseTrouble
+from xpmsync.home import Home
 
 
 def check_set_up(config: Config, *, practice_id: str | None, office_codes: Collection[str]) -> str:
@@ -28,3 +29,19 @@ def check_set_up(config: Config, *, practice_id: str | None, office_codes: Colle
             "Run: xpmsync configure",
         )
     return tenant_id
+
+
+def check_not_lost(home: Home, config: Config) -> None:
+    """Raise DatabaseTrouble where the database is missing although the sync was set up: then it was there once.
+
+    Asked by whatever would take a missing database for one that was never made: a new one holds nothing that was typed
+    into Active.
+    """
+    if config.sync.default_office_code is None or home.database_file.exists():
+        return
+    raise DatabaseTrouble(
+        f"The database is gone: there is no {home.database_file.name} in {home.data_folder}. All of Active's data was "
+        "in it, with what Xero does not know: roles, offices, modules, the history.",
+        "Put the file back where it was, or a copy in its place: xpmsync restore FILE. Only to start anew, without "
+        "that data, run: xpmsync configure",
+    )

@@ -48,7 +48,7 @@ from xpmsync.lock import hold
 from xpmsync.records import fingerprint
 from xpmsync.rules.problems import Problem, problem
 from xpmsync.rules.schedule import Mode, Past, choose_mode
-from xpmsync.set_up import check_set_up
+from xpmsync.set_up import check_not_lost, check_set_up
 from xpmsync.surroundings import Clock, Report
 from xpmsync.watchman import tell
 from xpmsync.xpm.tokens import open_tokens
@@ -108,11 +108,11 @@ def run_sync(
     """Run one sync; gives what it did.
 
     `full` fetches everything although less would do; `accept_removals` does too, and accepts what the guard counted
-    when it stopped a run. Raises AnotherRun where one is in progress, DatabaseTrouble where the database cannot be
-    opened, and every other XpmsyncError after the run's row, the error log and the chosen person know of it.
+    when it stopped a run. Raises AnotherRun where one is in progress, DatabaseTrouble where the database is gone or
+    cannot be opened, and every other XpmsyncError after the run's row, the error log and the chosen person know of it.
     """
     clock = clock or Clock()
-    with _only_run(home), open_database(home.database_file) as database:
+    with _only_run(home, config), open_database(home.database_file) as database:
         started_at = clock.now()
         past = _load_past(database)
         mode = "full" if full or accept_removals else _choose_mode(config, past, started_at)
@@ -158,6 +158,7 @@ def tell_of_settings(home: Home, error: ConfigurationError, report: Report, cloc
             pass
     except KeyringTrouble as trouble:
         log.warning("the mail password cannot be read: %s", trouble.happened)
+    check_not_lost(home, config)
     failure = Failure(error.exit_code, clock.now(), error.happened, error.remedy)
     with open_database(home.database_file) as database:
         telling = tell(home, database, config, password=secrets.mail_password, now=clock.now, failure=failure)
@@ -213,7 +214,7 @@ def preview_sync(
     Writes no row, moves no cursor, sends no e-mail; the sign-in that it renews is kept.
     """
     clock = clock or Clock()
-    with _only_run(home), open_rehearsal(home.database_file) as database:
+    with _only_run(home, config), open_rehearsal(home.database_file) as database:
         past = _load_past(database)
         mode = "full" if full or accept_removals else _choose_mode(config, past, clock.now())
         run = _Run(0, mode, clock.now(), past, home, config, database, report, clock)
@@ -242,7 +243,7 @@ def _read_changes(database: Database, after_id: int) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def _only_run(home: Home) -> Iterator[None]:
+def _only_run(home: Home, config: Config) -> Iterator[None]:
     with ExitStack() as stack:
         try:
             is_held = stack.enter_context(hold(home.run_lock))
@@ -252,6 +253,7 @@ def _only_run(home: Home) -> Iterator[None]:
             raise AnotherRun("Another run is in progress.", "Nothing needs to be done: it ends by itself.")
         discard_rehearsal(home.database_file)
         discard_draft(home)
+        check_not_lost(home, config)
         yield
 
 

@@ -14,13 +14,14 @@ from xpmsync.active.database import Database, open_database
 from xpmsync.active.history import ChangeRow, save_changes
 from xpmsync.active.offices import find_office, load_offices
 from xpmsync.active.users import load_users
-from xpmsync.config import Config, change_config
+from xpmsync.config import Config, change_config, read_config
 from xpmsync.errors import AnotherRun, NotPossible
 from xpmsync.home import Home
 from xpmsync.lock import hold
 from xpmsync.records import User
 from xpmsync.rules.fields import CLIENT_FIELDS
 from xpmsync.rules.reading import fold
+from xpmsync.set_up import check_not_lost
 
 ACTOR: Final = "administrator"
 WAIT_SECONDS: Final = 10.0
@@ -157,6 +158,8 @@ class Centre:
 @contextmanager
 def read_centre(home: Home) -> Iterator[Centre]:
     """The Admin Centre to look at; a sync in progress is no obstacle."""
+    if not home.database_file.exists():
+        check_not_lost(home, read_config(home))
     with open_database(home.database_file) as database:
         yield Centre(database, default_office=None)
 
@@ -170,6 +173,7 @@ def open_centre(home: Home, config: Config, *, now: datetime) -> Iterator[Centre
     with hold(home.run_lock, wait_seconds=WAIT_SECONDS) as is_held:
         if not is_held:
             raise AnotherRun("A sync is in progress, so nothing was changed.", "Try again in a few minutes.")
+        check_not_lost(home, config)
         with open_database(home.database_file) as database, database.transaction():
             repair_keys(database)
             centre = Centre(database, config.sync.default_office_code, config.notify.email)

@@ -22,6 +22,7 @@ from xpmsync.notify import (
     render_test_email,
     send_email,
 )
+from xpmsync.set_up import check_not_lost
 from xpmsync.xpm.pending import find_mark
 
 log = logging.getLogger(__name__)
@@ -83,7 +84,7 @@ def _show_due(home: Home, config: Config) -> None:
     from xpmsync.watchman import find_place  # noqa: PLC0415 - slow to load
 
     now = datetime.now(UTC)
-    trouble = find_trouble(_load_health(home), now)
+    trouble = find_trouble(_load_health(home, config), now)
     if trouble is None:
         _say(REMARKS[Outcome.NOTHING_DUE])
     elif config.smtp is None:
@@ -95,10 +96,11 @@ def _show_due(home: Home, config: Config) -> None:
                 _say("It is not sent now: somebody was told within the last 24 hours.")
 
 
-def _load_health(home: Home) -> Health:
+def _load_health(home: Home, config: Config) -> Health:
     from xpmsync.active.database import open_database  # noqa: PLC0415 - slow to load
     from xpmsync.watchman import load_health  # noqa: PLC0415 - slow to load
 
+    check_not_lost(home, config)
     if not home.database_file.exists():
         return Health(first_run_at=None, last_success_at=None)
     with open_database(home.database_file) as database:
@@ -109,7 +111,7 @@ def _tell(home: Home, config: Config) -> None:
     from xpmsync.active.database import open_database  # noqa: PLC0415 - slow to load
     from xpmsync.watchman import tell  # noqa: PLC0415 - slow to load
 
-    if find_trouble(_load_health(home), datetime.now(UTC)) is None:
+    if find_trouble(_load_health(home, config), datetime.now(UTC)) is None:
         outcome, remark = Outcome.NOTHING_DUE, None  # neither keyring nor reservation is touched
     else:
         try:

@@ -11,6 +11,7 @@ from xpmsync.cli.grammar import Command, Number
 from xpmsync.cli.screen import open_console, print_text
 from xpmsync.config import check_page, read_config
 from xpmsync.home import find_home, prepare_home
+from xpmsync.set_up import check_not_lost
 
 MOST_DAYS: Final = 90
 STANDARD_OUTPUT: Final = "-"
@@ -41,6 +42,7 @@ def command(*, file: str | None, names: bool, days: int) -> None:
     home = find_home(os.environ)
     prepare_home(home)
     config = read_config(home)
+    check_not_lost(home, config)
     with open_rehearsal(home.database_file) as database:
         page = make_page(database, home, config, now=datetime.now(UTC), has_names=names, days=days)
     if file == STANDARD_OUTPUT:

@@ -14,6 +14,7 @@ from xpmsync.cli.text import print_json, render_age, render_count, render_time
 from xpmsync.config import Config, read_config
 from xpmsync.errors import XpmsyncError
 from xpmsync.home import Home, find_home, prepare_home
+from xpmsync.set_up import check_not_lost
 
 if TYPE_CHECKING:
     from xpmsync.monitoring.overview import Overview
@@ -49,6 +50,7 @@ def command(*, as_json: bool) -> None:
     home = find_home(os.environ)
     prepare_home(home)
     config = read_config(home)
+    check_not_lost(home, config)
     overview = _load_overview(home, config)
     facts = {
         "sync": config.sync.name,
