@@ -108,6 +108,23 @@ def test_the_error_of_the_sync_as_a_whole_is_told_apart_from_those_that_keep_rec
     assert f"{summary.errors} errors keep records from being synced." in text
 
 
+def test_after_the_sign_in_was_forgotten_the_first_thing_to_do_is_to_connect(show, make_firm, capsys):
+    firm = make_firm(Practice.generate(clients=3, staff=2, seed=7))
+    firm.sync()
+    assert show("--json")["needs"][0]["command"] != "xpmsync connect"
+    assert run(["disconnect"]) == 0
+    capsys.readouterr()
+    lines = show()
+    assert lines[0] == "Not connected to Xero: the last run succeeded just now."
+    assert "Connected to nothing; run: xpmsync connect" in lines
+    assert "To do Somebody must sign in to Xero." in lines
+    assert not any(line.startswith("Working") for line in lines)
+    assert [need["command"] for need in show("--json")["needs"]].count("xpmsync connect") == 1
+    assert run(["sync"]) == 4
+    capsys.readouterr()
+    assert [need["command"] for need in show("--json")["needs"]].count("xpmsync connect") == 1
+
+
 def test_a_keyring_that_is_shut_hides_the_sign_in_and_nothing_else(show, home):
     change_config(home, {"sync.tenant_id": TENANT, "xero.client_id": "ABC"})
     record(home, hours_ago=2, clients_created=3)

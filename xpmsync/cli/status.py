@@ -23,6 +23,8 @@ SHOWN_RUNS: Final = 4
 SHOWN_NEEDS: Final = 5
 KEYRING_PATIENCE_SECONDS: Final = 5.0
 """Less than a run has: nobody waits for a status."""
+SIGN_IN: Final = {"what": "Somebody must sign in to Xero.", "command": "xpmsync connect"}
+"""What there is to do where the keyring holds no sign-in, which the overview does not know."""
 RUN_COLUMNS: Final = (
     "id",
     "started_at",
@@ -58,6 +60,8 @@ def command(*, as_json: bool) -> None:
         "connection": _describe_connection(home, config),
         **_describe_overview(overview),
     }
+    if not _is_connected(facts) and all(need["command"] != SIGN_IN["command"] for need in facts["needs"]):
+        facts["needs"].insert(0, SIGN_IN)
     if as_json:
         print_json(facts)
     else:
@@ -121,12 +125,19 @@ def _describe_overview(overview: "Overview") -> dict[str, Any]:
     }
 
 
+def _is_connected(facts: Facts) -> bool:
+    """Whether there is a sign-in; where the keyring keeps that to itself, it is believed."""
+    return bool(facts["connection"]["state"] != "not connected")
+
+
 def _to_text(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
 
 
 def _print(console: Console, facts: Facts, now: datetime) -> None:
     style = {"working": "bold green", "disrupted": "bold red"}.get(facts["state"], "bold")
+    if facts["state"] == "working" and not _is_connected(facts):
+        style = "bold red"
     print_text(console, _render_answer(facts, now), style=style)
     console.print()
     rows = [("Sync", facts["sync"]), *_render_connection(facts), *_render_health(facts, now), *_render_needs(facts)]
@@ -140,6 +151,8 @@ def _print(console: Console, facts: Facts, now: datetime) -> None:
 def _render_answer(facts: Facts, now: datetime) -> str:
     """The one line that answers whether it is working."""
     match facts["state"]:
+        case "working" if not _is_connected(facts):
+            return f"Not connected to Xero: the last run succeeded {render_age(facts['last_success_at'], now)}."
         case "working":
             return f"Working: the last run succeeded {render_age(facts['last_success_at'], now)}."
         case "disrupted":
@@ -149,8 +162,9 @@ def _render_answer(facts: Facts, now: datetime) -> str:
 
 def _render_connection(facts: Facts) -> Iterator[tuple[str, object]]:
     connection = facts["connection"]
-    if connection["state"] == "not connected":
-        yield "Connected to", "nothing yet; run: xpmsync connect"
+    if not _is_connected(facts):
+        is_new = facts["tenant_id"] is None and not facts["runs"]
+        yield "Connected to", f"nothing{' yet' if is_new else ''}; run: xpmsync connect"
         return
     if connection["state"] == "unknown":
         yield "Connected to", f"unknown: {connection['reason']}"
@@ -168,7 +182,7 @@ def _render_connection(facts: Facts) -> Iterator[tuple[str, object]]:
 def _render_health(facts: Facts, now: datetime) -> Iterator[tuple[str, object]]:
     success, full, calls = facts["last_success_at"], facts["next_full_run_at"], facts["day_calls_remaining"]
     yield "Last success", f"{render_time(success)}, {render_age(success, now)}" if success else "none yet"
-    if facts["state"] == "working":
+    if facts["state"] == "working" and _is_connected(facts):
         yield "Working since", render_time(facts["since"])
     if facts["next_run_at"]:
         yield "Next run", render_time(facts["next_run_at"])
