@@ -254,6 +254,14 @@ def test_a_database_that_is_gone_from_a_sync_that_was_set_up_fails(firm, fails):
     assert not firm.home.database_file.exists()
 
 
+def test_settings_that_are_gone_from_a_home_with_a_database_fail(firm, look):
+    firm.home.config_file.unlink()
+    bad, exit_code = look()
+    assert exit_code == 5
+    assert bad["Settings"].verdict is Verdict.FAILED
+    assert bad["Settings"].found.startswith(f"There is no config.toml in {firm.home.config_folder}")
+
+
 def test_a_set_up_that_is_not_complete_or_does_not_fit_the_data_fails(firm, look):
     for key, value, found, remedy in (
         ("sync.default_office_code", None, "sync.default_office_code is not set yet", "xpmsync configure"),

@@ -313,3 +313,15 @@ def test_looking_after_a_sync_whose_database_is_gone_is_left_to_the_hourly_run(m
     assert run(["notify"]) == 9
     assert capfd.readouterr() == ("", "")
     assert not firm.home.database_file.exists()
+
+
+def test_settings_that_are_gone_are_missed_before_the_keyring_is_asked(make_firm, capfd, monkeypatch):
+    firm = make_firm(Practice.generate(clients=3, staff=2, seed=7))
+    firm.sync()
+    firm.home.config_file.unlink()
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+    assert run(["sync"]) == 5
+    said = capfd.readouterr().err
+    assert f"There is no config.toml in {firm.home.config_folder}" in said
+    assert "Put it back from a copy" in said
+    assert "xpmsync connect; then: xpmsync configure" in said

@@ -30,7 +30,7 @@ from xpmsync.home import HOME_VARIABLE, Home, find_home, prepare_home
 from xpmsync.lock import hold
 from xpmsync.log import open_log
 from xpmsync.notify import try_mail_server
-from xpmsync.set_up import check_not_lost, check_set_up
+from xpmsync.set_up import check_not_lost, check_set_up, check_settings_kept
 from xpmsync.surroundings import Clock
 from xpmsync.watchman import load_health
 from xpmsync.xpm.api import PracticeManager
@@ -158,6 +158,7 @@ class _Examination:
     def check_settings(self) -> Note:
         """That config.toml can be read, without a mistake."""
         self._read_config = read_config(self._given_home)
+        check_settings_kept(self._given_home, self._read_config)
         file = self._given_home.config_file
         return Note(f"{file} {'can be read' if file.exists() else 'is not there yet'}")
 

@@ -31,6 +31,16 @@ def check_set_up(config: Config, *, practice_id: str | None, office_codes: Colle
     return tenant_id
 
 
+def check_settings_kept(home: Home, config: Config) -> None:
+    """Raise ConfigurationError where there is a database, but no config.toml, and so no settings at all."""
+    if config != Config() or home.config_file.exists() or not home.database_file.exists():
+        return
+    raise ConfigurationError(
+        f"There is no {home.config_file.name} in {home.config_folder}, so nothing is set.",
+        "Put it back from a copy, if there was one. Otherwise run: xpmsync connect; then: xpmsync configure",
+    )
+
+
 def check_not_lost(home: Home, config: Config) -> None:
     """Raise DatabaseTrouble where the database is missing although the sync was set up: then it was there once.
 

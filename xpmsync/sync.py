@@ -48,7 +48,7 @@ from xpmsync.lock import hold
 from xpmsync.records import fingerprint
 from xpmsync.rules.problems import Problem, problem
 from xpmsync.rules.schedule import Mode, Past, choose_mode
-from xpmsync.set_up import check_not_lost, check_set_up
+from xpmsync.set_up import check_not_lost, check_set_up, check_settings_kept
 from xpmsync.surroundings import Clock, Report
 from xpmsync.watchman import tell
 from xpmsync.xpm.tokens import open_tokens
@@ -314,7 +314,10 @@ def _sync(run: _Run, secrets: _Secrets, accepted: Mapping[str, int]) -> Summary:
 @contextmanager
 def _fetched(run: _Run, secrets: _Secrets) -> Iterator[Fetched]:
     """Open the keyring, check the settings, and fetch what the run's mode asks for."""
-    with secrets.opened(run.home, run.config) as vault:  # first: an e-mail about the settings may need a password
+    check_settings_kept(run.home, run.config)  # without any, the keyring's trouble would not be the news
+    with secrets.opened(
+        run.home, run.config
+    ) as vault:  # before the others: an e-mail about the settings may need a password
         office_codes = [row["code"] for row in offices.load_offices(run.database)]
         tenant_id = check_set_up(run.config, practice_id=runs.load_practice(run.database), office_codes=office_codes)
         with fetched_practice(
