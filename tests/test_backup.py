@@ -280,6 +280,7 @@ def test_a_disk_without_room_leaves_nothing_half(copy, is_there):
     assert f"The copy {copy} cannot be written" in process.stderr
     assert f"Make room on the disk that holds {copy.parent}." in process.stderr
     assert list_names(copy.parent) == names
+    assert ("is still there" in process.stderr) == is_there
     if is_there:
         assert read_office(copy) == "Main Office"
 
@@ -290,6 +291,7 @@ def test_a_folder_that_is_not_there_is_said(shelf, capsys):
     error = capsys.readouterr().err
     assert "cannot be written: No such file or directory." in error
     assert f"Make the folder {shelf}/nowhere, and give whoever runs xpmsync the right to write there." in error
+    assert "still there" not in error
 
 
 @pytest.mark.parametrize("call", ["pwrite64", "fsync", "fchmod", "rename", "unlink"])

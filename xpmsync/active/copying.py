@@ -192,8 +192,10 @@ def _explain_writing(target: Path, code: int | None, complaint: str | None, deta
         remedy = f"Make room on the disk that holds {target.parent}."
     else:
         remedy = f"Make the folder {target.parent}, and give whoever runs xpmsync the right to write there."
+    if os.path.exists(target):  # noqa: PTH110 - Path.exists raises where the folder may not be entered
+        remedy = f"{remedy} The copy that was there is still there, as it was."
     return DatabaseTrouble(
         f"The copy {target} cannot be written: {complaint}.",
-        f"{remedy} A copy that was there is still there, as it was.",
+        remedy,
         details=details,
     )
