@@ -474,3 +474,10 @@ def test_the_crontab_runs_the_sync_every_hour_off_the_full_hour_and_the_watchman
         ("*/10", "*", "*", "*", "*", "notify"),
     ]
     assert not any("%" in line for line in lines)
+
+
+def test_a_text_without_quotation_marks_is_answered_with_where_they_belong(home):
+    home.config_file.write_text("[sync]\ndefault_office_code = AKL\n", "utf-8")
+    with pytest.raises(ConfigurationError, match="line 2, column 23") as caught:
+        read_config(home)
+    assert "texts stand in quotation marks" in caught.value.remedy

@@ -522,7 +522,8 @@ def _read_text(home: Home, text: str) -> Config:
         config, mistakes = _read_tables(tomllib.loads(text))
     except (ValueError, RecursionError) as error:  # a number of 5,000 digits and 1,000 brackets are no TOMLDecodeError
         raise ConfigurationError(
-            f"{home.config_file} cannot be read as TOML: {error}.", "Correct that line; config.example.toml shows how."
+            f"{home.config_file} cannot be read as TOML: {error}.",
+            "Correct that line: texts stand in quotation marks; config.example.toml shows how.",
         ) from None
     if mistakes:
         count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
