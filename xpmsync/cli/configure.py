@@ -18,7 +18,7 @@ from rich.console import Console
 
 from xpmsync.cli.grammar import Choice, Command, Number
 from xpmsync.cli.screen import open_console, print_facts, print_table, print_text
-from xpmsync.cli.text import ask, is_watched
+from xpmsync.cli.text import ask, confirm, is_watched
 from xpmsync.config import (
     SECURITIES,
     SETTINGS,
@@ -128,7 +128,7 @@ def command(context: click.Context, /, *, smtp_password_stdin: bool, next_step: 
     _print_answers(console, answers)
     _explain_crontab(console, config)
     if next_step == "start" or (
-        next_step is None and form.asks_all and click.confirm("Start the first sync now?", True)
+        next_step is None and form.asks_all and confirm("Start the first sync now?", default=True)
     ):
         from xpmsync.cli.sync import command as sync  # noqa: PLC0415 - slow to load
 
@@ -272,7 +272,7 @@ def _settle_mail(form: _Form, home: Home, config: Config, password: str | None) 
     """The mail settings, all of them or none, and the password if there is a new one."""
     has_mail = "smtp.host" in form.present
     is_told = any(name in form.given for name in MAIL)
-    if form.asks_all and not click.confirm("Send e-mails through a mail server?", has_mail):
+    if form.asks_all and not confirm("Send e-mails through a mail server?", default=has_mail):
         return dict.fromkeys(MAIL), None
     if not (form.asks_all or is_told):
         return {}, password

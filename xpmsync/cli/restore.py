@@ -9,7 +9,7 @@ import click
 
 from xpmsync.cli.grammar import Command
 from xpmsync.cli.screen import open_console, print_facts, print_text
-from xpmsync.cli.text import is_watched, render_count, render_time
+from xpmsync.cli.text import confirm, is_watched, render_count, render_time
 from xpmsync.config import read_config
 from xpmsync.home import find_home, prepare_home
 from xpmsync.log import open_log
@@ -43,7 +43,7 @@ def command(*, file: Path, is_yes: bool) -> None:
             "What XPM knows comes back with the next run. What was typed into Active since the copy was made (roles, "
             "offices, modules, clients set up by hand) does not; nor do the error log and the history of that time.",
         )
-        if not is_yes and is_watched() and not click.confirm("Put the copy in the database's place?"):
+        if not is_yes and is_watched() and not confirm("Put the copy in the database's place?"):
             click.echo("Nothing was changed.")
             return
     aside = restore(home, config, source, now=datetime.now(UTC))

@@ -192,3 +192,16 @@ def ask(question: str, check: Callable[[object], Answer], *, default: str | None
 
     answer: Answer = click.prompt(question, default=default, show_default=bool(default), value_proc=convert)
     return answer
+
+
+def confirm(question: str, *, default: bool = False) -> bool:
+    """Ask until the answer is yes or no; click's own question says of another one only that it is invalid."""
+
+    def convert(answer: str) -> bool:
+        if answer.strip().lower() not in ("y", "yes", "n", "no"):
+            raise click.UsageError("Answer y or n.")
+        return answer.strip().lower().startswith("y")
+
+    choices, usual = ("Y/n", "y") if default else ("y/N", "n")
+    agreed: bool = click.prompt(f"{question} [{choices}]", default=usual, show_default=False, value_proc=convert)
+    return agreed

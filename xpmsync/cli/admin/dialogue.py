@@ -14,7 +14,7 @@ from click.core import ParameterSource
 from rich.console import Console
 
 from xpmsync.cli.screen import open_console, print_facts, print_text
-from xpmsync.cli.text import clean, is_watched
+from xpmsync.cli.text import clean, confirm, is_watched
 from xpmsync.config import check_text, read_config
 from xpmsync.errors import XpmsyncError
 from xpmsync.home import find_home, prepare_home
@@ -104,7 +104,7 @@ def is_agreed(outlook: "Outlook", *, is_yes: bool) -> bool:
     for sentence in outlook.sentences:
         print_text(console, sentence)
     _print_edits(console, outlook.edits)
-    if outlook.count == 0 or is_yes or not is_watched() or click.confirm("Go on?"):
+    if outlook.count == 0 or is_yes or not is_watched() or confirm("Go on?"):
         return True
     click.echo("Nothing was changed.")
     return False
@@ -116,4 +116,4 @@ def is_wanted(question: str, *, is_yes: bool) -> bool:
         return True
     if not is_watched():
         raise click.UsageError("What is removed does not come back, and nobody is here to be asked: say --yes.")
-    return click.confirm(question)
+    return confirm(question)
