@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from xpmsync.cli.grammar import Command
-from xpmsync.cli.screen import open_console
+from xpmsync.cli.screen import open_console, print_advice
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
@@ -79,8 +79,8 @@ def command(keep: Path | None) -> None:
         stage.run("sync")
         stage.run("errors", "--code", "staff-email-unusable", "--all")
         stage.tell(
-            "Then Xero takes the right to read the practice away. The data stays as it is, the run says what",
-            "happened, and the chosen user gets an e-mail: one, although two runs fail.",
+            "Then Xero takes the right to read the practice away. The data stays as it is, the run says what happened, "
+            "and the chosen user gets an e-mail: one, although two runs fail."
         )
         with sandbox.faults.active("user-revoked"):
             stage.run("sync", expected=7)
@@ -88,10 +88,10 @@ def command(keep: Path | None) -> None:
         _show_mail(stage, mailbox.messages)
         if keep:
             stage.tell(
-                f"Everything is in {keep}: look at active.db with any SQLite browser, or with xpmsync itself:",
-                f"export XPMSYNC_HOME={shlex.quote(str(home))}",
-                "The stand-in for Xero, its keyring and its mail server have ended with this demo.",
+                "Everything is in this folder: look at active.db with any SQLite browser, or with xpmsync itself:"
             )
+            click.echo(f"export XPMSYNC_HOME={shlex.quote(str(home))}")  # on one line, to be copied
+            stage.tell("The stand-in for Xero, its keyring and its mail server have ended with this demo.")
         else:
             stage.tell("That was all of it; the home is thrown away. Keep one to look at: xpmsync demo --keep DIR")
 
@@ -103,15 +103,16 @@ class _Stage:
         self._environment = environment
         self._console = open_console()
 
-    def tell(self, *lines: str) -> None:
+    def tell(self, *texts: str) -> None:
         """Say what happens next."""
         click.echo()
-        for line in lines:
-            self._print(line, "bold")
+        for text in texts:
+            print_advice(self._console, text, style="bold")
 
     def run(self, *arguments: str, expected: int = 0) -> None:
         """Run one command of xpmsync as cron would: nobody is asked anything."""
-        self._print(f"\n$ xpmsync {shlex.join(arguments)}", "cyan")
+        click.echo()
+        self._print("\n".join(_fold(["$", "xpmsync", *map(shlex.quote, arguments)], self._console.width)), "cyan")
         sys.stdout.flush()
         process = subprocess.run(  # noqa: S603 - our own commands
             [sys.executable, "-m", "xpmsync", *arguments],
@@ -126,8 +127,26 @@ class _Stage:
             raise click.ClickException("That was not expected; the demo ends here.")
 
     def _print(self, line: str, style: str) -> None:
-        """A line that is broken nowhere, as a command in it is copied."""
+        """Lines that are broken nowhere else, as a command in them is copied."""
         self._console.print(line, style=style, soft_wrap=True)
+
+
+def _fold(words: Iterable[str], width: int) -> list[str]:
+    """A command in lines that a shell takes for one; an option stays with its value."""
+    parts: list[str] = []
+    for word in words:
+        if not parts or word.startswith("--"):
+            parts.append(word)
+        else:
+            parts[-1] += f" {word}"
+    lines = parts[:1]
+    for part in parts[1:]:
+        if len(f"{lines[-1]} {part} \\") <= width:
+            lines[-1] += f" {part}"
+        else:
+            lines[-1] += " \\"
+            lines.append(f"    {part}")
+    return lines
 
 
 def _make_home(stack: ExitStack, keep: Path | None) -> Path:
