@@ -394,3 +394,16 @@ def test_mail_settings_that_are_no_longer_wanted_are_removed(firm):
     terminal.answer("Start the first sync now?", "n")
     assert terminal.end()[1] == 0
     assert read_config(firm.home).smtp is None
+
+
+def test_a_person_whose_database_is_gone_is_asked_before_a_new_one_is_made(firm):
+    assert call(*SET_UP) == 0
+    firm.home.database_file.unlink()
+    terminal = Terminal("configure")
+    terminal.answer("Start anew, without that data? [y/N]: ", "")
+    screen, exit_code = terminal.end()
+    assert exit_code == 0
+    assert "xpmsync restore FILE" in screen
+    assert not firm.home.database_file.exists()
+    assert call(*SET_UP, "--office-name", "Sydney") == 0  # a script has been told what it wants
+    assert load_offices(firm) == [("SYD", "Sydney", "ann@firm.example")]

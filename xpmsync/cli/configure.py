@@ -17,7 +17,7 @@ import click
 from rich.console import Console
 
 from xpmsync.cli.grammar import Choice, Command, Number
-from xpmsync.cli.screen import open_console, print_facts, print_table, print_text
+from xpmsync.cli.screen import open_console, print_advice, print_facts, print_table, print_text
 from xpmsync.cli.text import ask, confirm, is_watched
 from xpmsync.config import (
     SECURITIES,
@@ -30,11 +30,12 @@ from xpmsync.config import (
     read_config,
     require,
 )
-from xpmsync.errors import AnotherRun, ConfigurationError
+from xpmsync.errors import AnotherRun, ConfigurationError, DatabaseTrouble
 from xpmsync.home import HOME_VARIABLE, Home, find_home, prepare_home
 from xpmsync.lock import hold
 from xpmsync.log import open_log
 from xpmsync.records import User
+from xpmsync.set_up import check_not_lost
 from xpmsync.surroundings import Clock
 
 if TYPE_CHECKING:
@@ -114,6 +115,8 @@ def command(context: click.Context, /, *, smtp_password_stdin: bool, next_step: 
     config = read_config(home)
     given = {name: options[name.replace(".", "_")] for name in FLAGS if options[name.replace(".", "_")] is not None}
     password = sys.stdin.readline().rstrip("\r\n") if smtp_password_stdin else None
+    if is_watched() and not _may_start_anew(home, config):
+        return 0
     with open_database(home.database_file) as database:
         form = _Form(given, _load_present(config, database, given), may_ask=is_watched() and not smtp_password_stdin)
         if not form.may_ask:
@@ -135,6 +138,20 @@ def command(context: click.Context, /, *, smtp_password_stdin: bool, next_step: 
         return int(context.invoke(sync))
     print_text(console, "Start a run when you like: xpmsync sync")
     return 0
+
+
+def _may_start_anew(home: Home, config: Config) -> bool:
+    """Ask before a new database hides that the one that was there is gone."""
+    try:
+        check_not_lost(home, config)
+    except DatabaseTrouble as trouble:
+        console = open_console()
+        print_text(console, trouble.happened)
+        if confirm("Start anew, without that data?"):
+            return True
+        print_advice(console, trouble.remedy)
+        return False
+    return True
 
 
 class _Form:
