@@ -307,6 +307,19 @@ def test_a_database_that_is_gone_is_missed_and_not_made_anew(make_firm, capfd, c
     assert run(["sync"]) == 0
 
 
+def test_of_a_database_that_is_gone_one_email_is_sent_in_24_hours(firm, mailbox):
+    moved = firm.home.database_file.with_name("moved.db")
+    firm.home.database_file.rename(moved)
+    assert [run(["sync"]) for _ in range(3)] == [9, 9, 9]
+    (message,) = mailbox.messages
+    assert "xpmsync restore FILE" in " ".join(message.get_content().split())
+    assert not firm.home.database_file.exists()
+    assert firm.home.stand_in_file.exists()
+    moved.rename(firm.home.database_file)
+    assert run(["sync"]) == 0
+    assert not list(firm.home.data_folder.glob("who-was-told*"))
+
+
 def test_looking_after_a_sync_whose_database_is_gone_is_left_to_the_hourly_run(make_firm, capfd):
     firm = make_firm()
     firm.home.database_file.unlink()

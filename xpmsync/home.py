@@ -36,6 +36,11 @@ class Home:
         return self.data_folder / "active.db"
 
     @property
+    def stand_in_file(self) -> Path:
+        """Where it is kept who was told while ``active.db`` is gone; goes when that is back."""
+        return self.data_folder / "who-was-told.db"
+
+    @property
     def spool_file(self) -> Path:
         """Where a run collects Xero's answers; gone at its end."""
         return self.data_folder / "spool.db"

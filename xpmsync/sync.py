@@ -34,7 +34,6 @@ from xpmsync.derive import Counts, Derivation, derive
 from xpmsync.errors import (
     INTERRUPTED_EXIT_CODE,
     AnotherRun,
-    ConfigurationError,
     DatabaseTrouble,
     KeyringTrouble,
     SuspiciousChange,
@@ -146,8 +145,12 @@ def run_sync(
         return summary
 
 
-def tell_of_settings(home: Home, error: ConfigurationError, report: Report, clock: Clock | None = None) -> None:
-    """Tell the chosen person that the settings cannot be read, as far as they can be for that."""
+def tell_without_run(home: Home, error: XpmsyncError, report: Report, clock: Clock | None = None) -> None:
+    """Tell the chosen person why no run can begin: the settings cannot be read, or the database is gone.
+
+    Goes by the settings as far as they can be read for that. Who was told is kept in the database, or in its stand-in
+    where there is none: a new one would hide that it is gone.
+    """
     clock = clock or Clock()
     config = read_mail_settings(home)
     if config is None or config.smtp is None:
@@ -158,9 +161,8 @@ def tell_of_settings(home: Home, error: ConfigurationError, report: Report, cloc
             pass
     except KeyringTrouble as trouble:
         log.warning("the mail password cannot be read: %s", trouble.happened)
-    check_not_lost(home, config)
     failure = Failure(error.exit_code, clock.now(), error.happened, error.remedy)
-    with open_database(home.database_file) as database:
+    with open_database(home.database_file if home.database_file.exists() else home.stand_in_file) as database:
         telling = tell(home, database, config, password=secrets.mail_password, now=clock.now, failure=failure)
     if telling.remark:
         report.remark(telling.remark)
@@ -254,6 +256,8 @@ def _only_run(home: Home, config: Config) -> Iterator[None]:
         discard_rehearsal(home.database_file)
         discard_draft(home)
         check_not_lost(home, config)
+        for stand_in in home.data_folder.glob(f"{home.stand_in_file.name}*"):
+            stand_in.unlink(missing_ok=True)
         yield
 
 

@@ -10,7 +10,7 @@ import click
 from xpmsync.cli.grammar import Command
 from xpmsync.cli.text import is_watched, print_json
 from xpmsync.config import read_config
-from xpmsync.errors import ConfigurationError
+from xpmsync.errors import ConfigurationError, DatabaseTrouble
 from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.log import open_log
 from xpmsync.surroundings import Report
@@ -62,15 +62,20 @@ def _report(*, is_shown: bool) -> AbstractContextManager[Report]:
 
 
 def _run(home: Home, report: Report, *, is_watched: bool, full: bool, accept_removals: bool) -> "Summary":
-    from xpmsync.sync import run_sync, tell_of_settings  # noqa: PLC0415 - the network's libraries are slow to load
+    from xpmsync.sync import run_sync, tell_without_run  # noqa: PLC0415 - the network's libraries are slow to load
 
     try:
         config = read_config(home)
     except ConfigurationError as error:
         if not is_watched:
-            tell_of_settings(home, error, report)
+            tell_without_run(home, error, report)
         raise
-    return run_sync(home, config, report=report, is_watched=is_watched, full=full, accept_removals=accept_removals)
+    try:
+        return run_sync(home, config, report=report, is_watched=is_watched, full=full, accept_removals=accept_removals)
+    except DatabaseTrouble as error:
+        if not is_watched and not home.database_file.exists():
+            tell_without_run(home, error, report)
+        raise
 
 
 def _preview(home: Home, report: Report, *, full: bool, accept_removals: bool) -> "Preview":
