@@ -5,7 +5,7 @@ import io
 import pytest
 
 from xpmsync.cli.screen import open_console, print_advice
-from xpmsync.cli.text import wrap_advice
+from xpmsync.cli.text import wrap, wrap_advice
 
 LONG = "In XPM, Clients > Rimu Earthmoving Pty Ltd > Edit, choose a partner who is on the staff; or, if a user is meant"
 COMMAND = "xpmsync admin user link EMAIL --xpm-staff '3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11; v. 2'"
@@ -48,3 +48,9 @@ def test_several_commands_stand_on_lines_of_their_own(show):
 
 def test_a_program_gets_the_text_as_it_is():
     assert wrap_advice(f"{LONG}, run: {COMMAND}", io.StringIO()) == f"{LONG}, run: {COMMAND}"
+
+
+def test_a_command_on_a_line_of_its_own_is_never_broken(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    command = "    head -c 32 /dev/urandom | base64 | sudo tee /etc/xpmsync/keyring.key > /dev/null"
+    assert command in wrap(f"Make it with this command, and then go on as before:\n\n{command}", Terminal()).split("\n")

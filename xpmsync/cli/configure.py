@@ -415,17 +415,19 @@ def _print_users(console: Console, users: Sequence[User]) -> None:
 
 def _print_answers(console: Console, answers: _Answers) -> None:
     settings = answers.settings
-    mail = f"through {settings['smtp.host']}" if settings.get("smtp.host") else None
+    host = settings.get("smtp.host")
+    mail = f"through {host}" if host else "none, for want of a mail server; name an address for cron's: MAILTO=…"
     print_text(console, "Saved.", style="bold")
-    facts = [
+    facts: list[tuple[str, object]] = [
         ("Sync", settings["sync.name"]),
         ("Practice id", settings["sync.tenant_id"]),
         ("Office", f"{answers.office_name} ({settings['sync.default_office_code']})"),
         ("Default partner", answers.partner_email),
         ("Told of trouble", settings["notify.email"]),
+        ("E-mails", mail),
     ]
-    print_facts(console, [*facts, ("E-mails", mail)] if mail else facts)
-    if mail:
+    print_facts(console, facts)
+    if host:
         print_text(console, "See whether e-mails arrive: xpmsync notify --test")
 
 

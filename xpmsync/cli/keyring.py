@@ -116,9 +116,9 @@ def _render_commands(key_file: Path) -> str:
     group = grp.getgrgid(os.getegid()).gr_name
     path = shlex.quote(str(key_file))
     return (
-        f"  sudo install -d -m 755 {shlex.quote(str(key_file.parent))}\n"
-        f"  sudo install -m 640 -g {shlex.quote(group)} /dev/null {path}\n"
-        f"  head -c {KEY_BYTES} /dev/urandom | base64 | sudo tee {path} > /dev/null"
+        f"    sudo install -d -m 755 {shlex.quote(str(key_file.parent))}\n"
+        f"    sudo install -m 640 -g {shlex.quote(group)} /dev/null {path}\n"
+        f"    head -c {KEY_BYTES} /dev/urandom | base64 | sudo tee {path} > /dev/null"
     )
 
 

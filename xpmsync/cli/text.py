@@ -51,12 +51,17 @@ def clean_lines(text: str) -> str:
 
 
 def wrap(text: str, stream: TextIO) -> str:
-    """`text` with its lines broken between words where `stream` is a terminal; whole for everybody else."""
+    """`text` with its lines broken between words where `stream` is a terminal; whole for everybody else.
+
+    A line that is indented by four spaces is a command, to be copied, and is never broken.
+    """
     if not stream.isatty():
         return text
     width = min(shutil.get_terminal_size().columns, 100)
     return "\n".join(
-        textwrap.fill(
+        line
+        if line.startswith("    ")
+        else textwrap.fill(
             line,
             width,
             subsequent_indent=line[: len(line) - len(line.lstrip())],
