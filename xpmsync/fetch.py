@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -18,7 +18,7 @@ from xpmsync.rules.fields import CLIENT_SHAPE, GROUP_SHAPE, STAFF_SHAPE
 from xpmsync.rules.schedule import find_modified_since
 from xpmsync.surroundings import Clock, Report
 from xpmsync.xpm.api import PracticeManager
-from xpmsync.xpm.http import Gateway
+from xpmsync.xpm.http import Gateway, opened_gateway
 from xpmsync.xpm.tokens import Tokens
 
 log = logging.getLogger(__name__)
@@ -75,15 +75,10 @@ def fetched_practice(
 
     Everything is there, and the spool attached to the database, for the length of the ``with`` block.
     """
-    gateway = Gateway(
-        config.xero.api_url,
-        tokens,
-        now=clock.now,
-        monotonic=clock.monotonic,
-        sleep=clock.sleep,
-        deadline=clock.monotonic() + FETCH_SECONDS,
-    )
-    with closing(gateway), open_spool(home.spool_file, SHAPES, database) as spool:
+    with (
+        opened_gateway(config.xero.api_url, tokens, FETCH_SECONDS, clock) as gateway,
+        open_spool(home.spool_file, SHAPES, database) as spool,
+    ):
         practice = PracticeManager(gateway, tenant_id)
         try:
             report.begin("Signing in at Xero")

@@ -319,9 +319,8 @@ def _sync(run: _Run, secrets: _Secrets, accepted: Mapping[str, int]) -> Summary:
 def _fetched(run: _Run, secrets: _Secrets) -> Iterator[Fetched]:
     """Open the keyring, check the settings, and fetch what the run's mode asks for."""
     check_settings_kept(run.home, run.config)  # without any, the keyring's trouble would not be the news
-    with secrets.opened(
-        run.home, run.config
-    ) as vault:  # before the others: an e-mail about the settings may need a password
+    # Before the other settings are looked at: an e-mail about them may need a password.
+    with secrets.opened(run.home, run.config) as vault:
         office_codes = [row["code"] for row in offices.load_offices(run.database)]
         tenant_id = check_set_up(run.config, practice_id=runs.load_practice(run.database), office_codes=office_codes)
         with fetched_practice(

@@ -11,6 +11,8 @@ from typing import Final
 from xpmsync.active.database import Database, to_text
 
 ERASED: Final = "(erased)"
+ACTIONS: Final = {"xpm_staff_uuid": "linked", "xpm_client_uuid": "linked", "status": "status"}
+"""What a change of these columns is called; of any other it is `updated`."""
 
 
 @dataclass(frozen=True, slots=True)

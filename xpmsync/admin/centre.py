@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from xpmsync.active.clients import load_clients, load_outlines, repair_keys
 from xpmsync.active.database import Database, open_database
-from xpmsync.active.history import ChangeRow, save_changes
+from xpmsync.active.history import ACTIONS, ChangeRow, save_changes
 from xpmsync.active.offices import find_office, load_offices
 from xpmsync.active.users import load_users
 from xpmsync.config import Config, change_config, read_config
@@ -29,7 +29,6 @@ WAIT_SECONDS: Final = 10.0
 SHORT_ID_LENGTH: Final = 8
 """So many characters of its id name a client that has no code."""
 MOST_SUGGESTIONS: Final = 3
-ACTIONS: Final = {"xpm_staff_uuid": "linked", "xpm_client_uuid": "linked", "status": "status"}
 
 LABELS: Final[Mapping[str, str]] = {
     "name": "Name",

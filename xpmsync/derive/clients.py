@@ -12,7 +12,7 @@ from xpmsync.active import mirror, offices, written
 from xpmsync.active import users as active_users
 from xpmsync.active.contested import find_contested
 from xpmsync.active.database import Database
-from xpmsync.active.history import ChangeRow
+from xpmsync.active.history import ACTIONS, ChangeRow
 from xpmsync.derive.groups import Groups
 from xpmsync.derive.result import Derivation
 from xpmsync.rules.clients import OUTLINE_COLUMNS, ClientPlan, ClientRecord, plan_clients, read_client
@@ -169,9 +169,8 @@ class _ClientDerivation:
         if current["status"] != "active":
             values["status"] = "active"
         if values:
-            actions = {"xpm_client_uuid": "linked", "status": "status"}
             self._result.changes.extend(
-                ChangeRow("client", client_id, actions.get(column, "updated"), column, current[column], value)
+                ChangeRow("client", client_id, ACTIONS.get(column, "updated"), column, current[column], value)
                 for column, value in values.items()
             )
             active_clients.update_client(self._database, client_id, values)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from xpmsync.active import mirror, written
 from xpmsync.active import users as active_users
 from xpmsync.active.database import Database
-from xpmsync.active.history import ChangeRow
+from xpmsync.active.history import ACTIONS, ChangeRow
 from xpmsync.derive.result import Derivation
 from xpmsync.records import User
 from xpmsync.rules.comparing import compare
@@ -63,9 +63,8 @@ def _update_user(database: Database, result: Derivation, user: User, member: Sta
 
 
 def _change_user(database: Database, result: Derivation, user: User, values: Mapping[str, object]) -> None:
-    actions = {"xpm_staff_uuid": "linked", "status": "status"}
     result.changes.extend(
-        ChangeRow("user", user.id, actions.get(column, "updated"), column, getattr(user, column), value)
+        ChangeRow("user", user.id, ACTIONS.get(column, "updated"), column, getattr(user, column), value)
         for column, value in values.items()
     )
     active_users.update_user(database, user.id, values)
