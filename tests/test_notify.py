@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import re
 import shutil
 import socket
 import sqlite3
@@ -664,9 +665,68 @@ def test_a_dry_run_prints_the_email_and_neither_sends_nor_reserves_it(home, capf
         assert statuses(database) == []
 
 
-def test_a_dry_run_of_a_healthy_sync_says_that_nothing_is_due(home, capfd):
+NOTHING_DUE = {
+    "a new home": "Not set up yet: it is not connected to Xero Practice Manager. "
+    "No e-mail is due before the first run.",
+    "a success": "Working: the last run succeeded just now. No e-mail is due.",
+    "a success, then a watched failure": "Disrupted since MOMENT: Xero refuses. "
+    "No e-mail is due: a person watched the run that failed.",
+    "a success, then a failure that may pass": "Disrupted since MOMENT: Xero is out of reach. "
+    "No e-mail is due yet: one is sent after three hours without a success.",
+    "a first run that was cut off": "Not set up yet: no run has succeeded. "
+    "No e-mail is due yet: one is sent after three hours without a success.",
+    "a success, then disconnected": "Not connected to Xero: the last run succeeded just now. "
+    "No e-mail is due before a run fails.",
+}
+
+
+@pytest.mark.parametrize("arguments", [[], ["--dry-run"]], ids=["by hand", "dry run"])
+@pytest.mark.parametrize("history", NOTHING_DUE)
+def test_where_nothing_is_due_a_person_reads_what_status_says_and_why_it_leads_to_no_email(
+    home, type_ahead, capsys, history, arguments
+):
+    now = datetime.now(UTC)
+    if history != "a new home":
+        change_config(home, {"sync.tenant_id": "3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11", "xero.client_id": "ABC"})
+        change_config(home, {"sync.default_office_code": "MAIN"})
+    with open_database(home.database_file) as database:
+
+        def record(status, message=None, exit_code=0, *, is_watched=False):
+            run_id = start_run(database, tenant_id=None, mode="full", is_watched=is_watched, now=now)
+            values = {"message": message, "exit_code": exit_code}
+            finish_run(database, run_id, status=status, now=now, values=values)
+
+        if "a success" in history:
+            record("succeeded")
+        if "a watched failure" in history:
+            record("failed", "Xero refuses.", 7, is_watched=True)
+        if "may pass" in history:
+            record("failed", "Xero is out of reach.", 6)
+        if "cut off" in history:
+            record("interrupted")
+    if "disconnected" in history:
+        change_config(home, {"sync.tenant_id": None})
+    type_ahead()
+    assert run(["notify", *arguments]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert re.sub(r"since [\d: -]+:", "since MOMENT:", said) == NOTHING_DUE[history]
+    assert run(["status"]) == 0
+    answer, _, _ = said.rpartition(" No e-mail is due")
+    assert " ".join(capsys.readouterr().out.split()).startswith(answer)
+
+
+@pytest.mark.usefixtures("failing_sync")
+def test_a_person_reads_every_time_that_an_email_is_due_and_cannot_be_sent(home, type_ahead, capsys):
+    configure_mail(home, SmtpSettings(host="127.0.0.1", port=1, security="none", sender="sync@firm.example"))
+    assert run(["notify"]) == 0
+    assert "cannot be reached" in capsys.readouterr().err
+    type_ahead()
+    assert run(["notify"]) == 0
+    assert capsys.readouterr().out == "An e-mail is due, and could not be sent. To see why: xpmsync notify --test\n"
+
+
+def test_looking_at_what_is_due_makes_no_database(home):
     assert run(["notify", "--dry-run"]) == 0
-    assert capfd.readouterr().out == "Nothing is due: the sync is well.\n"
     assert not home.database_file.exists()
 
 

@@ -82,6 +82,7 @@ SCREENS = (
     Screen("connect", "connect"),
     Screen("connect-wrong-answer", "connect --no-browser", typed=("https://example.com/",)),
     Screen("notify-nothing-due", "notify", is_new=True),
+    Screen("notify-watched-failure", "notify", statements=("UPDATE sync_runs SET is_watched = 1",)),
     Screen("notify-dry-run", "notify --dry-run", statements=LONG_AGO),
     Screen("notify-test", "notify --test"),
     Screen("notify-test-dry-run", "notify --test --dry-run"),

@@ -28,9 +28,10 @@ from xpmsync.xpm.pending import find_mark
 log = logging.getLogger(__name__)
 
 REMARKS: Final = {
-    Outcome.NOTHING_DUE: "Nothing is due: the sync is well.",
-    Outcome.TOLD_ALREADY: "Nothing is due: somebody was told within the last 24 hours.",
+    Outcome.NOTHING_DUE: "No e-mail is due any more.",  # a run has succeeded in this very moment
+    Outcome.TOLD_ALREADY: "No e-mail is due: somebody was told within the last 24 hours.",
     Outcome.SENT: "The e-mail is sent.",
+    Outcome.NOT_SENT: "An e-mail is due, and could not be sent. To see why: xpmsync notify --test",
 }
 
 
@@ -84,9 +85,10 @@ def _show_due(home: Home, config: Config) -> None:
     from xpmsync.watchman import find_place  # noqa: PLC0415 - slow to load
 
     now = datetime.now(UTC)
-    trouble = find_trouble(_load_health(home, config), now)
+    health = _load_health(home, config)
+    trouble = find_trouble(health, now)
     if trouble is None:
-        _say(REMARKS[Outcome.NOTHING_DUE])
+        _say_why_nothing_is_due(home, config, health, now)
     elif config.smtp is None:
         _say(render_remark(config, trouble))
     else:
@@ -111,21 +113,39 @@ def _tell(home: Home, config: Config) -> None:
     from xpmsync.active.database import open_database  # noqa: PLC0415 - slow to load
     from xpmsync.watchman import tell  # noqa: PLC0415 - slow to load
 
-    if find_trouble(_load_health(home, config), datetime.now(UTC)) is None:
-        outcome, remark = Outcome.NOTHING_DUE, None  # neither keyring nor reservation is touched
-    else:
-        try:
-            password = _read_mail_password(home, config)
-        except XpmsyncError as error:
-            log.warning("the mail password cannot be read: %s (%s)", error.happened, error.details)
-            password = None
-        with open_database(home.database_file) as database:
-            telling = tell(home, database, config, password=password, now=lambda: datetime.now(UTC))
-        outcome, remark = telling.outcome, telling.remark
-    if remark:
-        click.echo(clean(remark), err=True)
+    now = datetime.now(UTC)
+    health = _load_health(home, config)
+    if find_trouble(health, now) is None:  # neither keyring nor reservation is touched for cron
+        if is_watched():
+            _say_why_nothing_is_due(home, config, health, now)
+        return
+    try:
+        password = _read_mail_password(home, config)
+    except XpmsyncError as error:
+        log.warning("the mail password cannot be read: %s (%s)", error.happened, error.details)
+        password = None
+    with open_database(home.database_file) as database:
+        telling = tell(home, database, config, password=password, now=lambda: datetime.now(UTC))
+    if telling.remark:
+        click.echo(clean(telling.remark), err=True)
     elif is_watched():
-        _say(REMARKS[outcome])
+        _say(REMARKS[telling.outcome])
+
+
+def _say_why_nothing_is_due(home: Home, config: Config, health: Health, now: datetime) -> None:
+    """What status answers, in its own words, and why it leads to no e-mail."""
+    from xpmsync.cli.status import is_connected, load_facts, render_answer  # noqa: PLC0415 - cron is told nothing
+
+    facts = load_facts(home, config, now)
+    if health.first_run_at is None:
+        remark = "No e-mail is due before the first run."
+    elif facts["state"] == "working":
+        remark = "No e-mail is due." if is_connected(facts) else "No e-mail is due before a run fails."
+    elif facts["state"] == "disrupted" and health.last_failure is None:
+        remark = "No e-mail is due: a person watched the run that failed."
+    else:
+        remark = "No e-mail is due yet: one is sent after three hours without a success."
+    _say(f"{render_answer(facts, now)} {remark}")
 
 
 def _say(text: str) -> None:

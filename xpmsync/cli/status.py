@@ -53,28 +53,34 @@ def command(*, as_json: bool) -> None:
     prepare_home(home)
     config = read_config(home)
     check_not_lost(home, config)
-    overview = _load_overview(home, config)
+    now = datetime.now(UTC)
+    facts = load_facts(home, config, now)
+    if as_json:
+        print_json(facts)
+    else:
+        _print(open_console(), facts, now)
+
+
+def load_facts(home: Home, config: Config, now: datetime) -> Facts:
+    """How the sync is, under the names that programs read it by."""
     facts = {
         "sync": config.sync.name,
         "tenant_id": config.sync.tenant_id,
         "connection": _describe_connection(home, config),
-        **_describe_overview(overview),
+        **_describe_overview(_load_overview(home, config, now)),
     }
-    if not _is_connected(facts) and all(need["command"] != SIGN_IN["command"] for need in facts["needs"]):
+    if not is_connected(facts) and all(need["command"] != SIGN_IN["command"] for need in facts["needs"]):
         facts["needs"].insert(0, SIGN_IN)
-    if as_json:
-        print_json(facts)
-    else:
-        _print(open_console(), facts, overview.made_at)
+    return facts
 
 
-def _load_overview(home: Home, config: Config) -> "Overview":
+def _load_overview(home: Home, config: Config, now: datetime) -> "Overview":
     from xpmsync.active.database import open_rehearsal  # noqa: PLC0415 - slow to load
     from xpmsync.crontab import read_crontab  # noqa: PLC0415 - only where it is shown
     from xpmsync.monitoring.overview import load_overview  # noqa: PLC0415 - slow to load
 
     with open_rehearsal(home.database_file) as database:
-        return load_overview(database, home, config, read_crontab(), datetime.now(UTC))
+        return load_overview(database, home, config, read_crontab(), now)
 
 
 def _describe_connection(home: Home, config: Config) -> dict[str, Any]:
@@ -104,7 +110,6 @@ def _describe_connection(home: Home, config: Config) -> dict[str, Any]:
 
 
 def _describe_overview(overview: "Overview") -> dict[str, Any]:
-    """The overview under the names that programs read it by."""
     return {
         "last_success_at": _to_text(overview.last_success_at),
         "next_full_run_at": _to_text(overview.next_full_at),
@@ -125,7 +130,7 @@ def _describe_overview(overview: "Overview") -> dict[str, Any]:
     }
 
 
-def _is_connected(facts: Facts) -> bool:
+def is_connected(facts: Facts) -> bool:
     """Whether there is a sign-in; where the keyring keeps that to itself, it is believed."""
     return bool(facts["connection"]["state"] != "not connected")
 
@@ -136,9 +141,9 @@ def _to_text(moment: datetime | None) -> str | None:
 
 def _print(console: Console, facts: Facts, now: datetime) -> None:
     style = {"working": "bold green", "disrupted": "bold red"}.get(facts["state"], "bold")
-    if facts["state"] == "working" and not _is_connected(facts):
+    if facts["state"] == "working" and not is_connected(facts):
         style = "bold red"
-    print_text(console, _render_answer(facts, now), style=style)
+    print_text(console, render_answer(facts, now), style=style)
     console.print()
     rows = [("Sync", facts["sync"]), *_render_connection(facts), *_render_health(facts, now), *_render_needs(facts)]
     print_facts(console, rows)
@@ -148,10 +153,10 @@ def _print(console: Console, facts: Facts, now: datetime) -> None:
     print_table(console, headings, [_render_run(row) for row in facts["runs"][:SHOWN_RUNS]])
 
 
-def _render_answer(facts: Facts, now: datetime) -> str:
+def render_answer(facts: Facts, now: datetime) -> str:
     """The one line that answers whether it is working."""
     match facts["state"]:
-        case "working" if not _is_connected(facts):
+        case "working" if not is_connected(facts):
             return f"Not connected to Xero: the last run succeeded {render_age(facts['last_success_at'], now)}."
         case "working":
             return f"Working: the last run succeeded {render_age(facts['last_success_at'], now)}."
@@ -162,7 +167,7 @@ def _render_answer(facts: Facts, now: datetime) -> str:
 
 def _render_connection(facts: Facts) -> Iterator[tuple[str, object]]:
     connection = facts["connection"]
-    if not _is_connected(facts):
+    if not is_connected(facts):
         is_new = facts["tenant_id"] is None and not facts["runs"]
         yield "Connected to", f"nothing{' yet' if is_new else ''}; run: xpmsync connect"
         return
@@ -182,7 +187,7 @@ def _render_connection(facts: Facts) -> Iterator[tuple[str, object]]:
 def _render_health(facts: Facts, now: datetime) -> Iterator[tuple[str, object]]:
     success, full, calls = facts["last_success_at"], facts["next_full_run_at"], facts["day_calls_remaining"]
     yield "Last success", f"{render_time(success)}, {render_age(success, now)}" if success else "none yet"
-    if facts["state"] == "working" and _is_connected(facts):
+    if facts["state"] == "working" and is_connected(facts):
         yield "Working since", render_time(facts["since"])
     if facts["next_run_at"]:
         yield "Next run", render_time(facts["next_run_at"])
