@@ -1,5 +1,6 @@
 import json
 import os
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from xpmsync.rules.schedule import next_full_at
 from xpmsync.sandbox import Practice
 
 NOW = datetime.now(UTC).replace(microsecond=0)
+UTC_TIME = "%Y-%m-%dT%H:%M:%SZ"
 TENANT = "3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11"
 
 
@@ -125,6 +127,26 @@ def test_after_the_sign_in_was_forgotten_the_first_thing_to_do_is_to_connect(sho
     assert [need["command"] for need in show("--json")["needs"]].count("xpmsync connect") == 1
 
 
+def test_after_somebody_has_signed_in_again_what_is_left_to_do_is_a_run(show, make_firm, capsys, crontab):
+    firm = make_firm(Practice.generate(clients=3, staff=2, seed=7))
+    firm.sync()
+    assert [run(["disconnect"]), run(["sync"])] == [0, 4]
+    firm.write("UPDATE sync_runs SET finished_at = ? WHERE status = 'failed'", f"{NOW - timedelta(hours=1):{UTC_TIME}}")
+    capsys.readouterr()
+    lines = show()
+    place = lines.index("To do Somebody must sign in to Xero again.")
+    assert lines[place + 1 : place + 4] == ["xpmsync connect", "Then make a run.", "xpmsync sync"]
+    firm.connect()
+    crontab.write_text(f"XPMSYNC_HOME={firm.home.config_folder}\n17 * * * * /opt/xpmsync sync\n")
+    lines = show()
+    assert lines[0].startswith("Disrupted since ")
+    (place,) = [number for number, line in enumerate(lines) if line.startswith("To do Somebody has signed in since: ")]
+    assert re.search(r"make a run, or wait for the one at \d\d:17. xpmsync sync ", " ".join(lines[place:]))
+    assert "xpmsync connect" not in lines
+    firm.sync()
+    assert "xpmsync sync" not in show()
+
+
 def test_a_keyring_that_is_shut_hides_the_sign_in_and_nothing_else(show, home):
     change_config(home, {"sync.tenant_id": TENANT, "xero.client_id": "ABC"})
     record(home, hours_ago=2, clients_created=3)
@@ -176,7 +198,7 @@ def test_json_has_stable_keys_and_utc_times(show, home):
     ]
     assert document["day_calls_remaining"] == 4_990
     next_full = next_full_at(NOW - timedelta(hours=1), "", 24)
-    assert document["next_full_run_at"] == next_full.strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert document["next_full_run_at"] == next_full.strftime(UTC_TIME)
     assert document["runs"][0]["status"] == "succeeded"
     assert (document["state"], document["since"]) == ("working", document["last_success_at"])
     assert document["needs"][0] == {

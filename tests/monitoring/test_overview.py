@@ -1,4 +1,5 @@
 import os
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -64,7 +65,9 @@ def test_it_is_disrupted_since_the_first_failure_for_the_reason_of_the_last(firm
     assert overview.state is State.DISRUPTED
     assert overview.since == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     assert overview.reason.startswith("Xero refuses access")
-    assert commands(overview)[0] == "xpmsync errors --entity run"
+    assert commands(overview)[:2] == ["xpmsync errors --entity run", "xpmsync sync"]
+    assert re.fullmatch(r"Then make a run, or wait for the one at \d\d:17\.", overview.needs[1].what)
+    assert look(lines=None).needs[1].what == "Then make a run."
 
 
 def test_trouble_at_xero_passes_by_itself_and_needs_nobody(firm, look):
@@ -77,6 +80,7 @@ def test_trouble_at_xero_passes_by_itself_and_needs_nobody(firm, look):
 def test_a_run_that_was_stopped_waits_for_a_person_who_accepts_it(firm, look):
     fail(firm, "empty-list", SuspiciousChange, path="client.api")
     assert commands(look())[0] == "xpmsync errors --entity run"
+    assert "xpmsync sync" not in commands(look())  # it would be stopped again; the log says which run to make
 
 
 def test_runs_that_come_no_more_are_a_disruption_after_three_hours(look):

@@ -63,24 +63,26 @@ def command(*, as_json: bool) -> None:
 
 def load_facts(home: Home, config: Config, now: datetime) -> Facts:
     """How the sync is, under the names that programs read it by."""
+    connection = _describe_connection(home, config)
     facts = {
         "sync": config.sync.name,
         "tenant_id": config.sync.tenant_id,
-        "connection": _describe_connection(home, config),
-        **_describe_overview(_load_overview(home, config, now)),
+        "connection": connection,
+        **_describe_overview(_load_overview(home, config, now, connection.get("connected_at"))),
     }
     if not is_connected(facts) and all(need["command"] != SIGN_IN["command"] for need in facts["needs"]):
         facts["needs"].insert(0, SIGN_IN)
     return facts
 
 
-def _load_overview(home: Home, config: Config, now: datetime) -> "Overview":
+def _load_overview(home: Home, config: Config, now: datetime, connected_at: str | None) -> "Overview":
     from xpmsync.active.database import open_rehearsal  # noqa: PLC0415 - slow to load
     from xpmsync.crontab import read_crontab  # noqa: PLC0415 - only where it is shown
     from xpmsync.monitoring.overview import load_overview  # noqa: PLC0415 - slow to load
 
+    signed_in_at = datetime.fromisoformat(connected_at) if connected_at else None
     with open_rehearsal(home.database_file) as database:
-        return load_overview(database, home, config, read_crontab(), now)
+        return load_overview(database, home, config, read_crontab(), now, signed_in_at=signed_in_at)
 
 
 def _describe_connection(home: Home, config: Config) -> dict[str, Any]:

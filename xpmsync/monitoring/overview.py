@@ -97,10 +97,23 @@ NEEDS_BY_FAILURE: Final[Mapping[str, Need]] = {
     "bug": Need("xpmsync has a fault: read what to send to whom.", "xpmsync errors --entity run"),
 }
 """By the code in the error log. Trouble at Xero passes by itself and needs nobody."""
+NOT_ENDED_BY_USUAL_RUN: Final = frozenset({"suspicious-change", "bug"})
+"""The failures of which the error log says which run to make, if any."""
 
 
-def load_overview(database: Database, home: Home, config: Config, crontab: Crontab | None, now: datetime) -> Overview:
-    """How the sync of `home` is; `crontab` is None where the machine does not tell it."""
+def load_overview(
+    database: Database,
+    home: Home,
+    config: Config,
+    crontab: Crontab | None,
+    now: datetime,
+    *,
+    signed_in_at: datetime | None = None,
+) -> Overview:
+    """How the sync of `home` is; `crontab` is None where the machine does not tell it.
+
+    `signed_in_at` is when somebody signed in last, where that is known.
+    """
     latest = runs.load_last_runs(database, SHOWN_RUNS)
     failures = runs.load_failures_since_success(database)
     success, full = runs.load_last_success(database), runs.load_last_success(database, mode="full")
@@ -110,6 +123,7 @@ def load_overview(database: Database, home: Home, config: Config, crontab: Cront
     waiting_users = len(load_needs(database))
     state, since, reason = _judge(database, config, last_success_at, failures, now)
     hours = config.sync.full_every_hours
+    next_run_at = crontab.find_next("sync", now) if crontab and is_scheduled else None
     return Overview(
         made_at=now,
         sync_name=config.sync.name,
@@ -119,10 +133,11 @@ def load_overview(database: Database, home: Home, config: Config, crontab: Cront
         failed_exit_code=failures[-1]["exit_code"] if failures else None,
         last_success_at=last_success_at,
         is_scheduled=is_scheduled,
-        next_run_at=crontab.find_next("sync", now) if crontab and is_scheduled else None,
+        next_run_at=next_run_at,
         next_full_at=next_full_at(from_text(full["started_at"]), config.sync.tenant_id or "", hours) if full else None,
         needs=(
             *_list_needs_of_set_up(config, is_fresh=not success and not failures),
+            *(_list_needs_of_failure(failures[-1], signed_in_at, next_run_at) if failures else ()),
             *_list_needs_of_runs(database, state, failures, is_scheduled, now),
             *_list_needs_of_records(database, config, causes, waiting_users),
         ),
@@ -164,11 +179,25 @@ def _list_needs_of_set_up(config: Config, *, is_fresh: bool) -> Iterator[Need]:
         yield Need("Make the first run.", "xpmsync sync")
 
 
+def _list_needs_of_failure(
+    failure: sqlite3.Row, signed_in_at: datetime | None, next_run_at: datetime | None
+) -> Iterator[Need]:
+    """What puts the cause right, unless that is known to be done; and the run that shows it, as nothing else does."""
+    need = NEEDS_BY_FAILURE.get(failure["code"])
+    if need is None:
+        return
+    run = f"make a run, or wait for the one at {next_run_at.astimezone():%H:%M}." if next_run_at else "make a run."
+    if failure["code"] == "sign-in-needed" and signed_in_at and signed_in_at > from_text(failure["finished_at"]):
+        yield Need(f"Somebody has signed in since: {run}", "xpmsync sync")
+        return
+    yield need
+    if failure["code"] not in NOT_ENDED_BY_USUAL_RUN:
+        yield Need(f"Then {run}", "xpmsync sync")
+
+
 def _list_needs_of_runs(
     database: Database, state: State, failures: Sequence[sqlite3.Row], is_scheduled: bool | None, now: datetime
 ) -> Iterator[Need]:
-    if failures and (need := NEEDS_BY_FAILURE.get(failures[-1]["code"])):
-        yield need
     unwatched = runs.load_last_unwatched(database)
     is_started = unwatched is not None and now - from_text(unwatched["started_at"]) < PATIENCE
     if state is State.NOT_SET_UP or is_started:
