@@ -389,6 +389,17 @@ def test_a_machine_without_a_crontab_program_is_a_warning(firm, warns, monkeypat
     warns("Crontab", "cannot be read", "crontab.example")
 
 
+def test_runs_that_come_without_cron_are_no_warning(firm, look, warns, monkeypatch):
+    edit_crontab(firm, "xpmsync ", "true ")
+    warns("Crontab", "no line for xpmsync sync", "if systemd starts them")  # one run without a terminal is no timer
+    write = "INSERT INTO sync_runs (started_at, finished_at, mode, status) SELECT {0}, {0}, mode, status FROM sync_runs"
+    for hours in (2, 1, 0):
+        firm.write(write.format(f"strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-{hours} hours')") + " WHERE id = 1")
+    assert look() == ({}, 0)
+    monkeypatch.setenv("PATH", str(firm.home.data_folder))
+    assert look() == ({}, 0)
+
+
 def test_a_last_success_too_long_ago_is_a_warning(firm, warns):
     firm.write("UPDATE sync_runs SET started_at = '2026-01-01T10:00:00Z', finished_at = '2026-01-01T10:00:00Z'")
     warns("Last success", "No run has succeeded for", "cron has both lines")

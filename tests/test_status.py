@@ -39,6 +39,16 @@ def crontab(tmp_path_factory, monkeypatch):
 
 
 @pytest.fixture
+def schedule(crontab):
+    """Has cron start the runs of a home."""
+
+    def call(home):
+        crontab.write_text(f"XPMSYNC_HOME={home.config_folder}\n17 * * * * /opt/xpmsync sync\n")
+
+    return call
+
+
+@pytest.fixture
 def show(capsys):
     """Runs the command; gives its lines, without the blanks around them, or its document."""
 
@@ -127,7 +137,7 @@ def test_after_the_sign_in_was_forgotten_the_first_thing_to_do_is_to_connect(sho
     assert [need["command"] for need in show("--json")["needs"]].count("xpmsync connect") == 1
 
 
-def test_after_somebody_has_signed_in_again_what_is_left_to_do_is_a_run(show, make_firm, capsys, crontab):
+def test_after_somebody_has_signed_in_again_what_is_left_to_do_is_a_run(show, make_firm, capsys, schedule):
     firm = make_firm(Practice.generate(clients=3, staff=2, seed=7))
     firm.sync()
     assert [run(["disconnect"]), run(["sync"])] == [0, 4]
@@ -137,7 +147,7 @@ def test_after_somebody_has_signed_in_again_what_is_left_to_do_is_a_run(show, ma
     place = lines.index("To do Somebody must sign in to Xero again.")
     assert lines[place + 1 : place + 4] == ["xpmsync connect", "Then make a run.", "xpmsync sync"]
     firm.connect()
-    crontab.write_text(f"XPMSYNC_HOME={firm.home.config_folder}\n17 * * * * /opt/xpmsync sync\n")
+    schedule(firm.home)
     lines = show()
     assert lines[0].startswith("Disrupted since ")
     (place,) = [number for number, line in enumerate(lines) if line.startswith("To do Somebody has signed in since: ")]
@@ -207,17 +217,18 @@ def test_json_has_stable_keys_and_utc_times(show, home):
     }
 
 
-def test_the_next_run_is_read_from_the_crontab(show, home, crontab):
+def test_the_next_run_is_read_from_the_crontab(show, home, crontab, schedule):
     record(home, hours_ago=1)
-    crontab.write_text(f"XPMSYNC_HOME={home.config_folder}\n17 * * * * /opt/xpmsync sync\n")
+    schedule(home)
     (line,) = [line for line in show() if line.startswith("Next run ")]
     assert line.endswith(":17")
     crontab.write_text("XPMSYNC_HOME=/another/home\n17 * * * * /opt/xpmsync sync\n")
     assert "Next run no line of the crontab starts it" in show()
 
 
-def test_the_usual_case_fits_one_screen(make_firm, capsys):
+def test_the_usual_case_fits_one_screen(make_firm, capsys, schedule):
     firm = make_firm(Practice.generate(clients=30, staff=5, seed=7))
+    schedule(firm.home)
     for _ in range(6):
         firm.sync(is_watched=False)
     firm.write("UPDATE offices SET default_partner_id = (SELECT id FROM users LIMIT 1)")
@@ -225,8 +236,9 @@ def test_the_usual_case_fits_one_screen(make_firm, capsys):
     assert len(capsys.readouterr().out.splitlines()) < 24
 
 
-def test_what_needs_a_person_comes_with_the_command_to_type(show, make_firm):
+def test_what_needs_a_person_comes_with_the_command_to_type(show, make_firm, schedule):
     firm = make_firm(Practice.generate(clients=30, staff=5, seed=7))
+    schedule(firm.home)
     firm.sync(is_watched=False)
     document = show("--json")
     assert [need["command"] for need in document["needs"]] == [

@@ -25,7 +25,7 @@ from xpmsync.crontab import Crontab, read_crontab
 from xpmsync.disk import is_encrypted
 from xpmsync.errors import ConfigurationError, DatabaseTrouble, SignInNeeded, XpmsyncError
 from xpmsync.fetch import RESERVED_CALLS
-from xpmsync.health import find_trouble
+from xpmsync.health import RHYTHM_MEMORY, find_trouble, has_rhythm
 from xpmsync.home import HOME_VARIABLE, Home, find_home, prepare_home
 from xpmsync.lock import hold
 from xpmsync.log import open_log
@@ -324,11 +324,19 @@ class _Examination:
         return Note(f"{settings.host} lets xpmsync in; {recipient} is told of trouble")
 
     def check_crontab(self) -> Note:
-        """That cron runs both commands, in this home."""
+        """That cron runs both commands, in this home, or that the runs come without it."""
         crontab = read_crontab(self._environment)
+        is_started = crontab is not None and crontab.runs("sync") and find_home(crontab.variables) == self._given_home
+        if not is_started and self._are_runs_coming():
+            return Note("no line is seen that starts the runs here; yet they come, so something else does")
         if crontab is None:
             return Note("it cannot be read here", "See to it that both lines of crontab.example are in force.")
         return _judge_crontab(crontab, self._given_home, self._environment)
+
+    def _are_runs_coming(self) -> bool:
+        now = self._clock.now()
+        starts = self._load(lambda database: runs.load_unwatched_starts(database, now - RHYTHM_MEMORY))
+        return has_rhythm(starts or (), now)
 
     def check_last_success(self) -> Note:
         """That the runs go well."""

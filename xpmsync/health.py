@@ -1,8 +1,9 @@
-"""Whether somebody must be told that the sync is disrupted, from a few facts about its runs.
+"""Whether somebody must be told that the sync is disrupted, and whether its runs come by themselves.
 
-Values in, values out: knows no clock and no database, and not how anybody is told.
+From a few facts about the runs, values in, values out: knows no clock and no database, and not how anybody is told.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -12,6 +13,8 @@ DUE_AT_ONCE: Final = frozenset({1, 4, 5, 7, 8, 9})
 UNREACHABLE: Final = 6
 PATIENCE: Final = timedelta(hours=3)
 """How long the sync may go without a success before somebody is told."""
+RHYTHM_MEMORY: Final = timedelta(days=8)
+"""How far back a rhythm of the runs is looked for: beyond some days on which the computer was off."""
 
 USUAL_REMEDY: Final = "See what went wrong: xpmsync errors"
 SILENCE_REMEDY: Final = "Check that cron has both lines of crontab.example; then run: xpmsync sync"
@@ -72,3 +75,15 @@ def find_trouble(health: Health, now: datetime) -> Trouble | None:
 def _describe(failure: Failure, success: datetime | None, first_failure_at: datetime | None) -> Trouble:
     since = first_failure_at or failure.failed_at
     return Trouble(failure.exit_code, failure.happened, failure.remedy or USUAL_REMEDY, success, since)
+
+
+def has_rhythm(unwatched_starts: Collection[datetime], now: datetime) -> bool:
+    """Whether the runs come by themselves, whatever starts them: cron, a timer of systemd's, or another one.
+
+    It shows in runs that nobody watched in three hours in a row: one alone may be a person's, through a pipe or over
+    ssh. Once it has shown, it is believed for as long as such runs come.
+    """
+    hours = {start.timestamp() // 3600 for start in unwatched_starts}
+    return any(timedelta() <= now - start < PATIENCE for start in unwatched_starts) and any(
+        {hour + 1, hour + 2} <= hours for hour in hours
+    )

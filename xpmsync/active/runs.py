@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Mapping
 from datetime import datetime
 
-from xpmsync.active.database import Database, to_text
+from xpmsync.active.database import Database, from_text, to_text
 
 
 def start_run(database: Database, *, tenant_id: str | None, mode: str, is_watched: bool, now: datetime) -> int:
@@ -98,12 +98,9 @@ def load_first_success_since_failure(database: Database) -> sqlite3.Row | None:
     return row
 
 
-def load_last_unwatched(database: Database) -> sqlite3.Row | None:
-    """The last run that nobody watched, whatever became of it: a sign that something starts them."""
-    row: sqlite3.Row | None = database.connection.execute(
-        "SELECT * FROM sync_runs WHERE NOT is_watched ORDER BY id DESC LIMIT 1"
-    ).fetchone()
-    return row
+def load_unwatched_starts(database: Database, since: datetime) -> list[datetime]:
+    """When the runs began that nobody watched, whatever became of them, oldest first."""
+    return [from_text(row["started_at"]) for row in load_runs_since(database, since) if not row["is_watched"]]
 
 
 def load_last_failed_full(database: Database) -> sqlite3.Row | None:

@@ -19,7 +19,7 @@ from xpmsync.active.totals import count_by_status
 from xpmsync.active.users import load_needs
 from xpmsync.config import Config
 from xpmsync.crontab import Crontab
-from xpmsync.health import PATIENCE
+from xpmsync.health import PATIENCE, RHYTHM_MEMORY, has_rhythm
 from xpmsync.home import Home, find_home
 from xpmsync.rules.schedule import next_full_at
 
@@ -58,7 +58,7 @@ class Overview:
     """How the last run ended, where it failed."""
     last_success_at: datetime | None
     is_scheduled: bool | None
-    """Whether cron has a line for the sync of this home; None where the machine does not tell."""
+    """Whether something starts the runs, as a line of the crontab or their rhythm says; None where neither tells."""
     next_run_at: datetime | None
     next_full_at: datetime | None
     """From when on everything is fetched again."""
@@ -118,12 +118,14 @@ def load_overview(
     failures = runs.load_failures_since_success(database)
     success, full = runs.load_last_success(database), runs.load_last_success(database, mode="full")
     last_success_at = from_text(success["finished_at"]) if success else None
-    is_scheduled = None if crontab is None else crontab.runs("sync") and find_home(crontab.variables) == home
+    is_in_crontab = None if crontab is None else crontab.runs("sync") and find_home(crontab.variables) == home
+    are_coming = has_rhythm(runs.load_unwatched_starts(database, now - RHYTHM_MEMORY), now)
+    is_scheduled = are_coming or is_in_crontab
     causes = load_causes(database)
     waiting_users = len(load_needs(database))
     state, since, reason = _judge(database, config, last_success_at, failures, now)
     hours = config.sync.full_every_hours
-    next_run_at = crontab.find_next("sync", now) if crontab and is_scheduled else None
+    next_run_at = crontab.find_next("sync", now) if crontab and is_in_crontab else None
     return Overview(
         made_at=now,
         sync_name=config.sync.name,
@@ -138,7 +140,7 @@ def load_overview(
         needs=(
             *_list_needs_of_set_up(config, is_fresh=not success and not failures),
             *(_list_needs_of_failure(failures[-1], signed_in_at, next_run_at) if failures else ()),
-            *_list_needs_of_runs(database, state, failures, is_scheduled, now),
+            *_list_needs_of_schedule(state, failures, is_in_crontab, are_coming),
             *_list_needs_of_records(database, config, causes, waiting_users),
         ),
         latest_runs=latest,
@@ -195,15 +197,17 @@ def _list_needs_of_failure(
         yield Need(f"Then {run}", "xpmsync sync")
 
 
-def _list_needs_of_runs(
-    database: Database, state: State, failures: Sequence[sqlite3.Row], is_scheduled: bool | None, now: datetime
+def _list_needs_of_schedule(
+    state: State, failures: Sequence[sqlite3.Row], is_in_crontab: bool | None, are_coming: bool
 ) -> Iterator[Need]:
-    unwatched = runs.load_last_unwatched(database)
-    is_started = unwatched is not None and now - from_text(unwatched["started_at"]) < PATIENCE
-    if state is State.NOT_SET_UP or is_started:
-        return  # a timer of another kind than cron's may start them as well
-    if is_scheduled is False:
-        yield Need("Nothing starts the runs: copy the lines of crontab.example.", "crontab -e")
+    if state is State.NOT_SET_UP or are_coming:
+        return
+    if is_in_crontab is False:
+        yield Need(
+            "No line of the crontab starts the runs: copy those of crontab.example. A timer of systemd's is noticed "
+            "after three hours.",
+            "crontab -e",
+        )
     elif state is State.DISRUPTED and not failures:
         yield Need("The runs have stopped: see what cron meets.", "xpmsync doctor --cron")
 
