@@ -120,6 +120,16 @@ def test_the_error_of_the_sync_as_a_whole_is_told_apart_from_those_that_keep_rec
     assert f"{summary.errors} errors keep records from being synced." in text
 
 
+def test_nothing_that_needs_a_person_is_left_out_where_all_comes_together(show, make_firm):
+    firm = make_firm(Practice.generate(clients=30, staff=5, seed=7))
+    firm.sync()
+    with firm.sandbox.faults.active("user-revoked"), pytest.raises(Refused):
+        firm.sync()
+    commands = [need["command"] for need in show("--json")["needs"]]
+    assert len(commands) == 6
+    assert set(commands) <= set(show())
+
+
 def test_after_the_sign_in_was_forgotten_the_first_thing_to_do_is_to_connect(show, make_firm, capsys):
     firm = make_firm(Practice.generate(clients=3, staff=2, seed=7))
     firm.sync()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from xpmsync.monitoring.overview import Overview
 
 SHOWN_RUNS: Final = 4
-SHOWN_NEEDS: Final = 5
+SHOWN_NEEDS: Final = 6
 KEYRING_PATIENCE_SECONDS: Final = 5.0
 """Less than a run has: nobody waits for a status."""
 SIGN_IN: Final = {"what": "Somebody must sign in to Xero.", "command": "xpmsync connect"}
