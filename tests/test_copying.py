@@ -41,6 +41,19 @@ def test_a_command_is_never_broken_and_nothing_stands_beside_it(show, end):
     assert " ".join(lines[:2]) == f"{LONG}, run:"
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "chmod go= /srv/smith/active.db '/srv/smith & co (old)/xpmsync.log'",
+        "sudo chown 1000 /srv/smith/active.db",
+        "DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/1000/bus",
+        "XPMSYNC_HOME=/srv/smith xpmsync restore FILE",
+    ],
+)
+def test_what_is_typed_beside_xpmsync_stands_alone_as_well(show, command):
+    assert show(f"{LONG} (or, to be sure: {command}).")[2:] == [f"  {command}"]
+
+
 def test_several_commands_stand_on_lines_of_their_own(show):
     lines = show(f"{LONG}: xpmsync keyring. Try it as cron would: xpmsync doctor --cron")
     assert lines[2:] == ["  xpmsync keyring", "Try it as cron would:", "  xpmsync doctor --cron"]

@@ -5,7 +5,6 @@ alone on a line of its own, so that it can be read aloud. Plain text that fits 7
 nothing of the practice's records beyond counts, as long as nothing of them is handed in.
 """
 
-import re
 import shlex
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,14 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from xpmsync.advice import set_apart
 from xpmsync.health import Trouble
 
 WIDTH: Final = 72
 COMMAND_INDENT: Final = 5
-COMMAND: Final = re.compile(
-    r"(?<=:) ((?:xpmsync|sudo|fuser) [^;()]+?|DBUS_SESSION_BUS_ADDRESS=\S+)(?=\.?$|\. |; | \(|\))"
-)
-"""A command (or a line to copy) in the words of an error: after a colon, up to the end of its sentence."""
 REMEDY: Final = "{remedy}"
 """Stands for what the error itself says is to be done."""
 TRY_AGAIN: Final = "Then see that the sync works again: xpmsync sync"
@@ -173,21 +169,9 @@ def _render_steps(steps: Sequence[str]) -> Iterator[str]:
     for number, step in enumerate(steps, start=1):
         lead, indent = (f"{number}. ", "   ") if len(steps) > 1 else ("", "")
         for line in step.splitlines():
-            text, *others = COMMAND.split(line)
-            yield _fill(text, indent, lead)
-            for command, remark in zip(others[::2], others[1::2], strict=True):
-                yield _render_command(command)
-                if sentence := _begin_sentence(remark):
-                    yield _fill(sentence, indent)
-            lead = indent
-
-
-def _begin_sentence(remark: str) -> str:
-    """What follows on a command, without the marks that joined it to the command."""
-    rest = remark.lstrip(" .;)")
-    if rest.startswith("("):
-        rest = rest[1:].removesuffix(")")
-    return rest[:1].upper() + rest[1:]
+            for part, is_command in set_apart(line):
+                yield _render_command(part) if is_command else _fill(part, indent, lead)
+                lead = indent
 
 
 def _render_command(command: str) -> str:

@@ -18,7 +18,8 @@ from rich.console import Console, ConsoleDimensions
 from rich.table import Table
 from rich.text import Text
 
-from xpmsync.cli.text import clean, is_watched, set_apart
+from xpmsync.advice import set_apart
+from xpmsync.cli.text import clean, is_watched
 
 WIDTH: Final = 80
 LONGEST_SHOWN: Final = 2_000

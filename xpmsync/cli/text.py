@@ -12,21 +12,19 @@ import shutil
 import sys
 import textwrap
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final, TextIO, TypeVar
 
 import click
+
+from xpmsync.advice import set_apart
 
 Answer = TypeVar("Answer")
 
 UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 SINCE: Final = "24h|7d|today|TIME"
 """What `read_since` takes, for the help of an option."""
-COMMAND: Final = re.compile(
-    r"""(?<=:)\ ((?:xpmsync|crontab)(?:\ (?:'[^']*'|"[^"]*"|[^\s'",.;()“”]|[.,](?=\S))+)+)[,.;]?\s*""", re.VERBOSE
-)
-"""A command within a text: it stands behind a colon, and ends where the sentence does, or a part of it."""
 FORMULA_STARTS: Final = ("=", "+", "-", "@")
 REVERSING: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that make a terminal show a text in another order than it has."""
@@ -79,15 +77,6 @@ def wrap_advice(text: str, stream: TextIO) -> str:
     width = min(shutil.get_terminal_size().columns, 100)
     lines = (set_apart(line) if len(line) > width else [(line, False)] for line in text.split("\n"))
     return "\n".join(f"  {part}" if is_command else wrap(part, stream) for line in lines for part, is_command in line)
-
-
-def set_apart(text: str) -> Iterator[tuple[str, bool]]:
-    """The commands in a text, what stands around them, and which is which; after a command begins a sentence."""
-    before, *others = COMMAND.split(text)
-    yield before, False
-    for index, part in enumerate(filter(None, others)):
-        is_command = index % 2 == 0
-        yield part if is_command else part[0].upper() + part[1:], is_command
 
 
 def _clean_character(character: str) -> str:
