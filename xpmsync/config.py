@@ -24,8 +24,8 @@ from xpmsync.spelling import suggest
 
 Security = Literal["starttls", "tls", "none"]
 
-SECURITIES: Final[tuple[Security, ...]] = ("starttls", "tls", "none")
 USUAL_PORTS: Final[Mapping[Security, int]] = {"starttls": 587, "tls": 465, "none": 25}
+SECURITIES: Final = tuple(USUAL_PORTS)
 SCOPES: Final = ("offline_access", "practicemanager.staff.read", "practicemanager.client.read")
 
 SET_BY: Final = {
