@@ -103,7 +103,7 @@ class Centre:
         if office := find_office(self.database, code):
             return office
         near = _find_near(
-            code, ((office[key], describe_office(office)) for office in self.offices for key in office.keys()[:2])
+            code, ((office[key], describe_office(office)) for office in self.offices for key in ("code", "name"))
         )
         raise NotPossible(
             f"Active has no office with the code “{code}”.", near or "See which there are: xpmsync admin office list"
@@ -201,7 +201,7 @@ def describe_user(user: User) -> str:
 
 def describe_client(client: Mapping[str, Any] | sqlite3.Row) -> str:
     """A client as a sentence names it."""
-    return f"{client['legal_name']} ({client['code'] or client['id'][:SHORT_ID_LENGTH]})"
+    return f"{client['legal_name']} ({find_key(client)})"
 
 
 def name_user(user: User) -> str:
@@ -211,7 +211,12 @@ def name_user(user: User) -> str:
 
 def name_client(client: Mapping[str, Any] | sqlite3.Row) -> str:
     """A client as a command names it."""
-    return shlex.quote(client["code"] or client["id"][:SHORT_ID_LENGTH])
+    return shlex.quote(find_key(client))
+
+
+def find_key(client: Mapping[str, Any] | sqlite3.Row) -> str:
+    """What names this client and no other: its code, else the beginning of its id."""
+    return str(client["code"] or client["id"][:SHORT_ID_LENGTH])
 
 
 def count_clients(count: int) -> str:

@@ -22,6 +22,7 @@ from xpmsync.admin.centre import (
     Outcome,
     describe_client,
     describe_user,
+    find_key,
 )
 from xpmsync.errors import NotPossible
 from xpmsync.rules.fields import STAFF_FIELDS
@@ -112,13 +113,12 @@ def _list_subjects(centre: Centre) -> Iterator[Subject]:
         yield Subject("user", user_id, name, f"{name} ({key}), who was merged into another", key, None, None)
     clients = load_clients(centre.database, [row["id"] for row in load_outlines(centre.database)])
     for client in clients.values():
-        key = client["code"] or client["id"][:SHORT_ID_LENGTH]
         yield Subject(
             "client",
             client["id"],
             client["legal_name"],
             describe_client(client),
-            key,
+            find_key(client),
             client["email"],
             client["xpm_client_uuid"],
         )

@@ -93,7 +93,7 @@ def command() -> None:
 def list_clients(*, search: str | None, partner: str | None, status: str | None, as_json: bool) -> None:
     """Show the clients. One without a code is named by its id."""
     from xpmsync.admin import clients  # noqa: PLC0415 - the database is slow to load
-    from xpmsync.admin.centre import SHORT_ID_LENGTH  # noqa: PLC0415 - the database is slow to load
+    from xpmsync.admin.centre import find_key  # noqa: PLC0415 - the database is slow to load
 
     with opened(to_change=False) as centre:
         rows = clients.list_clients(centre, search, partner=partner, status=status)
@@ -104,13 +104,7 @@ def list_clients(*, search: str | None, partner: str | None, status: str | None,
             open_console(),
             ("Code or id", "Name", "Partner", "Office", "Status"),
             [
-                (
-                    row["code"] or row["id"][:SHORT_ID_LENGTH],
-                    row["legal_name"],
-                    row["partner"],
-                    row["office_code"],
-                    row["status"],
-                )
+                (find_key(row), row["legal_name"], row["partner"], row["office_code"], row["status"])
                 for row in rows[:MOST_ROWS]
             ],
         )
