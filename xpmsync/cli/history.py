@@ -120,12 +120,8 @@ def _name_origin(row: Row) -> str:
 
 
 def _name_record(row: Row) -> str:
-    name = row["name"] or row["entity_id"]
-    return (
-        f"{KINDS[row['entity']]} {name} ({row['client_code']})"
-        if row["client_code"]
-        else f"{KINDS[row['entity']]} {name}"
-    )
+    name = f"{KINDS[row['entity']]} {row['name'] or row['entity_id']}"
+    return f"{name} ({row['client_code']})" if row["client_code"] else name
 
 
 def describe_change(row: Row) -> str:
