@@ -26,8 +26,9 @@ UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 SINCE: Final = "24h|7d|today|TIME"
 """What `read_since` takes, for the help of an option."""
 FORMULA_STARTS: Final = ("=", "+", "-", "@")
-REVERSING: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Characters that make a terminal show a text in another order than it has."""
+BREAKS: Final = re.compile("[\t\n\r\u2028\u2029]")
+HARMFUL: Final = re.compile("[\0-\x08\v\f\x0e-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""What a terminal obeys or cannot show, or what makes it show a text in another order than it has."""
 
 
 def is_watched() -> bool:
@@ -40,7 +41,7 @@ def clean(text: object) -> str:
     line = str(text)
     if line.isprintable():  # as nearly all are
         return line
-    return "".join(_clean_character(character) for character in line)
+    return HARMFUL.sub("\N{REPLACEMENT CHARACTER}", BREAKS.sub(" ", line))
 
 
 def clean_lines(text: str) -> str:
@@ -79,24 +80,10 @@ def wrap_advice(text: str, stream: TextIO) -> str:
     return "\n".join(f"  {part}" if is_command else wrap(part, stream) for line in lines for part, is_command in line)
 
 
-def _clean_character(character: str) -> str:
-    if character in "\t\n\r\u2028\u2029":
-        return " "
-    return "\N{REPLACEMENT CHARACTER}" if _is_harmful(character) else character
-
-
-def _is_harmful(character: str) -> bool:
-    return unicodedata.category(character) in ("Cc", "Cs") or character in REVERSING
-
-
 def print_json(document: object) -> None:
     """One JSON document, in UTF-8 whatever the terminal's own encoding; harmful characters stand escaped in it."""
     text = json.dumps(document, ensure_ascii=False, indent=2)
-    safe = "".join(
-        character if character == "\n" or not _is_harmful(character) else f"\\u{ord(character):04x}"
-        for character in text
-    )
-    click.echo(safe.encode())
+    click.echo(HARMFUL.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode())
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
