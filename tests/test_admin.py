@@ -254,6 +254,7 @@ def test_empty_lists_say_how_to_begin(empty):
     ]
     assert empty.admin("user", "list") == ["There is no user yet. The first sync brings the staff of XPM: xpmsync sync"]
     assert empty.admin("client", "list") == ["There is no client yet."]
+    assert not empty.home.database_file.exists()
     assert empty.admin("client", "list", "--search", "x") == ["No client is like that."]
     assert empty.admin("client", "list", "--json") == ["[]"]
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from xpmsync.active.clients import load_clients, load_outlines, repair_keys
-from xpmsync.active.database import Database, open_database
+from xpmsync.active.database import Database, open_database, open_rehearsal
 from xpmsync.active.history import ACTIONS, ChangeRow, save_changes
 from xpmsync.active.offices import find_office, load_offices
 from xpmsync.active.users import load_users
@@ -156,10 +156,10 @@ class Centre:
 
 @contextmanager
 def read_centre(home: Home) -> Iterator[Centre]:
-    """The Admin Centre to look at; a sync in progress is no obstacle."""
+    """The Admin Centre to look at; a sync in progress is no obstacle, and no database is made where there is none."""
     if not home.database_file.exists():
         check_not_lost(home, read_config(home))
-    with open_database(home.database_file) as database:
+    with open_rehearsal(home.database_file) as database:
         yield Centre(database, default_office=None)
 
 
