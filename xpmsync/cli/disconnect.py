@@ -5,12 +5,14 @@ all the same.
 """
 
 import os
+import sys
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from xpmsync.cli.grammar import Command
 from xpmsync.cli.screen import open_console, print_text
+from xpmsync.cli.text import clean_lines, wrap
 from xpmsync.config import Config, read_config
 from xpmsync.errors import KeyringTrouble, XpmsyncError
 from xpmsync.home import find_home, prepare_home
@@ -61,11 +63,9 @@ def _disconnect(config: Config, tokens: "Tokens", *, revoke: bool) -> None:
     except KeyringTrouble:
         raise  # what it holds could not be forgotten either
     except XpmsyncError as error:
-        click.echo(error.happened, err=True)
-        click.echo(
-            "So the connection could not be ended at Xero. To end it there: in Xero, open Settings > Connected apps.",
-            err=True,
-        )
+        there = "To end it there: in Xero, open Settings > Connected apps."
+        for text in (error.happened, f"So the connection could not be ended at Xero. {there}"):
+            click.echo(wrap(clean_lines(text), sys.stderr), err=True)
     else:
         click.echo("The connection has been ended at Xero.")
     tokens.forget()
