@@ -267,7 +267,7 @@ def test_several_practices_are_listed_for_a_script_to_choose(desk):
     assert "A Company" not in errors
     code, _, errors = desk.xpmsync("connect", "--tenant", "nobody")
     assert code == 2
-    assert "no practice called 'nobody'" in errors
+    assert "no practice called “nobody”" in errors
     assert desk.passwords == {}
     for name in (other_id, other_id.upper(), "other & sons"):
         assert desk.xpmsync("connect", "--tenant", name)[0] == 0

@@ -56,7 +56,7 @@ def test_it_serves_until_ctrl_c_and_prints_what_a_person_needs(port):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--switch", "gzip"), "--switch takes NAME=VALUE, not 'gzip'."),
+        (("--switch", "gzip"), "--switch takes NAME=VALUE, not “gzip”."),
         (("--switch", "gzippp=true"), "Did you mean 'gzip'?"),
         (("--clients", "-1"), "Invalid value for '--clients'"),
     ],

@@ -227,7 +227,7 @@ def _choose_practice(connections: Iterable["Connection"], tenant: str | None, se
     named = [practice for practice in practices if wanted and _is_named(practice, wanted)]
     if tenant and len(named) != 1:
         count = "no practice" if not named else f"{len(named)} practices"
-        raise click.UsageError(f"You have connected {count} called {tenant!r}. There are:\n{_list(practices)}")
+        raise click.UsageError(f"You have connected {count} called “{clean(tenant)}”. There are:\n{_list(practices)}")
     candidates = named or practices
     if len(candidates) == 1:
         chosen = candidates[0]

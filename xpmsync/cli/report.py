@@ -23,7 +23,7 @@ def _check_file(_context: click.Context, _parameter: click.Parameter, value: str
     try:
         return check_page(str(Path(str(value)).expanduser().absolute()))
     except ValueError as error:
-        raise click.BadParameter(str(error)) from None
+        raise click.BadParameter(f"{error}.") from None
 
 
 @click.command(cls=Command, example="xpmsync report --names --days 7")

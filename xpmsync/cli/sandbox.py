@@ -5,6 +5,7 @@ import threading
 import click
 
 from xpmsync.cli.grammar import Command, Number
+from xpmsync.cli.text import clean
 
 DEFAULT_PORT = 8743
 
@@ -58,7 +59,7 @@ def command(
 def _read_pair(switch: str) -> tuple[str, str]:
     name, equals, value = switch.partition("=")
     if not equals:
-        raise click.UsageError(f"--switch takes NAME=VALUE, not {switch!r}.")
+        raise click.UsageError(f"--switch takes NAME=VALUE, not “{clean(switch)}”.")
     return name, value
 
 

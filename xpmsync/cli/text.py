@@ -119,9 +119,9 @@ def read_since(_context: click.Context, _parameter: click.Parameter, value: str 
     try:
         moment = parse_since(value.strip().lower(), now)
     except (ValueError, OverflowError):
-        raise click.BadParameter("must be such as 90m, 24h, 7d, today, 2026-11-01 or “2026-11-01 14:30”") from None
+        raise click.BadParameter("must be such as 90m, 24h, 7d, today, 2026-11-01 or “2026-11-01 14:30”.") from None
     if moment > now:
-        raise click.BadParameter(f"must not be in the future, as {clean(value)} is")
+        raise click.BadParameter(f"must not be in the future, as {clean(value)} is.")
     return moment
 
 
