@@ -58,10 +58,10 @@ def command(keep: Path | None) -> None:
 
         stage.tell(
             f"A practice with {CLIENTS} clients and {STAFF} staff waits at {sandbox.url}, as Xero's would.",
-            "The administrator signs in. Here a program presses “Allow access” in her place.",
+            "The administrator signs in. Here a program presses “Allow access” instead.",
         )
         stage.run("connect")
-        stage.tell("She says once where new clients belong, and who is told when something is wrong.")
+        stage.tell("Where new clients belong, and who is told when something is wrong, is said once.")
         stage.run(
             *("configure", "--sync-name", "Kahikatea & Wattle", "--office", "AKL", "--office-name", "Auckland"),
             *("--default-partner", email, "--notify", email, "--smtp-host", "127.0.0.1"),
