@@ -65,18 +65,18 @@ def _complete_code(_context: click.Context, _parameter: click.Parameter, incompl
 @click.command(cls=Command, example="xpmsync errors --since 24h --search Smith")
 @click.option("--since", callback=read_since, metavar=SINCE, help="What was open at any moment since then.")
 @click.option("--run", "run_id", type=Number(), help="What one run met.")
-@click.option("--entity", type=Choice(["client", "user", "run"]), help="Of one kind of record alone.")
-@click.option("--severity", type=Choice(["error", "warning"]), help="Errors alone, or warnings alone.")
+@click.option("--entity", type=Choice(["client", "user", "run"]), help="Only one kind of record.")
+@click.option("--severity", type=Choice(["error", "warning"]), help="Only errors, or only warnings.")
 @click.option(
     "--code",
     "codes",
     multiple=True,
     metavar="CODE",
     shell_complete=_complete_code,
-    help="All records with one kind of problem; may be repeated.",
+    help="Only one kind of problem, with all its records; may be repeated.",
 )
-@click.option("--search", metavar="TEXT", help="Of records whose name or client code contains this.")
-@click.option("--all", "include_resolved", is_flag=True, help="With those that are resolved.")
+@click.option("--search", metavar="TEXT", help="Only records whose name or client code contains this.")
+@click.option("--all", "include_resolved", is_flag=True, help="Also what is resolved.")
 @click.option(
     "--explain",
     "explained",
@@ -89,7 +89,7 @@ def _complete_code(_context: click.Context, _parameter: click.Parameter, incompl
 def command(*, explained: str | None, as_json: bool, as_csv: bool, **conditions: Any) -> None:
     """Show what the sync could not do, for which records, and what to do about it.
 
-    Without options: everything that is open now. Options narrow it, together too.
+    Without options: everything that is open now. Options narrow it; several do so together.
 
     A time is 90m, 24h, 7d or 2w ago, today, yesterday, 2026-11-01 or "2026-11-01 14:30", by the clock on the wall.
     """

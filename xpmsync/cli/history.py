@@ -40,7 +40,7 @@ def command(*, who: str | None, run_id: int | None, since: datetime | None, as_j
 
     WHO is a client or user: a client code, an e-mail address, a name or a part of one. Without it: everything.
 
-    Changes are kept for good, unless you let go of them: xpmsync admin history --help
+    Changes are kept for good. To prune them: xpmsync admin history --help
     """
     from xpmsync.admin.history import COLUMNS  # noqa: PLC0415 - the database is slow to load
 

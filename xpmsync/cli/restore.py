@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 def command(*, file: Path, is_yes: bool) -> None:
     """Put FILE, a copy that xpmsync backup has made, in the database's place.
 
-    The copy is looked at first: whole, of this practice, of this version or an earlier one. The database of before is
-    kept beside the new one, and restored in the same way if this was a mistake.
+    The copy is looked at first: whole, of this practice, of this version or an earlier one. The database that it
+    replaces is kept beside it, and can be restored in the same way if this was a mistake.
     """
     from xpmsync.backup import compare, restore  # noqa: PLC0415 - the database is slow to load
 
@@ -49,7 +49,7 @@ def command(*, file: Path, is_yes: bool) -> None:
     aside = restore(home, config, source, now=datetime.now(UTC))
     click.echo("Restored. To fetch what has changed since: xpmsync sync --full")
     if aside:
-        click.echo("The database of before is kept; remove it when nobody needs it any more:")
+        click.echo("The earlier database is kept; remove it when nobody needs it any more:")
         click.echo(f"  {aside}")  # on one line, to be copied
 
 

@@ -26,7 +26,7 @@ PROBLEMS_EXIT_CODE: Final = 3
 @click.option("--dry-run", is_flag=True, help="Show what a run would do, and change nothing.")
 @click.option("--accept-removals", is_flag=True, help="Accept what the last run was stopped for, and no more.")
 @click.option("--strict", is_flag=True, help="End with exit code 3 if any record has an error.")
-@click.option("--json", "as_json", is_flag=True, help="Print what the run did as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print what the run did, or would do, as JSON.")
 def command(*, full: bool, dry_run: bool, accept_removals: bool, strict: bool, as_json: bool) -> int:
     """Bring Active's users and clients up to date with XPM, once.
 
