@@ -325,7 +325,7 @@ def test_erasing_says_exactly_what_goes_and_what_stays(admin, show):
     assert admin("erase", "ACM001", "--yes") == [
         "The history of the client Acme Holdings Pty Ltd (ACM001):",
         "Erased   4 changes in the history",
-        "         1 solved problem in the error log",
+        "         1 resolved problem in the error log",
         "         the name in 3 texts about others and about runs",
         "Remains  the record itself as it is now, with what XPM says of it",
         "         1 open problem, and the note that its history was erased",

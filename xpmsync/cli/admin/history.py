@@ -67,9 +67,9 @@ def erase_history(*, who: str, is_yes: bool) -> None:
 
     WHO is a client code, an e-mail address, a name or a part of one.
 
-    Erased are the values in the history, the solved problems in the error log, and the name where solved problems of
-    others and messages of runs mention it. The record itself stays as it is now, with what XPM says of it and its open
-    problems; a note in the history says that it was erased. Not searched are the log file and your backups.
+    Erased are the values in the history, the resolved problems in the error log, and the name where resolved problems
+    of others and messages of runs mention it. The record itself stays as it is now, with what XPM says of it and its
+    open problems; a note in the history says that it was erased. Not searched are the log file and your backups.
     """
     from xpmsync.admin.history import erase, find_subjects, find_traces  # noqa: PLC0415 - the database is slow to load
 
@@ -82,7 +82,7 @@ def erase_history(*, who: str, is_yes: bool) -> None:
         console,
         [
             ("Erased", f"{render_count(traces.changes, 'change')} in the history"),
-            ("", f"{render_count(len(traces.problems), 'solved problem')} in the error log"),
+            ("", f"{render_count(len(traces.problems), 'resolved problem')} in the error log"),
             ("", f"the name in {render_count(len(traces.mentions), 'text')} about others and about runs"),
             ("Remains", "the record itself as it is now, with what XPM says of it"),
             ("", f"{render_count(traces.open_problems, 'open problem')}, and the note that its history was erased"),

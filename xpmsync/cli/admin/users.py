@@ -99,7 +99,13 @@ def _print_users(rows: Sequence[Mapping[str, Any]]) -> None:
 @command.command("add", example="xpmsync admin user add --first-name Ann --last-name Li --email ann@example.com")
 @click.option("--first-name", required=True, callback=typed(check_name), help="The first name.")
 @click.option("--last-name", required=True, callback=typed(check_name), help="The last name.")
-@click.option("--email", required=True, callback=typed(check_email), help="The address that XPM has, if it has one.")
+@click.option(
+    "--email",
+    required=True,
+    metavar="EMAIL",
+    callback=typed(check_email),
+    help="The address that XPM has, if it has one.",
+)
 @_work_options
 def add_user(
     *, first_name: str, last_name: str, email: str, role: str | None, office: str | None, modules: tuple[str, ...]
@@ -121,7 +127,8 @@ def set_user(
 ) -> None:
     """Decide what the user EMAIL, or several at once, may do.
 
-    The modules replace the earlier ones. All are changed or, where one address is wrong, none. A sync never changes it.
+    The modules replace the earlier ones. All users are changed or, where one address is wrong, none. A sync never
+    changes any of this.
     """
     from xpmsync.admin import users  # noqa: PLC0415 - the database is slow to load
 
@@ -175,7 +182,7 @@ def merge_users(*, duplicate: str, survivor: str, is_yes: bool) -> None:
     """Merge two users who are one person.
 
     DUPLICATE, an e-mail address, is removed. The one who stays takes over its clients, its offices as default partner,
-    its link with XPM, and the role, office and modules where it has none. Says first what will move.
+    its link with XPM, and whatever they lack themselves of role, office and modules. Says first what will move.
     """
     from xpmsync.admin import merging  # noqa: PLC0415 - the database is slow to load
     from xpmsync.admin.centre import describe_user  # noqa: PLC0415 - as above
