@@ -21,7 +21,7 @@ PATIENCE_SECONDS: Final = 10.0
 VARIABLE: Final = re.compile(r"""\s*(["']?)(?P<name>[A-Za-z_]\w*)\1\s*=\s*(?P<value>.*?)\s*""")
 JOB: Final = re.compile(r"\s*(?P<schedule>@\w+|[\d*](\S*\s+){4}\S+)\s+(?P<command>\S.*)")
 QUOTED: Final = re.compile(r"""(["'])(?P<text>.*)\1""")
-LARGEST: Final = (59, 23, 31, 12, 7)
+LIMITS: Final = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 """Of each field of a schedule: minute, hour, day of the month, month, day of the week."""
 PART: Final = re.compile(r"(?:\*|(?P<first>\d{1,2})(?:-(?P<last>\d{1,2}))?)(?:/(?P<step>[1-9]\d?))?")
 SHORTHANDS: Final = {"@hourly": "0 * * * *", "@daily": "0 0 * * *", "@midnight": "0 0 * * *"}
@@ -118,9 +118,9 @@ def find_next_time(schedule: str, now: datetime) -> datetime | None:
     None for what has no such moment soon (``@reboot``), or is not written in numbers.
     """
     fields = SHORTHANDS.get(schedule, schedule).split()
-    if len(fields) != len(LARGEST):
+    if len(fields) != len(LIMITS):
         return None
-    values = [_read_field(field, largest) for field, largest in zip(fields, LARGEST, strict=True)]
+    values = [_read_field(field, *limits) for field, limits in zip(fields, LIMITS, strict=True)]
     if not all(values):
         return None
     minutes, hours, days, months, weekdays = values
@@ -139,14 +139,14 @@ def find_next_time(schedule: str, now: datetime) -> datetime | None:
     return None
 
 
-def _read_field(field: str, largest: int) -> frozenset[int]:
+def _read_field(field: str, least: int, largest: int) -> frozenset[int]:
     """The numbers that a field of a schedule stands for; none where it says something else."""
     numbers: set[int] = set()
     for part in field.split(","):
         found = PART.fullmatch(part)
         if found is None:
             return frozenset()
-        first = int(found["first"] or 0)
+        first = int(found["first"] or least)
         # "5" is one number, "5/10" all from there on.
         last = int(found["last"] or (first if found["first"] and not found["step"] else largest))
         numbers.update(range(first, last + 1, int(found["step"] or 1)))
