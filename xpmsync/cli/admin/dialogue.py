@@ -52,10 +52,10 @@ def opened(*, to_change: bool) -> Iterator["Centre"]:
 
     home = find_home(os.environ)
     prepare_home(home)
-    centre = open_centre(home, read_config(home), now=datetime.now(UTC)) if to_change else read_centre(home)
+    opening = open_centre(home, read_config(home), now=datetime.now(UTC)) if to_change else read_centre(home)
     try:
-        with centre as opened:
-            yield opened
+        with opening as centre:
+            yield centre
     except XpmsyncError as error:
         error.happened, error.remedy = clean(error.happened), clean(error.remedy)
         raise
