@@ -72,6 +72,7 @@ class Centre:
         self.settings: dict[str, object] = {}
         """What changes in config.toml, by its key."""
         self.users = load_users(database)
+        self.users_by_id = {user.id: user for user in self.users}
         self.offices = load_offices(database)
         self.changes: list[ChangeRow] = []
 
@@ -95,7 +96,8 @@ class Centre:
 
     def _render(self, column: str, value: str | None) -> str | None:
         if column.endswith("_id"):
-            return next((user.name for user in self.users if user.id == value), None)
+            user = self.users_by_id.get(value or "")
+            return user.name if user else None
         return value
 
     def find_office(self, code: str) -> sqlite3.Row:

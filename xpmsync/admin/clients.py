@@ -49,8 +49,7 @@ def list_clients(
 
 def _with_names(centre: Centre, row: Mapping[str, Any]) -> dict[str, Any]:
     """A client as people and programs read it: with the names and e-mail addresses of its partner and manager."""
-    users = {user.id: user for user in centre.users}
-    partner, manager = users[row["partner_id"]], users.get(row["manager_id"])
+    partner, manager = centre.users_by_id[row["partner_id"]], centre.users_by_id.get(row["manager_id"])
     return {
         **{column: value for column, value in row.items() if column != "code_key"},
         "partner": partner.name,
@@ -95,7 +94,7 @@ def add_client(
     row["manager_id"] = centre.find_partner(manager).id if manager else None
     insert_clients(centre.database, [row])
     centre.changes.append(ChangeRow("client", row["id"], "created", new_value=row["legal_name"]))
-    owner = next(user for user in centre.users if user.id == row["partner_id"])
+    owner = centre.users_by_id[row["partner_id"]]
     recognised = (
         f"If XPM has a client with the code {code}, the next sync (xpmsync sync) takes this one over."
         if code
@@ -171,8 +170,7 @@ def _choose_office_and_partner(centre: Centre, office_code: str | None, partner:
             "Name the partner: --partner EMAIL; or give the office one: "
             f"xpmsync admin office set {shlex.quote(office['code'])} --default-partner EMAIL",
         )
-    default_partner = next(user for user in centre.users if user.id == office["default_partner_id"])
-    return office["code"], centre.find_partner(default_partner.email).id
+    return office["code"], centre.find_partner(centre.users_by_id[office["default_partner_id"]].email).id
 
 
 def _refuse_what_xpm_tells(centre: Centre, current: Mapping[str, Any], changed: Mapping[str, Any]) -> None:

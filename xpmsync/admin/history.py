@@ -179,12 +179,11 @@ def _collect_names(centre: Centre, subject: Subject) -> set[str]:
     for row in history.find_changes(centre.database, record_id=subject.id):
         held.setdefault(row["field"], set()).update(filter(None, (row["old_value"], row["new_value"])))
     names = {subject.name} | held.get(None, set()) | held.get("legal_name", set())
-    for user in centre.users:
-        if user.id == subject.id:
-            firsts = {user.first_name, *held.get("first_name", ())}
-            lasts = {user.last_name, *held.get("last_name", ())}
-            names |= {f"{first} {last}" for first, last in itertools.product(firsts, lasts) if last}
-            names |= {user.email, *held.get("email", ())}
+    if user := centre.users_by_id.get(subject.id):
+        firsts = {user.first_name, *held.get("first_name", ())}
+        lasts = {user.last_name, *held.get("last_name", ())}
+        names |= {f"{first} {last}" for first, last in itertools.product(firsts, lasts) if last}
+        names |= {user.email, *held.get("email", ())}
     return names
 
 
