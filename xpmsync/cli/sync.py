@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from xpmsync.cli.grammar import Command
-from xpmsync.cli.text import is_watched, print_json
+from xpmsync.cli.text import clean_lines, is_watched, print_json
 from xpmsync.config import read_config
 from xpmsync.errors import ConfigurationError, DatabaseTrouble
 from xpmsync.home import Home, find_home, prepare_home
@@ -123,4 +123,4 @@ class _Silence:
 
     def remark(self, text: str) -> None:
         """Tell cron, which mails it."""
-        click.echo(text, err=True)
+        click.echo(clean_lines(text), err=True)
