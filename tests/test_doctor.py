@@ -12,8 +12,9 @@ import pytest
 from xpmsync import doctor
 from xpmsync.cli import run
 from xpmsync.config import change_config
-from xpmsync.crontab import parse_crontab
+from xpmsync.crontab import make_environment, parse_crontab
 from xpmsync.doctor import CHECKS, Verdict, examine, find_exit_code
+from xpmsync.home import find_home
 from xpmsync.lock import hold
 from xpmsync.sandbox import Practice
 from xpmsync.sandbox.mailbox import Mailbox
@@ -193,6 +194,23 @@ def test_files_that_others_can_open_are_a_warning(firm, warns):
         path.chmod(mode)
         warns("Home", f"others on this computer can open {path}", f"Run: chmod go= {path}")
         path.chmod(usual)
+
+
+def test_a_page_that_was_opened_to_others_is_no_warning(firm, look):
+    change_config(firm.home, {"report.file": str(firm.home.data_folder / "page.html")})
+    firm.sync(is_watched=False)
+    for page in (firm.home.data_folder / "page.html", firm.home.report_file):
+        page.touch()
+        page.chmod(0o644)
+    assert look() == ({}, 0)
+
+
+def test_several_mistakes_in_the_settings_stand_one_beneath_the_other(firm, capsys):
+    firm.home.config_file.write_text("[sync]\nnmae = 1\n[smtp]\nprot = 2\n")
+    run(["doctor"])
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert "smtp.host: is needed to send mail" in lines
+    assert "smtp.from: is needed to send mail" in lines
 
 
 def test_a_file_that_cannot_be_used_at_all_fails_like_the_rest(firm, look):
@@ -408,7 +426,7 @@ def test_a_last_success_too_long_ago_is_a_warning(firm, warns):
 # As cron runs it.
 
 
-def test_cron_gives_its_own_environment_and_the_variables_above_xpmsyncs_lines():
+def test_cron_gives_its_own_environment_and_the_variables_above_a_line():
     crontab = parse_crontab(
         "MAILTO=ann@example.com\n"
         " 'NAME' = \"two words\" \n"
@@ -420,7 +438,7 @@ def test_cron_gives_its_own_environment_and_the_variables_above_xpmsyncs_lines()
         "*/10 * * * * '/opt/my tools/xpmsync' notify\n"
     )
     user = pwd.getpwuid(os.geteuid())
-    assert crontab.make_environment() == {
+    assert make_environment(crontab.jobs[0].variables) == {
         "HOME": user.pw_dir,
         "LOGNAME": user.pw_name,
         "SHELL": "/bin/sh",
@@ -429,17 +447,30 @@ def test_cron_gives_its_own_environment_and_the_variables_above_xpmsyncs_lines()
         "NAME": "two words",
         "XPMSYNC_HOME": "/srv/firm",
     }
-    assert crontab.commands == ("/opt/x/bin/python3 -m xpmsync sync --strict", "'/opt/my tools/xpmsync' notify")
     assert crontab.runs("sync")
     assert crontab.runs("notify")
-    assert crontab.find_missing_program() == "/opt/x/bin/python3"
+    assert [job.find_missing_program() for job in crontab.jobs] == ["/opt/x/bin/python3", "/opt/my tools/xpmsync"]
+
+
+def test_each_line_of_the_crontab_belongs_to_the_home_that_is_set_for_it():
+    crontab = parse_crontab(
+        "XPMSYNC_HOME=/srv/a\n17 * * * * xpmsync sync\n"
+        "27 * * * * cd / && XPMSYNC_HOME='/srv/the b' LANG=C.UTF-8 xpmsync sync\n"
+        "XPMSYNC_HOME=/srv/c\n*/10 * * * * xpmsync notify\n"
+    )
+    a, b, c, d = (crontab.of(find_home({"XPMSYNC_HOME": f"/srv/{name}"})) for name in ("a", "the b", "c", "d"))
+    assert [job.schedule for job in (*a.jobs, *b.jobs, *c.jobs)] == ["17 * * * *", "27 * * * *", "*/10 * * * *"]
+    assert not c.runs("sync")
+    assert d.jobs == ()
+    assert crontab.find_variables(find_home({"XPMSYNC_HOME": "/srv/c"})) == {"XPMSYNC_HOME": "/srv/c"}
+    assert crontab.find_variables(find_home({"XPMSYNC_HOME": "/srv/d"})) == {"XPMSYNC_HOME": "/srv/a"}
 
 
 def test_the_example_crontab_is_understood():
     crontab = parse_crontab((Path(__file__).parent.parent / "crontab.example").read_text())
     assert crontab.runs("sync")
     assert crontab.runs("notify")
-    assert crontab.variables == {"MAILTO": "YOU@EXAMPLE.COM"}
+    assert crontab.find_variables(find_home({})) == {"MAILTO": "YOU@EXAMPLE.COM"}
 
 
 @pytest.mark.usefixtures("firm")
@@ -449,7 +480,7 @@ def test_as_cron_all_is_well_when_the_crontab_says_where_things_are(capfd, monke
     assert run(["doctor", "--cron"]) == 0
     lines = capfd.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
-    assert lines[0].startswith("As cron would run it; the crontab sets HOME and XPMSYNC_HOME and PATH and")
+    assert lines[0].startswith("As cron would run it; the crontab sets HOME, XPMSYNC_HOME, PATH,")
     # The disk is the one that the tests run on, whatever that is.
     assert lines[-1] in {
         f"Of 18 checks: {rest}." for rest in ("1 with a warning", "2 with a warning", "1 with a warning, 1 not made")

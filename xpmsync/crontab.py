@@ -16,10 +16,13 @@ from itertools import product
 from pathlib import Path
 from typing import Final
 
+from xpmsync.home import Home, find_home
+
 USUAL_PATH: Final = "/usr/bin:/bin"
 PATIENCE_SECONDS: Final = 10.0
 VARIABLE: Final = re.compile(r"""\s*(["']?)(?P<name>[A-Za-z_]\w*)\1\s*=\s*(?P<value>.*?)\s*""")
 JOB: Final = re.compile(r"\s*(?P<schedule>@\w+|[\d*](\S*\s+){4}\S+)\s+(?P<command>\S.*)")
+ASSIGNMENT: Final = re.compile(r"[A-Za-z_]\w*=")
 QUOTED: Final = re.compile(r"""(["'])(?P<text>.*)\1""")
 LIMITS: Final = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 """Of each field of a schedule: minute, hour, day of the month, month, day of the week."""
@@ -35,25 +38,29 @@ class Job:
 
     schedule: str
     command: str
+    variables: Mapping[str, str]
+    """What is set for it: in the lines above, and in front of the program."""
 
     def runs(self, name: str) -> bool:
         """Whether it is for this command of xpmsync."""
         return re.search(rf"xpmsync[\"']?\s+{name}\b", self.command) is not None
 
+    def find_missing_program(self) -> str | None:
+        """The program, as the line names it, if cron would not find it."""
+        program = _find_program(self.command)
+        found = program and shutil.which(program, path=self.variables.get("PATH", USUAL_PATH))
+        return None if found else program
+
 
 @dataclass(frozen=True)
 class Crontab:
-    """What matters here of a crontab."""
+    """The lines of a crontab in whose commands xpmsync occurs."""
 
-    variables: Mapping[str, str]
-    """Those that are set above xpmsync's first line."""
     jobs: tuple[Job, ...]
-    """The lines in whose commands xpmsync occurs."""
 
-    @property
-    def commands(self) -> tuple[str, ...]:
-        """The commands in which xpmsync occurs."""
-        return tuple(job.command for job in self.jobs)
+    def of(self, home: Home) -> "Crontab":
+        """The lines that work in this home alone: a person may sync several practices."""
+        return Crontab(tuple(job for job in self.jobs if find_home(job.variables) == home))
 
     def runs(self, name: str) -> bool:
         """Whether there is a line for this command of xpmsync."""
@@ -64,17 +71,17 @@ class Crontab:
         found = (find_next_time(job.schedule, now) for job in self.jobs if job.runs(name))
         return min(filter(None, found), default=None)
 
-    def find_missing_program(self) -> str | None:
-        """The first program that cron would not find, as a line names it."""
-        path = self.variables.get("PATH", USUAL_PATH)
-        programs = (_find_program(command) for command in self.commands)
-        return next((program for program in programs if program and shutil.which(program, path=path) is None), None)
+    def find_variables(self, home: Home) -> Mapping[str, str]:
+        """What is set for the first line that works in this home; where none does, for the first line there is."""
+        jobs = self.of(home).jobs or self.jobs
+        return jobs[0].variables if jobs else {}
 
-    def make_environment(self) -> dict[str, str]:
-        """What cron gives to a command of this user."""
-        user = pwd.getpwuid(os.geteuid())
-        usual = {"HOME": user.pw_dir, "SHELL": "/bin/sh", "PATH": USUAL_PATH}
-        return {**usual, **self.variables, "LOGNAME": user.pw_name}
+
+def make_environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """What cron gives to a command of this user for which these variables are set."""
+    user = pwd.getpwuid(os.geteuid())
+    usual = {"HOME": user.pw_dir, "SHELL": "/bin/sh", "PATH": USUAL_PATH}
+    return {**usual, **variables, "LOGNAME": user.pw_name}
 
 
 def read_crontab(environment: Mapping[str, str] = os.environ) -> Crontab | None:
@@ -105,11 +112,10 @@ def parse_crontab(text: str) -> Crontab:
         if line.lstrip().startswith("#"):
             continue
         if found := VARIABLE.fullmatch(line):
-            if not jobs:
-                variables[found["name"]] = _unquote(found["value"])
+            variables[found["name"]] = _unquote(found["value"])
         elif (job := JOB.fullmatch(line)) and "xpmsync" in job["command"]:
-            jobs.append(Job(job["schedule"], job["command"]))
-    return Crontab(variables, tuple(jobs))
+            jobs.append(Job(job["schedule"], job["command"], {**variables, **_find_own_variables(job["command"])}))
+    return Crontab(tuple(jobs))
 
 
 def find_next_time(schedule: str, now: datetime) -> datetime | None:
@@ -158,13 +164,28 @@ def _unquote(value: str) -> str:
     return quoted["text"] if quoted else value
 
 
+def _find_own_variables(command: str) -> dict[str, str]:
+    """What a line itself sets, in front of the program."""
+    words = _split(command)
+    index = _find_xpmsync(words)
+    return dict(word.split("=", 1) for word in words[:index] if ASSIGNMENT.match(word))
+
+
 def _find_program(command: str) -> str | None:
     """The program that a line starts: xpmsync itself, or the Python that runs it as a module."""
-    try:
-        words = shlex.split(command.replace(r"\%", "%"))
-    except ValueError:
+    words = _split(command)
+    index = _find_xpmsync(words)
+    if index is None:
         return None
-    for index, word in enumerate(words):
-        if Path(word).name == "xpmsync":
-            return words[index - 2] if words[index - 1 : index] == ["-m"] and index > 1 else word
-    return None
+    return words[index - 2] if words[index - 1 : index] == ["-m"] and index > 1 else words[index]
+
+
+def _split(command: str) -> list[str]:
+    try:
+        return shlex.split(command.replace(r"\%", "%"))
+    except ValueError:
+        return []
+
+
+def _find_xpmsync(words: list[str]) -> int | None:
+    return next((index for index, word in enumerate(words) if Path(word).name == "xpmsync"), None)

@@ -26,7 +26,7 @@ from xpmsync.disk import is_encrypted
 from xpmsync.errors import ConfigurationError, DatabaseTrouble, SignInNeeded, XpmsyncError
 from xpmsync.fetch import RESERVED_CALLS
 from xpmsync.health import RHYTHM_MEMORY, find_trouble, has_rhythm
-from xpmsync.home import HOME_VARIABLE, Home, find_home, prepare_home
+from xpmsync.home import HOME_VARIABLE, Home, prepare_home
 from xpmsync.lock import hold
 from xpmsync.log import open_log
 from xpmsync.notify import try_mail_server
@@ -174,7 +174,10 @@ class _Examination:
             )
         self._sound_home = home
         open_log(home)
-        limits = dict.fromkeys(files, OPEN_TO_READING)
+        shared = {home.report_file}  # a page that others may look at
+        if self._read_config and self._read_config.report.file:
+            shared.add(Path(self._read_config.report.file))
+        limits = {path: OPEN_TO_READING for path in files if path not in shared}
         settings = (home.config_folder, home.data_folder, home.config_file)
         limits |= {path: OPEN_TO_WRITING for path in settings if path.exists()}
         if loose := [path for path, limit in limits.items() if path.stat().st_mode & limit]:
@@ -326,7 +329,7 @@ class _Examination:
     def check_crontab(self) -> Note:
         """That cron runs both commands, in this home, or that the runs come without it."""
         crontab = read_crontab(self._environment)
-        is_started = crontab is not None and crontab.runs("sync") and find_home(crontab.variables) == self._given_home
+        is_started = crontab is not None and crontab.of(self._given_home).runs("sync")
         if not is_started and self._are_runs_coming():
             return Note("no line is seen that starts the runs here; yet they come, so something else does")
         if crontab is None:
@@ -379,18 +382,19 @@ def _need(check: str, value: Value | None) -> Value:
 
 
 def _judge_crontab(crontab: Crontab, home: Home, environment: Mapping[str, str]) -> Note:
-    missing = [f"xpmsync {name}" for name in ("sync", "notify") if not crontab.runs(name)]
+    lines = crontab.of(home)
+    if crontab.jobs and not lines.jobs:
+        folder = environment.get(HOME_VARIABLE)
+        line = f"For this home, put above xpmsync's lines (crontab -e): {HOME_VARIABLE}={folder}. " if folder else ""
+        return Note("cron's commands work in another home than this", f"{line}To look into it: xpmsync doctor --cron")
+    missing = [f"xpmsync {name}" for name in ("sync", "notify") if not lines.runs(name)]
     if missing:
         return Note(
             f"has no line for {' and none for '.join(missing)}",
             "Copy them from crontab.example: crontab -e. Nothing, if systemd starts them (docs/install.md).",
         )
-    if program := crontab.find_missing_program():
+    if program := next(filter(None, (job.find_missing_program() for job in lines.jobs)), None):
         return Note(f"cron would not find the program {program}", "Write its whole path there: crontab -e")
-    if find_home(crontab.variables) != home:
-        folder = environment.get(HOME_VARIABLE)
-        line = f"For this home, put above xpmsync's lines (crontab -e): {HOME_VARIABLE}={folder}. " if folder else ""
-        return Note("cron's commands work in another home than this", f"{line}To look into it: xpmsync doctor --cron")
     return Note("has both lines")
 
 

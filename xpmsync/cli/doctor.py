@@ -13,7 +13,7 @@ from rich.table import Table
 
 from xpmsync.cli.grammar import Command
 from xpmsync.cli.screen import open_console, print_advice, print_text
-from xpmsync.cli.text import clean, print_json, render_count
+from xpmsync.cli.text import clean_lines, print_json, render_count
 from xpmsync.home import HOME_VARIABLE, find_home
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _print_finding(console: Console, finding: "Finding", width: int) -> None:
     row.add_column(width=VERDICT_WIDTH, style=STYLES[finding.verdict])
     row.add_column(width=width)
     row.add_column(overflow="fold")
-    row.add_row(finding.verdict, finding.check, clean(finding.found))
+    row.add_row(finding.verdict, finding.check, clean_lines(finding.found))
     console.print(row)
     if finding.remedy:
         print_advice(console, f"To do: {finding.remedy}", indent=VERDICT_WIDTH + width + 4)
@@ -76,15 +76,16 @@ def _summarise(findings: Sequence["Finding"]) -> str:
 
 def _run_as_cron(*, as_json: bool) -> int:
     """Make the checks in another process, as cron would start it; gives its exit code."""
-    from xpmsync.crontab import Crontab, read_crontab  # noqa: PLC0415 - for this alone
+    from xpmsync.crontab import Crontab, make_environment, read_crontab  # noqa: PLC0415 - for this alone
 
-    crontab = read_crontab() or Crontab({}, ())
+    crontab = read_crontab() or Crontab(())
+    variables = crontab.find_variables(find_home(os.environ))
     if not as_json:
-        names = " and ".join(crontab.variables) or "no variable"
+        names = ", ".join(variables) or "no variable"
         print_text(open_console(), f"As cron would run it; the crontab sets {names}.", style="bold")
-        if os.environ.get(HOME_VARIABLE) and HOME_VARIABLE not in crontab.variables:
+        if os.environ.get(HOME_VARIABLE) and find_home(variables) != find_home(os.environ):
             print_text(open_console(), f"So this is not the home that your {HOME_VARIABLE} names, but another one.")
-    environment = crontab.make_environment()
+    environment = make_environment(variables)
     process = subprocess.run(  # noqa: S603 - this very program
         [sys.executable, "-m", "xpmsync", "doctor", *(["--json"] if as_json else [])],
         check=False,

@@ -20,7 +20,7 @@ from xpmsync.active.users import load_needs
 from xpmsync.config import Config
 from xpmsync.crontab import Crontab
 from xpmsync.health import PATIENCE, RHYTHM_MEMORY, has_rhythm
-from xpmsync.home import Home, find_home
+from xpmsync.home import Home
 from xpmsync.rules.schedule import next_full_at
 
 SHOWN_RUNS: Final = 5
@@ -118,14 +118,15 @@ def load_overview(
     failures = runs.load_failures_since_success(database)
     success, full = runs.load_last_success(database), runs.load_last_success(database, mode="full")
     last_success_at = from_text(success["finished_at"]) if success else None
-    is_in_crontab = None if crontab is None else crontab.runs("sync") and find_home(crontab.variables) == home
+    lines = None if crontab is None else crontab.of(home)
+    is_in_crontab = None if lines is None else lines.runs("sync")
     are_coming = has_rhythm(runs.load_unwatched_starts(database, now - RHYTHM_MEMORY), now)
     is_scheduled = are_coming or is_in_crontab
     causes = load_causes(database)
     waiting_users = len(load_needs(database))
     state, since, reason = _judge(database, config, last_success_at, failures, now)
     hours = config.sync.full_every_hours
-    next_run_at = crontab.find_next("sync", now) if crontab and is_in_crontab else None
+    next_run_at = lines.find_next("sync", now) if lines else None
     return Overview(
         made_at=now,
         sync_name=config.sync.name,
