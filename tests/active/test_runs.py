@@ -74,11 +74,14 @@ def test_runs_are_found_by_how_they_ended(database, play):
 
 
 def test_the_last_failure_comes_with_its_remedy(database, play):
-    run_id = play("failed", exit_code=6)
+    run_id = play("failed", exit_code=6, message="What.")
     entry = {"code": "xero-unreachable", "severity": "error", "entity": "run", "xpm_uuid": None, "name": None}
     entry |= {"field": None, "message": "What.", "suggestion": "Wait.", "cause": None, "remedy": None}
     save_problems(database, [entry], run_id=run_id, now=NINE, resolve_others=False)
     assert runs.load_last_failure(database)["remedy"] == "Wait."
+    watched = play("failed", exit_code=6, message="What.", is_watched=True)
+    save_problems(database, [entry], run_id=watched, now=NINE, resolve_others=False)
+    assert (runs.load_last_failure(database)["id"], runs.load_last_failure(database)["remedy"]) == (run_id, "Wait.")
 
 
 def test_changes_are_appended_with_who_made_them_and_when(database, rows, play):

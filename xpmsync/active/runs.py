@@ -72,7 +72,10 @@ def load_last_failure(database: Database) -> sqlite3.Row | None:
     """The last run that failed with nobody watching, with the remedy that its error in the log has."""
     row: sqlite3.Row | None = database.connection.execute(
         "SELECT sync_runs.*, sync_errors.suggestion AS remedy FROM sync_runs "
-        "LEFT JOIN sync_errors ON sync_errors.entity = 'run' AND sync_errors.last_run_id = sync_runs.id "
+        "LEFT JOIN sync_errors ON sync_errors.entity = 'run' AND sync_errors.severity = 'error' "
+        # A later run that a person watched may have met the same, and be the last one there.
+        "AND (sync_errors.last_run_id = sync_runs.id OR sync_errors.message = sync_runs.message "
+        "AND sync_runs.id BETWEEN sync_errors.first_run_id AND sync_errors.last_run_id) "
         "WHERE sync_runs.status = 'failed' AND NOT sync_runs.is_watched ORDER BY sync_runs.id DESC LIMIT 1"
     ).fetchone()
     return row
