@@ -369,7 +369,7 @@ def test_a_wrong_clock_is_a_warning(firm, warns):
 
 def test_little_left_of_xeros_limit_is_a_warning(warns, monkeypatch):
     monkeypatch.setattr(doctor, "RESERVED_CALLS", 5_000)
-    warns("Xero's limit", "calls are left of the day", "another program")
+    warns("Xero's limit", "calls are left today", "another program")
 
 
 # Mail, cron, the runs.

@@ -103,7 +103,7 @@ def test_the_connection_the_runs_and_what_is_open_are_shown_without_a_call_to_xe
     assert f"Open problems {summary.errors} errors, {summary.warnings} warnings" in " ".join(lines).replace(
         "1 warning ", "1 warnings "
     )
-    assert any(line.startswith("Xero's limit 4,9") and line.endswith("calls of the day left") for line in lines)
+    assert any(line.startswith("Xero's limit 4,9") and line.endswith("calls left today") for line in lines)
     created = summary.users.created + summary.clients.created
     assert lines[-2].endswith(f"incremental succeeded 0 0 {summary.errors + summary.warnings}")
     assert lines[-1].endswith(f"full succeeded {created} 0 {summary.errors + summary.warnings}")

@@ -313,7 +313,7 @@ class _Examination:
         remaining = _need("Practice", self._gateway).day_calls_remaining
         if remaining is None:
             raise _NotChecked("Xero has not told what is left of its limit")
-        found = f"{remaining:,} calls are left of the day"
+        found = f"{remaining:,} calls are left today"
         if remaining < RESERVED_CALLS:
             return Note(found, "Look for another program that is connected to this practice and calls Xero often.")
         return Note(found)

@@ -204,7 +204,7 @@ def _render_health(facts: Facts, now: datetime) -> Iterator[tuple[str, object]]:
         "Open problems",
         f"{render_count(facts['open_errors'], 'error')}{whole}, {render_count(facts['open_warnings'], 'warning')}",
     )
-    yield "Xero's limit", "unknown" if calls is None else f"{render_count(calls, 'call')} of the day left"
+    yield "Xero's limit", "unknown" if calls is None else f"{render_count(calls, 'call')} left today"
 
 
 def _render_needs(facts: Facts) -> Iterator[tuple[str, object]]:
