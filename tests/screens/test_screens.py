@@ -174,6 +174,8 @@ def test_a_screen_fits_its_terminal_and_is_as_it_was_kept(story, show, kept, scr
     lines, lines_in_colour = (story.normalise("\n".join(each.lines)) for each in (plain, coloured))
     wide = [line for line in lines.split("\n") if len(line) > columns and not UNWRAPPED.search(line)]
     assert wide == []
+    # Behind a question there is room for the answer, which may be Enter.
+    assert [line for line in plain.raw.splitlines() if line.endswith(" ") and not line.endswith(": ")] == []
     assert STYLE.search(plain.raw) is None
     assert lines_in_colour == lines
     marks = story.normalise("\n".join(coloured.marks))

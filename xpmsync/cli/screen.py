@@ -9,12 +9,14 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 import click
 from rich import box
 from rich.cells import cell_len
-from rich.console import Console, ConsoleDimensions
+from rich.console import Console, ConsoleDimensions, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -24,6 +26,28 @@ from xpmsync.cli.text import clean, is_watched
 WIDTH: Final = 80
 LONGEST_SHOWN: Final = 2_000
 """Of one value. A longer one is no name and no address; JSON and CSV have the whole of it."""
+
+
+@dataclass(frozen=True)
+class _Trimmed:
+    """A table whose lines end where their words do; rich fills them up with blanks."""
+
+    table: Table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for line in Segment.split_lines(console.render(self.table, options)):
+            while line and not line[-1].text.strip():
+                line.pop()
+            yield from line[:-1]
+            yield from (Segment(last.text.rstrip(), last.style) for last in line[-1:])
+            yield Segment.line()
+
+
+class _Trimming(RenderHook):
+    """Trims every table that a console prints."""
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        return [_Trimmed(each) if isinstance(each, Table) else each for each in renderables]
 
 
 def open_console(*, stderr: bool = False) -> Console:
@@ -44,6 +68,7 @@ def open_console(*, stderr: bool = False) -> Console:
     )
     # Said once: rich would ask the system anew for every line.
     console.size = ConsoleDimensions(min(console.width, 100) if stream.isatty() else WIDTH, console.height)
+    console.push_render_hook(_Trimming())
     return console
 
 
