@@ -284,12 +284,12 @@ def test_an_unknown_office_is_refused_with_what_is_near(firm):
         (
             ("office", "add", "a b", "--name", "X"),
             (
-                "Error: Invalid value for 'CODE': must be up to 20 letters, digits, dots, dashes or underscores, "
+                "Error: Invalid value for “CODE”: must be up to 20 letters, digits, dots, dashes or underscores, "
                 "such as SYD."
             ),
         ),
-        (("office", "add", "X", "--name", "  "), "Error: Invalid value for '--name': must be one line of text."),
-        (("office", "add", "X"), "Error: Missing option '--name'."),
+        (("office", "add", "X", "--name", "  "), "Error: Invalid value for “--name”: must be one line of text."),
+        (("office", "add", "X"), "Error: Missing option “--name”."),
         (("office", "set", "SYD"), "Error: Say what to change, such as --name Sydney."),
         (
             ("office", "set", "SYD", "--default-partner", "x", "--no-default-partner"),
@@ -297,11 +297,11 @@ def test_an_unknown_office_is_refused_with_what_is_near(firm):
         ),
         (
             ("user", "add", "--first-name", "A", "--last-name", "B", "--email", "a b@c"),
-            "Error: Invalid value for '--email': must be an e-mail address, such as ann@example.com.",
+            "Error: Invalid value for “--email”: must be an e-mail address, such as ann@example.com.",
         ),
         (
             ("user", "add", "--first-name", "A\x1b[31m", "--last-name", "B", "--email", "a@c"),
-            "Error: Invalid value for '--first-name': must be one line of text.",
+            "Error: Invalid value for “--first-name”: must be one line of text.",
         ),
         (("user", "set", "ann@example.com"), "Error: Say what to change, such as --role User."),
         (
@@ -310,23 +310,23 @@ def test_an_unknown_office_is_refused_with_what_is_near(firm):
         ),
         (
             ("user", "set", "ann@example.com", "--module", " "),
-            "Error: Invalid value for '--module': must be one line of text.",
+            "Error: Invalid value for “--module”: must be one line of text.",
         ),
         (
             ("user", "link", "ann@example.com", "--xpm-staff", "12"),
-            "Error: Invalid value for '--xpm-staff': must be an id such as 3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11.",
+            "Error: Invalid value for “--xpm-staff”: must be an id such as 3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11.",
         ),
-        (("client", "add", "--code", "X"), "Error: Missing option '--legal-name'."),
+        (("client", "add", "--code", "X"), "Error: Missing option “--legal-name”."),
         (("client", "set", "X"), "Error: Say what to change, such as --office CODE."),
         (
             ("client", "set", "X", "--legal-name", ""),
-            "Error: Invalid value for '--legal-name': must be one line of text.",
+            "Error: Invalid value for “--legal-name”: must be one line of text.",
         ),
-        (("client", "set", "X", "--fax", "1\n2"), "Error: Invalid value for '--fax': must be one line of text."),
+        (("client", "set", "X", "--fax", "1\n2"), "Error: Invalid value for “--fax”: must be one line of text."),
         (
             ("client", "add", "--legal-name", "X", "--abn", "51 824 753 557"),
             (
-                "Error: Invalid value for '--abn': must be an ABN (11 digits) or an NZBN (13 digits); "
+                "Error: Invalid value for “--abn”: must be an ABN (11 digits) or an NZBN (13 digits); "
                 "one of the digits is wrong or missing."
             ),
         ),
@@ -337,7 +337,7 @@ def test_what_is_typed_wrong_is_a_usage_error(firm, arguments, message):
 
 
 def test_an_unknown_role_is_a_usage_error(firm):
-    assert "'Boss' is not one of" in firm.refuse_usage("user", "set", "ann@example.com", "--role", "Boss")
+    assert "“Boss” is not one of" in firm.refuse_usage("user", "set", "ann@example.com", "--role", "Boss")
 
 
 # Users.

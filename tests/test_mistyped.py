@@ -28,7 +28,7 @@ def answer(tmp_path, monkeypatch, capsys):
         ("admin sync", "There is no command “sync”. Did you mean “xpmsync sync”?"),
         ("link", "“xpmsync admin user link” or “xpmsync admin client link”?"),
         ("admin office delete", "There is no command “delete”. There are: list, add, set."),
-        ("sync --fulll", "Did you mean '--full'?"),
+        ("sync --fulll", "Did you mean “--full”?"),
         ("errors --severity eror", "Did you mean “error”?"),
         ("admin client list --status Active", "Did you mean “active”?"),
         ("admin user set ann@example.com --role Ovner", "Did you mean “Owner”?"),
@@ -44,6 +44,23 @@ def answer(tmp_path, monkeypatch, capsys):
 )
 def test_a_mistyped_word_is_answered_with_the_one_that_was_meant(answer, line, words):
     assert answer(line).endswith(words)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "sync --ful",
+        "errors --since",
+        "errors --severity bad",
+        "admin office add X",
+        "backup /nowhere/xpmsync.db --mode x",
+        "sandbox --switch gzip",
+    ],
+)
+def test_every_refusal_has_our_quotation_marks(answer, line):
+    words = answer(line)
+    assert "“" in words
+    assert not {"'", '"'} & set(words)
 
 
 def test_what_is_typed_reaches_no_terminal_as_it_is(answer):

@@ -57,8 +57,8 @@ def test_it_serves_until_ctrl_c_and_prints_what_a_person_needs(port):
     ("options", "words"),
     [
         (("--switch", "gzip"), "--switch takes NAME=VALUE, not “gzip”."),
-        (("--switch", "gzippp=true"), "Did you mean 'gzip'?"),
-        (("--clients", "-1"), "Invalid value for '--clients'"),
+        (("--switch", "gzippp=true"), "Did you mean “gzip”?"),
+        (("--clients", "-1"), "Invalid value for “--clients”"),
     ],
 )
 def test_wrong_options_end_with_2_and_a_hint(options, words):

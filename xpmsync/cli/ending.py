@@ -3,7 +3,9 @@
 import io
 import logging
 import os
+import re
 import sys
+from typing import Final
 
 import click
 
@@ -11,6 +13,9 @@ from xpmsync.cli.text import clean_lines, wrap, wrap_advice
 from xpmsync.errors import INTERRUPTED_EXIT_CODE, XpmsyncError
 from xpmsync.home import find_home
 from xpmsync.log import open_log
+
+QUOTED: Final = re.compile(r"(?<!\w)'([^'\n]+)'(?!\w)")
+"""Words between click's quotation marks, which are others than ours."""
 
 log = logging.getLogger(__name__)
 log.addHandler(logging.NullHandler())  # a command without a log prints no log
@@ -37,7 +42,8 @@ def _show_mistake(error: click.ClickException) -> None:
     """What is wrong with what was typed, broken between words; it quotes that, which may come from anywhere."""
     said = io.StringIO()
     error.show(said)
-    click.echo(wrap(clean_lines(said.getvalue().rstrip("\n")), sys.stderr), err=True)
+    text = QUOTED.sub(r"“\1”", said.getvalue().rstrip("\n"))
+    click.echo(wrap(clean_lines(text), sys.stderr), err=True)
 
 
 def _show_error(error: XpmsyncError) -> None:
