@@ -126,6 +126,13 @@ def test_a_person_connects_with_the_browser(desk):
     ]
 
 
+def test_a_pipe_gets_lines_of_80_columns_as_from_every_command_and_the_address_whole(desk):
+    _, output, _ = desk.xpmsync("connect")
+    (address,) = (line for line in output.splitlines() if len(line) > 80)
+    assert address.startswith(f"{desk.sandbox.url}/identity/connect/authorize?")
+    assert " " not in address
+
+
 @pytest.mark.usefixtures("desk")
 def test_the_persons_own_browser_is_used(monkeypatch):
     monkeypatch.setenv("BROWSER", f"{sys.executable} -m xpmsync.sandbox.browser %s &")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import click
 
 from xpmsync.cli.grammar import Command, Number
-from xpmsync.cli.screen import choose, open_console
+from xpmsync.cli.screen import choose, open_console, print_text
 from xpmsync.cli.text import ask, clean, is_watched, render_count, wrap
 from xpmsync.config import Config, change_config, check_setting, read_config
 from xpmsync.errors import ConfigurationError, PassingTrouble, Refused, SignInNeeded
@@ -92,9 +92,10 @@ def command(*, tenant: str | None, no_browser: bool, client_secret_stdin: bool, 
             "keyring.backend": vault.backend_name,
         },
     )
-    click.echo(f"Connected to {_name(practice)}: {render_count(staff_count, 'staff member')} can be read.")
-    click.echo(f"The sign-in is kept in {vault.description}.")
-    click.echo("Next: xpmsync configure")
+    console = open_console()
+    print_text(console, f"Connected to {_name(practice)}: {render_count(staff_count, 'staff member')} can be read.")
+    print_text(console, f"The sign-in is kept in {vault.description}.")
+    print_text(console, "Next: xpmsync configure")
 
 
 def _ask_for_app(config: Config, *, client_secret_stdin: bool) -> tuple[str, str | None]:
@@ -117,9 +118,12 @@ def _ask_for_app(config: Config, *, client_secret_stdin: bool) -> tuple[str, str
 def _sign_in_with_browser(client: "IdentityClient", wait_seconds: int) -> "Grant":
     consent = client.ask_for_consent()
     with listen(client.settings.redirect_uri, consent.state) as listener:
-        opens = "Your browser opens on Xero's page: sign in there, choose the practice, and press “Allow access”."
-        click.echo(wrap(f"{opens}\nIf no browser opens, go to this address:\n", sys.stdout))
-        click.echo(consent.address)
+        console = open_console()
+        print_text(
+            console, "Your browser opens on Xero's page: sign in there, choose the practice, and press “Allow access”."
+        )
+        print_text(console, "If no browser opens, go to this address:")
+        click.echo(f"\n{consent.address}")  # on one line, to be copied
         # In a thread: some browsers come back only when they are closed.
         threading.Thread(target=webbrowser.open, args=(consent.address,), daemon=True).start()
         return _redeem(consent, listener.wait(wait_seconds) or _explain_silence(client, wait_seconds))
