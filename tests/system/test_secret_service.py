@@ -228,7 +228,18 @@ def test_programs_that_are_missing_are_named_with_their_packages(own_keyring, mo
     monkeypatch.setenv("PATH", str(own_keyring.home.data_folder))
     with pytest.raises(KeyringTrouble, match="dbus-daemon, gnome-keyring-daemon") as caught:
         own_keyring.read()
-    assert "sudo apt install dbus gnome-keyring" in caught.value.remedy
+    assert caught.value.remedy.endswith("sudo apt install dbus gnome-keyring util-linux dash")
+
+
+def test_a_package_that_is_there_is_not_to_be_installed(own_keyring, monkeypatch):
+    programs = own_keyring.home.data_folder / "programs"
+    programs.mkdir()
+    for name in ("sh", "setpriv", "dbus-daemon"):
+        (programs / name).touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(programs))
+    with pytest.raises(KeyringTrouble, match=r"not here: gnome-keyring-daemon\.") as caught:
+        own_keyring.read()
+    assert caught.value.remedy.endswith("sudo apt install gnome-keyring")
 
 
 def test_a_store_that_is_not_there_is_not_made_in_passing(own_keyring):

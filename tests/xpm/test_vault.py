@@ -217,4 +217,20 @@ def test_the_remedy_fits_the_machine():
     assert "Mac" in find_remedy({}, platform="darwin")
     assert "Passwords and Keys" in find_remedy({"WAYLAND_DISPLAY": "wayland-0"} | BUS, platform="linux")
     assert "Log in to the desktop" in find_remedy(BUS, platform="linux")
-    assert "gnome-keyring" in find_remedy({}, platform="linux", user_id=user_id)
+    assert "one of its own" in find_remedy({}, platform="linux", user_id=user_id)
+
+
+@pytest.mark.parametrize(
+    ("programs", "advice"),
+    [
+        ("", ": install dbus and gnome-keyring and util-linux and dash, then run: xpmsync keyring setup"),
+        ("sh setpriv", ": install dbus and gnome-keyring, then run: xpmsync keyring setup"),
+        ("sh setpriv dbus-daemon", ": install gnome-keyring, then run: xpmsync keyring setup"),
+        ("sh setpriv dbus-daemon gnome-keyring-daemon", "one of its own: xpmsync keyring setup"),
+    ],
+)
+def test_only_what_is_not_installed_is_said_to_be_missing(tmp_path, monkeypatch, programs, advice):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for name in programs.split():
+        (tmp_path / name).touch(mode=0o755)
+    assert find_remedy({}, platform="linux", user_id=4_000_000_000).endswith(advice)

@@ -32,9 +32,13 @@ from xpmsync.home import PRIVATE_FILE_MODE, PRIVATE_FOLDER_MODE, Home
 
 Result = TypeVar("Result")
 
-PROGRAMS: Final = ("dbus-daemon", "gnome-keyring-daemon", "setpriv", "sh")
-"""From Debian's packages dbus, gnome-keyring, and util-linux and dash, which are always there."""
-INSTALL: Final = "Install them, on Debian and Ubuntu with: sudo apt install dbus gnome-keyring"
+PROGRAMS: Final[Mapping[str, str]] = {
+    "dbus-daemon": "dbus",
+    "gnome-keyring-daemon": "gnome-keyring",
+    "setpriv": "util-linux",
+    "sh": "dash",
+}
+"""What it is made of, and the package of Debian and Ubuntu that each comes in."""
 SET_UP: Final = "Run: xpmsync keyring setup"
 BUS_NAME: Final = "org.freedesktop.secrets"
 LOCK_SECONDS: Final = 120.0
@@ -143,11 +147,18 @@ def find_programs() -> Mapping[str, str]:
             "A keyring of xpmsync's own is for Linux servers.",
             "Remove keyring.key_file from config.toml: this machine has a keyring, and xpmsync uses it.",
         )
-    found = {name: shutil.which(name) for name in PROGRAMS}
-    missing = [name for name, path in found.items() if path is None]
-    if missing:
-        raise KeyringTrouble(f"xpmsync's own keyring needs programs that are not here: {', '.join(missing)}.", INSTALL)
-    return {name: path for name, path in found.items() if path is not None}
+    found = {name: path for name in PROGRAMS if (path := shutil.which(name))}
+    if missing := ", ".join(name for name in PROGRAMS if name not in found):
+        raise KeyringTrouble(
+            f"xpmsync's own keyring needs programs that are not here: {missing}.",
+            f"Install them, on Debian and Ubuntu with: sudo apt install {' '.join(find_missing_packages())}",
+        )
+    return found
+
+
+def find_missing_packages() -> list[str]:
+    """The packages of Debian and Ubuntu that have the programs which are not here."""
+    return [package for name, package in PROGRAMS.items() if not shutil.which(name)]
 
 
 def read_key(key_file: Path) -> bytes:

@@ -30,6 +30,7 @@ from xpmsync.xpm.secret_service import (
     LOCK_SECONDS,
     SET_UP,
     find_files,
+    find_missing_packages,
     run_secret_service,
 )
 
@@ -273,7 +274,7 @@ def find_remedy(environment: Mapping[str, str], *, platform: str = sys.platform,
             "Commands outside the desktop, such as cron's, do not find its keyring by themselves. Put this line above"
             f" xpmsync's in the crontab: DBUS_SESSION_BUS_ADDRESS=unix:path={bus}"
         )
-    return (
-        "This machine has no keyring running for this user. On a server, give xpmsync one of its own: install the"
-        " packages gnome-keyring and dbus, then run: xpmsync keyring setup"
-    )
+    remedy = "This machine has no keyring running for this user. On a server, give xpmsync one of its own"
+    if missing := " and ".join(find_missing_packages()):
+        return f"{remedy}: install {missing}, then run: xpmsync keyring setup"
+    return f"{remedy}: xpmsync keyring setup"
