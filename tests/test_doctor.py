@@ -166,7 +166,7 @@ def test_remedies_stand_beneath_and_the_first_failure_decides_the_exit_code(firm
 def test_settings_with_mistakes_fail_and_whatever_needs_them_is_not_checked(firm, fails):
     firm.home.config_file.write_text("[sync]\nnmae = 1\n")
     rest = ("Set-up", "Keyring", "Sign-in", "Renewal", *XERO, "E-mail")
-    fails("Settings", "sync.nmae: there is no such key", "config.example.toml explains every key", 5, *rest)
+    fails("Settings", "sync.nmae: there is no such key", "explained by: xpmsync configure --explain", 5, *rest)
 
 
 def test_somebody_elses_home_fails(look, monkeypatch):
@@ -393,7 +393,7 @@ def test_without_a_mail_server_or_somebody_to_tell_there_is_a_warning(firm, warn
 def test_a_crontab_that_does_not_do_its_work_is_a_warning(firm, warns):
     for old, new, found, remedy in (
         ("xpmsync notify", "true", "has no line for xpmsync notify", "crontab -e"),
-        ("xpmsync ", "true ", "no line for xpmsync sync and none for xpmsync notify", "crontab.example"),
+        ("xpmsync ", "true ", "no line for xpmsync sync and none for xpmsync notify", "crontab -e"),
         ("17 * * * * ", "17 * * * * /nowhere", "would not find the program /nowhere", "Write its whole path"),
         ("XPMSYNC_HOME=", "#XPMSYNC_HOME=", "another home", "put above xpmsync's lines (crontab -e): XPMSYNC_HOME="),
     ):
@@ -404,7 +404,7 @@ def test_a_crontab_that_does_not_do_its_work_is_a_warning(firm, warns):
 
 def test_a_machine_without_a_crontab_program_is_a_warning(firm, warns, monkeypatch):
     monkeypatch.setenv("PATH", str(firm.home.data_folder))
-    warns("Crontab", "cannot be read", "crontab.example")
+    warns("Crontab", "cannot be read", "xpmsync configure")
 
 
 def test_runs_that_come_without_cron_are_no_warning(firm, look, warns, monkeypatch):
@@ -420,7 +420,7 @@ def test_runs_that_come_without_cron_are_no_warning(firm, look, warns, monkeypat
 
 def test_a_last_success_too_long_ago_is_a_warning(firm, warns):
     firm.write("UPDATE sync_runs SET started_at = '2026-01-01T10:00:00Z', finished_at = '2026-01-01T10:00:00Z'")
-    warns("Last success", "No run has succeeded for", "cron has both lines")
+    warns("Last success", "No run has succeeded for", "xpmsync doctor --cron")
 
 
 # As cron runs it.

@@ -36,7 +36,7 @@ def answer(tmp_path, monkeypatch, capsys):
         ("errors --code Partner-Missing", "Did you mean “partner-missing”?"),
         (
             "errors --explain nonsense",
-            "There is no problem with the code “nonsense”. They are listed in docs/problems.md.",
+            "configuration-wrong, xero-unreachable, xero-refused, suspicious-change, database-trouble, another-run.",
         ),
         ("errors --run 0", "must be a whole number from 1 to 1000000000."),
         ("report --days many", "must be a whole number from 1 to 90."),

@@ -37,7 +37,7 @@ SECRETS: Final = {
     "xero.client_secret": "the client secret is kept in the keyring; remove this line and run: xpmsync connect",
 }
 NEW_FILE: Final = """\
-# The settings of xpmsync. Every key is explained in config.example.toml.
+# The settings of xpmsync. Every key is explained by: xpmsync configure --explain
 # "xpmsync configure" changes values here and keeps your comments.
 """
 
@@ -282,7 +282,8 @@ class NotifySettings:
 class SmtpSettings:
     """The mail server.
 
-    Without these keys no e-mail is sent; cron can still mail what xpmsync prints (see crontab.example).
+    Without these keys no e-mail is sent; cron can still mail what xpmsync prints, to the
+    address that MAILTO names in the crontab.
     """
 
     host: str = _setting(check_host, "The name of the mail server.", example="mail.example.com")
@@ -342,7 +343,7 @@ class KeyringSettings:
     key_file: str | None = _setting(
         check_file,
         "On a server without a desktop: the file with the key of a keyring of xpmsync's own, kept in this home and "
-        "used instead of any other. “xpmsync keyring setup” makes both and fills this in (see docs/server.md).",
+        "used instead of any other. “xpmsync keyring setup” makes both and fills this in.",
         example="/etc/xpmsync/keyring.key",
     )
 
@@ -523,13 +524,13 @@ def _read_text(home: Home, text: str) -> Config:
     except (ValueError, RecursionError) as error:  # a number of 5,000 digits and 1,000 brackets are no TOMLDecodeError
         raise ConfigurationError(
             f"{home.config_file} cannot be read as TOML: {error}.",
-            "Correct that line: texts stand in quotation marks; config.example.toml shows how.",
+            "Correct that line: texts stand in quotation marks. Every key is shown by: xpmsync configure --explain",
         ) from None
     if mistakes:
         count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
         raise ConfigurationError(
             "\n  ".join([f"{home.config_file} has {count}:", *(_locate(mistake, text) for mistake in mistakes)]),
-            "Correct the file; config.example.toml explains every key.",
+            "Correct the file. Every key is explained by: xpmsync configure --explain",
         )
     return config
 

@@ -210,8 +210,8 @@ class _Examination:
         if not encrypted:
             return Note(
                 "no encryption is seen beneath the data",
-                "Have the disk encrypted, as SECURITY.md says; nothing, if it is encrypted further down, as many "
-                "hosts of virtual machines do.",
+                "Have the disk encrypted; nothing, if it is encrypted further down, as many hosts of virtual machines "
+                "do.",
             )
         return Note("the disk beneath the data is encrypted")
 
@@ -333,7 +333,9 @@ class _Examination:
         if not is_started and self._are_runs_coming():
             return Note("no line is seen that starts the runs here; yet they come, so something else does")
         if crontab is None:
-            return Note("it cannot be read here", "See to it that both lines of crontab.example are in force.")
+            return Note(
+                "it cannot be read here", "See to it that both lines are in force that “xpmsync configure” prints."
+            )
         return _judge_crontab(crontab, self._given_home, self._environment)
 
     def _are_runs_coming(self) -> bool:
@@ -391,7 +393,7 @@ def _judge_crontab(crontab: Crontab, home: Home, environment: Mapping[str, str])
     if missing:
         return Note(
             f"has no line for {' and none for '.join(missing)}",
-            "Copy them from crontab.example: crontab -e. Nothing, if systemd starts them (docs/install.md).",
+            "Paste those that “xpmsync configure” prints: crontab -e. Nothing, if systemd starts them.",
         )
     if program := next(filter(None, (job.find_missing_program() for job in lines.jobs)), None):
         return Note(f"cron would not find the program {program}", "Write its whole path there: crontab -e")

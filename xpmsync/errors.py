@@ -96,7 +96,7 @@ class ConfigurationError(XpmsyncError):
         "the log names what is wrong."
     )
     usual_remedy = (
-        "Correct config.toml (config.example.toml explains every key), or run: xpmsync configure. Then try "
+        "Correct config.toml, or run: xpmsync configure. What each key means: xpmsync configure --explain. Then try "
         "everything: xpmsync doctor"
     )
 

@@ -17,7 +17,7 @@ RHYTHM_MEMORY: Final = timedelta(days=8)
 """How far back a rhythm of the runs is looked for: beyond some days on which the computer was off."""
 
 USUAL_REMEDY: Final = "See what went wrong: xpmsync errors"
-SILENCE_REMEDY: Final = "Check that cron has both lines of crontab.example; then run: xpmsync sync"
+SILENCE_REMEDY: Final = "See what keeps cron from it: xpmsync doctor --cron; then run: xpmsync sync"
 
 
 @dataclass(frozen=True)

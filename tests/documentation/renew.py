@@ -7,7 +7,6 @@ document is a person's. `python tests/documentation/renew.py` writes all of it a
 import json
 import re
 import sys
-import textwrap
 import tomllib
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -15,8 +14,8 @@ from pathlib import Path
 from typing import Final
 
 import grimp
-import tomlkit
 
+from xpmsync.cli.explanation import render_explanation, to_toml
 from xpmsync.cli.sync import PROBLEMS_EXIT_CODE
 from xpmsync.config import SECTIONS, SETTINGS, Setting
 from xpmsync.errors import ENDINGS, INTERRUPTED_EXIT_CODE, NotPossible
@@ -150,7 +149,7 @@ def make_settings() -> str:
 
 
 def _show_default(setting: Setting) -> str:
-    return "not set" if setting.default is None else f"`{_to_toml(setting.default)}`"
+    return "not set" if setting.default is None else f"`{to_toml(setting.default)}`"
 
 
 def _tell_kind(setting: Setting) -> str:
@@ -160,27 +159,6 @@ def _tell_kind(setting: Setting) -> str:
     except ValueError as error:
         return str(error).removeprefix("must be ")
     raise AssertionError(setting.name)
-
-
-def make_example() -> str:
-    """The settings that begin config.example.toml; each commented out, with its default or an example."""
-    text = ""
-    for section, settings in SECTIONS.items():
-        text += f"\n{_comment(_flow(settings.__doc__))}[{section}]\n"
-        for each in (each for each in SETTINGS.values() if each.section == section):
-            meaning, value = each.meaning, each.default
-            if value is None:
-                meaning, value = f"{meaning} An example:", each.example
-            text += f"{_comment(meaning)}#{each.key} = {_to_toml(value)}\n"
-    return text
-
-
-def _to_toml(value: object) -> str:
-    return tomlkit.item(list(value) if isinstance(value, tuple) else value).as_string()
-
-
-def _comment(text: str) -> str:
-    return textwrap.fill(text, 118, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False) + "\n"
 
 
 def _flow(text: str | None) -> str:
@@ -314,7 +292,7 @@ def renew(document: Path) -> str:
     """The text of a document with what it has from the code made anew."""
     text = document.read_text("utf-8")
     if document == EXAMPLE:
-        return text.partition("\n\n")[0] + "\n" + make_example()
+        return render_explanation()
     return MARKED.sub(lambda found: f"{found[1]}{found[2]}\n{PARTS[found[1]]()}\n", text)
 
 

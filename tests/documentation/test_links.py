@@ -3,12 +3,18 @@
 Addresses of others are looked at, not called: the tests need no network.
 """
 
+import ast
 import re
 from urllib.parse import urlsplit
 
+import click
 import pytest
 from reading import BLOCK, TEXTS, find_code, name_of
 from renew import DOCUMENTS, ROOT
+
+from xpmsync.cli import commands
+from xpmsync.cli.explanation import render_explanation
+from xpmsync.cli.grammar import walk
 
 LINK = re.compile(r"\[(?:[^\]]+)\]\(([^)\s]+)\)")
 ADDRESS = re.compile(r"https?://[^\s<>()`\"“”]*[^\s<>()`\"“”.,:;|*]")
@@ -55,9 +61,39 @@ def test_a_file_of_the_checkout_that_is_named_is_there(document):
             assert (ROOT / code).exists(), code
 
 
-def test_a_document_that_the_program_names_is_there():
-    named = re.compile(r"docs/\w+\.md|\b\w+\.example(?:\.toml)?\b(?!\.)|\b[A-Z]+\.md\b")
+def find_names(text):
+    """The files of the checkout that a text names."""
+    return re.findall(r"docs/\w+\.md|\b(?:\w+\.example\.toml|crontab\.example)\b|\b[A-Z]+\.md\b", text)
+
+
+def test_a_document_that_the_program_names_in_a_comment_is_there():
     texts = [module.read_text("utf-8") for module in (ROOT / "xpmsync").rglob("*.py")]
-    names = {name for text in texts for name in named.findall(text)}
-    assert {"docs/server.md", "config.example.toml", "crontab.example"} <= names
+    names = {name for text in texts for name in find_names(text)}
+    assert {"docs/sandbox.md", "config.example.toml"} <= names
     assert [name for name in sorted(names) if not (ROOT / name).exists()] == []
+
+
+def test_nothing_that_is_printed_names_a_file_that_only_the_checkout_has():
+    texts = [text for module in (ROOT / "xpmsync").rglob("*.py") for text in find_strings(module)]
+    texts += [render_help(path) for path in ((), *walk(commands, click.Context(commands)))]
+    texts.append(render_explanation())
+    assert "Nothing starts the runs" in "".join(texts)
+    assert [name for text in texts for name in find_names(text)] == []
+
+
+def find_strings(module):
+    """Every text of a module but the docstrings."""
+    tree = ast.parse(module.read_text("utf-8"))
+    silent = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in silent:
+            yield node.value
+
+
+def render_help(path):
+    """What `--help` prints of a command."""
+    command, context = commands, click.Context(commands, info_name="xpmsync")
+    for name in path:
+        command = command.get_command(context, name)
+        context = click.Context(command, parent=context, info_name=name)
+    return command.get_help(context)

@@ -16,6 +16,7 @@ from renew import (
 )
 
 from xpmsync import notify  # its errors are a part of the tree
+from xpmsync.cli import run
 from xpmsync.errors import XpmsyncError
 
 REMEDY = "python tests/documentation/renew.py writes it anew"
@@ -24,6 +25,11 @@ REMEDY = "python tests/documentation/renew.py writes it anew"
 @pytest.mark.parametrize("document", [*DOCUMENTS, EXAMPLE], ids=lambda document: document.name)
 def test_a_document_has_from_the_code_what_the_code_says(document):
     assert document.read_text("utf-8") == renew(document), REMEDY
+
+
+def test_the_example_of_the_settings_is_what_the_program_prints_of_them(capsys):
+    assert run(["configure", "--explain"]) == 0
+    assert capsys.readouterr().out == EXAMPLE.read_text("utf-8")
 
 
 def test_everything_that_is_made_from_the_code_stands_in_the_documents_once():

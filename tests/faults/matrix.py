@@ -121,7 +121,7 @@ JUST_GIVEN = _lasting(4, "Xero does not accept the sign-in that it has just give
 SCOPE_MISSING = _lasting(
     4,
     "Xero has not granted this sign-in what the sync needs (a scope is missing).",
-    "Compare scopes in config.toml with config.example.toml, then run: xpmsync connect",
+    "Remove scopes from config.toml if it is there, then run: xpmsync connect",
 )
 APP_WRONG = _lasting(
     5,
@@ -156,7 +156,7 @@ DAMAGED = _lasting(
 NOT_PRACTICE_MANAGER = _lasting(
     7,
     "Xero's answer is not one of Practice Manager's.",
-    "If the next runs say the same, compare api_url in config.toml with config.example.toml.",
+    "If the next runs say the same, remove api_url from config.toml if it is there.",
 )
 SUSPICIOUS = _lasting(
     8,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from rich.console import Console
 
+from xpmsync.cli.explanation import explain_settings
 from xpmsync.cli.grammar import Choice, Command, Number
 from xpmsync.cli.screen import open_console, print_advice, print_facts, print_table, print_text
 from xpmsync.cli.text import ask, confirm, is_watched
@@ -100,6 +101,14 @@ def _check(name: str, value: object) -> Any:
 @click.option("--smtp-password-stdin", is_flag=True, help="Read the password of the mail server from standard input.")
 @click.option("--start", "next_step", flag_value="start", help="Start the first sync at once.")
 @click.option("--later", "next_step", flag_value="later", help="Leave the first sync to cron.")
+@click.option(
+    "--explain",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=explain_settings,
+    help="Explain every setting of config.toml, and end.",
+)
 @click.pass_context
 def command(context: click.Context, /, *, smtp_password_stdin: bool, next_step: str | None, **options: Any) -> int:
     """Set up the sync: its office, its default partner, who is told of trouble, and how e-mails are sent.

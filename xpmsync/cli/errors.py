@@ -119,7 +119,7 @@ def _check_code(code: str) -> None:
     """A code that does not exist would find nothing, and calm somebody who has mistyped it."""
     codes = _list_codes()
     if code not in codes:
-        hint = suggest(code, codes) or " They are listed in docs/problems.md."
+        hint = suggest(code, codes) or f" There are: {', '.join(codes)}."
         raise click.UsageError(f"There is no problem with the code “{clean(code)}”.{hint}")
 
 

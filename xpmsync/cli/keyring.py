@@ -58,8 +58,8 @@ def command(context: click.Context) -> None:
 def set_up(key_file: Path) -> None:
     """Set up a keyring for a server without a desktop.
 
-    See docs/server.md. It lies in xpmsync's home, encrypted with a key that is kept apart from it, and runs only while
-    a command needs it.
+    It lies in xpmsync's home, encrypted with a key that is kept apart from it, and runs only while a command needs it.
+    Where this user cannot make the key, it says how root does.
     """
     from xpmsync.xpm.vault import create_own_keyring  # noqa: PLC0415 - slow to load
 

@@ -34,7 +34,7 @@ def command(*, file: str | None, names: bool, days: int) -> None:
     """Write a page about the sync: how it is, the last runs as a plot, and what is open.
 
     FILE ends in .html; without it the page is report.html in the data folder, and - prints it. It names nobody unless
-    you ask for that. To have it written after every run, see [report] in config.example.toml.
+    you ask for that. To have it written after every run, name it in config.toml: [report], file.
     """
     from xpmsync.active.database import open_rehearsal  # noqa: PLC0415 - slow to load
     from xpmsync.monitoring.report import make_page, write_page  # noqa: PLC0415 - slow to load

@@ -23,7 +23,9 @@ DEFAULT_PORT = 8743
     multiple=True,
     help="A further port of the redirect address.",
 )
-@click.option("--switch", "switches", metavar="NAME=VALUE", multiple=True, help="Set a switch (see docs/sandbox.md).")
+@click.option(
+    "--switch", "switches", metavar="NAME=VALUE", multiple=True, help="Set a switch; /sandbox/switches has them."
+)
 def command(
     port: int,
     clients: int,

@@ -205,8 +205,8 @@ def _list_needs_of_schedule(
         return
     if is_in_crontab is False:
         yield Need(
-            "No line of the crontab starts the runs: copy those of crontab.example. A timer of systemd's is noticed "
-            "after three hours.",
+            "No line of the crontab starts the runs: paste those that “xpmsync configure” prints. A timer of systemd's "
+            "is noticed after three hours.",
             "crontab -e",
         )
     elif state is State.DISRUPTED and not failures:

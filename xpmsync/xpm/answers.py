@@ -50,7 +50,7 @@ def explain(answer: requests.Response, words: Mapping[str, Any], now: datetime) 
         case codes.not_found:
             return NotFound(
                 "Xero knows nothing under the address that was asked for.",
-                "Compare api_url in config.toml with config.example.toml; if it is right, please report this.",
+                "Remove api_url from config.toml if it is there; if not, please report this.",
                 details=details,
             )
         case _:
@@ -101,7 +101,7 @@ def _explain_unauthorised(answer: requests.Response, words: Mapping[str, Any], d
     if "insufficient_scope" in challenge or words.get("detail") == "AuthorizationUnsuccessful":
         return SignInNeeded(
             "Xero has not granted this sign-in what the sync needs (a scope is missing).",
-            "Compare scopes in config.toml with config.example.toml, then run: xpmsync connect",
+            "Remove scopes from config.toml if it is there, then run: xpmsync connect",
             details=details,
         )
     return TokenRejected(details)

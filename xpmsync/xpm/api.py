@@ -55,7 +55,7 @@ def fetch_connections(gateway: Gateway) -> list[Connection]:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise Refused(
             "Xero's list of connections cannot be read.",
-            "If the next runs say the same, compare api_url in config.toml with config.example.toml.",
+            "If the next runs say the same, remove api_url from config.toml if it is there.",
         ) from None
 
 

@@ -206,8 +206,8 @@ class Gateway:
             if size > LARGEST_ANSWER_BYTES:
                 raise Refused(
                     "Xero's answer does not end: it is larger than any practice's could be.",
-                    "If the next runs say the same, compare api_url in config.toml with config.example.toml, or ask"
-                    " Xero's support.",
+                    "If the next runs say the same, remove api_url from config.toml if it is there, or ask Xero's"
+                    " support.",
                     details=describe(answer),
                 )
             yield content

@@ -15,6 +15,7 @@ and whether the key was the right one (gnome-keyring takes a wrong one without a
 
 import fcntl
 import os
+import shlex
 import shutil
 import stat
 import subprocess
@@ -188,7 +189,8 @@ def read_key(key_file: Path) -> bytes:
     if not key or len(key) > LONGEST_KEY_BYTES or not (key.isascii() and key.decode("ascii").isprintable()):
         raise KeyringTrouble(
             f"The keyring's key file {key_file} does not hold a key: one line of letters, digits and signs.",
-            "Put back the one that the keyring was made with. If there is none yet, see docs/server.md.",
+            "Put back the one that the keyring was made with. If there is none yet, remove the file, and run:"
+            f" xpmsync keyring setup --key-file {shlex.quote(str(key_file))}",
         )
     return key
 

@@ -124,7 +124,7 @@ def _check_outcome(root: _Element, outcome: Mapping[str, str]) -> None:
         raise ErrorReported(_shorten(outcome.get("ErrorDescription", "")))
     raise Unreadable(
         "Xero's answer is not one of Practice Manager's.",
-        "If the next runs say the same, compare api_url in config.toml with config.example.toml.",
+        "If the next runs say the same, remove api_url from config.toml if it is there.",
         details=f"root {_shorten(root.tag)!r}, status {_shorten(status or '')!r}",
     )
 
