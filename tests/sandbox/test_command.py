@@ -2,6 +2,7 @@
 import os
 import re
 import signal
+import smtplib
 import socket
 import subprocess
 import sys
@@ -66,6 +67,22 @@ def test_wrong_options_end_with_2_and_a_hint(options, words):
         _, errors = server.communicate(timeout=10)
     assert server.returncode == 2
     assert words in errors
+
+
+def test_with_a_mailbox_it_prints_the_emails_that_arrive_and_nothing_that_a_terminal_obeys(port):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        mail_port = free.getsockname()[1]
+    with start("--port", str(port), "--clients", "0", "--mailbox", str(mail_port)) as server:
+        while str(mail_port) not in server.stdout.readline():
+            pass
+        with smtplib.SMTP("127.0.0.1", mail_port) as client:
+            client.sendmail(
+                "a@x.example", "b@x.example", "To: b@x.example\r\nSubject: It\x1b[2J\r\n\r\nA\x1b[2J text\r\n"
+            )
+        server.send_signal(signal.SIGINT)
+        rest, errors = server.communicate(timeout=10)
+    assert (server.returncode, errors) == (0, "")
+    assert "To: b@x.example\nSubject: It\N{REPLACEMENT CHARACTER}[2J\n\nA\N{REPLACEMENT CHARACTER}[2J text\n" in rest
 
 
 def test_a_port_in_use_ends_with_2_and_says_so(port):

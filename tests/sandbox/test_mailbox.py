@@ -14,6 +14,16 @@ def test_an_email_that_arrives_whole_is_kept():
         ]
 
 
+def test_it_tells_of_an_email_when_it_arrives():
+    told = []
+    with (
+        Mailbox(notice=lambda message: told.append(message["Subject"])) as mailbox,
+        smtplib.SMTP("127.0.0.1", mailbox.port) as client,
+    ):
+        client.sendmail("a@firm.example", "b@firm.example", "Subject: First\r\n\r\nText\r\n")
+        assert told == ["First"]
+
+
 def test_an_email_that_was_cut_is_not_kept():
     for text in (b"", b"Subject: Half", b"Subject: Half\r\n\r\nA text\r\n"):
         with Mailbox() as mailbox:

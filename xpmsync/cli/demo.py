@@ -12,18 +12,16 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
 from xpmsync.cli.grammar import Command
+from xpmsync.cli.sandbox import print_mail
 from xpmsync.cli.screen import open_console, print_advice
-
-if TYPE_CHECKING:
-    from email.message import EmailMessage
 
 CLIENTS: Final = 300
 STAFF: Final = 12
@@ -85,7 +83,9 @@ def command(keep: Path | None) -> None:
         with sandbox.faults.active("user-revoked"):
             stage.run("sync", expected=7)
             stage.run("sync", expected=7)
-        _show_mail(stage, mailbox.messages)
+        for message in mailbox.messages:
+            stage.tell("The e-mail:")
+            print_mail(message)
         if keep:
             stage.tell(
                 "Everything is in this folder: look at active.db with any SQLite browser, or with xpmsync itself:"
@@ -190,12 +190,3 @@ def _make_environment(home: Path, url: str) -> dict[str, str]:
         "BROWSER": f"{shlex.quote(sys.executable)} -m xpmsync.sandbox.browser %s",
         "COLUMNS": str(min(shutil.get_terminal_size().columns, 100)),
     }
-
-
-def _show_mail(stage: _Stage, messages: Sequence["EmailMessage"]) -> None:
-    for message in messages:
-        stage.tell("The e-mail:")
-        click.echo()
-        for name in ("From", "To", "Subject"):
-            click.echo(f"{name}: {message[name]}")
-        click.echo(f"\n{message.get_content().replace(chr(13), '').rstrip()}")

@@ -1,11 +1,17 @@
 """`xpmsync sandbox`: a stand-in for Xero as a server, for as long as a person wants it."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING
 
 import click
 
 from xpmsync.cli.grammar import Command, Number
-from xpmsync.cli.text import clean
+from xpmsync.cli.text import clean, clean_lines
+
+if TYPE_CHECKING:
+    from email.message import EmailMessage
 
 DEFAULT_PORT = 8743
 
@@ -15,6 +21,7 @@ DEFAULT_PORT = 8743
 @click.option("--clients", type=Number(0), default=300, show_default=True, help="Clients of the practice.")
 @click.option("--staff", type=Number(0), default=12, show_default=True, help="Staff of the practice.")
 @click.option("--seed", type=Number(0), default=7, show_default=True, help="The same seed gives the same practice.")
+@click.option("--mailbox", "mail_port", type=Number(1, 65535), help="Take e-mails on this port too, and print them.")
 @click.option("--secret", help="Make the app a web app with this client secret; without, it is a PKCE app.")
 @click.option(
     "--redirect-port",
@@ -31,6 +38,7 @@ def command(
     clients: int,
     staff: int,
     seed: int,
+    mail_port: int | None,
     secret: str | None,
     redirect_ports: tuple[int, ...],
     switches: tuple[str, ...],
@@ -38,6 +46,7 @@ def command(
     """Run a stand-in for Xero on 127.0.0.1, with an invented practice, until Ctrl-C."""
     # Imported here, so that every other command starts without it.
     from xpmsync.sandbox import App, Practice, Sandbox  # noqa: PLC0415
+    from xpmsync.sandbox.mailbox import Mailbox  # noqa: PLC0415
 
     practice = Practice.generate(clients, staff, seed)
     sandbox = Sandbox(practice, port=port, apps=[App(secret=secret, redirect_ports=redirect_ports)])
@@ -45,17 +54,35 @@ def command(
         sandbox.set_switches(**dict(_read_pair(switch) for switch in switches))
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    try:
-        sandbox.start()
-    except OSError as error:
-        raise click.UsageError(f"Port {port} cannot be used ({error.strerror}). Choose another with --port.") from error
-    try:
-        click.echo(_render_address(sandbox.url, len(practice.clients), len(practice.staff), secret))
-        threading.Event().wait()
-    except KeyboardInterrupt:
+    with ExitStack() as stack:
+        with _using_port(port, "--port"):
+            stack.enter_context(sandbox)
+        if mail_port:
+            with _using_port(mail_port, "--mailbox"):
+                stack.enter_context(Mailbox(mail_port, print_mail))
+        click.echo(_render_address(sandbox.url, len(practice.clients), len(practice.staff), secret, mail_port))
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
         click.echo()
-    finally:
-        sandbox.stop()
+
+
+@contextmanager
+def _using_port(port: int, option: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise click.UsageError(
+            f"Port {port} cannot be used ({error.strerror}). Choose another with {option}."
+        ) from error
+
+
+def print_mail(message: "EmailMessage") -> None:
+    """Show an e-mail; whoever sent it, nothing in it that a terminal would obey."""
+    body = message.get_body(("plain",))
+    click.echo()
+    for name in ("From", "To", "Subject"):
+        click.echo(f"{name}: {clean(message[name])}")
+    click.echo(f"\n{clean_lines(body.get_content().replace(chr(13), '').rstrip()) if body else ''}")
 
 
 def _read_pair(switch: str) -> tuple[str, str]:
@@ -65,8 +92,9 @@ def _read_pair(switch: str) -> tuple[str, str]:
     return name, value
 
 
-def _render_address(url: str, clients: int, staff: int, secret: str | None) -> str:
+def _render_address(url: str, clients: int, staff: int, secret: str | None, mail_port: int | None) -> str:
     asked = f"\n\nThe client secret, when connect asks for it: {secret}" if secret else ""
+    mailbox = f"\nE-mails that reach port {mail_port}, which wants no password, are printed here." if mail_port else ""
     return f"""Xero's stand-in answers at {url}: {clients} clients, {staff} staff. Ctrl-C ends it.
 
 For config.toml:
@@ -77,4 +105,4 @@ login_url = "{url}/identity"
 identity_url = "{url}"
 api_url = "{url}"{asked}
 
-Change the practice, start faults, move the clock: {url}/sandbox"""
+Change the practice, start faults, move the clock: {url}/sandbox{mailbox}"""

@@ -6,6 +6,7 @@ Responsible for the few words of SMTP that a mail client needs to hand over a te
 import email
 import socketserver
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -16,10 +17,12 @@ from typing import Self, cast
 class Mailbox:
     """A context manager: it takes e-mails, in threads of its own, while the `with` block runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0, notice: Callable[[EmailMessage], None] = lambda _: None) -> None:
+        """Listen on `port`, or on one that is free; `notice` is told of each e-mail, in the thread that took it."""
         self.messages: list[EmailMessage] = []
-        self._server = _Server(("127.0.0.1", 0), _Conversation)
+        self._server = _Server(("127.0.0.1", port), _Conversation)
         self._server.messages = self.messages
+        self._server.notice = notice
 
     @property
     def port(self) -> int:
@@ -39,7 +42,9 @@ class Mailbox:
 
 class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
+    allow_reuse_address = True  # whoever starts it again need not wait for the last conversation's end
     messages: list[EmailMessage]
+    notice: Callable[[EmailMessage], None]
 
 
 class _Conversation(socketserver.StreamRequestHandler):
@@ -75,7 +80,9 @@ class _Conversation(socketserver.StreamRequestHandler):
                 return False
             lines.append(line.removeprefix(b".") if line.startswith(b"..") else line)
         message = email.message_from_bytes(b"".join(lines), policy=SMTP)
-        cast("_Server", self.server).messages.append(message)
+        server = cast("_Server", self.server)
+        server.messages.append(message)
+        server.notice(message)
         return True
 
     def _say(self, text: str) -> None:
