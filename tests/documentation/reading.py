@@ -63,7 +63,8 @@ def find_mentions(document: Path) -> Iterator[str]:
         for found in written.finditer(text):
             yield " ".join(found[1].split())
     for block in BLOCK.finditer(text):
-        for found in re.finditer(r"(?:^|&& |^\$ )(?:\S*/)?xpmsync (.+)$", block["text"], re.MULTILINE):
+        lines = block["text"].replace("\\\n", " ")
+        for found in re.finditer(r"(?:^|&& |^\$ )(?:\S*/)?xpmsync (.+)$", lines, re.MULTILINE):
             yield found[1]
 
 

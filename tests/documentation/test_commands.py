@@ -25,7 +25,10 @@ from xpmsync.crontab import parse_crontab
 from xpmsync.sandbox import App, Practice, Sandbox
 from xpmsync.sandbox.mailbox import Mailbox
 
-RUN_ELSEWHERE = {"docs/server.md": "tests/system/test_cron.py"}
+RUN_ELSEWHERE = {
+    "docs/sandbox.md": "tests/documentation/test_walk.py",
+    "docs/server.md": "tests/system/test_cron.py",
+}
 """Documents whose command lines are a story of their own, and the test that tells it."""
 
 BY_CI = ".ci/run runs it"

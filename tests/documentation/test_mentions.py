@@ -1,5 +1,6 @@
 """Every command, option, script and setting that a document mentions in passing is there."""
 
+import itertools
 import re
 import shlex
 import tomllib
@@ -16,7 +17,7 @@ from xpmsync.config import SECTIONS, SETTINGS
 def parse(line):
     """Hold a command line against the commands and options that there are."""
     command, context = commands, click.Context(commands, info_name="xpmsync", **commands.context_settings)
-    words = shlex.split(line)
+    words = list(itertools.takewhile(lambda word: word not in ("<", "|", "||"), shlex.split(line)))
     while words and isinstance(command, click.Group) and not words[0].startswith("-"):
         command = command.get_command(context, words.pop(0))
         assert command is not None, f"there is no such command: xpmsync {line}"
