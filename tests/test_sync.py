@@ -1,6 +1,7 @@
 """The story of a sync: real HTTP, a real database, and what is left behind when something goes wrong."""
 
 import json
+import re
 import signal
 import sqlite3
 import subprocess
@@ -516,6 +517,18 @@ def test_a_list_that_shrinks_beyond_belief_stops_the_run_until_a_person_accepts_
         ]
         firm.sync(accept_removals=True)
     assert snapshot(firm) != before
+
+
+def test_the_guard_calls_an_emptied_field_what_xpm_calls_it(make_firm):
+    firm = make_firm(Practice.generate(clients=60, staff=12, seed=7))
+    for uuid in firm.practice.clients:
+        firm.practice.edit_client(uuid, first_name="Ann", last_name="Lee", address="1 Quay St")
+    firm.sync()
+    for uuid in firm.practice.clients:
+        firm.practice.edit_client(uuid, first_name=None, last_name=None, address=None)
+    with pytest.raises(SuspiciousChange) as caught:
+        firm.sync(full=True)
+    assert re.findall("“(.+?)” is suddenly empty", caught.value.happened) == ["Last Name", "First Name", "Address 1"]
 
 
 def test_accepting_removals_accepts_what_was_counted_and_no_more(make_firm):

@@ -33,7 +33,8 @@ def check_losses(
 
 
 def _list_losses(database: Database, limits: GuardSettings, *, are_clients_complete: bool) -> list[Loss]:
-    labels = {column: field.xpm_name for field in reversed(CLIENT_FIELDS) for column in field.mirror_columns}
+    # The first names of people are read for “Name” too, and the lines of an address are one element.
+    labels = {field.mirror_columns[0]: field.xpm_name for field in reversed(CLIENT_FIELDS)}
     list_columns = {part.column for part in CLIENT_SHAPE.lists}
     counts = measure_staff_losses(database)
     if are_clients_complete:
