@@ -17,6 +17,7 @@ from xpmsync.sandbox import App, Practice, Sandbox
 from xpmsync.sandbox.browser import press
 from xpmsync.xpm.http import Gateway
 from xpmsync.xpm.oauth import Grant, IdentityClient
+from xpmsync.xpm.pending import find_mark
 from xpmsync.xpm.tokens import Tokens
 from xpmsync.xpm.vault import Vault, open_vault
 
@@ -94,6 +95,10 @@ class Office:
     def stored(self) -> str:
         """What the keyring holds as the sign-in."""
         return self.sandbox.keychain.passwords["xpmsync", f"{self.home_id}/sign-in"]
+
+    def is_pending(self) -> bool:
+        """Whether a renewal was begun and never finished, as the watchman learns it."""
+        return find_mark(self.lock).exists()
 
     def count_calls(self, path: str) -> int:
         return sum(request.path.endswith(path) for request in self.sandbox.requests)

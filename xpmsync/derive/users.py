@@ -31,17 +31,15 @@ def derive_users(database: Database, result: Derivation) -> None:
             _change_user(database, result, user, {"status": "removed"})
             result.users.updated += 1
     for staff_uuid in sorted(plan.settlement.new):
-        create_user(database, result, plan.members[staff_uuid])
+        _create_user(database, result, plan.members[staff_uuid])
 
 
-def create_user(database: Database, result: Derivation, member: StaffMember) -> str:
-    """Make a staff member a user of Active; gives the user's id."""
+def _create_user(database: Database, result: Derivation, member: StaffMember) -> None:
     user_id = str(uuid.uuid4())
     active_users.insert_user(database, user_id, {**member.values, "xpm_staff_uuid": member.uuid})
     written.save_written(database, {user_id: member.values})
     result.changes.append(ChangeRow("user", user_id, "created", new_value=member.name))
     result.users.created += 1
-    return user_id
 
 
 def _update_user(database: Database, result: Derivation, user: User, member: StaffMember) -> None:

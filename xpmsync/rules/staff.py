@@ -34,7 +34,7 @@ class StaffPlan:
     problems: tuple[Problem, ...]
 
 
-def read_staff(rows: Sequence[MirrorRow]) -> tuple[list[StaffMember], list[Problem]]:
+def _read_staff(rows: Sequence[MirrorRow]) -> tuple[list[StaffMember], list[Problem]]:
     """Read the listed staff: those that Active can take, and what is wrong with the others."""
     members, problems = [], []
     for row in rows:
@@ -60,7 +60,7 @@ def _label(uuid: str, email: str | None) -> str:
 
 def plan_users(rows: Sequence[MirrorRow], users: Sequence[User]) -> StaffPlan:
     """Decide which user each listed staff member is: linked, else of the same e-mail address, else new."""
-    read, problems = read_staff(rows)
+    read, problems = _read_staff(rows)
     members = {member.uuid: member for member in read}
     by_id = {user.id: user for user in users}
     listed = {row["uuid"] for row in rows}

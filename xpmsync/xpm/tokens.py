@@ -22,8 +22,8 @@ before or after the answer arrives  the same token, used up at Xero, the intent 
 after the new token is stored       the new token, the previous one, no intent     refreshes
 ==================================  =============================================  ====================================
 
-An intent that stays is what ``is_pending`` tells: ``notify`` finishes it within ten minutes, as cron's hour is longer
-than the grace. What cannot be survived is a machine that is off for longer than the grace in that very moment.
+An intent that stays leaves a mark on the disk (``pending``): ``notify`` finishes it within ten minutes, as cron's hour
+is longer than the grace. What cannot be survived is a machine that is off for longer than that in that very moment.
 
 Only ``invalid_grant`` means that a person is needed, and only after storage was read again (another process may have
 stored a newer token meanwhile) and the previous token was refused as well. That one is tried whatever the clock says:
@@ -100,11 +100,6 @@ class Tokens:
         if self._access is not None and self._access.token == rejected_access_token:
             self._access = None
         return self.access_token()
-
-    def is_pending(self) -> bool:
-        """Whether a refresh was begun and never finished. Asks the keyring alone, and waits for nobody."""
-        stored = load_sign_in(self._vault)
-        return stored is not None and stored.intent_at is not None
 
     def finish_pending(self) -> None:
         """Finish what a crash, a time-out or the keyring left half done."""
