@@ -1,7 +1,8 @@
 import pytest
 
 from xpmsync.records import User
-from xpmsync.rules.staff import join_names, make_directory
+from xpmsync.rules.problems import join_names
+from xpmsync.rules.staff import make_directory
 
 
 @pytest.mark.parametrize(

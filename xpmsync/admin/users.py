@@ -23,8 +23,8 @@ from xpmsync.admin.forecast import Outlook, foretell_default_partner
 from xpmsync.admin.offices import find_offices_of, hand_over_offices
 from xpmsync.errors import NotPossible
 from xpmsync.records import User
+from xpmsync.rules.problems import join_names
 from xpmsync.rules.reading import fold
-from xpmsync.rules.staff import join_names
 
 OPTIONS: Final[Mapping[str, str]] = {
     "a role": "--role User",

@@ -11,7 +11,7 @@ from typing import Final
 
 from xpmsync.rules.fields import CLIENT_FIELDS, MirrorRow, make_reader
 from xpmsync.rules.matching import Claimant, Holder, Settlement, settle
-from xpmsync.rules.problems import Problem, problem
+from xpmsync.rules.problems import Problem, join_names, problem
 from xpmsync.rules.reading import (
     fold,
     is_business_number,
@@ -25,7 +25,7 @@ from xpmsync.rules.reading import (
     read_name,
     read_text,
 )
-from xpmsync.rules.staff import Directory, join_names
+from xpmsync.rules.staff import Directory
 
 OUTLINE_COLUMNS: Final = (
     "uuid",

@@ -5,7 +5,7 @@ XPM or the command that helps. Knows no record; the rules fill in the facts.
 """
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -134,7 +134,8 @@ _ANY_RECORD: Final[Mapping[str, Fact]] = {
     "office": Fact("OFFICE"),
 }
 """What a suggestion says in the place of a record's own facts."""
-
+MOST_NAMES: Final = 3
+"""In one sentence."""
 
 _STAFF_SCREEN = "XPM, Business > Settings > Staff,"
 _CLIENT_SCREEN = "XPM, Clients > {name} > Edit,"
@@ -503,3 +504,11 @@ def problem(code: str, xpm_uuid: str | None, name: str | None, /, **facts: objec
         cause=kind.cause and kind.cause.format(**facts),
         remedy=kind.remedy and kind.remedy.format(**facts),
     )
+
+
+def join_names(names: Sequence[str]) -> str:
+    """Names in a sentence: “Ann”, “Ann and Bob”, “Ann, Bob and Cy”, “Ann, Bob and 3 others”."""
+    if len(names) > MOST_NAMES:
+        shown = MOST_NAMES - 1
+        names = [*names[:shown], f"{len(names) - shown} others"]
+    return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else "".join(names)

@@ -7,10 +7,9 @@ from typing import Final
 from xpmsync.records import User
 from xpmsync.rules.fields import STAFF_FIELDS, MirrorRow, make_reader
 from xpmsync.rules.matching import Claimant, Holder, Settlement, settle
-from xpmsync.rules.problems import Problem, problem
+from xpmsync.rules.problems import Problem, join_names, problem
 from xpmsync.rules.reading import fold, is_email_address, read_name, read_text
 
-MOST_NAMES: Final = 3
 _read_fields: Final = make_reader(STAFF_FIELDS)
 
 
@@ -123,11 +122,3 @@ def make_directory(rows: Sequence[MirrorRow], users: Sequence[User]) -> Director
         user_by_staff={user.xpm_staff_uuid: user.id for user in users if user.xpm_staff_uuid},
         user_by_email={fold(user.email): user.id for user in users},
     )
-
-
-def join_names(names: Sequence[str]) -> str:
-    """Names in a sentence: “Ann”, “Ann and Bob”, “Ann, Bob and Cy”, “Ann, Bob and 3 others”."""
-    if len(names) > MOST_NAMES:
-        shown = MOST_NAMES - 1
-        names = [*names[:shown], f"{len(names) - shown} others"]
-    return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else "".join(names)
