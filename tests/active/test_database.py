@@ -15,7 +15,7 @@ from xpmsync.active.migrations import STEPS, make_migrations
 from xpmsync.active.offices import insert_office, load_offices, update_office
 from xpmsync.active.users import insert_user, load_users, update_user
 from xpmsync.errors import DatabaseTrouble
-from xpmsync.rules.reading import fold
+from xpmsync.spelling import fold
 
 ANN = {"first_name": "Ann", "email": "ann@firm.example"}
 

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xpmsync.rules.reading import (
-    fold,
     is_business_number,
     is_email_address,
     is_yes,
@@ -23,6 +22,7 @@ from xpmsync.rules.reading import (
     read_salutation,
     read_text,
 )
+from xpmsync.spelling import fold
 
 
 def read_lines(address):

@@ -17,6 +17,7 @@ from typing import Any, Final
 from xpmsync.active.migrations import STEPS, make_migrations
 from xpmsync.errors import DatabaseTrouble
 from xpmsync.home import PRIVATE_FILE_MODE, PRIVATE_FOLDER_MODE
+from xpmsync.spelling import make_key
 
 BUSY_TIMEOUT_SECONDS: Final = 30
 RESTORE: Final = "Restore it from your last backup: xpmsync restore FILE; then run: xpmsync sync --full"
@@ -81,7 +82,7 @@ def open_database(path: Path) -> Iterator[Database]:
         opened.row_factory = sqlite3.Row
         _switch_to_wal(opened)
         opened.execute("PRAGMA foreign_keys = ON")
-        opened.create_function("fold", 1, _fold, deterministic=True)
+        opened.create_function("fold", 1, make_key, deterministic=True)
         database = Database(path, opened)
         _migrate(database)
         yield database
@@ -180,11 +181,6 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
         else:
             return
-
-
-def _fold(text: str | None) -> str | None:
-    """What makes two codes or addresses the same, as `xpmsync.rules.reading.fold` has it; white space alone is none."""
-    return text.strip().casefold() or None if text is not None else None
 
 
 def _migrate(database: Database) -> None:

@@ -20,8 +20,8 @@ from xpmsync.home import Home
 from xpmsync.lock import hold
 from xpmsync.records import User
 from xpmsync.rules.fields import CLIENT_FIELDS
-from xpmsync.rules.reading import fold
 from xpmsync.set_up import check_not_lost
+from xpmsync.spelling import fold
 
 ACTOR: Final = "administrator"
 WAIT_SECONDS: Final = 10.0

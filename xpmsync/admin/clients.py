@@ -23,8 +23,8 @@ from xpmsync.admin.centre import (
 from xpmsync.admin.history import list_changes
 from xpmsync.errors import NotPossible
 from xpmsync.rules.clients import read_client, read_status
-from xpmsync.rules.reading import fold
 from xpmsync.rules.staff import make_directory
+from xpmsync.spelling import fold
 
 SEARCHED: Final = ("legal_name", "code", "abn", "email")
 PROBLEM_COLUMNS: Final = ("severity", "code", "field", "message", "suggestion", "first_seen_at", "times_seen")

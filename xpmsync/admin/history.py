@@ -26,7 +26,7 @@ from xpmsync.admin.centre import (
 )
 from xpmsync.errors import NotPossible
 from xpmsync.rules.fields import STAFF_FIELDS
-from xpmsync.rules.reading import fold
+from xpmsync.spelling import fold
 
 log = logging.getLogger(__name__)
 

@@ -25,8 +25,9 @@ from xpmsync.admin.forecast import (
 from xpmsync.errors import NotPossible
 from xpmsync.records import User
 from xpmsync.rules.clients import ClientPlan
-from xpmsync.rules.reading import fold, read_legal_name
+from xpmsync.rules.reading import read_legal_name
 from xpmsync.rules.staff import StaffPlan
+from xpmsync.spelling import fold
 
 IN_XPM: Final = {"archived": "archived", "deleted": "deleted", "removed": "gone"}
 

@@ -24,7 +24,7 @@ from xpmsync.admin.offices import find_offices_of, hand_over_offices
 from xpmsync.errors import NotPossible
 from xpmsync.records import User
 from xpmsync.rules.problems import join_names
-from xpmsync.rules.reading import fold
+from xpmsync.spelling import fold
 
 OPTIONS: Final[Mapping[str, str]] = {
     "a role": "--role User",

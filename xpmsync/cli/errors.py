@@ -128,7 +128,7 @@ def _load(home: Home, *, run_id: int | None = None, search: str | None = None, *
     from xpmsync.active.database import open_database  # noqa: PLC0415 - slow to load
     from xpmsync.active.error_log import find_problems  # noqa: PLC0415 - slow to load
     from xpmsync.active.runs import load_last_runs, load_run  # noqa: PLC0415 - slow to load
-    from xpmsync.rules.reading import fold  # noqa: PLC0415 - as above
+    from xpmsync.spelling import fold  # noqa: PLC0415 - as above
 
     if not home.database_file.exists():
         check_not_lost(home, read_config(home))

@@ -13,7 +13,6 @@ from xpmsync.rules.fields import CLIENT_FIELDS, MirrorRow, make_reader
 from xpmsync.rules.matching import Claimant, Holder, Settlement, settle
 from xpmsync.rules.problems import Problem, join_names, problem
 from xpmsync.rules.reading import (
-    fold,
     is_business_number,
     is_email_address,
     is_yes,
@@ -26,6 +25,7 @@ from xpmsync.rules.reading import (
     read_text,
 )
 from xpmsync.rules.staff import Directory
+from xpmsync.spelling import fold, make_key
 
 OUTLINE_COLUMNS: Final = (
     "uuid",
@@ -145,8 +145,8 @@ def plan_clients(
             problems.append(problem("partner-missing", candidate.uuid, candidate.legal_name, office=office))
     records_by_id = {record.id: record for record in records}
     settlement = settle(
-        [Claimant(each.uuid, _key(each.code), each.uuid not in partners) for each in candidates.values()],
-        [Holder(each.id, _key(each.code), each.xpm_client_uuid, each.is_code_typed) for each in records],
+        [Claimant(each.uuid, make_key(each.code), each.uuid not in partners) for each in candidates.values()],
+        [Holder(each.id, make_key(each.code), each.xpm_client_uuid, each.is_code_typed) for each in records],
         shared="client-code-shared",
         taken="client-code-taken",
         refuse_takeover=_takeover_rule(candidates, records_by_id),
@@ -154,11 +154,6 @@ def plan_clients(
     problems.extend(_explain_rejections(settlement, candidates, records_by_id))
     skipped = len((candidates.keys() - partners.keys()) | settlement.rejections.keys())
     return ClientPlan(settlement, partners, statuses, former_partners, skipped, tuple(problems))
-
-
-def _key(code: str | None) -> str | None:
-    """What tells a code from others; one of white space alone, typed by hand, is none."""
-    return fold(code) or None if code else None
 
 
 def _explain_nameless(candidate: Candidate) -> Problem:
@@ -186,10 +181,10 @@ def _office_rule(
     A record that belongs to another live client is not taken over, even where its code has just moved here.
     """
     linked = {record.xpm_client_uuid: record.office_code for record in records if record.xpm_client_uuid}
-    free = {_key(record.code): record.office_code for record in records if record.xpm_client_uuid not in candidates}
+    free = {make_key(record.code): record.office_code for record in records if record.xpm_client_uuid not in candidates}
 
     def find_office(candidate: Candidate) -> str:
-        code_office = free.get(_key(candidate.code), default_office) if candidate.code else default_office
+        code_office = free.get(make_key(candidate.code), default_office) if candidate.code else default_office
         return linked.get(candidate.uuid, code_office)
 
     return find_office

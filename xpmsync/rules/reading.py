@@ -126,8 +126,3 @@ def is_business_number(digits: str) -> bool:
     if len(digits) == ABN_DIGITS:
         return abn.is_valid(digits)
     return digits.startswith(NZBN_START) and ean.is_valid(digits)
-
-
-def fold(text: str) -> str:
-    """What makes two codes, names or addresses the same, whatever their case, in any script."""
-    return text.strip().casefold()

@@ -8,7 +8,8 @@ from xpmsync.records import User
 from xpmsync.rules.fields import STAFF_FIELDS, MirrorRow, make_reader
 from xpmsync.rules.matching import Claimant, Holder, Settlement, settle
 from xpmsync.rules.problems import Problem, join_names, problem
-from xpmsync.rules.reading import fold, is_email_address, read_name, read_text
+from xpmsync.rules.reading import is_email_address, read_name, read_text
+from xpmsync.spelling import fold
 
 _read_fields: Final = make_reader(STAFF_FIELDS)
 

@@ -20,7 +20,7 @@ from xpmsync.cli.grammar import Choice, Group
 from xpmsync.cli.screen import open_console, print_facts, print_table, print_text
 from xpmsync.cli.text import print_json, render_count
 from xpmsync.config import check_email, check_uuid
-from xpmsync.rules.reading import fold
+from xpmsync.spelling import fold
 
 ROLES: Final = ("User", "Admin", "Owner")
 
