@@ -377,7 +377,7 @@ def test_the_file_is_private_whatever_it_was_and_nothing_is_left_beside_it(home)
 
 def test_a_draft_that_a_killed_process_left_is_neither_used_nor_kept(home):
     write(home, '[sync]\nname = "Smith"\n')
-    draft = home.config_folder / "config.toml.draft"
+    draft = home.config_folder / ".config.toml.draft"
     draft.write_text("[sync")
     draft.chmod(0o644)
     change_config(home, {"sync.name": "Jones"})

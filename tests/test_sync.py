@@ -681,7 +681,7 @@ def test_a_dry_run_without_a_database_makes_none(make_firm, capfd):
 def test_what_killed_commands_left_goes_with_the_next_run(make_firm):
     practice, _ = small_practice()
     firm = make_firm(practice)
-    draft = firm.home.config_folder / "config.toml.draft"
+    draft = firm.home.config_folder / ".config.toml.draft"
     draft.write_text("[sync")
     copy = firm.home.data_folder / "rehearsal" / "active.db"
     copy.parent.mkdir(mode=0o700)

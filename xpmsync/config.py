@@ -6,20 +6,19 @@ no secret: passwords and tokens live in the keyring.
 """
 
 import ipaddress
-import os
 import re
 import tomllib
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from xpmsync.errors import ConfigurationError
-from xpmsync.home import PRIVATE_FILE_MODE, Home, prepare_home
+from xpmsync.home import Home, prepare_home
 from xpmsync.lock import hold
+from xpmsync.replacing import find_draft, replaced
 from xpmsync.spelling import suggest
 
 Security = Literal["starttls", "tls", "none"]
@@ -482,7 +481,8 @@ def changing_config(home: Home, changes: Mapping[str, object]) -> Iterator[None]
                 text = _change_text(text, SETTINGS[name], value)
             _read_text(home, text)
             yield
-            _write_text(home.config_file.resolve(), text)  # a link is followed, not replaced
+            with replaced(home.config_file.resolve()) as file:  # a link is followed, not replaced
+                file.write(text.encode())
     except OSError as error:
         raise ConfigurationError(
             f"{home.config_file} cannot be written: {error.strerror}.", "Make room, or give the file back to its owner."
@@ -491,16 +491,12 @@ def changing_config(home: Home, changes: Mapping[str, object]) -> Iterator[None]
 
 def discard_draft(home: Home) -> None:
     """Throw away what a process left behind that was killed while it changed the settings."""
-    draft = _find_draft(home.config_file.resolve())
+    draft = find_draft(home.config_file.resolve())
     with suppress(OSError):  # it holds nothing that config.toml does not hold, or is about to
         if draft.exists():
             with hold(home.settings_lock) as is_held:
                 if is_held:
                     draft.unlink(missing_ok=True)
-
-
-def _find_draft(target: Path) -> Path:
-    return target.with_name(f"{target.name}.draft")
 
 
 def _load_text(home: Home) -> str | None:
@@ -615,24 +611,3 @@ def _change_text(text: str, setting: Setting, value: object) -> str:
                 break
         table.value.body.insert(place, (tomlkit.key(setting.key), tomlkit.item(value)))
     return tomlkit.dumps(document)
-
-
-def _write_text(target: Path, text: str) -> None:
-    """Put `text` in the file's place whole, and on the disk, before returning."""
-    draft = _find_draft(target)
-    draft.unlink(missing_ok=True)  # left by a process that was killed: a draft is written under the lock alone
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE_MODE)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(target)
-    except BaseException:
-        draft.unlink()
-        raise
-    folder = os.open(target.parent, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -7,7 +7,6 @@ may not write as well. Knows files and SQLite; what stands in the tables, and wh
 import errno
 import os
 import sqlite3
-import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -26,7 +25,7 @@ from xpmsync.active.database import (
 )
 from xpmsync.active.migrations import STEPS
 from xpmsync.errors import DatabaseTrouble, NotPossible
-from xpmsync.home import PRIVATE_FILE_MODE
+from xpmsync.replacing import find_draft, replaced, take_over_mode
 
 MIGRATION_SET: Final = "SELECT count(*) FROM _sqlite_migrations WHERE migration_set = 'xpmsync'"
 COMPANIONS: Final = ("-wal", "-shm", "-journal")
@@ -41,20 +40,16 @@ def make_copy(source: Path, target: Path, *, mode: int | None = None) -> None:
     A file that is there is replaced, and keeps its group; without a `mode` it keeps that too, and a new one is its
     owner's alone. Raises DatabaseTrouble. Two at once for one `target` are the caller's to prevent.
     """
-    draft = target.with_name(f".{target.name}.draft")  # always the same: what a killed process left is thrown away
+    draft = find_draft(target)
+    journal = draft.with_name(f"{draft.name}-journal")
     try:
-        _discard(draft)
-        # A new file whatever happens: one that somebody else has put there would be open to them.
-        descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE_MODE)
+        journal.unlink(missing_ok=True)  # left by a process that was killed
         try:
-            _copy(source, draft, target)
-            _set_mode(descriptor, target, mode)
-            os.fsync(descriptor)  # SQLite does not, for a copy
-            draft.replace(target)
-            _sync_folder(target.parent)
+            with replaced(target) as file:
+                _copy(source, draft, target)
+                take_over_mode(target, file, mode)
         finally:
-            os.close(descriptor)
-            _discard(draft)
+            journal.unlink(missing_ok=True)
     except OSError as error:
         raise _explain_writing(target, error.errno, error.strerror, f"{type(error).__name__}: {error}") from error
 
@@ -163,28 +158,6 @@ def _check_whole(connection: sqlite3.Connection, path: Path) -> None:
     (finding,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if finding != "ok":
         raise DamagedDatabase(f"The database {path} is damaged: {finding}.", RESTORE)
-
-
-def _set_mode(descriptor: int, target: Path, mode: int | None) -> None:
-    with suppress(FileNotFoundError):
-        earlier = target.stat()
-        with suppress(PermissionError):
-            os.fchown(descriptor, -1, earlier.st_gid)
-        mode = stat.S_IMODE(earlier.st_mode) if mode is None else mode
-    os.fchmod(descriptor, PRIVATE_FILE_MODE if mode is None else mode)
-
-
-def _discard(draft: Path) -> None:
-    for ending in ("", "-journal"):
-        draft.with_name(f"{draft.name}{ending}").unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _explain_writing(target: Path, code: int | None, complaint: str | None, details: str) -> DatabaseTrouble:

@@ -1,8 +1,5 @@
 """Makes the page about the sync, and puts it where it is looked for: whole, or not at all."""
 
-import os
-import stat
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, Final
@@ -12,11 +9,12 @@ from xpmsync.active.database import Database, from_text
 from xpmsync.config import Config
 from xpmsync.crontab import read_crontab
 from xpmsync.errors import XpmsyncError
-from xpmsync.home import PRIVATE_FILE_MODE, Home
+from xpmsync.home import Home
 from xpmsync.monitoring.causes import generalise_causes, name_causes
 from xpmsync.monitoring.overview import load_overview
 from xpmsync.monitoring.page import Contents, render_page
 from xpmsync.monitoring.plot import begin_of_days, sort_hours
+from xpmsync.replacing import replaced, take_over_mode
 
 USUAL_DAYS: Final = 30
 
@@ -46,30 +44,12 @@ def write_page(path: Path, page: bytes) -> None:
     Raises PageNotWritten. A link is followed, not replaced.
     """
     target = path.resolve()
-    draft = target.with_name(f".{target.name}.draft")  # always the same: one that a killed process left is used again
     try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE_FILE_MODE)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(page)
-                _take_over_mode(target, descriptor)
-                file.flush()
-                os.fsync(descriptor)
-            draft.replace(target)
-        except BaseException:
-            draft.unlink(missing_ok=True)
-            raise
+        with replaced(target) as file:
+            file.write(page)
+            take_over_mode(target, file)  # an administrator opens it to others once, not after every run
     except OSError as error:
         raise PageNotWritten(
             f"The page {path} cannot be written: {error.strerror}.",
             "Make its folder, or give it room and whoever runs xpmsync the right to write there.",
         ) from error
-
-
-def _take_over_mode(target: Path, descriptor: int) -> None:
-    """An administrator opens the page to others once, not after every run."""
-    with suppress(FileNotFoundError):
-        earlier = target.stat()
-        with suppress(PermissionError):
-            os.fchown(descriptor, -1, earlier.st_gid)
-        os.fchmod(descriptor, stat.S_IMODE(earlier.st_mode))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from xpmsync.errors import KeyringTrouble
 from xpmsync.home import PRIVATE_FILE_MODE
+from xpmsync.replacing import sync_folder
 
 
 def find_mark(lock: Path) -> Path:
@@ -22,11 +23,7 @@ def set_mark(mark: Path) -> None:
     """Make the mark; it is on the disk before this returns, and nothing has been renewed yet where it cannot be."""
     try:
         os.close(os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE_MODE))
-        folder = os.open(mark.parent, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(mark.parent)
     except OSError as error:
         raise KeyringTrouble(
             f"The folder {mark.parent} takes no file: {error.strerror}. The sign-in is left as it is.",
