@@ -5,8 +5,6 @@ terminal. Neither a copy nor the database holds a secret: those are in the keyri
 """
 
 import logging
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,12 +12,12 @@ from typing import Final
 
 from xpmsync.active import runs
 from xpmsync.active.copying import check_copy, is_in_use, make_copy, opened_copy, put_back, set_aside
-from xpmsync.active.database import Database, explain_machine, open_database, open_rehearsal
+from xpmsync.active.database import Database, open_database, open_rehearsal
 from xpmsync.active.totals import count_by_status
+from xpmsync.active.turns import turn
 from xpmsync.config import Config, read_config
 from xpmsync.errors import AnotherRun, ConfigurationError, DatabaseTrouble, NotPossible, XpmsyncError
 from xpmsync.home import Home
-from xpmsync.lock import hold
 from xpmsync.set_up import check_not_lost
 
 log = logging.getLogger(__name__)
@@ -66,7 +64,7 @@ def back_up(home: Home, target: Path, *, mode: int | None) -> Contents:
         check_not_lost(home, read_config(home))
         raise NotPossible("There is no database yet, so there is nothing to copy.", "Make the first run: xpmsync sync")
     busy = AnotherRun("Another backup is in progress.", "Nothing needs to be done: it ends by itself.")
-    with _only(home.backup_lock, busy, wait_seconds=BACKUP_SECONDS):
+    with turn(home.backup_lock, busy, wait_seconds=BACKUP_SECONDS):
         with open_rehearsal(home.database_file) as database:
             contents = _load_contents(database)
         if target.exists():
@@ -105,7 +103,7 @@ def restore(home: Home, config: Config, source: Path, *, now: datetime) -> Path 
     Raises AnotherRun while a run goes on, and whatever `compare` finds; then nothing was changed.
     """
     busy = AnotherRun("A sync is in progress, so nothing was changed.", "Try again in a few minutes.")
-    with _only(home.run_lock, busy, wait_seconds=RUN_SECONDS):
+    with turn(home.run_lock, busy, wait_seconds=RUN_SECONDS):
         compare(home, config, source)
         aside = None
         if home.database_file.exists():
@@ -165,15 +163,3 @@ def _check_replaced(target: Path, practice: str | None) -> None:
         raise NotPossible(f"{target} is there, and is no copy of xpmsync's database.", remedy) from error
     if None not in (practice, its_practice) and practice != its_practice:
         raise NotPossible(f"{target} is a copy of another practice's database.", remedy)
-
-
-@contextmanager
-def _only(lock: Path, refusal: AnotherRun, *, wait_seconds: float) -> Iterator[None]:
-    with ExitStack() as stack:
-        try:
-            is_held = stack.enter_context(hold(lock, wait_seconds=wait_seconds))
-        except OSError as error:
-            raise explain_machine(lock.parent, error) from error
-        if not is_held:
-            raise refusal
-        yield

@@ -13,14 +13,21 @@ from pathlib import Path
 WAIT_STEP_SECONDS = 0.05
 
 
+class CannotLock(OSError):
+    """The lock's file can be neither opened nor made."""
+
+
 @contextmanager
 def hold(path: Path, *, wait_seconds: float = 0.0) -> Iterator[bool]:
     """Hold the lock on `path` for the length of a ``with`` block; yields whether it was had within `wait_seconds`.
 
     The file stays (removing a locked file would let two holders in) and is made with mode 0600. The lock belongs to
-    the open file: two calls within one process exclude each other as well.
+    the open file: two calls within one process exclude each other as well. Raises CannotLock.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise CannotLock(error.errno, error.strerror, str(path)) from error
     try:
         yield _acquire(descriptor, time.monotonic() + wait_seconds)
     finally:

@@ -9,7 +9,7 @@ import json
 import logging
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +28,7 @@ from xpmsync.active.database import (
 )
 from xpmsync.active.error_log import save_problems
 from xpmsync.active.history import ChangeLog, find_changes, load_last_change_id
+from xpmsync.active.turns import turn
 from xpmsync.active.users import load_users
 from xpmsync.config import Config, discard_draft, read_mail_settings, require
 from xpmsync.derive import Counts, Derivation, derive
@@ -43,7 +44,6 @@ from xpmsync.fetch import SHAPES, Fetched, Traffic, fetched_practice
 from xpmsync.guard import check_losses
 from xpmsync.health import Failure
 from xpmsync.home import Home
-from xpmsync.lock import hold
 from xpmsync.records import fingerprint
 from xpmsync.rules.problems import Problem, problem
 from xpmsync.rules.schedule import Mode, Past, choose_mode
@@ -246,13 +246,8 @@ def _read_changes(database: Database, after_id: int) -> list[dict[str, Any]]:
 
 @contextmanager
 def _only_run(home: Home, config: Config) -> Iterator[None]:
-    with ExitStack() as stack:
-        try:
-            is_held = stack.enter_context(hold(home.run_lock))
-        except OSError as error:
-            raise explain_machine(home.data_folder, error) from error
-        if not is_held:
-            raise AnotherRun("Another run is in progress.", "Nothing needs to be done: it ends by itself.")
+    busy = AnotherRun("Another run is in progress.", "Nothing needs to be done: it ends by itself.")
+    with turn(home.run_lock, busy):
         discard_rehearsal(home.database_file)
         discard_draft(home)
         check_not_lost(home, config)

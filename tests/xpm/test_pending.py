@@ -57,13 +57,16 @@ def test_connecting_again_and_disconnecting_clear_the_mark(office, mark):
     assert not mark.exists()
 
 
-def test_nothing_is_renewed_where_the_mark_cannot_be_made(office, mark):
+@pytest.mark.parametrize("name", ["mark", "lock"])
+def test_nothing_is_renewed_where_the_mark_or_the_lock_cannot_be_made(office, mark, name):
     tokens = office.connect()
     calls = office.count_calls("/connect/token")
-    mark.symlink_to(mark.parent / "gone" / "away")
+    file = {"mark": mark, "lock": office.lock}[name]
+    file.unlink(missing_ok=True)
+    file.symlink_to(file.parent / "gone" / "away")
     with pytest.raises(KeyringTrouble, match="takes no file: No such file or directory") as caught:
         tokens.access_token()
     assert "Make room on the disk" in caught.value.remedy
     assert office.count_calls("/connect/token") == calls
-    mark.unlink()
+    file.unlink()
     tokens.access_token()

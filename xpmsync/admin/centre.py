@@ -13,11 +13,11 @@ from xpmsync.active.clients import load_clients, load_outlines, repair_keys
 from xpmsync.active.database import Database, open_database, open_rehearsal
 from xpmsync.active.history import ACTIONS, ChangeRow, save_changes
 from xpmsync.active.offices import find_office, load_offices
+from xpmsync.active.turns import turn
 from xpmsync.active.users import load_users
 from xpmsync.config import Config, change_config, read_config
 from xpmsync.errors import AnotherRun, NotPossible
 from xpmsync.home import Home
-from xpmsync.lock import hold
 from xpmsync.records import User
 from xpmsync.rules.fields import CLIENT_FIELDS
 from xpmsync.set_up import check_not_lost
@@ -171,9 +171,8 @@ def open_centre(home: Home, config: Config, *, now: datetime) -> Iterator[Centre
 
     Raises AnotherRun where a sync goes on for longer than one likes to wait.
     """
-    with hold(home.run_lock, wait_seconds=WAIT_SECONDS) as is_held:
-        if not is_held:
-            raise AnotherRun("A sync is in progress, so nothing was changed.", "Try again in a few minutes.")
+    busy = AnotherRun("A sync is in progress, so nothing was changed.", "Try again in a few minutes.")
+    with turn(home.run_lock, busy, wait_seconds=WAIT_SECONDS):
         check_not_lost(home, config)
         with open_database(home.database_file) as database, database.transaction():
             repair_keys(database)

@@ -33,7 +33,6 @@ from xpmsync.config import (
 )
 from xpmsync.errors import AnotherRun, ConfigurationError, DatabaseTrouble
 from xpmsync.home import HOME_VARIABLE, Home, find_home, prepare_home
-from xpmsync.lock import hold
 from xpmsync.log import open_log
 from xpmsync.records import User
 from xpmsync.set_up import check_not_lost
@@ -358,6 +357,7 @@ def _take_over_staff(home: Home, config: Config, database: "Database", tenant_id
     from xpmsync.active import mirror  # noqa: PLC0415 - slow to load
     from xpmsync.active.history import ChangeLog  # noqa: PLC0415
     from xpmsync.active.spool import open_spool  # noqa: PLC0415
+    from xpmsync.active.turns import turn  # noqa: PLC0415
     from xpmsync.derive.result import Derivation  # noqa: PLC0415
     from xpmsync.derive.users import derive_users  # noqa: PLC0415
     from xpmsync.rules.fields import STAFF_SHAPE  # noqa: PLC0415
@@ -366,21 +366,20 @@ def _take_over_staff(home: Home, config: Config, database: "Database", tenant_id
     from xpmsync.xpm.tokens import open_tokens  # noqa: PLC0415
     from xpmsync.xpm.vault import UNLOCK_SECONDS, opened  # noqa: PLC0415
 
-    with hold(home.run_lock, wait_seconds=LOCK_SECONDS) as is_held:
-        if not is_held:
-            raise AnotherRun("A run is in progress.", "Wait until it has ended, then run: xpmsync configure")
-        with (
-            opened(home, config, patience_seconds=UNLOCK_SECONDS) as vault,
-            open_spool(home.spool_file, {"xpm_staff": STAFF_SHAPE}, database) as spool,
-        ):
-            tokens = open_tokens(home, config, vault)
-            with opened_gateway(config.xero.api_url, tokens, FETCH_SECONDS, Clock()) as gateway:
-                PracticeManager(gateway, tenant_id).fetch_staff(STAFF_SHAPE, spool.taker("xpm_staff"))
-            with mirror.attached(database, spool), database.transaction():
-                now = datetime.now(UTC)
-                mirror.merge_records(database, "xpm_staff", STAFF_SHAPE, is_full_list=True, now=now)
-                changes = ChangeLog(database, run_id=None, actor=ACTOR, now=now)
-                derive_users(database, Derivation(changes))
+    busy = AnotherRun("A run is in progress.", "Wait until it has ended, then run: xpmsync configure")
+    with (
+        turn(home.run_lock, busy, wait_seconds=LOCK_SECONDS),
+        opened(home, config, patience_seconds=UNLOCK_SECONDS) as vault,
+        open_spool(home.spool_file, {"xpm_staff": STAFF_SHAPE}, database) as spool,
+    ):
+        tokens = open_tokens(home, config, vault)
+        with opened_gateway(config.xero.api_url, tokens, FETCH_SECONDS, Clock()) as gateway:
+            PracticeManager(gateway, tenant_id).fetch_staff(STAFF_SHAPE, spool.taker("xpm_staff"))
+        with mirror.attached(database, spool), database.transaction():
+            now = datetime.now(UTC)
+            mirror.merge_records(database, "xpm_staff", STAFF_SHAPE, is_full_list=True, now=now)
+            changes = ChangeLog(database, run_id=None, actor=ACTOR, now=now)
+            derive_users(database, Derivation(changes))
 
 
 def _foretell(database: "Database", answers: _Answers) -> "Outlook | None":

@@ -25,13 +25,18 @@ def set_mark(mark: Path) -> None:
         os.close(os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE_MODE))
         sync_folder(mark.parent)
     except OSError as error:
-        raise KeyringTrouble(
-            f"The folder {mark.parent} takes no file: {error.strerror}. The sign-in is left as it is.",
-            "Make room on the disk, or give the folder back to the user who runs xpmsync.",
-        ) from error
+        raise explain_folder(mark.parent, error) from error
 
 
 def clear_mark(mark: Path) -> None:
     """Nothing is half done any more. A mark that cannot be removed costs the watchman a look into the keyring."""
     with suppress(OSError):
         mark.unlink(missing_ok=True)
+
+
+def explain_folder(folder: Path, error: OSError) -> KeyringTrouble:
+    """That nothing can be renewed, as its lock or its mark cannot be made."""
+    return KeyringTrouble(
+        f"The folder {folder} takes no file: {error.strerror}. The sign-in is left as it is.",
+        "Make room on the disk, or give the folder back to the user who runs xpmsync.",
+    )

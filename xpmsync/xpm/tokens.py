@@ -42,9 +42,9 @@ from typing import Final
 from xpmsync.config import Config
 from xpmsync.errors import ConfigurationError, KeyringTrouble, PassingTrouble, Refused, SignInNeeded
 from xpmsync.home import Home
-from xpmsync.lock import hold
+from xpmsync.lock import CannotLock, hold
 from xpmsync.xpm.oauth import Grant, IdentityClient, InvalidGrant
-from xpmsync.xpm.pending import clear_mark, find_mark, set_mark
+from xpmsync.xpm.pending import clear_mark, explain_folder, find_mark, set_mark
 from xpmsync.xpm.sign_in import CONNECT, StoredSignIn, load_sign_in, write_time
 from xpmsync.xpm.vault import Vault
 
@@ -139,13 +139,16 @@ class Tokens:
 
     @contextmanager
     def _held(self) -> Iterator[None]:
-        with hold(self._lock, wait_seconds=LOCK_SECONDS) as had:
-            if not had:
-                raise PassingTrouble(
-                    "Another xpmsync has been busy with the sign-in for several minutes.",
-                    "Nothing needs to be done: the next run tries again.",
-                )
-            yield
+        try:
+            with hold(self._lock, wait_seconds=LOCK_SECONDS) as is_held:
+                if not is_held:
+                    raise PassingTrouble(
+                        "Another xpmsync has been busy with the sign-in for several minutes.",
+                        "Nothing needs to be done: the next run tries again.",
+                    )
+                yield
+        except CannotLock as error:
+            raise explain_folder(self._lock.parent, error) from error
 
     def _load(self) -> StoredSignIn:
         stored = load_sign_in(self._vault)
