@@ -32,7 +32,12 @@ DIRECTORY = make_directory(
         {"uuid": "s4", "name": "Di", "email": None},
         {"uuid": "s5", "name": "Eve", "email": "eve at firm"},
     ],
-    [user("u1", "ann@firm.example"), user("u2", "else@firm.example", "s2"), user("u9", "gone@firm.example", "s9")],
+    [
+        user("u1", "ann@firm.example"),
+        user("u2", "else@firm.example", "s2"),
+        user("u9", "gone@firm.example", "s9"),
+        user("u0", " "),  # another program has written it
+    ],
 )
 
 

@@ -102,7 +102,8 @@ class Directory:
         """The user linked to a staff member, else the user with that staff member's e-mail address."""
         if staff_uuid is None:
             return None
-        return self.user_by_staff.get(staff_uuid) or self.user_by_email.get(self.listed.get(staff_uuid) or "")
+        email = self.listed.get(staff_uuid)
+        return self.user_by_staff.get(staff_uuid) or (self.user_by_email.get(email) if email else None)
 
     def explain_missing(self, staff_uuid: str | None) -> str:
         """The problem code that says why `find_user` found nobody."""
