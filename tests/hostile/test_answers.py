@@ -269,7 +269,6 @@ CONNECTION = {
         as_json([CONNECTION | {"tenantId": "x\r\nX: y"}]),
         as_json([CONNECTION | {"id": "../../x"}]),
         as_json([CONNECTION | {"id": 7}]),
-        as_json([CONNECTION | {"createdDateUtc": 7}]),
         as_json([CONNECTION, None]),
         as_json(CONNECTION),
         as_json("x"),

@@ -43,8 +43,6 @@ class Connection:
     tenant_type: str
     tenant_name: str | None
     """None in Xero's own example of a practice, a text elsewhere."""
-    auth_event_id: str | None
-    created_at: datetime | None
 
 
 def fetch_connections(gateway: Gateway) -> list[Connection]:
@@ -145,13 +143,10 @@ def _read_connection(values: dict[str, Any]) -> Connection:
 
     The identifiers become a part of addresses and headers, so nothing but identifiers will do.
     """
-    created_at, name = values.get("createdDateUtc"), values.get("tenantName")
+    name = values.get("tenantName")
     return Connection(
         id=check_uuid(values["id"]),
         tenant_id=check_uuid(values["tenantId"]),
         tenant_type=values["tenantType"],
         tenant_name=name if isinstance(name, str) else None,
-        auth_event_id=values.get("authEventId"),
-        # Seven decimals and no zone, although it is UTC (Xero's docs).
-        created_at=datetime.fromisoformat(created_at).replace(tzinfo=UTC) if created_at else None,
     )
