@@ -4,7 +4,6 @@ Fetching never judges, judging never fetches. A run that fails leaves the data a
 the error log, and sees to it that somebody is told.
 """
 
-import dataclasses
 import json
 import logging
 import sqlite3
@@ -145,13 +144,13 @@ def run_sync(
         return summary
 
 
-def tell_without_run(home: Home, error: XpmsyncError, report: Report, clock: Clock | None = None) -> None:
+def tell_without_run(home: Home, error: XpmsyncError, report: Report) -> None:
     """Tell the chosen person why no run can begin: the settings cannot be read, or the database is gone.
 
     Goes by the settings as far as they can be read for that. Who was told is kept in the database, or in its stand-in
     where there is none: a new one would hide that it is gone.
     """
-    clock = clock or Clock()
+    clock = Clock()
     config = read_mail_settings(home)
     if config is None or config.smtp is None:
         return  # standard error says it, and cron mails that
@@ -305,7 +304,7 @@ def _sync(run: _Run, secrets: _Secrets, accepted: Mapping[str, int]) -> Summary:
             resolve_others=True,
             unjudged=() if run.mode == "full" else JUDGED_IN_FULL_RUNS,
         )
-        row = _to_row(summary, fetched.first_answer_at or run.past.cursor)
+        row = _to_row(run, summary, fetched.first_answer_at or run.past.cursor)
         runs.finish_run(database, run.id, status="succeeded", now=now, values=row)
     return summary
 
@@ -395,24 +394,20 @@ def _summarise(run: _Run, derivation: Derivation) -> Summary:
         clients=derivation.clients,
         errors=errors,
         warnings=len(derivation.problems) - errors,
-        api_calls=run.traffic.api_calls,
-        bytes_received=run.traffic.bytes_received,
-        day_calls_remaining=run.traffic.day_calls_remaining,
+        **vars(run.traffic),
     )
 
 
-def _to_row(summary: Summary, cursor: datetime | None) -> dict[str, object]:
+def _to_row(run: _Run, summary: Summary, cursor: datetime | None) -> dict[str, object]:
     counts = {
         f"{kind}_{name}": number
         for kind in ("users", "clients")
-        for name, number in dataclasses.asdict(getattr(summary, kind)).items()
+        for name, number in vars(getattr(summary, kind)).items()
     }
     return {
         **counts,
+        **vars(run.traffic),
         "problems": summary.errors + summary.warnings,
-        "api_calls": summary.api_calls,
-        "bytes_received": summary.bytes_received,
-        "day_calls_remaining": summary.day_calls_remaining,
         "cursor_at": to_text(cursor) if cursor else None,
         "field_table": FIELD_TABLE,
         "exit_code": 0,

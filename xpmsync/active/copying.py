@@ -8,7 +8,7 @@ import errno
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -102,15 +102,15 @@ def is_in_use(path: Path) -> bool:
     return header[:16] == b"SQLite format 3\0" and header[18:] == b"\2\2"  # it keeps a write-ahead log
 
 
-def put_back(copy: Database, path: Path, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+def put_back(copy: Database, path: Path) -> None:
     """Put a copy in the place of what the database `path` holds, in one transaction of SQLite's own.
 
     No file is moved, so programs that have the database open go on, and find what was put back. Raises DatabaseTrouble.
     """
-    patience_ends_at = monotonic() + BUSY_TIMEOUT_SECONDS
+    patience_ends_at = time.monotonic() + BUSY_TIMEOUT_SECONDS
 
     def keep_patience(status: int, _remaining: int, _total: int) -> None:
-        if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) and monotonic() > patience_ends_at:
+        if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) and time.monotonic() > patience_ends_at:
             raise DatabaseTrouble(
                 f"Another program is writing to the database {path}, and does not come to an end.",
                 "Nothing was changed. Close that program; then restore again.",
