@@ -167,8 +167,10 @@ def test_trouble_of_the_database_is_not_taken_for_trouble_with_the_spool(path, k
 def test_a_disk_without_room_is_told(path, known):
     with open_spool(path, SHAPES, known) as spool:
         spool._connection.execute("PRAGMA max_page_count = 4")  # noqa: SLF001 - stands for a full disk
-        with pytest.raises(DatabaseTrouble, match="database or disk is full"):
+        with pytest.raises(DatabaseTrouble, match=r"cannot be collected in .*: database or disk is full"):
             spool.taker("things")(("x" * 1000, None) for _ in range(1000))
+        with pytest.raises(DatabaseTrouble, match=r"cannot be collected in .*: database or disk is full"):
+            spool.add("things", ("x" * 1_000_000, None))
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path, known):

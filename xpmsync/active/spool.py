@@ -45,20 +45,24 @@ class Spool:
         """Whoever fetches hands the records to this; a second attempt starts over, so two answers never mix."""
 
         def take(records: Iterator[Record]) -> None:
-            try:
-                with self._connection:
-                    self._connection.execute(f"DELETE FROM {table}")
-                    self._connection.execute(f"DELETE FROM {table}_told")
-                    self._insert(table, records)
-            except sqlite3.Error as error:
-                raise _explain(self.path, error, self._database) from error
+            with self._explained(), self._connection:
+                self._connection.execute(f"DELETE FROM {table}")
+                self._connection.execute(f"DELETE FROM {table}_told")
+                self._insert(table, records)
 
         return take
 
     def add(self, table: str, record: Record) -> None:
         """Add one record that was asked for by its identifier."""
-        with self._connection:
+        with self._explained(), self._connection:
             self._insert(table, iter([record]))
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise _explain(self.path, error, self._database) from error
 
     def _insert(self, table: str, records: Iterator[Record]) -> None:
         columns = self.shapes[table].columns
