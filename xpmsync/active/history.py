@@ -3,7 +3,7 @@
 import json
 import re
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -11,7 +11,7 @@ from typing import Final
 from xpmsync.active.database import Database, to_text
 
 ERASED: Final = "(erased)"
-ACTIONS: Final = {"xpm_staff_uuid": "linked", "xpm_client_uuid": "linked", "status": "status"}
+_ACTIONS: Final = {"xpm_staff_uuid": "linked", "xpm_client_uuid": "linked", "status": "status"}
 """What a change of these columns is called; of any other it is `updated`."""
 
 
@@ -25,6 +25,16 @@ class ChangeRow:
     field: str | None = None
     old_value: object = None
     new_value: object = None
+
+
+def make_changes(
+    entity: str, entity_id: str, current: Mapping[str, object], values: Mapping[str, object]
+) -> list[ChangeRow]:
+    """A row for each of the `values`, which replace those of `current`."""
+    return [
+        ChangeRow(entity, entity_id, _ACTIONS.get(column, "updated"), column, current[column], value)
+        for column, value in values.items()
+    ]
 
 
 def save_changes(

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from xpmsync.active.clients import load_clients, load_outlines, repair_keys
 from xpmsync.active.database import Database, open_database, open_rehearsal
-from xpmsync.active.history import ACTIONS, ChangeRow, save_changes
+from xpmsync.active.history import ChangeRow, make_changes, save_changes
 from xpmsync.active.offices import find_office, load_offices
 from xpmsync.active.turns import turn
 from xpmsync.active.users import load_users
@@ -80,10 +80,7 @@ class Centre:
         self, entity: str, entity_id: str, current: Mapping[str, Any], values: Mapping[str, Any]
     ) -> tuple[Edit, ...]:
         """Remember for the history that `values` replace those of `current`; gives the edits for people to read."""
-        self.changes.extend(
-            ChangeRow(entity, entity_id, ACTIONS.get(column, "updated"), column, current[column], value)
-            for column, value in values.items()
-        )
+        self.changes.extend(make_changes(entity, entity_id, current, values))
         return self.describe_edits(current, values)
 
     def describe_edits(self, current: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[Edit, ...]:

@@ -12,7 +12,7 @@ from xpmsync.active import mirror, offices, written
 from xpmsync.active import users as active_users
 from xpmsync.active.contested import find_contested
 from xpmsync.active.database import Database
-from xpmsync.active.history import ACTIONS, ChangeRow
+from xpmsync.active.history import ChangeRow, make_changes
 from xpmsync.derive.groups import Groups
 from xpmsync.derive.result import Derivation
 from xpmsync.rules.clients import OUTLINE_COLUMNS, ClientPlan, ClientRecord, plan_clients, read_client
@@ -169,10 +169,7 @@ class _ClientDerivation:
         if current["status"] != "active":
             values["status"] = "active"
         if values:
-            self._result.changes.extend(
-                ChangeRow("client", client_id, ACTIONS.get(column, "updated"), column, current[column], value)
-                for column, value in values.items()
-            )
+            self._result.changes.extend(make_changes("client", client_id, current, values))
             active_clients.update_client(self._database, client_id, values)
         if groups != in_groups:
             names = self._groups.describe(in_groups), self._groups.describe(groups)

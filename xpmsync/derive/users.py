@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from xpmsync.active import mirror, written
 from xpmsync.active import users as active_users
 from xpmsync.active.database import Database
-from xpmsync.active.history import ACTIONS, ChangeRow
+from xpmsync.active.history import ChangeRow, make_changes
 from xpmsync.derive.result import Derivation
 from xpmsync.records import User
 from xpmsync.rules.comparing import compare
@@ -61,8 +61,5 @@ def _update_user(database: Database, result: Derivation, user: User, member: Sta
 
 
 def _change_user(database: Database, result: Derivation, user: User, values: Mapping[str, object]) -> None:
-    result.changes.extend(
-        ChangeRow("user", user.id, ACTIONS.get(column, "updated"), column, getattr(user, column), value)
-        for column, value in values.items()
-    )
+    result.changes.extend(make_changes("user", user.id, vars(user), values))
     active_users.update_user(database, user.id, values)
