@@ -1,4 +1,4 @@
-"""The shape of a record as it travels from Xero's XML into the mirror.
+"""The shape of a record as it travels from Xero's XML into the mirror, and what a user of Active is.
 
 The rules say which elements are supported; the parser and the database follow the shape without knowing why.
 """
