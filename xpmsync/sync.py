@@ -245,6 +245,7 @@ def _read_changes(database: Database, after_id: int) -> list[dict[str, Any]]:
 
 @contextmanager
 def _only_run(home: Home, config: Config) -> Iterator[None]:
+    """Keep other runs away, and clear away first what commands that were killed have left."""
     busy = AnotherRun("Another run is in progress.", "Nothing needs to be done: it ends by itself.")
     with turn(home.run_lock, busy):
         discard_rehearsal(home.database_file)
