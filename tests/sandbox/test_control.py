@@ -144,6 +144,7 @@ def test_the_requests_are_shown_and_forgotten(control, program):
         ("POST", "/practices", {"name": "x", "tenant_type": 1}, "'tenant_type' is needed"),
         ("POST", "/staff", {"uuid": 7}, "'uuid' is a text"),
         ("POST", "/clock", {"set": "noon"}, "Invalid isoformat"),
+        ("POST", "/clock", {"set": "0001-01-01T00:00:00+14:00"}, "out of range"),
         ("GET", "/clients?limit=many", {}, "invalid literal"),
         ("POST", "/clients/nobody/recreate", {"later": 1}, "unexpected keyword argument 'later'"),
     ],

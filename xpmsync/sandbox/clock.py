@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 class Clock:
     """Starts at real time and runs at its speed; `advance` moves it, also backwards."""
 
-    def __init__(self, ahead_seconds: float = 0.0) -> None:
-        self._ahead_seconds = ahead_seconds
+    def __init__(self) -> None:
+        self._ahead_seconds = 0.0
         self._lock = threading.Lock()
 
     def now(self) -> float:
@@ -33,7 +33,6 @@ class Clock:
             self._ahead_seconds = ahead_seconds
 
     def set(self, moment: datetime) -> None:
-        """Move the clock to a moment; a date without a zone is taken as UTC."""
+        """Move the clock to a moment; a date without a zone is taken as UTC. Out of the calendar: ValueError."""
         aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        with self._lock:
-            self._ahead_seconds = aware.timestamp() - time.time()
+        self.advance(aware.timestamp() - self.now())
