@@ -138,6 +138,7 @@ def test_the_requests_are_shown_and_forgotten(control, program):
         ("PATCH", "/switches", {"replayed_refresh": "old"}, "replayed_refresh is one of new, same, not 'old'."),
         ("PATCH", "/switches", {"gzip": "perhaps"}, "gzip is one of true, false, not 'perhaps'."),
         ("PATCH", "/switches", {"limit_minute": -1}, "limit_minute is a whole number, not -1."),
+        ("PATCH", "/switches", {"limit_minute": "²"}, "limit_minute is a whole number, not '²'."),
         ("PATCH", "/switches", {"extra_scopes": 1}, "extra_scopes is a text, not 1."),
         ("POST", "/clock", {"advance": "an hour"}, "Send"),
         ("POST", "/clock", {"advance": 1e300}, "the calendar has ended"),

@@ -153,7 +153,7 @@ def test_pages_follow_each_other_to_the_end_while_clients_come_and_go(serve, new
     assert found == expected
 
 
-@pytest.mark.parametrize("query", ["pageSize=0", "pageSize=501", "pageSize=x", "pageToken=!"])
+@pytest.mark.parametrize("query", ["pageSize=0", "pageSize=501", "pageSize=x", "pageSize=²", "pageToken=!"])
 def test_a_wrong_page_is_a_status_error(program, query):
     assert b"<Status>ERROR</Status>" in program.get(f"client.api/paged-list?{query}").content
 

@@ -25,8 +25,8 @@ from xpmsync.sandbox.wire import (
 )
 
 BASE_PATH: Final = "/practicemanager/3.1/"
-MAX_PAGE_SIZE: Final = 500  # Xero's docs
-DEFAULT_PAGE_SIZE: Final = 50
+_MAX_PAGE_SIZE: Final = 500  # Xero's docs
+_DEFAULT_PAGE_SIZE: Final = 50
 _READING_SCOPES: Final = {"staff.api": "practicemanager.staff", "client.api": "practicemanager.client"}
 
 
@@ -108,8 +108,8 @@ def _list_page(practice: Practice, switches: Switches, query: Mapping[str, str],
 
     The token names the last client of the page before.
     """
-    size_text = query.get("pageSize", str(DEFAULT_PAGE_SIZE))
-    if not size_text.isdigit() or not 1 <= int(size_text) <= MAX_PAGE_SIZE:
+    size_text = query.get("pageSize", str(_DEFAULT_PAGE_SIZE))
+    if not size_text.isdecimal() or not 1 <= int(size_text) <= _MAX_PAGE_SIZE:
         return render_error("Invalid pageSize", "List")
     clients = [client for client in practice.clients.values() if not client.archived and not client.deleted]
     if token := query.get("pageToken"):

@@ -186,6 +186,6 @@ def read_switch(name: str, value: object) -> tuple[str, Plain]:
         if isinstance(value, str):
             return known, value
         raise ValueError(f"{known} is a text, not {value!r}.")
-    if isinstance(value, bool) or not str(value).isdigit():
+    if isinstance(value, bool) or not str(value).isdecimal():
         raise ValueError(f"{known} is a whole number, not {value!r}.")
     return known, int(str(value))
