@@ -228,6 +228,12 @@ def test_answers_are_compressed_for_a_program_that_accepts_it(serve, new_program
     assert "content-encoding" not in plain.headers
 
 
+@pytest.mark.parametrize(("accepted", "is_packed"), [("br, GZIP;q=0.5", True), ("gzip;q=0, br", False), ("br", False)])
+def test_a_program_says_whether_it_accepts_gzip(serve, new_program, accepted, is_packed):
+    answer = new_program(serve(Practice.generate(20))).connect().get("client.api/list", {"Accept-Encoding": accepted})
+    assert (answer.headers.get("content-encoding") == "gzip") is is_packed
+
+
 def test_a_stopped_sandbox_refuses_connections_and_starts_again_where_it_was(sandbox, program):
     sandbox.stop()
     with pytest.raises(requests.ConnectionError):

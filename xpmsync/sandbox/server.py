@@ -4,6 +4,7 @@ Responsible for bytes: framing, compression, connections, and every way to spoil
 never). Refuses to know what is asked and answered.
 """
 
+import re
 import socket
 import struct
 import sys
@@ -16,12 +17,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, Literal
 from urllib.parse import parse_qsl, urlsplit
 
-from xpmsync.sandbox.answers import Answer, http_date
+from xpmsync.sandbox.answers import Answer, Headers, http_date
 
-MAX_BODY_BYTES: Final = 1024 * 1024
-GZIP_FROM_BYTES: Final = 1024
+_MAX_BODY_BYTES: Final = 1024 * 1024
+_GZIP_FROM_BYTES: Final = 1024
 _COMPRESSION_LEVEL: Final = 1  # quick: a client list is repetitive enough
 _GZIP_WINDOW: Final = 31
+_GZIP_ACCEPTED: Final = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,7 @@ class HttpServer:
     def __init__(
         self, answering: Answering, now: Callable[[], float], may_compress: Callable[[], bool], port: int
     ) -> None:
-        handler = type("Handler", (_Handler,), {"answering": staticmethod(answering), "now": staticmethod(now)})
-        self._server = _Server(("127.0.0.1", port), handler)
-        self._server.may_compress = may_compress
+        self._server = _Server(port, answering, now, may_compress)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     @property
@@ -99,13 +99,17 @@ class HttpServer:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
-    may_compress: Callable[[], bool]
 
-    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+    def __init__(
+        self, port: int, answering: Answering, now: Callable[[], float], may_compress: Callable[[], bool]
+    ) -> None:
+        self.answering = answering
+        self.now = now
+        self.may_compress = may_compress
         self.stopping = threading.Event()
         self._connections: set[socket.socket] = set()
         self._connections_lock = threading.Lock()
-        super().__init__(address, handler)
+        super().__init__(("127.0.0.1", port), _Handler)
 
     def server_bind(self) -> None:
         # Not HTTPServer's own, which asks the name service for this machine's name.
@@ -140,8 +144,6 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    answering: Answering
-    now: Callable[[], float]
     server: _Server
 
     def log_message(self, *_: object) -> None:
@@ -153,14 +155,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         length = self.headers.get("Content-Length", "0")
-        if not length.isdigit() or int(length) > MAX_BODY_BYTES or "Transfer-Encoding" in self.headers:
+        if not length.isdecimal() or int(length) > _MAX_BODY_BYTES or "Transfer-Encoding" in self.headers:
             self.close_connection = True
             self._send(Answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE), Manner())
             return
         target = urlsplit(self.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = Request(self.command, target.path, target.query, headers, self.rfile.read(int(length)))
-        reply = self.answering(request)
+        reply = self.server.answering(request)
         try:
             self._send(reply.answer, reply.manner)
         finally:
@@ -176,9 +178,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_cut(answer, pieces, size, manner)
             return
         # A cut answer is never compressed: some programs would notice half of a gzip stream for that reason alone.
-        compress = "gzip" in self._accepted_encodings() and size >= GZIP_FROM_BYTES and self.server.may_compress()
-        if compress:
-            framing: tuple[tuple[str, str], ...] = (("content-encoding", "gzip"), ("transfer-encoding", "chunked"))
+        accepts_gzip = _GZIP_ACCEPTED.search(self.headers.get("Accept-Encoding", ""))
+        if accepts_gzip and size >= _GZIP_FROM_BYTES and self.server.may_compress():
+            framing: Headers = (("content-encoding", "gzip"), ("transfer-encoding", "chunked"))
             pieces = _chunked(_gzipped(pieces))
         elif answer.status == HTTPStatus.NO_CONTENT:
             framing, pieces = (), []
@@ -193,22 +195,15 @@ class _Handler(BaseHTTPRequestHandler):
             "chunked": ("transfer-encoding", "chunked"),  # and never the last chunk
         }
         self.close_connection = True
-        half = _first_bytes(pieces, int(size * manner.cut_at))
+        kept = _first_bytes(pieces, int(size * manner.cut_at))
         if manner.cut == "chunked":
-            half = (b"%x\r\n%b\r\n" % (len(piece), piece) for piece in half if piece)
-        self._write(self._head(answer, (framing[manner.cut or "length"],)), half, manner)
+            kept = map(_chunk, filter(None, kept))
+        self._write(self._head(answer, (framing[manner.cut or "length"],)), kept, manner)
 
-    def _accepted_encodings(self) -> set[str]:
-        accepted = self.headers.get("Accept-Encoding", "") if hasattr(self, "headers") else ""
-        return {
-            each.partition(";")[0].strip().lower()
-            for each in accepted.split(",")
-            if "q=0" not in each.replace("q=0.", "")
-        }
-
-    def _head(self, answer: Answer, framing: tuple[tuple[str, str], ...]) -> bytes:
+    def _head(self, answer: Answer, framing: Headers) -> bytes:
+        headers = (*answer.headers, ("date", http_date(self.server.now())), *framing)
         lines = [f"HTTP/1.1 {int(answer.status)} {HTTPStatus(answer.status).phrase}"]
-        lines += [f"{name}: {value}" for name, value in (*answer.headers, ("date", http_date(self.now())), *framing)]
+        lines += [f"{name}: {value}" for name, value in headers]
         return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
     def _write(self, head: bytes, pieces: Iterable[bytes], manner: Manner) -> None:
@@ -253,6 +248,9 @@ def _gzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _chunked(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    for piece in pieces:
-        yield b"%x\r\n%b\r\n" % (len(piece), piece)
-    yield b"0\r\n\r\n"
+    yield from map(_chunk, pieces)
+    yield _chunk(b"")
+
+
+def _chunk(piece: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(piece), piece)
