@@ -189,6 +189,9 @@ def test_a_place_among_the_calls_at_once_is_given_back(serve, new_program):
 def test_limit_headers_can_be_left_out(serve, new_program):
     program = new_program(serve(switches=Switches(limit_headers=False))).connect()
     assert not [name for name in program.get("staff.api/list").headers if name.startswith("x-")]
+    for fault in ("rate-limit-minute", "user-revoked", "status-error"):
+        with program.sandbox.faults.active(fault):
+            assert not [name for name in program.get("staff.api/list").headers if name.endswith("limit-remaining")]
 
 
 def test_error_keys_can_be_lower_case_and_a_401_can_have_a_content_type(serve, new_program):

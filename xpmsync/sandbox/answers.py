@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Final
 
 from xpmsync.sandbox.limits import Problem, Remaining
+from xpmsync.sandbox.switches import Switches
 from xpmsync.sandbox.wire import Document
 
 Headers = tuple[tuple[str, str], ...]
@@ -20,6 +21,11 @@ XML: Final = "text/xml; charset=utf-8"  # recorded
 JSON: Final = "application/json"
 HTML: Final = "text/html; charset=utf-8"
 CACHE_CONTROL: Final = ("cache-control", "max-age=0, no-cache, no-store")  # recorded, on every answer
+_LIMIT_HEADERS: Final = {
+    "app_minute": "x-appminlimit-remaining",
+    "minute": "x-minlimit-remaining",
+    "day": "x-daylimit-remaining",
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,8 @@ def http_date(now: float) -> str:
 
 def xml_answer(document: Document, remaining: Remaining | None) -> Answer:
     """A 200 of the Practice Manager API."""
-    headers = (("content-type", XML), ("server", "Kestrel"), *_limit_headers(remaining), _correlation(), CACHE_CONTROL)
+    counts = _limit_headers(remaining, "app_minute", "day", "minute")
+    headers = (("content-type", XML), ("server", "Kestrel"), *counts, _correlation(), CACHE_CONTROL)
     return Answer(HTTPStatus.OK, headers, document)
 
 
@@ -72,79 +79,64 @@ def redirect_answer(address: str) -> Answer:
     return Answer(HTTPStatus.FOUND, (("location", address), CACHE_CONTROL))
 
 
-def unauthorized(detail: str, challenge: str, *, lower_case: bool, content_type: bool) -> Answer:
-    """A 401 (recorded): JSON although the API is XML, and no limit headers."""
-    correlation = _correlation()
-    announced = (("content-type", JSON),) if content_type else ()
-    headers = (*announced, ("server", "Kestrel"), ("www-authenticate", challenge), correlation, CACHE_CONTROL)
-    return Answer(
-        HTTPStatus.UNAUTHORIZED,
-        headers,
-        _problem("Unauthorized", HTTPStatus.UNAUTHORIZED, detail, correlation[1], lower_case=lower_case),
-    )
+def bad_token(switches: Switches, expired_at: float | None = None) -> Answer:
+    """The 401 for a token that nobody gave out, or (recorded) that is past its time; there, the month comes first."""
+    detail = "AuthenticationUnsuccessful"
+    if expired_at is not None:
+        detail = f"TokenExpired: token expired at {datetime.fromtimestamp(expired_at, UTC):%m/%d/%Y %H:%M:%S}"
+    return _unauthorized("Bearer error=invalid_token", detail, switches)
 
 
-def forbidden(remaining: Remaining | None, *, lower_case: bool) -> Answer:
+def missing_scope(switches: Switches) -> Answer:
+    """The 401 for a scope that was not granted."""
+    return _unauthorized("insufficient_scope", "AuthorizationUnsuccessful", switches)
+
+
+def forbidden(switches: Switches, remaining: Remaining | None) -> Answer:
     """A 403 (recorded): the wrong tenant, or a user who lost the right; only the app's limit is told."""
     correlation = _correlation()
-    headers = (("content-type", JSON), ("server", "Kestrel"), *_limit_headers(remaining), correlation, CACHE_CONTROL)
-    return Answer(
-        HTTPStatus.FORBIDDEN,
-        headers,
-        _problem(
-            "Forbidden", HTTPStatus.FORBIDDEN, "AuthenticationUnsuccessful", correlation[1], lower_case=lower_case
-        ),
-    )
+    counts = _limit_headers(remaining, "app_minute")
+    headers = (("content-type", JSON), ("server", "Kestrel"), *counts, correlation, CACHE_CONTROL)
+    body = _problem(HTTPStatus.FORBIDDEN, "AuthenticationUnsuccessful", correlation[1], switches)
+    return Answer(HTTPStatus.FORBIDDEN, headers, body)
 
 
 def too_many_requests(problem: Problem, remaining: Remaining | None, retry_after: int | None) -> Answer:
     """A 429 (recorded): no body, no content type, from the proxy in front."""
     retry = (("retry-after", str(retry_after)),) if retry_after is not None else ()
-    counts: Headers = ()
-    if remaining is not None:
-        counts = _numbers(
-            ("x-appminlimit-remaining", remaining.app_minute),
-            ("x-minlimit-remaining", remaining.minute),
-            ("x-daylimit-remaining", remaining.day),
-        )
+    counts = _limit_headers(remaining, "app_minute", "minute", "day")
     headers = (("server", "nginx"), *retry, _correlation(), *counts, ("x-rate-limit-problem", problem), CACHE_CONTROL)
     return Answer(HTTPStatus.TOO_MANY_REQUESTS, headers)
-
-
-def expired_detail(expired_at: float) -> str:
-    """The recorded words about a token past its time: the month first."""
-    return f"TokenExpired: token expired at {datetime.fromtimestamp(expired_at, UTC):%m/%d/%Y %H:%M:%S}"
 
 
 def _correlation() -> tuple[str, str]:
     return "xero-correlation-id", str(uuids.uuid4())
 
 
-def _numbers(*headers: tuple[str, int | None]) -> Headers:
-    return tuple((name, str(number)) for name, number in headers if number is not None)
+def _limit_headers(remaining: Remaining | None, *windows: str) -> Headers:
+    """What is left of these windows; their recorded order is not the same in every answer."""
+    return tuple((_LIMIT_HEADERS[window], str(getattr(remaining, window))) for window in windows if remaining)
 
 
-def _limit_headers(remaining: Remaining | None) -> Headers:
-    """In the recorded order of a 200, which is not the one of a 429."""
-    if remaining is None:
-        return ()
-    return _numbers(
-        ("x-appminlimit-remaining", remaining.app_minute),
-        ("x-daylimit-remaining", remaining.day),
-        ("x-minlimit-remaining", remaining.minute),
-    )
+def _unauthorized(challenge: str, detail: str, switches: Switches) -> Answer:
+    """A 401 (recorded): JSON although the API is XML, and no limit headers."""
+    correlation = _correlation()
+    announced = (("content-type", JSON),) if switches.unauthorized_content_type else ()
+    headers = (*announced, ("server", "Kestrel"), ("www-authenticate", challenge), correlation, CACHE_CONTROL)
+    body = _problem(HTTPStatus.UNAUTHORIZED, detail, correlation[1], switches)
+    return Answer(HTTPStatus.UNAUTHORIZED, headers, body)
 
 
-def _problem(title: str, status: int, detail: str, instance: str, *, lower_case: bool) -> bytes:
+def _problem(status: HTTPStatus, detail: str, instance: str, switches: Switches) -> bytes:
     """The JSON of a refusal, keys in either of the two cases that have been seen."""
     problem: dict[str, object] = {
         "Type": None,
-        "Title": title,
-        "Status": int(status),
+        "Title": status.phrase,
+        "Status": status.value,
         "Detail": detail,
         "Instance": instance,
         "Extensions": {},
     }
-    if lower_case:
+    if switches.error_keys_lower_case:
         problem = {key.lower(): value for key, value in problem.items()}
     return json.dumps(problem, separators=(",", ":")).encode()

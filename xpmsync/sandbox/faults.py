@@ -20,16 +20,18 @@ from xpmsync.sandbox.answers import (
     JSON,
     XML,
     Answer,
+    bad_token,
     forbidden,
     html_answer,
     json_answer,
+    missing_scope,
     too_many_requests,
-    unauthorized,
     xml_answer,
 )
 from xpmsync.sandbox.limits import Problem, Remaining
 from xpmsync.sandbox.practice import TAX_ELEMENTS
 from xpmsync.sandbox.server import Manner, Request
+from xpmsync.sandbox.switches import Switches
 from xpmsync.sandbox.wire import Document, render_error
 
 Options = Mapping[str, Any]
@@ -54,10 +56,8 @@ class FaultKind:
 class Situation:
     """What an answer that stands in for the right one can tell."""
 
-    remaining: Remaining
-    lower_case: bool
-    content_type: bool
-    error_status: int
+    remaining: Remaining | None
+    switches: Switches
 
 
 @dataclass
@@ -190,8 +190,8 @@ def _check_option(name: str, kind: FaultKind, option: str, value: object) -> Non
         raise ValueError(f"The fault {name!r} has no option {option!r} (it has: {has}).")
     default = kind.options[option]
     if option == "form":
-        fits = value in ERROR_FORMS
-        wanted = f"one of {', '.join(ERROR_FORMS)}"
+        fits = value in _ERROR_FORMS
+        wanted = f"one of {', '.join(_ERROR_FORMS)}"
     elif option == "retry_after":
         fits = value is None or type(value) is int
         wanted = "a whole number or null"
@@ -205,7 +205,7 @@ def _check_option(name: str, kind: FaultKind, option: str, value: object) -> Non
 
 # Answers in place of the right one
 
-ERROR_FORMS: Final = ("json", "html", "xml", "empty")
+_ERROR_FORMS: Final = ("json", "html", "xml", "empty")
 
 _FIREWALL_PAGE: Final = (
     "<html><head><title>Access Denied</title></head><body><h1>Access Denied</h1>You don't have permission "
@@ -221,7 +221,8 @@ def _limit(problem: Problem) -> Callable[[Options, Situation], Answer]:
     used_up = {"minute": {"minute": 0}, "day": {"day": 0}, "appminute": {"app_minute": 0}, "concurrent": {}}
 
     def answer(options: Options, situation: Situation) -> Answer:
-        return too_many_requests(problem, replace(situation.remaining, **used_up[problem]), options["retry_after"])
+        remaining = situation.remaining and replace(situation.remaining, **used_up[problem])
+        return too_many_requests(problem, remaining, options["retry_after"])
 
     return answer
 
@@ -250,16 +251,7 @@ def _server_error(status: HTTPStatus) -> Callable[[Options, Situation], Answer]:
 
 
 def _token_error(code: str) -> Callable[[Options, Situation], Answer]:
-    return lambda _, situation: json_answer({"error": code}, situation.error_status)
-
-
-def _unauthorized(challenge: str, detail: str) -> Callable[[Options, Situation], Answer]:
-    return lambda _, situation: unauthorized(
-        detail,
-        challenge,
-        lower_case=situation.lower_case,
-        content_type=situation.content_type,
-    )
+    return lambda _, situation: json_answer({"error": code}, situation.switches.token_error_status)
 
 
 # Changes of the right answer
@@ -423,7 +415,7 @@ FAULTS: Final[Mapping[str, FaultKind]] = {
     "token-rejected": FaultKind(
         "401 as for a bad access token; a new one does not help while the fault runs.",
         "api",
-        instead=_unauthorized("Bearer error=invalid_token", "AuthenticationUnsuccessful"),
+        instead=lambda _, situation: bad_token(situation.switches),
     ),
     "token-expired": FaultKind(
         "The access token dies in the middle of a run (use `after`); a refresh cures it. Once, if `times` "
@@ -434,14 +426,12 @@ FAULTS: Final[Mapping[str, FaultKind]] = {
     "insufficient-scope": FaultKind(
         "401 for a scope that was not granted: a refresh does not cure it.",
         "api",
-        instead=_unauthorized("insufficient_scope", "AuthorizationUnsuccessful"),
+        instead=lambda _, situation: missing_scope(situation.switches),
     ),
     "user-revoked": FaultKind(
         "403 as recorded: the user lost the right, or was revoked.",
         "api",
-        instead=lambda _, situation: forbidden(
-            Remaining(situation.remaining.app_minute), lower_case=situation.lower_case
-        ),
+        instead=lambda _, situation: forbidden(situation.switches, situation.remaining),
     ),
     "invalid-grant": FaultKind(
         "The token endpoint says `invalid_grant`.", "token", instead=_token_error("invalid_grant")

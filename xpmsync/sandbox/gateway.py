@@ -10,12 +10,12 @@ from http import HTTPStatus
 
 from xpmsync.sandbox.answers import (
     Answer,
+    bad_token,
     empty_answer,
-    expired_detail,
     forbidden,
     json_answer,
+    missing_scope,
     too_many_requests,
-    unauthorized,
     xml_answer,
 )
 from xpmsync.sandbox.api import BASE_PATH, answer_call, scopes_for
@@ -25,8 +25,7 @@ from xpmsync.sandbox.practice import Practice
 from xpmsync.sandbox.server import Manner, Reply, Request
 from xpmsync.sandbox.switches import Switches
 
-_INVALID_TOKEN = "Bearer error=invalid_token"  # noqa: S105 - a challenge, as recorded
-RETRY_AFTER_SECONDS = 1  # unknown: nothing is promised for these, a switch adds it
+_RETRY_AFTER_SECONDS = 1  # unknown: nothing is promised for these, a switch adds it
 
 
 class _RefusedError(Exception):
@@ -64,7 +63,7 @@ class Gateway:
         if request.method == "DELETE" and connection_id:
             if self._identity.disconnect(access, connection_id):
                 return empty_answer(HTTPStatus.NO_CONTENT)
-            return forbidden(None, lower_case=self._switches().error_keys_lower_case)
+            return forbidden(self._switches(), None)
         return empty_answer(HTTPStatus.NOT_FOUND)
 
     def answer_api(self, request: Request, manner: Manner, change: Callable[[Answer], Answer], url: str) -> Reply:
@@ -84,51 +83,47 @@ class Gateway:
             if document is None:
                 answer = empty_answer(HTTPStatus.NOT_FOUND)
             else:
-                answer = change(xml_answer(document, self._remaining(access, tenant_id)))
+                answer = change(xml_answer(document, self.remaining(access.app.client_id, tenant_id)))
         except BaseException:
             self._limits.leave_tenant(tenant_id)
             raise
         return Reply(answer, manner, functools.partial(self._limits.leave_tenant, tenant_id))
+
+    def remaining(self, client_id: str, tenant_id: str) -> Remaining | None:
+        """What is left of the limits; None where the switches let no answer tell."""
+        switches = self._switches()
+        return self._limits.remaining(client_id, tenant_id, switches) if switches.limit_headers else None
 
     def _check(self, request: Request) -> Access:
         """What the request's token allows."""
         try:
             return self._identity.check(request.headers.get("authorization", ""))
         except AccessRefusedError as refused:
-            known = refused.expired_at
-            detail = "AuthenticationUnsuccessful" if known is None else expired_detail(known)
-            raise self._unauthorized(_INVALID_TOKEN, detail) from refused
+            raise _RefusedError(bad_token(self._switches(), refused.expired_at)) from refused
 
     def _admit(self, request: Request, access: Access, call: str) -> str:
         """Let a call pass to its tenant, whose id is returned, or refuse it.
 
-        Scope, the app's limit, right, the tenant's limits.
+        For its scope, the app's limit, the right to the tenant or the tenant's limits, whichever comes first.
         """
         switches = self._switches()
         tenant_id = request.headers.get("xero-tenant-id", "").lower()
-        if call == request.path or request.method != "GET":
+        if not request.path.startswith(BASE_PATH) or request.method != "GET":
             raise _RefusedError(empty_answer(HTTPStatus.NOT_FOUND))
         if not access.scopes & scopes_for(call):
-            raise self._unauthorized("insufficient_scope", "AuthorizationUnsuccessful")
+            raise _RefusedError(missing_scope(switches))
         if exceeded := self._limits.count_app_call(access.app.client_id, switches):
             raise self._too_many(exceeded, access, tenant_id)
         if tenant_id not in self._practices or not self._identity.may_use(access, tenant_id):
-            raise _RefusedError(forbidden(self._remaining(access, None), lower_case=switches.error_keys_lower_case))
+            raise _RefusedError(forbidden(switches, self.remaining(access.app.client_id, tenant_id)))
         if exceeded := self._limits.enter_tenant(tenant_id, switches):
             raise self._too_many(exceeded, access, tenant_id)
         return tenant_id
 
-    def _remaining(self, access: Access, tenant_id: str | None) -> Remaining | None:
-        switches = self._switches()
-        return self._limits.remaining(access.app.client_id, tenant_id, switches) if switches.limit_headers else None
-
-    def _unauthorized(self, challenge: str, detail: str) -> "_RefusedError":
-        switches = self._switches()
-        lower_case, content_type = switches.error_keys_lower_case, switches.unauthorized_content_type
-        return _RefusedError(unauthorized(detail, challenge, lower_case=lower_case, content_type=content_type))
-
     def _too_many(self, exceeded: Exceeded, access: Access, tenant_id: str) -> "_RefusedError":
         retry_after = exceeded.window_ends_in_seconds
         if exceeded.problem in ("concurrent", "appminute"):
-            retry_after = (retry_after or RETRY_AFTER_SECONDS) if self._switches().retry_after_everywhere else None
-        return _RefusedError(too_many_requests(exceeded.problem, self._remaining(access, tenant_id), retry_after))
+            retry_after = (retry_after or _RETRY_AFTER_SECONDS) if self._switches().retry_after_everywhere else None
+        return _RefusedError(
+            too_many_requests(exceeded.problem, self.remaining(access.app.client_id, tenant_id), retry_after)
+        )

@@ -8,22 +8,22 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from xpmsync.sandbox.switches import Switches
 
 Problem = Literal["minute", "day", "concurrent", "appminute"]
-MINUTE_SECONDS = 60
-DAY_SECONDS = 86400
+_MINUTE_SECONDS: Final = 60
+_DAY_SECONDS: Final = 86400
 
 
 @dataclass(frozen=True)
 class Remaining:
-    """What is left in each window after this call; None where the call was not counted for a tenant."""
+    """What is left in each window after this call."""
 
     app_minute: int
-    minute: int | None = None
-    day: int | None = None
+    minute: int
+    day: int
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,11 @@ class Limits:
         self._calls: Counter[tuple[str, str, int]] = Counter()
         self._under_way: Counter[str] = Counter()
 
-    def _count(self, kind: str, who: str, window: int) -> int:
-        return self._calls[kind, who, window]
-
     def count_app_call(self, client_id: str, switches: Switches) -> Exceeded | None:
         """Count a call of an app, or say that its minute is used up."""
         with self._lock:
-            minute, left = self._window(MINUTE_SECONDS)
-            if self._count("appminute", client_id, minute) >= switches.limit_app_minute:
+            minute, left = self._window(_MINUTE_SECONDS)
+            if self._calls["appminute", client_id, minute] >= switches.limit_app_minute:
                 return Exceeded("appminute", left)
             self._calls["appminute", client_id, minute] += 1
             return None
@@ -58,13 +55,13 @@ class Limits:
     def enter_tenant(self, tenant_id: str, switches: Switches) -> Exceeded | None:
         """Count a call to a tenant and take a place among its calls at once, or say which limit refuses it."""
         with self._lock:
-            minute, minute_left = self._window(MINUTE_SECONDS)
-            day, day_left = self._window(DAY_SECONDS)
+            minute, minute_left = self._window(_MINUTE_SECONDS)
+            day, day_left = self._window(_DAY_SECONDS)
             if self._under_way[tenant_id] >= switches.limit_concurrent:
                 return Exceeded("concurrent", None)
-            if self._count("day", tenant_id, day) >= switches.limit_day:
+            if self._calls["day", tenant_id, day] >= switches.limit_day:
                 return Exceeded("day", day_left)
-            if self._count("minute", tenant_id, minute) >= switches.limit_minute:
+            if self._calls["minute", tenant_id, minute] >= switches.limit_minute:
                 return Exceeded("minute", minute_left)
             self._calls["minute", tenant_id, minute] += 1
             self._calls["day", tenant_id, day] += 1
@@ -76,18 +73,15 @@ class Limits:
         with self._lock:
             self._under_way[tenant_id] -= 1
 
-    def remaining(self, client_id: str, tenant_id: str | None, switches: Switches) -> Remaining:
+    def remaining(self, client_id: str, tenant_id: str, switches: Switches) -> Remaining:
         """What is left of each window."""
         with self._lock:
-            minute, _ = self._window(MINUTE_SECONDS)
-            day, _ = self._window(DAY_SECONDS)
-            app_minute = max(0, switches.limit_app_minute - self._count("appminute", client_id, minute))
-            if tenant_id is None:
-                return Remaining(app_minute)
+            minute, _ = self._window(_MINUTE_SECONDS)
+            day, _ = self._window(_DAY_SECONDS)
             return Remaining(
-                app_minute,
-                max(0, switches.limit_minute - self._count("minute", tenant_id, minute)),
-                max(0, switches.limit_day - self._count("day", tenant_id, day)),
+                max(0, switches.limit_app_minute - self._calls["appminute", client_id, minute]),
+                max(0, switches.limit_minute - self._calls["minute", tenant_id, minute]),
+                max(0, switches.limit_day - self._calls["day", tenant_id, day]),
             )
 
     def _window(self, seconds: int) -> tuple[int, int]:

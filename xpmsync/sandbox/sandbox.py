@@ -64,9 +64,8 @@ class Sandbox:
         self.practice = practice or Practice()
         self.keychain = Keychain()
         self.identity = Identity(self.clock, lambda: self.switches, apps)
-        self._limits = Limits(self.clock.now)
         self._practices: dict[str, Practice] = {}
-        self._gateway = Gateway(self.identity, self._limits, lambda: self.switches, self._practices)
+        self._gateway = Gateway(self.identity, Limits(self.clock.now), lambda: self.switches, self._practices)
         self._lock = threading.Lock()
         self._server: HttpServer | None = None
         self._port = port
@@ -170,14 +169,8 @@ class Sandbox:
         return None
 
     def _situation(self, request: Request) -> Situation:
-        switches = self.switches
         tenant_id = request.headers.get("xero-tenant-id", "").lower()
-        return Situation(
-            remaining=self._limits.remaining("", tenant_id, switches),
-            lower_case=switches.error_keys_lower_case,
-            content_type=switches.unauthorized_content_type,
-            error_status=switches.token_error_status,
-        )
+        return Situation(self._gateway.remaining("", tenant_id), self.switches)
 
     def _act(self, request: Request, met: list[Fault], manner: Manner) -> Reply:
         if request.path.startswith("/practicemanager/"):
