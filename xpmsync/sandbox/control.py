@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from xpmsync.sandbox.answers import Answer, html_answer, json_answer
 from xpmsync.sandbox.pages import render_index
-from xpmsync.sandbox.practice import Client, Content, Practice, Staff
+from xpmsync.sandbox.practice import Client, Practice, Staff
 from xpmsync.sandbox.server import Request
 from xpmsync.sandbox.switches import describe_switches
 
@@ -92,32 +92,28 @@ def _refuse(status: HTTPStatus, message: str) -> Answer:
 
 
 def _pattern(path: str) -> re.Pattern[str]:
-    return re.compile(re.sub(r"\{\w+\}", "([^/]+)", re.escape(path).replace(r"\{", "{").replace(r"\}", "}")))
+    return re.compile(re.sub(r"\{\w+\}", "([^/]+)", path))
 
 
 # Showing
 
 
-def _show_content(content: Content) -> Any:
-    if isinstance(content, list):
-        return [_show_content(each) for each in content]
-    if isinstance(content, Mapping):
-        return {name: _show_content(each) for name, each in content.items()}
-    return content
-
-
 def _show_client(client: Client) -> Values:
-    times = {"edited_at": _iso(client.edited_at)}
-    return {
-        "UUID": client.uuid,
-        **{name: _show_content(each) for name, each in client.elements.items()},
-        "extra": client.extra,
-    } | times
+    return {"UUID": client.uuid, **client.elements, "extra": client.extra, "edited_at": _iso(client.edited_at)}
 
 
 def _show_staff(staff: Staff) -> Values:
-    shown = {name: _show_content(each) for name, each in staff.elements.items()}
-    return {"UUID": staff.uuid, **shown, "disabled": staff.disabled, "deleted": staff.deleted}
+    return {"UUID": staff.uuid, **staff.elements, "disabled": staff.disabled, "deleted": staff.deleted}
+
+
+def _show(practice: Practice, uuid: str) -> Values:
+    """The client, staff member or group of a UUID."""
+    with practice.lock:
+        if uuid in practice.clients:
+            return _show_client(practice.clients[uuid])
+        if uuid in practice.staff:
+            return _show_staff(practice.staff[uuid])
+        return dataclasses.asdict(practice.groups[uuid])
 
 
 def _iso(moment: float) -> str:
@@ -155,40 +151,24 @@ def _list_clients(order: _Order) -> list[Values]:
         return [_show_client(client) for client, _ in zip(found, range(limit), strict=False)]
 
 
-def _added(order: _Order, uuid: str) -> Values:
-    """The record of a UUID, whatever it is."""
-    with order.practice.lock:
-        if uuid in order.practice.clients:
-            return _show_client(order.practice.clients[uuid])
-        if uuid in order.practice.staff:
-            return _show_staff(order.practice.staff[uuid])
-        return dataclasses.asdict(order.practice.groups[uuid])
+def _add(add: Callable[[_Order], str]) -> Callable[[_Order], Values]:
+    """An order that makes a record, and shows it."""
+    return lambda order: _show(order.practice, add(order))
 
 
-def _change_client(change: Callable[[Practice, str, Values], object]) -> Callable[[_Order], Values]:
+def _change(change: Callable[[Practice, str, Values], None]) -> Callable[[_Order], Values]:
+    """An order that changes the record that it names, and shows it."""
+
     def act(order: _Order) -> Values:
-        order.practice.client(order.identifier)
         change(order.practice, order.identifier, order.values)
-        return (
-            _added(order, order.identifier)
-            if order.identifier in order.practice.clients
-            else {"vanished": order.identifier}
-        )
+        return _show(order.practice, order.identifier)
 
     return act
 
 
-def _change_staff(change: Callable[[Practice, str, Values], object]) -> Callable[[_Order], Values]:
-    def act(order: _Order) -> Values:
-        change(order.practice, order.identifier, order.values)
-        return _added(order, order.identifier)
-
-    return act
-
-
-def _rename_group(order: _Order) -> Values:
-    order.practice.rename_group(order.identifier, _text(order.values, "name"))
-    return _added(order, order.identifier)
+def _vanish_client(order: _Order) -> Values:
+    order.practice.vanish_client(order.identifier)
+    return {"vanished": order.identifier}
 
 
 def _text(values: Values, key: str) -> str:
@@ -203,8 +183,8 @@ def _list_faults(order: _Order) -> list[Values]:
 
 
 def _start_fault(order: _Order) -> Values:
-    values = dict(order.values)
-    return dataclasses.asdict(order.sandbox.faults.start(_text({"name": values.pop("name", None)}, "name"), **values))
+    options = {key: value for key, value in order.values.items() if key != "name"}
+    return dataclasses.asdict(order.sandbox.faults.start(_text(order.values, "name"), **options))
 
 
 def _stop_faults(order: _Order) -> list[Values]:
@@ -273,7 +253,7 @@ ROUTES: Final = (
         "POST",
         "/sandbox/clients",
         "Add a client.",
-        lambda order: _added(order, order.practice.add_client(**order.values)),
+        _add(lambda order: order.practice.add_client(**order.values)),
         creates=True,
     ),
     _Route("GET", _CLIENT, "One client.", lambda order: _show_client(order.practice.client(order.identifier))),
@@ -281,31 +261,29 @@ ROUTES: Final = (
         "PATCH",
         _CLIENT,
         "Edit a client; null leaves an element out.",
-        _change_client(lambda p, u, v: p.edit_client(u, **v)),
+        _change(lambda p, u, v: p.edit_client(u, **v)),
     ),
-    _Route("POST", _CLIENT + "/archive", "Archive it.", _change_client(lambda p, u, _: p.archive_client(u))),
-    _Route("POST", _CLIENT + "/restore", "Bring it back.", _change_client(lambda p, u, _: p.restore_client(u))),
+    _Route("POST", _CLIENT + "/archive", "Archive it.", _change(lambda p, u, _: p.archive_client(u))),
+    _Route("POST", _CLIENT + "/restore", "Bring it back.", _change(lambda p, u, _: p.restore_client(u))),
     _Route(
         "POST",
         _CLIENT + "/delete",
         "Delete it: flagged, still listed.",
-        _change_client(lambda p, u, _: p.delete_client(u)),
+        _change(lambda p, u, _: p.delete_client(u)),
     ),
-    _Route(
-        "POST", _CLIENT + "/vanish", "Take it out of every list.", _change_client(lambda p, u, _: p.vanish_client(u))
-    ),
+    _Route("POST", _CLIENT + "/vanish", "Take it out of every list.", _vanish_client),
     _Route(
         "POST",
         _CLIENT + "/recreate",
         'Type it in again; {"former": "deleted", "archived", "vanished" or "kept"}.',
-        lambda order: _added(order, order.practice.recreate_client(order.identifier, **order.values)),
+        _add(lambda order: order.practice.recreate_client(order.identifier, **order.values)),
         creates=True,
     ),
     _Route(
         "POST",
         _CLIENT + "/merge",
         'Merge it into another; {"into": uuid}.',
-        _change_client(lambda p, u, v: p.merge_clients(u, _text(v, "into"))),
+        _change(lambda p, u, v: p.merge_clients(u, _text(v, "into"))),
     ),
     _Route(
         "GET",
@@ -317,34 +295,39 @@ ROUTES: Final = (
         "POST",
         "/sandbox/staff",
         "Add a staff member.",
-        lambda order: _added(order, order.practice.add_staff(**order.values)),
+        _add(lambda order: order.practice.add_staff(**order.values)),
         creates=True,
     ),
-    _Route("PATCH", _STAFF, "Edit a staff member.", _change_staff(lambda p, u, v: p.edit_staff(u, **v))),
-    _Route("POST", _STAFF + "/delete", "Delete.", _change_staff(lambda p, u, _: p.delete_staff(u))),
-    _Route("POST", _STAFF + "/disable", "Take the log-in away.", _change_staff(lambda p, u, _: p.disable_staff(u))),
-    _Route("POST", _STAFF + "/enable", "Give the log-in back.", _change_staff(lambda p, u, _: p.enable_staff(u))),
+    _Route("PATCH", _STAFF, "Edit a staff member.", _change(lambda p, u, v: p.edit_staff(u, **v))),
+    _Route("POST", _STAFF + "/delete", "Delete.", _change(lambda p, u, _: p.delete_staff(u))),
+    _Route("POST", _STAFF + "/disable", "Take the log-in away.", _change(lambda p, u, _: p.disable_staff(u))),
+    _Route("POST", _STAFF + "/enable", "Give the log-in back.", _change(lambda p, u, _: p.enable_staff(u))),
     _Route(
         "POST",
         _STAFF + "/recreate",
         "Delete, and type in again.",
-        lambda order: _added(order, order.practice.recreate_staff(order.identifier)),
+        _add(lambda order: order.practice.recreate_staff(order.identifier)),
         creates=True,
     ),
     _Route(
         "GET",
         "/sandbox/groups",
         "The groups.",
-        lambda order: [dataclasses.asdict(g) for g in list(order.practice.groups.values())],
+        lambda order: [dataclasses.asdict(each) for each in list(order.practice.groups.values())],
     ),
     _Route(
         "POST",
         "/sandbox/groups",
         "Add a group.",
-        lambda order: _added(order, order.practice.add_group(_text(order.values, "name"))),
+        _add(lambda order: order.practice.add_group(_text(order.values, "name"))),
         creates=True,
     ),
-    _Route("PATCH", "/sandbox/groups/{uuid}", 'Rename a group; {"name": "…"}.', _rename_group),
+    _Route(
+        "PATCH",
+        "/sandbox/groups/{uuid}",
+        'Rename a group; {"name": "…"}.',
+        _change(lambda p, u, v: p.rename_group(u, _text(v, "name"))),
+    ),
     _Route(
         "POST", "/sandbox/practices", 'Add a practice; {"name": "…", "tenant_type": "…"}.', _add_practice, creates=True
     ),
