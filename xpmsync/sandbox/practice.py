@@ -10,10 +10,11 @@ there at all, `True` and `False` are Yes and No.
 
 import copy
 import difflib
+import functools
 import re
 import threading
 import uuid as uuids
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -37,18 +38,27 @@ TAX_ELEMENTS: Final = (
     *("SignedTaxAuthority", "TaxAgent", "AgencyStatus", "ReturnType"),
     *("PrepareActivityStatement", "PrepareTaxReturn", "ActiveAtoClient"),
 )
+_MANAGER_ELEMENTS: Final = ("AccountManager", "JobManager")
 BASE_ELEMENTS: Final = _IDENTITY_ELEMENTS + _ADDRESS_ELEMENTS + TAX_ELEMENTS
 DETAIL_ELEMENTS: Final = ("Notes", "Groups", "Relationships")
-CONTACT_ELEMENTS: Final = (
+_CONTACT_ELEMENTS: Final = (
     *("UUID", "Name", "Mobile", "Email", "Phone", "Position", "Salutation", "Addressee", "IsDeleted", "IsPrimary"),
 )
 STAFF_ELEMENTS: Final = ("Name", "Email", "Phone", "Mobile", "Address", "PayrollCode")
-NOTE_ELEMENTS: Final = ("Title", "Text", "Folder", "Date", "CreatedBy")
-RELATIONSHIP_ELEMENTS: Final = ("UUID", "Type", "RelatedClient", "NumberOfShares", "Percentage", "StartDate", "EndDate")
+_NOTE_ELEMENTS: Final = ("Title", "Text", "Folder", "Date", "CreatedBy")
+_RELATIONSHIP_ELEMENTS: Final = (
+    "UUID",
+    "Type",
+    "RelatedClient",
+    "NumberOfShares",
+    "Percentage",
+    "StartDate",
+    "EndDate",
+)
 
 # What a client that somebody just typed in looks like in the recordings: these are there (up to ExportCode without a
 # text), and Email is not.
-NEW_CLIENT: Final[Mapping[str, str]] = {
+_NEW_CLIENT: Final[Mapping[str, str]] = {
     **dict.fromkeys(("Name", *_ADDRESS_ELEMENTS[:15]), ""),
     "IsArchived": "No",
     "IsDeleted": "No",
@@ -78,7 +88,8 @@ class _Vocabulary:
         if keyword not in self.elements:
             close = difflib.get_close_matches(keyword, self.elements, n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
-            raise ValueError(f"A {self.kind} has no {keyword!r}.{hint} (Any other element goes into 'extra', as XML.)")
+            hint += " (Any other element goes into 'extra', as XML.)" if self.kind == "client" else ""
+            raise ValueError(f"A {self.kind} has no {keyword!r}.{hint}")
         return self.elements[keyword]
 
 
@@ -87,10 +98,10 @@ def _vocabulary(kind: str, elements: Sequence[str]) -> _Vocabulary:
 
 
 _CLIENT: Final = _vocabulary("client", (*BASE_ELEMENTS, "Contacts", *DETAIL_ELEMENTS))
-_CONTACT: Final = _vocabulary("contact", CONTACT_ELEMENTS)
+_CONTACT: Final = _vocabulary("contact", _CONTACT_ELEMENTS)
 _STAFF: Final = _vocabulary("staff member", STAFF_ELEMENTS)
-_NOTE: Final = _vocabulary("note", NOTE_ELEMENTS)
-_RELATIONSHIP: Final = _vocabulary("relationship", RELATIONSHIP_ELEMENTS)
+_NOTE: Final = _vocabulary("note", _NOTE_ELEMENTS)
+_RELATIONSHIP: Final = _vocabulary("relationship", _RELATIONSHIP_ELEMENTS)
 
 
 @dataclass(slots=True)
@@ -162,40 +173,29 @@ class Practice:
         self._next_number = 10_000_370  # the first number in the recordings
 
     @classmethod
-    def generate(
-        cls,
-        clients: int = 300,
-        staff: int = 12,
-        seed: int = 7,
-        *,
-        name: str = "Kahikatea & Wattle Accountants",
-    ) -> "Practice":
+    def generate(cls, clients: int = 300, staff: int = 12, seed: int = 7) -> "Practice":
         """A believable practice with everything that hurts in it.
 
         The same numbers give the same practice, byte for byte.
         """
         from xpmsync.sandbox.generate import fill_practice  # noqa: PLC0415 - it builds practices, so it imports this module
 
-        practice = cls(name)
+        practice = cls()
         fill_practice(practice, clients=clients, staff=staff, seed=seed)
         return practice
 
     # Staff
 
     def add_staff(
-        self,
-        name: str | None = "",
-        email: str | None = "",
-        *,
-        uuid: str | None = None,
-        disabled: bool = False,
-        **values: Any,
+        self, name: str | None = "", email: str | None = "", *, uuid: str | None = None, **values: Any
     ) -> str:
         """Add a staff member and return the UUID. Further values: phone, mobile, address, payroll_code."""
         with self.lock:
             _check_text("uuid", uuid or "")
-            staff = Staff(uuid or str(uuids.uuid4()), dict.fromkeys(STAFF_ELEMENTS, ""), disabled=disabled)
-            _apply(_STAFF, staff.elements, {"name": name, "email": email, **values})
+            elements = _changed(
+                dict.fromkeys(STAFF_ELEMENTS, ""), _read_staff({"name": name, "email": email, **values})
+            )
+            staff = Staff(uuid or str(uuids.uuid4()), elements)
             self.staff[staff.uuid] = staff
             return staff.uuid
 
@@ -204,10 +204,10 @@ class Practice:
         with self.lock:
             staff = self._staff(uuid)
             old_name = staff.name
-            _apply(_STAFF, staff.elements, values)
+            staff.elements = _changed(staff.elements, _read_staff(values))
             if staff.name != old_name:
                 staff.renamed_at = self.clock.now()
-                self._rename_references(("AccountManager", "JobManager"), uuid, staff.name)
+                self._rename_manager(uuid, staff.name)
 
     def disable_staff(self, uuid: str) -> None:
         """Take away the log-in of a staff member."""
@@ -277,10 +277,8 @@ class Practice:
         with self.lock:
             _check_text("extra", extra)
             _check_text("uuid", uuid or "")
-            client = Client(
-                uuid or str(uuids.uuid4()), self.take_number(), {**NEW_CLIENT, "Contacts": [], "Notes": []}, extra
-            )
-            client.elements |= {"Groups": [], "Relationships": []}
+            elements: Elements = {**_NEW_CLIENT, "Contacts": [], "Notes": [], "Groups": [], "Relationships": []}
+            client = Client(uuid or str(uuids.uuid4()), self.take_number(), elements, extra)
             if not values.pop("tax_block", True):
                 for element in TAX_ELEMENTS:
                     client.elements.pop(element, None)
@@ -290,7 +288,7 @@ class Practice:
             return client.uuid
 
     def edit_client(self, uuid: str, *, extra: str | None = None, **values: Any) -> None:
-        """Change a client. Takes what `add_client` takes; `extra` plays the part of a custom field.
+        """Change a client. Takes the elements and the `extra` of `add_client`, which plays the part of a custom field.
 
         Whether Xero reports the change as a modification depends on what was changed, and on the switches.
         """
@@ -394,7 +392,7 @@ class Practice:
         if group_names:
             times += [self.groups[uuid].renamed_at for uuid in self._group_uuids(client) if uuid in self.groups]
         if staff_names:
-            for element in ("AccountManager", "JobManager"):
+            for element in _MANAGER_ELEMENTS:
                 reference = client.elements.get(element)
                 if isinstance(reference, Mapping) and str(reference.get("UUID")) in self.staff:
                     times.append(self.staff[str(reference["UUID"])].renamed_at)
@@ -428,57 +426,42 @@ class Practice:
         group = self.groups[uuid_or_name]
         return {"UUID": group.uuid, "Name": group.name}
 
-    def _staff_reference(self, value: Any) -> dict[str, Content] | None:
+    def _staff_reference(self, value: Any) -> dict[str, Content]:
         match value:
-            case None:
-                return None
             case str():
                 return {"UUID": value, "Name": self._staff(value).name}
             case (str(uuid), str(name)) | {"uuid": str(uuid), "name": str(name)}:
                 return {"UUID": uuid, "Name": name}
         raise ValueError(f"A manager is the UUID of a staff member, or a pair of UUID and name, not {value!r}.")
 
-    def _rename_references(self, elements: Sequence[str], uuid: str, name: str) -> None:
+    def _rename_manager(self, uuid: str, name: str) -> None:
         for client in self.clients.values():
-            for element in elements:
+            for element in _MANAGER_ELEMENTS:
                 reference = client.elements.get(element)
                 if isinstance(reference, Mapping) and reference["UUID"] == uuid:
                     client.elements[element] = {"UUID": uuid, "Name": name}
                     client.rendered = None
 
     def _apply_to_client(self, client: Client, values: Mapping[str, Any]) -> None:
-        structured: dict[str, Content | None] = {}
-        plain: dict[str, Any] = {}
-        for keyword, value in values.items():
-            if keyword in ("account_manager", "job_manager"):
-                structured[_CLIENT.elements[keyword]] = self._staff_reference(value)
-            elif keyword in _STRUCTURED and value is not None:
-                structured[_CLIENT.elements[keyword]] = self._read_structured(keyword, value)
-            else:
-                plain[keyword] = value
-        elements = dict(client.elements)
-        _apply(_CLIENT, elements, plain)
-        for element, content in structured.items():
-            if content is None:
-                elements.pop(element, None)
-            else:
-                elements[element] = content
-        client.elements = elements
+        read = {_CLIENT.element(keyword): self._read_of_client(keyword, value) for keyword, value in values.items()}
+        client.elements = _changed(client.elements, read)
 
-    def _read_structured(self, keyword: str, value: Any) -> Content:
-        match keyword:
-            case "groups":
-                return [self._group_reference(each) for each in _listed(keyword, value)]
-            case "contacts":
-                return [_read_contact(each) for each in _listed(keyword, value)]
-            case "notes":
-                return [_read_nested(_NOTE, each) for each in _listed(keyword, value)]
-            case "relationships":
-                return [_read_nested(_RELATIONSHIP, each) for each in _listed(keyword, value)]
-        return _read_mapping(keyword, value)
-
-
-_STRUCTURED: Final = frozenset({"groups", "contacts", "notes", "relationships", "type", "billing_client"})
+    def _read_of_client(self, keyword: str, value: Any) -> Content | None:
+        lists: Mapping[str, Callable[[Any], Elements]] = {
+            "groups": self._group_reference,
+            "contacts": _read_contact,
+            "notes": functools.partial(_read_nested, _NOTE),
+            "relationships": functools.partial(_read_nested, _RELATIONSHIP),
+        }
+        if value is None:
+            return None
+        if keyword in lists:
+            return [lists[keyword](each) for each in _listed(keyword, value)]
+        if keyword in ("account_manager", "job_manager"):
+            return self._staff_reference(value)
+        if keyword in ("type", "billing_client"):
+            return _read_mapping(keyword, value)
+        return _read_text(keyword, value)
 
 
 def _check_text(keyword: str, value: object) -> None:
@@ -506,13 +489,13 @@ def _read_text(keyword: object, value: Any) -> str | None:
     raise ValueError(f"{keyword!r} is a text, true, false or null, not {value!r}.")
 
 
-def _apply(vocabulary: _Vocabulary, elements: Elements, values: Mapping[str, Any]) -> None:
-    read = {vocabulary.element(keyword): _read_text(keyword, value) for keyword, value in values.items()}
-    for element, text in read.items():
-        if text is None:
-            elements.pop(element, None)
-        else:
-            elements[element] = text
+def _changed(elements: Elements, read: Mapping[str, Content | None]) -> Elements:
+    """The elements with others put in; None takes one out."""
+    return {element: content for element, content in {**elements, **read}.items() if content is not None}
+
+
+def _read_staff(values: Mapping[str, Any]) -> dict[str, str | None]:
+    return {_STAFF.element(keyword): _read_text(keyword, value) for keyword, value in values.items()}
 
 
 def _read_nested(vocabulary: _Vocabulary, values: Any) -> Elements:
@@ -533,5 +516,5 @@ def _read_contact(values: Any) -> Elements:
     given = _read_nested(_CONTACT, values)
     left_out = {_CONTACT.element(str(keyword)) for keyword, value in values.items() if value is None}
     blank: Elements = {"UUID": str(uuids.uuid4()), "IsDeleted": "No", "IsPrimary": "No"}
-    complete = dict.fromkeys(CONTACT_ELEMENTS, "") | blank | given
-    return {element: complete[element] for element in CONTACT_ELEMENTS if element not in left_out}
+    complete = dict.fromkeys(_CONTACT_ELEMENTS, "") | blank | given
+    return {element: complete[element] for element in _CONTACT_ELEMENTS if element not in left_out}

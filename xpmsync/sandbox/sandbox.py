@@ -108,13 +108,12 @@ class Sandbox:
         practice: Practice,
         tenant_name: str | None = None,
         tenant_type: str = "PRACTICEMANAGER",
-        tenant_id: str | None = None,
     ) -> str:
         """Add a tenant that the user may connect and return its id.
 
         Of other types than PRACTICEMANAGER only connections show.
         """
-        tenant = Tenant(tenant_id or str(uuids.uuid4()), tenant_type, tenant_name or practice.name)
+        tenant = Tenant(str(uuids.uuid4()), tenant_type, tenant_name or practice.name)
         practice.clock = self.clock
         if tenant_type == "PRACTICEMANAGER":
             self._practices[tenant.tenant_id] = practice
