@@ -9,12 +9,13 @@ their checksums.
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from xpmsync.sandbox.practice import STAFF_ELEMENTS, TAX_ELEMENTS, Client, Content, Elements, Practice, Staff
 
-DAY_SECONDS: Final = 86400
+_DAY_SECONDS: Final = 86400
 _ABN_DIGITS: Final = 11
+_Option = TypeVar("_Option")
 
 
 def _listed(names: str) -> tuple[str, ...]:
@@ -101,8 +102,7 @@ def fill_practice(practice: Practice, *, clients: int, staff: int, seed: int) ->
     inventor.invent_staff(staff)
     inventor.invent_groups(clients)
     made = [inventor.invent_client() for _ in range(clients)]
-    for client in made:
-        practice.clients[client.uuid] = client
+    practice.clients |= {client.uuid: client for client in made}
     _trouble_clients(inventor, made)
 
 
@@ -146,25 +146,29 @@ class _Inventor:
         return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
     def person(self) -> _Person:
-        return _Person(self._pick(_FIRST_NAMES), self._pick(_LAST_NAMES))
+        return _Person(self.pick(_FIRST_NAMES), self.pick(_LAST_NAMES))
 
     def happens(self, share: float) -> bool:
         """Whether something happens that happens in this share of cases."""
         return self.chance.random() < share
 
-    def _pick(self, options: Sequence[str]) -> str:
-        return options[int(self.chance.random() * len(options))]
+    def pick(self, options: Sequence[_Option]) -> _Option:
+        return options[self._below(len(options))]
+
+    def _below(self, end: int) -> int:
+        """A number from 0 on, below this one."""
+        return int(self.chance.random() * end)
 
     def _digits(self, count: int) -> str:
-        return f"{int(self.chance.random() * 10**count):0{count}d}"
+        return f"{self._below(10**count):0{count}d}"
 
     def phone(self, dialling_code: int) -> str:
         """A number that is kept for fiction. New Zealand keeps none, so its people have Australian mobiles."""
         if dialling_code == 0:
-            return "+61 " + self._pick(_FICTION_MOBILES)[1:]
+            return "+61 " + self.pick(_FICTION_MOBILES)[1:]
         if self.happens(0.4):
-            return self._pick(_FICTION_MOBILES)
-        return f"(0{dialling_code}) {self._pick(('5550', '7010'))} {self._digits(4)}"
+            return self.pick(_FICTION_MOBILES)
+        return f"(0{dialling_code}) {self.pick(('5550', '7010'))} {self._digits(4)}"
 
     def email(self, name: str, domains: Sequence[str]) -> str:
         local = "".join(
@@ -172,7 +176,7 @@ class _Inventor:
             for letter in name.lower().replace(" ", ".")
             if letter.isascii() and (letter.isalnum() or letter == ".")
         )
-        return f"{local or 'office'}@{self._pick(domains)}"
+        return f"{local or 'office'}@{self.pick(domains)}"
 
     def invent_staff(self, count: int) -> None:
         """Staff members: the first ones, at least half, are flawless, the last ones have what hurts, one thing each."""
@@ -184,14 +188,13 @@ class _Inventor:
             elements["Name"] = person.full
             address_of = person.full if person.full not in used else f"{person.full} {number}"
             elements["Email"] = self.email(address_of, ("example.com.au",))
-            elements["Mobile"] = self._pick(_FICTION_MOBILES)
+            elements["Mobile"] = self.pick(_FICTION_MOBILES)
             used.add(person.full)
             people.append(Staff(self.uuid(), elements))
         flawless = max((count + 1) // 2, count - len(_STAFF_TROUBLES))
         for trouble, staff in zip(_STAFF_TROUBLES, people[flawless:], strict=False):
             trouble(staff, people[:flawless])
-        for staff in people:
-            self.practice.staff[staff.uuid] = staff
+        self.practice.staff |= {staff.uuid: staff for staff in people}
         # The last flawless one shares an e-mail address with somebody, so few clients shall hang on that.
         references: list[Elements] = [{"UUID": each.uuid, "Name": each.name} for each in people[: max(1, flawless - 1)]]
         self.partners = references[: (len(references) + 1) // 2]
@@ -200,70 +203,73 @@ class _Inventor:
     def invent_groups(self, clients: int) -> None:
         """One group for about every twelve clients."""
         for _ in range(clients // 12 + (clients > 0)):
-            name = f"{self._pick(_LAST_NAMES)} {self._pick(_GROUP_SUFFIXES)}"
+            name = f"{self.pick(_LAST_NAMES)} {self.pick(_GROUP_SUFFIXES)}"
             uuid = self.practice.add_group(name, uuid=self.uuid(), taxable=self.happens(0.3))
             self.groups.append({"UUID": uuid, "Name": name})
 
     def invent_client(self) -> Client:
         """One client; nothing about it is wrong yet."""
-        chance = self.chance.random
         self._sequence += 1
         new_zealand = self.happens(0.12)
         domains = _NEW_ZEALAND_DOMAINS if new_zealand else _AUSTRALIAN_DOMAINS
         places = _NEW_ZEALAND if new_zealand else _AUSTRALIA
-        place = places[int(chance() * len(places))]
+        place = self.pick(places)
         person = self.person()
-        kind = _KINDS[int(chance() * len(_KINDS))]
+        kind = self.pick(_KINDS)
         name = kind.name(self, person)
         elements: Elements = {"Name": name}
         if kind.individual:
-            elements |= {
-                "Title": self._pick(_TITLES),
-                "Gender": self._pick(("Female", "Male", "")),
-                "FirstName": person.first,
-            }
-            elements |= {"LastName": person.last, "OtherName": self._pick(_FIRST_NAMES) if self.happens(0.3) else ""}
-            born = f"{1935 + int(chance() * 70)}-{1 + int(chance() * 12):02d}-{1 + int(chance() * 28):02d}"
-            elements["DateOfBirth"] = born + ("T00:00:00" if self.happens(0.5) else "")
+            elements |= self._personal(person)
         if self.happens(0.9):  # else absent, as recorded of every client without an address
             owner = person.full if kind.individual else name
             elements["Email"] = self.email(owner, domains) if self.happens(0.97) else ""
         elements |= self._addresses(place, new_zealand=new_zealand)
-        elements |= {"Phone": self.phone(place[3]), "Fax": self.phone(place[3]) if self.happens(0.15) else ""}
         elements |= {
-            "Website": f"https://www.{self._pick(domains)}" if self.happens(0.2) else "",
+            "Phone": self.phone(place[3]),
+            "Fax": self.phone(place[3]) if self.happens(0.15) else "",
+            "Website": f"https://www.{self.pick(domains)}" if self.happens(0.2) else "",
             "ReferralSource": "",
             "ExportCode": "",
+            "IsArchived": "No",
+            "IsDeleted": "No",
         }
-        elements |= {"IsArchived": "No", "IsDeleted": "No"}
         if self.partners:
-            elements["AccountManager"] = self.partners[int(chance() * len(self.partners))]
+            elements["AccountManager"] = self.pick(self.partners)
             if self.happens(0.7):
-                elements["JobManager"] = self.managers[int(chance() * len(self.managers))]
-        elements["Type"] = _TERMS[int(chance() * len(_TERMS))]
+                elements["JobManager"] = self.pick(self.managers)
+        elements["Type"] = self.pick(_TERMS)
         if not new_zealand:  # New Zealand practices do not use client codes (S)
-            elements["ClientCode"] = (
-                f"{person.last[:4].upper().replace(chr(39), '').replace(' ', '')}{self._sequence:05d}"
-            )
+            letters = person.last[:4].upper().replace("'", "").replace(" ", "")
+            elements["ClientCode"] = f"{letters}{self._sequence:05d}"
         elements |= self._tax_block(kind, new_zealand=new_zealand)
         elements["Contacts"] = self._contacts(person, place[3], domains, individual=kind.individual)
         elements["Notes"] = self._notes()
         in_group = self.groups and self.happens(0.55)
-        elements["Groups"] = [self.groups[int(chance() * len(self.groups))]] if in_group else []
+        elements["Groups"] = [self.pick(self.groups)] if in_group else []
         elements["Relationships"] = []
-        age = chance() * 900 * DAY_SECONDS
-        return Client(self.uuid(), self.practice.take_number(), elements, edited_at=self.now - DAY_SECONDS - age)
+        age = self.chance.random() * 900 * _DAY_SECONDS
+        return Client(self.uuid(), self.practice.take_number(), elements, edited_at=self.now - _DAY_SECONDS - age)
+
+    def _personal(self, person: _Person) -> Elements:
+        return {
+            "Title": self.pick(_TITLES),
+            "Gender": self.pick(("Female", "Male", "")),
+            "FirstName": person.first,
+            "LastName": person.last,
+            "OtherName": self.pick(_FIRST_NAMES) if self.happens(0.3) else "",
+            "DateOfBirth": f"{1935 + self._below(70)}-{1 + self._below(12):02d}-{1 + self._below(28):02d}"
+            + ("T00:00:00" if self.happens(0.5) else ""),
+        }
 
     def _addresses(self, place: tuple[str, str, str, int], *, new_zealand: bool) -> Elements:
         city, region, post_code, _ = place
         country = "New Zealand" if new_zealand else "Australia"
-        chance = self.chance.random
-        street = f"{1 + int(chance() * 380)} {self._pick(_STREETS)}"
+        street = f"{1 + self._below(380)} {self.pick(_STREETS)}"
         lines = [street]
         if self.happens(0.25):
-            lines = [f"Level {1 + int(chance() * 30)}, {self._pick(_PLACE_WORDS)} House", street]
+            lines = [f"Level {1 + self._below(30)}, {self.pick(_PLACE_WORDS)} House", street]
             if self.happens(0.3):
-                lines.insert(0, f"Suite {1 + int(chance() * 12)}")
+                lines.insert(0, f"Suite {1 + self._below(12)}")
         addresses: Elements = {
             "Address": _address(lines),
             "City": city,
@@ -272,7 +278,7 @@ class _Inventor:
             "Country": country,
         }
         if self.happens(0.6):
-            box = [f"PO Box {100 + int(chance() * 9800)}"]
+            box = [f"PO Box {100 + self._below(9800)}"]
             addresses |= {"PostalAddress": _address(box), "PostalCity": city, "PostalRegion": region}
             addresses |= {"PostalPostCode": post_code, "PostalCountry": country}
         else:
@@ -319,17 +325,16 @@ class _Inventor:
         self, person: _Person, dialling_code: int, domains: Sequence[str], *, individual: bool
     ) -> list[Mapping[str, Content]]:
         """One to three contacts. Few clients have a primary one (recorded: 6 of 87; here a few more)."""
-        chance = self.chance.random
-        people = [person, *(self.person() for _ in range(int(chance() * 4)))]
+        people = [person, *(self.person() for _ in range(self._below(4)))]
         primary = self.happens(0.25)
         return [
             {
                 "UUID": self.uuid(),
                 "Name": each.full,
-                "Mobile": self._pick(_FICTION_MOBILES),
+                "Mobile": self.pick(_FICTION_MOBILES),
                 "Email": self.email(each.full, domains),
                 "Phone": self.phone(dialling_code) if self.happens(0.4) else "",
-                "Position": "" if individual else self._pick(_POSITIONS),
+                "Position": "" if individual else self.pick(_POSITIONS),
                 "Salutation": each.first if self.happens(0.7) else "",
                 "Addressee": f"{each.first[:1]} {each.last}",
                 "IsDeleted": "No",
@@ -339,16 +344,15 @@ class _Inventor:
         ]
 
     def _notes(self) -> list[Mapping[str, Content]]:
-        chance = self.chance.random
         return [
             {
                 "Title": "Note",
-                "Text": self._pick(_NOTES),
+                "Text": self.pick(_NOTES),
                 "Folder": "",
-                "Date": f"20{15 + int(chance() * 11)}-{1 + int(chance() * 12):02d}-14T09:30:00",
+                "Date": f"20{15 + self._below(11)}-{1 + self._below(12):02d}-14T09:30:00",
                 "CreatedBy": str(self.managers[0]["Name"]) if self.managers else "",
             }
-            for _ in range(int(chance() * 6))
+            for _ in range(self._below(6))
         ]
 
 
@@ -368,8 +372,7 @@ class _Kind:
 
 
 def _business(inventor: _Inventor) -> str:
-    words = inventor.chance.random
-    return f"{_PLACE_WORDS[int(words() * len(_PLACE_WORDS))]} {_TRADES[int(words() * len(_TRADES))]}"
+    return f"{inventor.pick(_PLACE_WORDS)} {inventor.pick(_TRADES)}"
 
 
 def _last_name_first(_: _Inventor, person: _Person) -> str:
@@ -398,24 +401,12 @@ _TERMS: Final[tuple[dict[str, Content], ...]] = (
 # What hurts about staff. Each is given one member and the flawless ones.
 
 
-def _staff_one_word(staff: Staff, _: Sequence[Staff]) -> None:
-    staff.elements["Name"] = "Reception"
+def _set_of_staff(**elements: str) -> Callable[[Staff, Sequence[Staff]], None]:
+    return lambda staff, _: staff.elements.update(elements)
 
 
 def _staff_same_email(staff: Staff, flawless: Sequence[Staff]) -> None:
     staff.elements["Email"] = str(flawless[-1].elements["Email"]).upper()
-
-
-def _staff_no_email(staff: Staff, _: Sequence[Staff]) -> None:
-    staff.elements["Email"] = ""
-
-
-def _staff_no_name(staff: Staff, _: Sequence[Staff]) -> None:
-    staff.elements["Name"] = ""
-
-
-def _staff_odd_email(staff: Staff, _: Sequence[Staff]) -> None:
-    staff.elements["Email"] = "no email yet"
 
 
 def _staff_same_name(staff: Staff, flawless: Sequence[Staff]) -> None:
@@ -434,27 +425,19 @@ def _staff_absent_email(staff: Staff, _: Sequence[Staff]) -> None:
     del staff.elements["Email"]
 
 
-def _staff_outsider(staff: Staff, _: Sequence[Staff]) -> None:
-    """The list may hold Xero users who are not practice staff (S)."""
-    staff.elements |= {"Name": "Xero Support", "Email": "support.access@example.com"}
-
-
-def _staff_untidy(staff: Staff, _: Sequence[Staff]) -> None:
-    staff.elements |= {"Name": "  Māia   van der\u00a0Berg ", "Email": "  Maia.vanderBerg@Example.com.au "}
-
-
 _STAFF_TROUBLES: Final = (
-    _staff_one_word,
+    _set_of_staff(Name="Reception"),
     _staff_same_email,
-    _staff_no_email,
-    _staff_no_name,
-    _staff_odd_email,
+    _set_of_staff(Email=""),
+    _set_of_staff(Name=""),
+    _set_of_staff(Email="no email yet"),
     _staff_same_name,
     _staff_disabled,
     _staff_deleted,
     _staff_absent_email,
-    _staff_outsider,
-    _staff_untidy,
+    # The list may hold Xero users who are not practice staff (S).
+    _set_of_staff(Name="Xero Support", Email="support.access@example.com"),
+    _set_of_staff(Name="  Māia   van der\u00a0Berg ", Email="  Maia.vanderBerg@Example.com.au "),
 )
 
 
@@ -557,16 +540,6 @@ def _several_groups(inventor: _Inventor, clients: Sequence[Client]) -> None:
     clients[0].elements["Groups"] = [dict(group) for group in inventor.groups[:3]]
 
 
-def _absent_lists(_: _Inventor, clients: Sequence[Client]) -> None:
-    for name in ("Contacts", "Groups"):
-        clients[0].elements.pop(name, None)
-
-
-def _absent_tax_block(_: _Inventor, clients: Sequence[Client]) -> None:
-    for name in TAX_ELEMENTS:
-        clients[0].elements.pop(name, None)
-
-
 def _unknown_elements(_: _Inventor, clients: Sequence[Client]) -> None:
     clients[0].extra = (
         "<PreferredPronouns>she/her</PreferredPronouns>"
@@ -601,10 +574,10 @@ def _billed_elsewhere(_: _Inventor, clients: Sequence[Client]) -> None:
     billed.elements["BillingClient"] = {"UUID": payer.uuid, "Name": payer.name}
 
 
-def _recreated(_: _Inventor, clients: Sequence[Client]) -> None:
+def _recreated(inventor: _Inventor, clients: Sequence[Client]) -> None:
     """A client that was archived and typed in again: same name, code and business number."""
     former, fresh = clients
-    _copy("Name", "ClientCode", "BusinessNumber")(_, clients)
+    _copy("Name", "ClientCode", "BusinessNumber")(inventor, clients)
     former.elements["IsArchived"], fresh.elements["IsArchived"] = "Yes", "No"
 
 
@@ -624,7 +597,7 @@ _TROUBLES: Final = (
     _Trouble(_set(IsArchived="Yes", IsDeleted="Yes"), often=10),
     *(_Trouble(_address_lines(count)) for count in range(6)),
     _Trouble(_several_groups, often=100),
-    _Trouble(_absent_lists, often=5),
+    _Trouble(_set(Contacts=None, Groups=None), often=5),
     _Trouble(_set(Contacts=None), often=5),
     _Trouble(_primaries(), often=40),
     _Trouble(_primaries("", "")),
@@ -632,7 +605,7 @@ _TROUBLES: Final = (
     _Trouble(_primaries("primary", "primary")),
     _Trouble(_primaries("primary deleted", "")),
     _Trouble(_primaries("primary deleted", "primary")),
-    _Trouble(_absent_tax_block, often=20),
+    _Trouble(_set(**dict.fromkeys(TAX_ELEMENTS)), often=20),
     _Trouble(_unknown_elements, often=20),
     _Trouble(_only_first_and_last_name),
     _Trouble(_set(Name="", FirstName=None, LastName=None), often=3),
