@@ -247,14 +247,14 @@ def test_the_uuid_can_stand_last(serve, new_program, practice):
 
 
 def test_answers_can_have_a_declaration_and_line_breaks(serve, new_program, practice):
-    program = new_program(
-        serve(practice, switches=Switches(xml_declaration=True, xml_line_breaks=True, empty_elements="pair")),
-    ).connect()
-    content = program.get("client.api/list").content
-    assert content.startswith(b'<?xml version="1.0" encoding="utf-8"?><Response')
-    assert b"</Name>\n<" in content
-    assert b"<Fax></Fax>\n<" in content
-    assert names(program.get("client.api/list"))[0] == "Acmer Pty Ltd"
+    sandbox = serve(practice)
+    program = new_program(sandbox).connect()
+    for call in ("client.api/list", "client.api/paged-list", "client.api/get/nobody"):
+        sandbox.set_switches(xml_declaration=False, xml_line_breaks=False)
+        plain = program.get(call).content
+        sandbox.set_switches(xml_declaration=True, xml_line_breaks=True)
+        broken = re.sub(rb"</\w+>|/>", rb"\g<0>\n", plain)
+        assert program.get(call).content == b'<?xml version="1.0" encoding="utf-8"?>' + broken
 
 
 # Staff

@@ -15,7 +15,7 @@ CHUNK_BYTES: Final = 256 * 1024
 DECLARATION: Final = b'<?xml version="1.0" encoding="utf-8"?>'
 
 _SPECIAL: Final = re.compile("[&<>\r]")
-_CLOSED: Final = re.compile(rb"(?:</\w+>|/>)(?=<)")
+_CLOSED: Final = re.compile(rb"</\w+>|/>")
 _ITEM_NAMES: Final = {
     "Contacts": "Contact",
     "Notes": "Note",
@@ -64,9 +64,11 @@ class Document:
         return sum(map(len, (self.before, *self._container_tags(), *self.records, self.after)))
 
     def with_line_breaks(self) -> "Document":
-        """The same document with a line break after each closed element that another follows."""
-        broken = [_CLOSED.sub(rb"\g<0>\n", record) for record in self.records]
-        return replace(self, before=_CLOSED.sub(rb"\g<0>\n", self.before), records=broken)
+        """The same document with a line break after each closed element."""
+        before, after, *records = (
+            _CLOSED.sub(rb"\g<0>\n", part) for part in (self.before, self.after, *self.records)
+        )
+        return replace(self, before=before, records=records, after=(b"\n" if self.container else b"") + after)
 
     def with_declaration(self) -> "Document":
         """The same document after an XML declaration."""
