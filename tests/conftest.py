@@ -34,8 +34,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 settings.register_profile("xpmsync", deadline=None, derandomize=os.environ.get("CI") == "true")
 settings.load_profile("xpmsync")
 
-RECORDINGS = Path(__file__).parent / "recordings"
-
 
 class SilentReport:
     """What a run has to say, kept."""

@@ -1,4 +1,5 @@
 import re
+from datetime import UTC, datetime
 
 import pytest
 import requests
@@ -26,8 +27,6 @@ def uuid_of(practice: Practice, name: str) -> str:
 
 
 def iso(moment: float) -> str:
-    from datetime import UTC, datetime  # noqa: PLC0415 - only here
-
     return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%S}"
 
 

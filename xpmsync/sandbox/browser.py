@@ -13,7 +13,7 @@ from html.parser import HTMLParser
 
 import requests
 
-TIMEOUT_SECONDS = 30
+_TIMEOUT_SECONDS = 30
 
 
 class NoWayOnError(Exception):
@@ -27,10 +27,10 @@ def press(authorise_url: str, button: str = "Allow access", practice: str | None
     """
     with requests.Session() as session:
         session.trust_env = False  # a proxy has no business between here and loopback
-        page = _read_page(session.get(authorise_url, timeout=TIMEOUT_SECONDS))
+        page = _read_page(session.get(authorise_url, timeout=_TIMEOUT_SECONDS))
         fields = page.fill(button, practice)
         address = urllib.parse.urljoin(authorise_url, page.action)
-        answer = session.post(address, data=fields, allow_redirects=False, timeout=TIMEOUT_SECONDS)
+        answer = session.post(address, data=fields, allow_redirects=False, timeout=_TIMEOUT_SECONDS)
     if not answer.is_redirect:
         raise NoWayOnError(_read_page(answer).words)
     return answer.headers["location"]
@@ -113,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         redirect = press(options.address, "Cancel" if options.cancel else "Allow access", options.practice)
         with requests.Session() as session:
             session.trust_env = False
-            session.get(redirect, timeout=TIMEOUT_SECONDS)
+            session.get(redirect, timeout=_TIMEOUT_SECONDS)
     except (NoWayOnError, requests.RequestException) as error:
         print(f"The browser got stuck: {error}", file=sys.stderr)  # noqa: T201 - a command line
         return 1

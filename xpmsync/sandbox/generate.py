@@ -324,7 +324,7 @@ class _Inventor:
     def _contacts(
         self, person: _Person, dialling_code: int, domains: Sequence[str], *, individual: bool
     ) -> list[Mapping[str, Content]]:
-        """One to three contacts. Few clients have a primary one (recorded: 6 of 87; here a few more)."""
+        """One to four contacts. Few clients have a primary one (recorded: 6 of 87; here a few more)."""
         people = [person, *(self.person() for _ in range(self._below(4)))]
         primary = self.happens(0.25)
         return [

@@ -20,7 +20,7 @@ from xpmsync.sandbox.clock import Clock
 from xpmsync.sandbox.switches import Switches
 from xpmsync.sandbox.tokens import signing_key
 
-DEFAULT_PORT: Final = 8742  # the one Xero's own command line registers
+_DEFAULT_PORT: Final = 8742  # the one Xero's own command line registers
 _SCOPE_NAMES: Final = re.compile(
     r"openid|profile|email|offline_access"
     r"|practicemanager|practicemanager\.(staff|client|job|time|cost|invoice|quote|category|task|supplier|purchaseorder)(\.read)?"
@@ -69,7 +69,7 @@ class App:
 
     def accepts_redirect(self, address: str) -> bool:
         """Whether an address is registered, letter by letter. `http://127.0.0.1` is refused, as at Xero."""
-        return address in {f"http://localhost:{port}/callback" for port in (DEFAULT_PORT, *self.redirect_ports)}
+        return address in {f"http://localhost:{port}/callback" for port in (_DEFAULT_PORT, *self.redirect_ports)}
 
 
 @dataclass(frozen=True)
@@ -148,9 +148,9 @@ class Identity:
     """The identity server of one sandbox. It has one user, who may connect every tenant."""
 
     def __init__(self, clock: Clock, switches: Callable[[], Switches], apps: Iterable[App]) -> None:
-        self.clock = clock
-        self.switches = switches
-        self.apps = {app.client_id: app for app in apps}
+        self._clock = clock
+        self._switches = switches
+        self._apps = {app.client_id: app for app in apps}
         self.tenants: dict[str, Tenant] = {}
         self._lock = threading.RLock()
         self._user_id = str(uuids.uuid4())
@@ -165,7 +165,7 @@ class Identity:
 
     def ask(self, query: Mapping[str, str]) -> Consent:
         """Check the program's request and prepare the consent page."""
-        app = self.apps.get(query.get("client_id", ""))
+        app = self._apps.get(query.get("client_id", ""))
         if app is None:
             raise PageError("unauthorized_client : Unknown client or client not enabled")
         redirect_uri = query.get("redirect_uri", "")
@@ -180,7 +180,7 @@ class Identity:
             raise PageError("invalid_request : code challenge required")
         if challenge and (query.get("code_challenge_method") != "S256" or not _CHALLENGE.fullmatch(challenge)):
             raise PageError("invalid_request : Transform algorithm not supported")
-        offered = tuple(self.tenants.values()) if self.switches().user_may_connect else ()
+        offered = tuple(self.tenants.values()) if self._switches().user_may_connect else ()
         consent = Consent(
             secrets.token_urlsafe(24), app, redirect_uri, scopes, query.get("state", ""), challenge, offered
         )
@@ -194,22 +194,19 @@ class Identity:
         practice = any(scope.startswith("practicemanager") for scope in scopes)
         if practice and any(scope.startswith("accounting") for scope in scopes):
             raise PageError("invalid_scope : Accounting and practice scopes cannot be asked for together")
-        if practice and app.secret is None and not self.switches().pkce_practice_scopes:
+        if practice and app.secret is None and not self._switches().pkce_practice_scopes:
             raise PageError("invalid_scope : Invalid scope for client")
 
     def cancel(self, consent_id: str) -> str:
-        """The person pressed Cancel; returns the address to send the browser to."""
+        """Cancel was pressed; returns the address for the browser."""
         consent = self._take_consent(consent_id)
         return f"{consent.redirect_uri}?{urlencode({'error': 'access_denied', 'state': consent.state})}"
 
     def allow(self, consent_id: str, tenant_id: str) -> str:
-        """The person pressed Allow access for one tenant (or for all offered.
-
-        Empty); returns where to send the browser.
-        """
+        """Allow access was pressed, for one tenant (empty: all on offer); returns the address for the browser."""
         consent = self._take_consent(consent_id)
-        now = self.clock.now()
-        switches = self.switches()
+        now = self._clock.now()
+        switches = self._switches()
         with self._lock:
             earlier = self._scopes_of_app.get(consent.app.client_id, ()) if switches.scopes_add_up else ()
             withheld = switches.withheld_scopes.split()
@@ -260,18 +257,18 @@ class Identity:
         """A web app by Basic, a PKCE app by its id alone: a secret or a header from one that has none is refused."""
         if authorization:
             client_id, _, secret = _decode_basic(authorization).partition(":")
-            app = self.apps.get(client_id)
+            app = self._apps.get(client_id)
             if app is None or app.secret is None or not secrets.compare_digest(secret.encode(), app.secret.encode()):
                 raise TokenError("invalid_client")
             return app
-        app = self.apps.get(form.get("client_id", ""))
+        app = self._apps.get(form.get("client_id", ""))
         if app is None or app.secret is not None or "client_secret" in form:
             raise TokenError("invalid_client")
         return app
 
     def _redeem_code(self, app: App, form: Mapping[str, str]) -> _Grant:
         code = self._codes.pop(form.get("code", ""), None)
-        if code is None or code.grant.app != app or code.expires_at < self.clock.now():
+        if code is None or code.grant.app != app or code.expires_at < self._clock.now():
             raise TokenError("invalid_grant")
         if code.redirect_uri != form.get("redirect_uri"):
             raise TokenError("invalid_grant")
@@ -290,7 +287,7 @@ class Identity:
         token = self._refresh_tokens.get(form.get("refresh_token", ""))
         if token is None or token.grant.app != app or token.grant.revoked:
             raise TokenError("invalid_grant")
-        switches, now = self.switches(), self.clock.now()
+        switches, now = self._switches(), self._clock.now()
         if not set(form.get("scope", "").split()) <= set(token.grant.scopes):
             raise TokenError("invalid_scope")
         if token.first_used_at is None:
@@ -307,12 +304,12 @@ class Identity:
 
     def _new_refresh_token(self, grant: _Grant) -> str:
         token = secrets.token_urlsafe(32)
-        self._refresh_tokens[token] = _RefreshToken(grant, self.clock.now())
+        self._refresh_tokens[token] = _RefreshToken(grant, self._clock.now())
         return token
 
     def _tokens(self, grant: _Grant, refresh_token: str | None) -> dict[str, Any]:
-        lifetime = self.switches().access_token_seconds
-        now = self.clock.now()
+        lifetime = self._switches().access_token_seconds
+        now = self._clock.now()
         common = {
             "nbf": int(now),
             "exp": int(now) + lifetime,
@@ -366,7 +363,7 @@ class Identity:
             token = self._access_tokens.get(bearer)
         if scheme.lower() != "bearer" or token is None:
             raise AccessRefusedError
-        if token.expires_at <= self.clock.now():
+        if token.expires_at <= self._clock.now():
             raise AccessRefusedError(token.expires_at)
         return Access(token.grant.app, frozenset(token.grant.scopes), token.grant.auth_event_id)
 
@@ -375,7 +372,7 @@ class Identity:
         with self._lock:
             token = self._access_tokens.get(authorization.partition(" ")[2])
             if token is not None:
-                token.expires_at = min(token.expires_at, self.clock.now())
+                token.expires_at = min(token.expires_at, self._clock.now())
 
     def may_use(self, access: Access, tenant_id: str) -> bool:
         """Whether the app is connected to a tenant."""
@@ -391,7 +388,7 @@ class Identity:
                     "authEventId": each.auth_event_id,
                     "tenantId": each.tenant.tenant_id,
                     "tenantType": each.tenant.tenant_type,
-                    "tenantName": None if self.switches().tenant_name_null else each.tenant.name,
+                    "tenantName": None if self._switches().tenant_name_null else each.tenant.name,
                     "createdDateUtc": _seven_decimals(each.created_at),
                     "updatedDateUtc": _seven_decimals(each.updated_at),
                 }

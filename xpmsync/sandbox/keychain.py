@@ -5,7 +5,7 @@ the other side.
 """
 
 import json
-import threading
+import time
 from http import HTTPStatus
 from typing import Any
 
@@ -22,7 +22,6 @@ class Keychain:
 
     def __init__(self) -> None:
         self.passwords: dict[tuple[str, str], str] = {}
-        self._never = threading.Event()
 
     def answer(self, request: Request, faults: Faults) -> Answer:
         """Answer the keyring's request: get, set or delete; `{"fault": name}` where a fault meets it."""
@@ -34,9 +33,9 @@ class Keychain:
         met = faults.meet(request)
         names = {fault.name for fault in met}
         while any(fault.name == "keyring-hangs" and not fault.stopped for fault in met):
-            self._never.wait(_HANG_STEP_SECONDS)
-        for name in names & _REFUSING:
-            return json_answer({"fault": name})
+            time.sleep(_HANG_STEP_SECONDS)
+        if refusing := names & _REFUSING:
+            return json_answer({"fault": min(refusing)})
         return self._act(operation, key, order.get("password"), names)
 
     def _act(self, operation: str, key: tuple[str, str], password: object, faults: set[str]) -> Answer:

@@ -10,7 +10,7 @@ import difflib
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
 
-Plain = bool | int | str
+_Plain = bool | int | str
 
 
 def _unknown(default: Any, meaning: str) -> Any:
@@ -154,10 +154,10 @@ class Switches:
     )
 
 
-NAMES: Final = tuple(each.name for each in dataclasses.fields(Switches))
+_NAMES: Final = tuple(each.name for each in dataclasses.fields(Switches))
 
 
-def describe_switches() -> list[tuple[str, Plain, str, bool]]:
+def describe_switches() -> list[tuple[str, _Plain, str, bool]]:
     """Name, default, meaning, and whether Xero's own behaviour is unknown, of every switch."""
     defaults = Switches()
     return [
@@ -166,14 +166,14 @@ def describe_switches() -> list[tuple[str, Plain, str, bool]]:
     ]
 
 
-def read_switch(name: str, value: object) -> tuple[str, Plain]:
+def read_switch(name: str, value: object) -> tuple[str, _Plain]:
     """A switch as given by a person, as text or JSON, with its real type.
 
     Raises ValueError with a message for that person.
     """
     known = name.replace("-", "_")
-    if known not in NAMES:
-        close = difflib.get_close_matches(known, NAMES, n=1)
+    if known not in _NAMES:
+        close = difflib.get_close_matches(known, _NAMES, n=1)
         raise ValueError(f"There is no switch {name!r}." + (f" Did you mean {close[0]!r}?" if close else ""))
     declared = Switches.__annotations__[known]
     choices = get_args(declared) or ((True, False) if declared is bool else ())

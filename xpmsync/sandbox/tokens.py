@@ -72,7 +72,7 @@ def signing_key() -> SigningKey:
 
 def _make_prime() -> int:
     while True:
-        # The two highest bits are set, so that the product of four has its full length.
+        # The four highest bits are set, so that the product of four has its full length.
         candidate = secrets.randbits(_PRIME_BITS) | (0b1111 << (_PRIME_BITS - 4)) | 1
         if (
             all(candidate % prime for prime in _SMALL_PRIMES)

@@ -11,8 +11,8 @@ from typing import Final, Literal
 from xpmsync.sandbox.practice import BASE_ELEMENTS, DETAIL_ELEMENTS, STAFF_ELEMENTS, Client, Content, Group, Staff
 
 Detail = Literal["paged", "plain", "detailed"]
-CHUNK_BYTES: Final = 256 * 1024
-DECLARATION: Final = b'<?xml version="1.0" encoding="utf-8"?>'
+_CHUNK_BYTES: Final = 256 * 1024
+_DECLARATION: Final = b'<?xml version="1.0" encoding="utf-8"?>'
 
 _SPECIAL: Final = re.compile("[&<>\r]")
 _CLOSED: Final = re.compile(rb"</\w+>|/>")
@@ -54,7 +54,7 @@ class Document:
         for record in self.records:
             collected.append(record)
             size += len(record)
-            if size >= CHUNK_BYTES:
+            if size >= _CHUNK_BYTES:
                 yield b"".join(collected)
                 collected, size = [], 0
         yield b"".join([*collected, closing, self.after])
@@ -65,14 +65,12 @@ class Document:
 
     def with_line_breaks(self) -> "Document":
         """The same document with a line break after each closed element."""
-        before, after, *records = (
-            _CLOSED.sub(rb"\g<0>\n", part) for part in (self.before, self.after, *self.records)
-        )
+        before, after, *records = (_CLOSED.sub(rb"\g<0>\n", part) for part in (self.before, self.after, *self.records))
         return replace(self, before=before, records=records, after=(b"\n" if self.container else b"") + after)
 
     def with_declaration(self) -> "Document":
         """The same document after an XML declaration."""
-        return replace(self, before=DECLARATION + self.before)
+        return replace(self, before=_DECLARATION + self.before)
 
     def _container_tags(self) -> tuple[bytes, bytes]:
         if not self.container:
