@@ -216,6 +216,12 @@ def test_an_access_token_dies_in_the_middle_of_a_run_and_a_refresh_cures_it(sand
     assert program.get(STAFF).status_code == 200
 
 
+def test_an_access_token_dies_behind_another_fault_too(sandbox, program):
+    sandbox.faults.start("error-503", times=1)
+    sandbox.faults.start("token-expired")
+    assert [program.get(STAFF).status_code for _ in range(2)] == [503, 401]
+
+
 def test_a_rejected_token_is_rejected_again_after_a_refresh(sandbox, program):
     with sandbox.faults.active("token-rejected"):
         assert program.get(STAFF).json()["Detail"] == "AuthenticationUnsuccessful"

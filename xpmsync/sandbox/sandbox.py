@@ -154,6 +154,8 @@ class Sandbox:
         met = self.faults.meet(request)
         if any(fault.kind.reset for fault in met):
             return Reply(Answer(HTTPStatus.OK), Manner(lost=True))
+        if any(fault.kind.ends_token for fault in met):
+            self.identity.expire(request.headers.get("authorization", ""))
         manner = functools.reduce(_spoil, met, Manner())
         reply = self._answer_instead(request, met, manner) or self._act(request, met, manner)
         logged.status = None if reply.manner.lost else int(reply.answer.status)
@@ -161,15 +163,11 @@ class Sandbox:
 
     def _answer_instead(self, request: Request, met: list[Fault], manner: Manner) -> Reply | None:
         for fault in met:
-            if fault.kind.ends_token:
-                self.identity.expire(request.headers.get("authorization", ""))
             if fault.kind.instead is not None:
-                return Reply(fault.kind.instead(fault.options, self._situation(request)), manner)
+                tenant_id = request.headers.get("xero-tenant-id", "").lower()
+                situation = Situation(self._gateway.remaining("", tenant_id), self.switches)
+                return Reply(fault.kind.instead(fault.options, situation), manner)
         return None
-
-    def _situation(self, request: Request) -> Situation:
-        tenant_id = request.headers.get("xero-tenant-id", "").lower()
-        return Situation(self._gateway.remaining("", tenant_id), self.switches)
 
     def _act(self, request: Request, met: list[Fault], manner: Manner) -> Reply:
         if request.path.startswith("/practicemanager/"):
