@@ -2,7 +2,7 @@
 import pytest
 import requests
 
-from xpmsync.sandbox import Practice
+from xpmsync.sandbox import Practice, Switches
 
 
 @pytest.fixture
@@ -103,6 +103,11 @@ def test_switches_are_shown_and_set(control, sandbox):
     assert shown["replayed_refresh"]["unknown"] is True
     assert control("PATCH", "/switches", replayed_refresh="same", limit_minute=7, gzip="false")["limit_minute"] == 7
     assert (sandbox.switches.replayed_refresh, sandbox.switches.gzip) == ("same", False)
+
+
+def test_switches_cannot_be_changed_by_accident():
+    with pytest.raises(AttributeError):
+        Switches().gzip = False
 
 
 def test_the_clock_is_shown_and_moved(control, sandbox):
