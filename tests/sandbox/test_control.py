@@ -137,6 +137,7 @@ def test_the_requests_are_shown_and_forgotten(control, program):
         ("POST", "/groups", {}, "'name' is needed, and is a text."),
         ("POST", "/faults", {"name": "nothing"}, "There is no fault 'nothing'."),
         ("POST", "/faults", {"name": "slow", "times": "many"}, "'times' is a whole number"),
+        ("POST", "/faults", {"name": "slow", "times": 0}, "'times' is a whole number of at least 1, not 0."),
         ("POST", "/faults", {"name": "slow", "after": None}, "'after' is a whole number"),
         ("POST", "/faults", {"name": "slow", "path": 7}, "'path' is a text"),
         ("PATCH", "/switches", {"nothing": 1}, "There is no switch 'nothing'."),

@@ -1,6 +1,7 @@
 """A stand-in for Xero: identity, connections and the Practice Manager API 3.1, on a loopback address.
 
-Shares no code with the tool beside it, so that it is a second witness of what Xero does. See docs/sandbox.md.
+Beside it, what lets a program be tried without a person: a browser, a keyring, a mailbox. Shares no code with the tool,
+so that it is a second witness of what Xero does. See docs/sandbox.md.
 """
 
 from xpmsync.sandbox.clock import Clock

@@ -138,17 +138,9 @@ class Faults:
             self._running = [each for each in self._running if not each.stopped]
 
     @contextmanager
-    def active(
-        self,
-        name: str,
-        *,
-        path: str | None = None,
-        times: int | None = None,
-        after: int = 0,
-        **options: Any,
-    ) -> Iterator[Fault]:
-        """Run a fault for the length of a `with` block."""
-        fault = self.start(name, path=path, times=times, after=after, **options)
+    def active(self, name: str, **course_and_options: Any) -> Iterator[Fault]:
+        """Run a fault for the length of a `with` block; takes what `start` takes."""
+        fault = self.start(name, **course_and_options)
         try:
             yield fault
         finally:
@@ -179,9 +171,10 @@ class Faults:
 def _check_course(path: object, times: object, after: object) -> None:
     if path is not None and not isinstance(path, str):
         raise ValueError(f"'path' is a text, not {path!r}.")
-    for name, number in (("times", times), ("after", after)):
-        if type(number) is not int and not (name == "times" and number is None):
-            raise ValueError(f"{name!r} is a whole number, not {number!r}.")
+    if times is not None and (type(times) is not int or times < 1):
+        raise ValueError(f"'times' is a whole number of at least 1, not {times!r}.")
+    if type(after) is not int or after < 0:
+        raise ValueError(f"'after' is a whole number of at least 0, not {after!r}.")
 
 
 def _check_option(name: str, kind: FaultKind, option: str, value: object) -> None:

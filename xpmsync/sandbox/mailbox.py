@@ -78,7 +78,7 @@ class _Conversation(socketserver.StreamRequestHandler):
         while (line := self.rfile.readline()) != b".\r\n":
             if not line:
                 return False
-            lines.append(line.removeprefix(b".") if line.startswith(b"..") else line)
+            lines.append(line.removeprefix(b"."))
         message = email.message_from_bytes(b"".join(lines), policy=SMTP)
         server = cast("_Server", self.server)
         server.messages.append(message)
