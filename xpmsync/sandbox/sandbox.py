@@ -14,19 +14,18 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final, Self
 
-from xpmsync.sandbox.answers import Answer, empty_answer, html_answer, json_answer, redirect_answer
+from xpmsync.sandbox.answers import Answer
 from xpmsync.sandbox.clock import Clock
 from xpmsync.sandbox.control import answer_control, refuse_outsider
 from xpmsync.sandbox.faults import Fault, Faults, Situation
 from xpmsync.sandbox.gateway import Gateway
-from xpmsync.sandbox.identity import App, Identity, PageError, Tenant, TokenError
+from xpmsync.sandbox.identity import App, Identity, Tenant
 from xpmsync.sandbox.keychain import Keychain
 from xpmsync.sandbox.limits import Limits
-from xpmsync.sandbox.pages import render_consent, render_sign_in_error
 from xpmsync.sandbox.practice import Practice
 from xpmsync.sandbox.server import HttpServer, Manner, Reply, Request
+from xpmsync.sandbox.sign_in import answer_identity
 from xpmsync.sandbox.switches import Switches, read_switch
-from xpmsync.sandbox.tokens import signing_key
 
 _LOG_LIMIT: Final = 100_000
 
@@ -174,49 +173,7 @@ class Sandbox:
             return self._gateway.answer_api(request, manner, functools.partial(_change, met), self.url)
         if request.path == "/connections" or request.path.startswith("/connections/"):
             return Reply(self._gateway.answer_connections(request), manner)
-        return Reply(self._answer_identity(request), manner)
-
-    def _answer_identity(self, request: Request) -> Answer:
-        try:
-            return self._act_on_identity(request)
-        except PageError as error:
-            return html_answer(render_sign_in_error(str(error)), HTTPStatus.BAD_REQUEST)
-        except TokenError as error:
-            return json_answer({"error": error.code}, self.switches.token_error_status)
-
-    def _act_on_identity(self, request: Request) -> Answer:
-        authorization = request.headers.get("authorization", "")
-        form = request.form()
-        answer = empty_answer(HTTPStatus.NOT_FOUND)
-        match request.method, request.path:
-            case "GET", "/identity/connect/authorize":
-                answer = html_answer(render_consent(self.identity.ask(request.parameters())))
-            case "POST", "/identity/connect/consent":
-                consent_id = form.get("consent", "")
-                if form.get("button") == "cancel":
-                    answer = redirect_answer(self.identity.cancel(consent_id))
-                else:
-                    answer = redirect_answer(self.identity.allow(consent_id, form.get("tenant", "")))
-            case "POST", "/connect/token":
-                answer = json_answer(self.identity.issue(form, authorization))
-            case "POST", "/connect/revocation":
-                self.identity.revoke(form, authorization)
-                answer = empty_answer(HTTPStatus.OK)
-            case "GET", "/.well-known/openid-configuration":
-                answer = json_answer(self._discovery())
-            case "GET", "/.well-known/openid-configuration/jwks":
-                answer = json_answer(signing_key().public_keys())
-        return answer
-
-    def _discovery(self) -> dict[str, Any]:
-        return {
-            "issuer": "https://identity.xero.com",
-            "authorization_endpoint": f"{self.url}/identity/connect/authorize",
-            "token_endpoint": f"{self.url}/connect/token",
-            "revocation_endpoint": f"{self.url}/connect/revocation",
-            "jwks_uri": f"{self.url}/.well-known/openid-configuration/jwks",
-            "code_challenge_methods_supported": ["S256"],
-        }
+        return Reply(answer_identity(self.identity, request, self.switches, self.url), manner)
 
 
 def _spoil(manner: Manner, fault: Fault) -> Manner:
