@@ -3,6 +3,8 @@ import os
 import pwd
 import sqlite3
 import stat
+import subprocess
+import sys
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -278,6 +280,15 @@ def test_settings_that_are_gone_from_a_home_with_a_database_fail(firm, look):
     assert exit_code == 5
     assert bad["Settings"].verdict is Verdict.FAILED
     assert bad["Settings"].found.startswith(f"There is no config.toml in {firm.home.config_folder}")
+
+
+def test_what_fails_before_the_log_is_open_is_a_line_of_the_screen_and_nothing_on_standard_error(firm):
+    firm.home.config_file.unlink()
+    command = [sys.executable, "-m", "xpmsync", "doctor"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert done.returncode == 5
+    assert "There is no config.toml" in done.stdout
+    assert done.stderr == ""
 
 
 def test_a_set_up_that_is_not_complete_or_does_not_fit_the_data_fails(firm, look):

@@ -5,6 +5,7 @@ import stat
 
 import pytest
 
+from xpmsync.errors import XpmsyncError
 from xpmsync.home import Home
 from xpmsync.log import LARGEST_FILE_BYTES, LONGEST_LINE, OLDER_FILES, SILENCED, open_log
 
@@ -92,3 +93,12 @@ def test_opening_the_log_again_writes_every_line_once(home):
     open_log(home)
     log.warning("once")
     assert home.log_file.read_text("utf-8").count("once") == 1
+
+
+@pytest.mark.parametrize(
+    ("details", "logged"), [("SMTP 550", "It did not work. (SMTP 550)"), (None, "It did not work.")]
+)
+def test_an_error_stands_in_the_log_with_its_details_in_brackets_if_it_has_any(home, details, logged):
+    open_log(home)
+    log.warning("%s", XpmsyncError("It did not work.", "Try again.", details=details).for_log)
+    assert home.log_file.read_text("utf-8").endswith(f" WARNING xpmsync.tests: {logged}\n")

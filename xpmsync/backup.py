@@ -143,7 +143,7 @@ def _load_present(home: Home) -> Contents | None:
         with open_rehearsal(home.database_file) as database:
             return _load_contents(database)
     except DatabaseTrouble as trouble:
-        log.warning("what is to be replaced cannot be read: %s", trouble.happened)
+        log.warning("what is to be replaced cannot be read: %s", trouble.for_log)
         return None
 
 

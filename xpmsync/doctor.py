@@ -115,7 +115,7 @@ def _make(name: str, check: "Callable[[_Examination], Note]", examination: "_Exa
         )
     else:
         return Finding(name, Verdict.WARNING if note.remedy else Verdict.GOOD, note.found, note.remedy)
-    log.warning("%s: %s (%s)", name, failure.happened, failure.details)
+    log.warning("%s: %s", name, failure.for_log)
     return Finding(name, Verdict.FAILED, failure.in_full, failure.remedy, failure.exit_code)
 
 

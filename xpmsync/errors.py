@@ -51,6 +51,11 @@ class XpmsyncError(Exception):
         """What happened, and to whom."""
         return f"{self.happened} {self.names}" if self.names else self.happened
 
+    @property
+    def for_log(self) -> str:
+        """What happened, with the details, if there are any."""
+        return f"{self.happened} ({self.details})" if self.details else self.happened
+
 
 class NotPossible(XpmsyncError):
     """What the administrator asked for cannot be done; nothing was changed."""

@@ -124,7 +124,7 @@ def _fetch_rivals(practice: PracticeManager, spool: Spool, rivals: list[str]) ->
         try:
             record = practice.fetch_client(uuid, CLIENT_SHAPE)
         except (Refused, PassingTrouble, SignInNeeded) as error:  # the lists are there: a full run tells of this one
-            log.warning("the client %s could not be asked for: %s %s", uuid, error.happened, error.details or "")
+            log.warning("the client %s could not be asked for: %s", uuid, error.for_log)
             return
         if record:
             spool.add("xpm_clients", record)

@@ -20,6 +20,9 @@ OLDER_FILES: Final = 3
 SILENCED: Final = ("keyring", "oauthlib", "requests", "requests_oauthlib", "urllib3")
 """Known to log tokens, secrets or whole requests: nothing of theirs is kept or passed on."""
 
+# Until a log is open nothing is kept; Python would print warnings on standard error instead.
+logging.getLogger("xpmsync").addHandler(logging.NullHandler())
+
 
 def open_log(home: Home, *, level: int = logging.INFO) -> None:
     """Send what ``xpmsync`` logs to the home's log file, or nowhere if the file cannot be written."""

@@ -91,7 +91,7 @@ def tell_if_due(
     try:
         outcome = _tell(config, trouble, outbox, password=password, now=now, place=place)
     except XpmsyncError as error:
-        log.warning("no e-mail could be sent: %s (%s)", error.happened, error.details)
+        log.warning("no e-mail could be sent: %s", error.for_log)
         remark = f"No e-mail could be sent: {error.happened} {error.remedy}"
         return Telling(Outcome.NOT_SENT, remark if _may_remark(outbox, remark) else None)
     except Exception as error:  # the outbox raises what its database raises

@@ -128,7 +128,7 @@ def run_sync(
             raise
         except Exception as error:
             failure = _as_failure(error, home.database_file)
-            log.warning("run %d failed: %s", run_id, failure.happened)
+            log.warning("run %d failed: %s", run_id, failure.for_log)
             try:
                 failure.meaning = _explain_data(database)
                 _record_failure(run, failure)
@@ -159,7 +159,7 @@ def tell_without_run(home: Home, error: XpmsyncError, report: Report) -> None:
         with secrets.opened(home, config):
             pass
     except KeyringTrouble as trouble:
-        log.warning("the mail password cannot be read: %s", trouble.happened)
+        log.warning("the mail password cannot be read: %s", trouble.for_log)
     failure = Failure(error.exit_code, clock.now(), error.happened, error.remedy)
     with open_database(home.database_file if home.database_file.exists() else home.stand_in_file) as database:
         telling = tell(home, database, config, password=secrets.mail_password, now=clock.now, failure=failure)

@@ -18,7 +18,6 @@ QUOTED: Final = re.compile(r"(?<!\w)'([^'\n]+)'(?!\w)")
 """Words between click's quotation marks, which are others than ours."""
 
 log = logging.getLogger(__name__)
-log.addHandler(logging.NullHandler())  # a command without a log prints no log
 
 
 def explain(error: BaseException) -> int:
@@ -48,7 +47,7 @@ def _show_mistake(error: click.ClickException) -> None:
 
 def _show_error(error: XpmsyncError) -> None:
     """Print an error's parts on standard error: what happened, what it means for the data, what to do."""
-    log.warning("%s (%s)", error.happened, error.details)
+    log.warning("%s", error.for_log)
     for part in (error.in_full, error.meaning):
         if part:
             click.echo(wrap(clean_lines(part), sys.stderr), err=True)

@@ -61,7 +61,7 @@ def command(*, is_test: bool, dry_run: bool) -> int:
         if is_watched():
             raise
         # The hourly run meets it too, and says so; every ten minutes would make it no clearer.
-        log.warning("nothing can be looked after: %s (%s)", error.happened, error.details)
+        log.warning("nothing can be looked after: %s", error.for_log)
         return error.exit_code
     return exit_code
 
@@ -122,7 +122,7 @@ def _tell(home: Home, config: Config) -> None:
     try:
         password = _read_mail_password(home, config)
     except XpmsyncError as error:
-        log.warning("the mail password cannot be read: %s (%s)", error.happened, error.details)
+        log.warning("the mail password cannot be read: %s", error.for_log)
         password = None
     with open_database(home.database_file) as database:
         telling = tell(home, database, config, password=password, now=lambda: datetime.now(UTC))
@@ -179,7 +179,7 @@ def _finish_sign_in(home: Home, config: Config) -> int:
             open_tokens(home, config, vault).finish_pending()
         log.info("no renewal of the sign-in is half done any more")
     except XpmsyncError as error:
-        log.warning("the sign-in could not be looked after: %s (%s)", error.happened, error.details)
+        log.warning("the sign-in could not be looked after: %s", error.for_log)
         if is_watched():
             click.echo(f"{error.happened} {error.remedy}", err=True)
         return error.exit_code

@@ -154,7 +154,7 @@ class Gateway:
         pause_seconds = max(pause_seconds, trouble.retry_after_seconds or 0)
         if pause_seconds > min(LONGEST_WAIT_SECONDS, self._deadline - self._monotonic()):
             raise trouble
-        log.info("%s Trying again in %.0f s. %s", trouble.happened, pause_seconds, trouble.details or "")
+        log.info("trying again in %.0f s: %s", pause_seconds, trouble.for_log)
         self._sleep(pause_seconds)
 
     def _try(self, call: Call, token: str, take: Take[Taken]) -> Taken:
