@@ -285,12 +285,12 @@ def test_a_person_is_asked_everything_and_a_wrong_answer_again(firm):
     terminal.answer("Who is told when the sync is disrupted", "BOB@firm.example")
     terminal.answer("Send e-mails through a mail server? [y/N]: ", "smtp.example.com")
     terminal.answer("Error: Answer y or n.", "y")
-    terminal.answer("Protection of the line (starttls, tls, none) [starttls]: ", "tls")
     terminal.answer("Mail server: ", "mail.firm.example")
+    terminal.answer("Protection of the line (starttls, tls, none) [starttls]: ", "tls")
     terminal.answer("Port [465]: ", "")
-    terminal.answer("Sender of the e-mails: ", "sync@firm.example")
     terminal.answer("User name (- if the server wants none) [-]: ", "sync")
     terminal.answer("Password of the mail server", "hunter 2")
+    terminal.answer("Sender of the e-mails: ", "sync@firm.example")
     terminal.answer("Start the first sync now? [Y/n]: ", "n")
     screen, exit_code = terminal.end()
     assert exit_code == 0
@@ -314,11 +314,11 @@ def test_run_again_it_offers_what_holds_and_enter_changes_nothing(firm):
         "[ann@firm.example]: ",
         "[bob@firm.example]: ",
         "Send e-mails through a mail server? [Y/n]: ",
-        "[starttls]: ",
         "[mail.firm.example]: ",
+        "[starttls]: ",
         "Port [587]: ",
-        "[sync@firm.example]: ",
         "User name",
+        "[sync@firm.example]: ",
     ):
         terminal.answer(question, "")
     terminal.answer("Start the first sync now?", "n")
@@ -365,13 +365,14 @@ def test_an_interrupt_before_the_end_writes_no_answer(firm):
 def test_a_person_is_asked_for_a_password_until_there_is_one_and_can_take_the_user_name_away(firm):
     assert call(*SET_UP, *MAIL) == 0
     questions = ("Name of this sync", "such as SYD", "Name of the office", "[ann@firm", "[bob@firm", "Send")
-    questions += ("[starttls]: ", "[mail.firm.example]: ", "Port [587]: ", "[sync@firm.example]: ")
+    questions += ("[mail.firm.example]: ", "[starttls]: ", "Port [587]: ")
     terminal = Terminal("configure")
     for question in questions:
         terminal.answer(question, "")
     terminal.answer("[-]: ", "sync")
     terminal.answer("Password of the mail server (not shown): ", "")
     terminal.answer("Password of the mail server (not shown): ", "hunter 2")
+    terminal.answer("[sync@firm.example]: ", "")
     terminal.answer("Start the first sync now?", "n")
     assert terminal.end()[1] == 0
     assert read_config(firm.home).smtp.username == "sync"
@@ -379,10 +380,28 @@ def test_a_person_is_asked_for_a_password_until_there_is_one_and_can_take_the_us
     for question in questions:
         terminal.answer(question, "")
     terminal.answer("[sync]: ", "-")
+    terminal.answer("[sync@firm.example]: ", "")
     terminal.answer("Start the first sync now?", "n")
     assert terminal.end()[1] == 0
     assert read_config(firm.home).smtp.username is None
     assert call("--smtp-username", "") == 0
+
+
+def test_a_user_name_that_is_an_address_is_offered_as_the_sender(firm):
+    assert call(*SET_UP) == 0
+    terminal = Terminal("configure")
+    for question in ("Name of this sync", "such as SYD", "Name of the office", "[ann@firm", "[bob@firm"):
+        terminal.answer(question, "")
+    terminal.answer("Send e-mails", "y")
+    terminal.answer("Mail server: ", "mail.firm.example")
+    terminal.answer("[starttls]: ", "")
+    terminal.answer("Port [587]: ", "")
+    terminal.answer("[-]: ", "office@firm.example")
+    terminal.answer("Password of the mail server", "hunter 2")
+    terminal.answer("Sender of the e-mails [office@firm.example]: ", "")
+    terminal.answer("Start the first sync now?", "n")
+    assert terminal.end()[1] == 0
+    assert read_config(firm.home).smtp.sender == "office@firm.example"
 
 
 def test_mail_settings_that_are_no_longer_wanted_are_removed(firm):

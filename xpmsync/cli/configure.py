@@ -301,28 +301,33 @@ def _settle_mail(form: _Form, home: Home, config: Config, password: str | None) 
         return dict.fromkeys(MAIL), None
     if not (form.asks_all or is_told):
         return {}, password
+    # In the order in which a provider's page tells them.
+    host = form.settle("smtp.host", "Mail server")
     security = form.settle("smtp.security", f"Protection of the line ({', '.join(SECURITIES)})", default="starttls")
     # The usual port follows the protection, unless an unusual one was set.
     usual = {str(port) for port in USUAL_PORTS.values()}
     present_port = form.present.get("smtp.port")
     port = USUAL_PORTS[security] if present_port is None or str(present_port) in usual else present_port
     form.present = {**form.present, "smtp.port": port}
-    mail = {
-        "smtp.host": form.settle("smtp.host", "Mail server"),
-        "smtp.security": security,
-        "smtp.port": form.settle("smtp.port", "Port", _check_port),
-        "smtp.from": form.settle("smtp.from", "Sender of the e-mails", default=form.present.get("smtp.username")),
-        "smtp.username": form.settle("smtp.username", "User name (- if the server wants none)", default="-"),
-    }
-    if mail["smtp.username"] in NO_USERNAME:
-        mail["smtp.username"] = None
-    if form.may_ask and mail["smtp.username"]:
+    port = form.settle("smtp.port", "Port", _check_port)
+    username = form.settle("smtp.username", "User name (- if the server wants none)", default="-")
+    username = None if username in NO_USERNAME else username
+    if form.may_ask and username:
         question = "Password of the mail server (not shown"
         if _has_password(home, config):
             question += "; Enter keeps the one that is stored"
             password = click.prompt(f"{question})", hide_input=True, default="", show_default=False) or None
         else:
             password = click.prompt(f"{question})", hide_input=True)
+    # Where the user name is an address, most servers let no other one send.
+    usual_sender = username if username and "@" in username else None
+    mail = {
+        "smtp.host": host,
+        "smtp.security": security,
+        "smtp.port": port,
+        "smtp.username": username,
+        "smtp.from": form.settle("smtp.from", "Sender of the e-mails", default=usual_sender),
+    }
     return mail, password
 
 
