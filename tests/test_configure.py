@@ -171,7 +171,9 @@ def test_an_address_that_no_active_user_has_is_refused_and_nothing_is_written(fi
     text = firm.home.config_file.read_text("utf-8")
     assert call("--notify", "cara@firm.example", "--sync-name", "Another") == 2
     error = " ".join(capsys.readouterr().err.split())
-    assert "cara@firm.example is no active user of Active. There are: ann@firm.example, bob@firm.example" in error
+    assert "cara@firm.example is no active user of Active, and only an active user can be chosen." in error
+    assert "There are: ann@firm.example, bob@firm.example. Choose one of them, or see" in error
+    assert "xpmsync admin user --help" in error
     assert firm.home.config_file.read_text("utf-8") == text
 
 
@@ -281,7 +283,7 @@ def test_a_person_is_asked_everything_and_a_wrong_answer_again(firm):
         ["3", "Cara", "Ng", "cara@firm.example"],
     ]
     terminal.answer("Default partner of the office (number or e-mail address): ", "4")
-    terminal.answer("Error: It must be a number of the list", "1")
+    terminal.answer("Error: It must be a number or an address of the list: only an active user can be chosen.", "1")
     terminal.answer("Who is told when the sync is disrupted", "BOB@firm.example")
     terminal.answer("Send e-mails through a mail server? [y/N]: ", "smtp.example.com")
     terminal.answer("Error: Answer y or n.", "y")

@@ -276,7 +276,10 @@ def _settle_user(form: _Form, name: str, question: str, users: Sequence[User]) -
         return pick(answer).email
     except ValueError:
         known = ", ".join(user.email for user in users[:SHOWN_USERS]) + (", …" if len(users) > SHOWN_USERS else "")
-        raise click.UsageError(f"{FLAGS[name]}: {answer} is no active user of Active. There are: {known}") from None
+        raise click.UsageError(
+            f"{FLAGS[name]}: {answer} is no active user of Active, and only an active user can be chosen. There are: "
+            f"{known}. Choose one of them, or see how somebody becomes one: xpmsync admin user --help"
+        ) from None
 
 
 def _make_picker(users: Sequence[User]) -> Callable[[object], User]:
@@ -288,7 +291,7 @@ def _make_picker(users: Sequence[User]) -> Callable[[object], User]:
         try:
             return by_answer[str(answer).strip().casefold()]
         except KeyError:
-            raise ValueError("must be a number of the list, or the e-mail address of one of these users") from None
+            raise ValueError("must be a number or an address of the list: only an active user can be chosen") from None
 
     return pick
 
