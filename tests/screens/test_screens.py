@@ -61,6 +61,7 @@ SCREENS = (
     Screen("errors-code", "errors --code client-code-shared"),
     Screen("errors-run", "errors --run 3"),
     Screen("errors-unknown-code", "errors --code client-code-shard"),
+    Screen("errors-code-alone", "errors partner-missing"),
     Screen("errors-search", "errors --search earthmoving --all"),
     Screen("errors-explain", "errors --explain partner-not-listed"),
     Screen("errors-explain-run", "errors --explain suspicious-change"),

@@ -38,11 +38,11 @@ def explain(error: BaseException) -> int:
 
 
 def _show_mistake(error: click.ClickException) -> None:
-    """What is wrong with what was typed, broken between words; it quotes that, which may come from anywhere."""
+    """What is wrong with what was typed; it quotes that, which may come from anywhere."""
     said = io.StringIO()
     error.show(said)
     text = QUOTED.sub(r"“\1”", said.getvalue().rstrip("\n"))
-    click.echo(wrap(clean_lines(text), sys.stderr), err=True)
+    click.echo(wrap_advice(clean_lines(text), sys.stderr), err=True)
 
 
 def _show_error(error: XpmsyncError) -> None:

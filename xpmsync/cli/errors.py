@@ -15,7 +15,7 @@ from xpmsync.cli.text import SINCE, clean, print_csv, print_json, read_since, re
 from xpmsync.config import read_config
 from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.set_up import check_not_lost
-from xpmsync.spelling import suggest
+from xpmsync.spelling import find_nearest, suggest
 
 COLUMNS: Final = (
     "id",
@@ -42,6 +42,8 @@ MOST_RECORDS: Final = 10
 """Of one cause, on a screen that shows every kind of problem."""
 FEW_RECORDS: Final = 3
 """So many are shown in full where each has something of its own to say."""
+LIKENESS_OF_CODES: Final = 0.8
+"""Of a word that stands alone: a name of a client may be like a code as well."""
 NOUNS: Final[Mapping[str, tuple[str, str]]] = {
     "client": ("client", "clients"),
     "user": ("staff member", "staff members"),
@@ -62,7 +64,33 @@ def _complete_code(_context: click.Context, _parameter: click.Parameter, incompl
     return [code for code in _list_codes() if code.startswith(incomplete)]
 
 
-@click.command(cls=Command, example="xpmsync errors --since 24h --search Smith")
+class _LogCommand(Command):
+    """Takes no word that stands alone, and says which option somebody means who types one."""
+
+    allow_extra_args = True  # click's own refusal would not say it
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the options."""
+        super().parse_args(ctx, args)
+        if ctx.args and not ctx.resilient_parsing:
+            raise click.UsageError(_explain_word(ctx.args[0]), ctx)
+        return ctx.args
+
+
+def _explain_word(word: str) -> str:
+    """What may be meant by a word that stands alone: a code, as the log shows it, or a name."""
+    if code := find_nearest(word, _list_codes(), likeness=LIKENESS_OF_CODES):
+        return (
+            f"“{clean(word)}” cannot stand alone. To read about that kind of problem: xpmsync errors --explain {code}. "
+            f"To see the records that have it: xpmsync errors --code {code}"
+        )
+    return (
+        f"“{clean(word)}” cannot stand alone. To look for a client or a staff member: "
+        f"xpmsync errors --search {shlex.quote(clean(word))}"
+    )
+
+
+@click.command(cls=_LogCommand, example="xpmsync errors --since 24h --search Smith")
 @click.option("--since", callback=read_since, metavar=SINCE, help="What was open at any moment since then.")
 @click.option("--run", "run_id", type=Number(), help="What one run met.")
 @click.option("--entity", type=Choice(["client", "user", "run"]), help="Only one kind of record.")
