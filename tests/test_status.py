@@ -66,6 +66,7 @@ def show(capsys):
 
 def record(home, *, hours_ago, status="succeeded", mode="full", **values):
     moment = NOW - timedelta(hours=hours_ago)
+    home.config_file.touch()
     with open_database(home.database_file) as database:
         run_id = start_run(database, tenant_id=None, mode=mode, is_watched=False, now=moment)
         finish_run(database, run_id, status=status, now=moment, values=values)

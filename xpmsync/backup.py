@@ -18,7 +18,7 @@ from xpmsync.active.turns import turn
 from xpmsync.config import Config, read_config
 from xpmsync.errors import AnotherRun, ConfigurationError, DatabaseTrouble, NotPossible, XpmsyncError
 from xpmsync.home import Home
-from xpmsync.set_up import check_not_lost
+from xpmsync.set_up import check_database_kept
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ def back_up(home: Home, target: Path, *, mode: int | None) -> Contents:
             "Name a file in another folder, best on another disk: what happens to the one should not reach the other.",
         )
     if not home.database_file.exists():
-        check_not_lost(home, read_config(home))
+        check_database_kept(home, read_config(home))
         raise NotPossible("There is no database yet, so there is nothing to copy.", "Make the first run: xpmsync sync")
     busy = AnotherRun("Another backup is in progress.", "Nothing needs to be done: it ends by itself.")
     with turn(home.backup_lock, busy, wait_seconds=BACKUP_SECONDS):

@@ -30,7 +30,7 @@ from xpmsync.home import HOME_VARIABLE, Home, prepare_home
 from xpmsync.lock import hold
 from xpmsync.log import open_log
 from xpmsync.notify import try_mail_server
-from xpmsync.set_up import check_not_lost, check_set_up, check_settings_kept
+from xpmsync.set_up import check_database_kept, check_set_up, check_settings_kept
 from xpmsync.surroundings import Clock
 from xpmsync.watchman import load_health
 from xpmsync.xpm.api import PracticeManager
@@ -219,7 +219,7 @@ class _Examination:
         """That the database opens, is whole and up to date, and can be written to."""
         path = self._home.database_file
         if not path.exists():
-            check_not_lost(self._home, self._config)
+            check_database_kept(self._home, self._config)
             self._sound_database = path
             return Note("there is none yet")
         with open_database(path) as database:

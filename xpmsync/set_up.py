@@ -4,6 +4,7 @@ Values in, an error or nothing out; knows no network, and of the database only w
 """
 
 from collections.abc import Collection
+from pathlib import Path
 
 from xpmsync.config import Config, require
 from xpmsync.errors import ConfigurationError, DatabaseTrouble
@@ -31,27 +32,53 @@ def check_set_up(config: Config, *, practice_id: str | None, office_codes: Colle
     return tenant_id
 
 
+def check_not_lost(home: Home, config: Config) -> None:
+    """Raise DatabaseTrouble or ConfigurationError where the database or the settings are missing that were there once.
+
+    Asked by whatever would take a missing one for one that was never made.
+    """
+    check_database_kept(home, config)
+    check_settings_kept(home, config)
+
+
 def check_settings_kept(home: Home, config: Config) -> None:
     """Raise ConfigurationError where there is a database, but no config.toml, and so no settings at all."""
     if config != Config() or home.config_file.exists() or not home.database_file.exists():
         return
     raise ConfigurationError(
         f"There is no {home.config_file.name} in {home.config_folder}, so nothing is set.",
-        "Put it back from a copy, if there was one. Otherwise run: xpmsync connect; then: xpmsync configure",
+        f"Put it back from a copy, if there was one.{_name_copy(_find_settings(home))} Otherwise run: xpmsync connect; "
+        "then: xpmsync configure",
     )
 
 
-def check_not_lost(home: Home, config: Config) -> None:
-    """Raise DatabaseTrouble where the database is missing although the sync was set up: then it was there once.
-
-    Asked by whatever would take a missing database for one that was never made: a new one holds nothing that was typed
-    into Active.
-    """
+def check_database_kept(home: Home, config: Config) -> None:
+    """Raise DatabaseTrouble where the database is missing, and was there once: a new one knows nothing of its data."""
     if config.sync.default_office_code is None or home.database_file.exists():
         return
     raise DatabaseTrouble(
         f"The database is gone: there is no {home.database_file.name} in {home.data_folder}. All of Active's data was "
         "in it, with what Xero does not know: roles, offices, modules, the history.",
-        "Put the file back where it was, or a copy in its place: xpmsync restore FILE. Only to start anew, without "
-        "that data, run: xpmsync configure",
+        f"Put the file back where it was, or a copy in its place: xpmsync restore FILE.{_name_copy(_find_copies(home))}"
+        " Only to start anew, without that data, run: xpmsync configure",
     )
+
+
+def _find_remains(home: Home) -> list[Path]:
+    """What lies beside the database's place under a name like its own."""
+    return list(home.data_folder.glob(f"{home.database_file.stem}*{home.database_file.suffix}*"))
+
+
+def _find_copies(home: Home) -> list[Path]:
+    return [path for path in _find_remains(home) if not path.name.endswith(("-wal", "-shm", "-journal"))]
+
+
+def _find_settings(home: Home) -> list[Path]:
+    """What may be a copy of the settings, beside their place."""
+    others = ("config.example.toml", f"{home.config_file.name}.draft")
+    return [path for path in home.config_folder.glob("config*") if path.name not in others]
+
+
+def _name_copy(copies: list[Path]) -> str:
+    """A sentence, after a space, that names the newest of what may be copies; nothing where there are none."""
+    return f" This may be one: “{max(copies, key=lambda path: path.stat().st_mtime)}”." if copies else ""

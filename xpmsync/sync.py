@@ -46,7 +46,7 @@ from xpmsync.home import Home
 from xpmsync.records import fingerprint
 from xpmsync.rules.problems import Problem, problem
 from xpmsync.rules.schedule import Mode, Past, choose_mode
-from xpmsync.set_up import check_not_lost, check_set_up, check_settings_kept
+from xpmsync.set_up import check_database_kept, check_set_up, check_settings_kept
 from xpmsync.surroundings import Clock, Report
 from xpmsync.watchman import tell
 from xpmsync.xpm.tokens import open_tokens
@@ -248,9 +248,9 @@ def _only_run(home: Home, config: Config) -> Iterator[None]:
     """Keep other runs away, and clear away first what commands that were killed have left."""
     busy = AnotherRun("Another run is in progress.", "Nothing needs to be done: it ends by itself.")
     with turn(home.run_lock, busy):
+        check_database_kept(home, config)
         discard_rehearsal(home.database_file)
         discard_draft(home)
-        check_not_lost(home, config)
         for stand_in in home.data_folder.glob(f"{home.stand_in_file.name}*"):
             stand_in.unlink(missing_ok=True)
         yield

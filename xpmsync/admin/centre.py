@@ -20,7 +20,7 @@ from xpmsync.errors import AnotherRun, NotPossible
 from xpmsync.home import Home
 from xpmsync.records import User
 from xpmsync.rules.fields import CLIENT_FIELDS
-from xpmsync.set_up import check_not_lost
+from xpmsync.set_up import check_database_kept
 from xpmsync.spelling import fold
 
 ACTOR: Final = "administrator"
@@ -157,7 +157,7 @@ class Centre:
 def read_centre(home: Home) -> Iterator[Centre]:
     """The Admin Centre to look at; a sync in progress is no obstacle, and no database is made where there is none."""
     if not home.database_file.exists():
-        check_not_lost(home, read_config(home))
+        check_database_kept(home, read_config(home))
     with open_rehearsal(home.database_file) as database:
         yield Centre(database, default_office=None)
 
@@ -170,7 +170,7 @@ def open_centre(home: Home, config: Config, *, now: datetime) -> Iterator[Centre
     """
     busy = AnotherRun("A sync is in progress, so nothing was changed.", "Try again in a few minutes.")
     with turn(home.run_lock, busy, wait_seconds=WAIT_SECONDS):
-        check_not_lost(home, config)
+        check_database_kept(home, config)
         with open_database(home.database_file) as database, database.transaction():
             repair_keys(database)
             centre = Centre(database, config.sync.default_office_code, config.notify.email)

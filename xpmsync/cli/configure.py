@@ -35,7 +35,7 @@ from xpmsync.errors import AnotherRun, ConfigurationError, DatabaseTrouble
 from xpmsync.home import HOME_VARIABLE, Home, find_home, prepare_home
 from xpmsync.log import open_log
 from xpmsync.records import User
-from xpmsync.set_up import check_not_lost
+from xpmsync.set_up import check_database_kept, check_settings_kept
 from xpmsync.surroundings import Clock
 
 if TYPE_CHECKING:
@@ -123,6 +123,7 @@ def command(context: click.Context, /, *, smtp_password_stdin: bool, next_step: 
     config = read_config(home)
     given = {name: options[name.replace(".", "_")] for name in FLAGS if options[name.replace(".", "_")] is not None}
     password = sys.stdin.readline().rstrip("\r\n") if smtp_password_stdin else None
+    check_settings_kept(home, config)
     if is_watched() and not _may_start_anew(home, config):
         return 0
     with open_database(home.database_file) as database:
@@ -151,7 +152,7 @@ def command(context: click.Context, /, *, smtp_password_stdin: bool, next_step: 
 def _may_start_anew(home: Home, config: Config) -> bool:
     """Ask before a new database hides that the one that was there is gone."""
     try:
-        check_not_lost(home, config)
+        check_database_kept(home, config)
     except DatabaseTrouble as trouble:
         console = open_console()
         print_text(console, trouble.happened)

@@ -14,7 +14,7 @@ from xpmsync.cli.screen import open_console, paged, print_advice, print_text
 from xpmsync.cli.text import SINCE, clean, print_csv, print_json, read_since, render_count, render_time
 from xpmsync.config import read_config
 from xpmsync.home import Home, find_home, prepare_home
-from xpmsync.set_up import check_not_lost
+from xpmsync.set_up import check_database_kept
 from xpmsync.spelling import find_nearest, suggest
 
 COLUMNS: Final = (
@@ -159,7 +159,7 @@ def _load(home: Home, *, run_id: int | None = None, search: str | None = None, *
     from xpmsync.spelling import fold  # noqa: PLC0415 - as above
 
     if not home.database_file.exists():
-        check_not_lost(home, read_config(home))
+        check_database_kept(home, read_config(home))
         if run_id is not None:
             raise click.UsageError(f"There is no run {run_id}: no run has been made yet.")
         return []

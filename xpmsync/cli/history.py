@@ -14,7 +14,7 @@ from xpmsync.cli.screen import choose, open_console, print_facts, print_text
 from xpmsync.cli.text import SINCE, clean, is_watched, print_csv, print_json, read_since, render_count, render_time
 from xpmsync.config import read_config
 from xpmsync.home import Home, find_home, prepare_home
-from xpmsync.set_up import check_not_lost
+from xpmsync.set_up import check_database_kept
 
 if TYPE_CHECKING:
     from xpmsync.admin.history import Subject
@@ -62,7 +62,7 @@ def _load(home: Home, who: str | None, run_id: int | None, since: datetime | Non
     from xpmsync.admin.history import find_subjects, list_changes  # noqa: PLC0415 - as above
 
     if not home.database_file.exists():
-        check_not_lost(home, read_config(home))
+        check_database_kept(home, read_config(home))
         return []
     with read_centre(home) as centre:
         subject = choose_subject(who, find_subjects(centre, who)) if who is not None else None
