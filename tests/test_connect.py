@@ -133,6 +133,17 @@ def test_a_pipe_gets_lines_of_80_columns_as_from_every_command_and_the_address_w
     assert " " not in address
 
 
+def test_settings_that_were_written_by_hand_are_not_taken_for_those_of_a_database_that_is_gone(desk):
+    change_config(desk.home, {"sync.default_office_code": "SYD"})
+    assert desk.xpmsync("status")[0] == 0
+    assert desk.xpmsync("connect")[0] == 0
+    assert desk.xpmsync("admin", "office", "add", "SYD", "--name", "Sydney")[0] == 0
+    desk.home.database_file.unlink()
+    assert desk.xpmsync("connect")[0] == 0
+    assert desk.xpmsync("admin", "office", "add", "SYD", "--name", "Sydney")[0] == 9
+    assert not desk.home.database_file.exists()
+
+
 @pytest.mark.usefixtures("desk")
 def test_the_persons_own_browser_is_used(monkeypatch):
     monkeypatch.setenv("BROWSER", f"{sys.executable} -m xpmsync.sandbox.browser %s &")

@@ -6,7 +6,11 @@ import pytest
 
 from xpmsync.active.database import open_database
 from xpmsync.cli import run
+from xpmsync.config import change_config
 from xpmsync.home import Home
+
+PRACTICE = "3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11"
+ADD_OFFICE = ("admin", "office", "add", "SYD", "--name", "Sydney")
 
 
 @pytest.fixture
@@ -31,7 +35,37 @@ def say(capsys):
     return call
 
 
+def test_settings_that_were_written_by_hand_are_no_sign_of_a_database(home):
+    assert run(["status"]) == 0
+    assert run(["admin", "user", "list"]) == 0
+    assert not home.database_file.exists()
+    assert run(list(ADD_OFFICE)) == 0
+    assert home.database_file.exists()
+
+
+@pytest.mark.parametrize(
+    "trace",
+    ["active-before-restore-20261101T140700Z.db", "active.db-wal", "active.db.bak", "backup.lock", "who-was-told.db"],
+)
+def test_a_trace_of_a_database_is_a_sign_of_it_whatever_the_settings_say(home, say, trace):
+    (home.data_folder / trace).touch()
+    for command in (["status"], ["history"], ["sync"], ADD_OFFICE):
+        exit_code, said = say(*command)
+        assert exit_code == 9
+        assert "The database is gone" in said
+    assert not home.database_file.exists()
+
+
+def test_a_practice_and_an_office_in_the_settings_are_a_sign_of_a_database_and_both_ways_on_are_told(home, say):
+    change_config(home, {"sync.tenant_id": PRACTICE})
+    exit_code, said = say(*ADD_OFFICE)
+    assert exit_code == 9
+    assert "xpmsync restore FILE. Only to start anew" in said
+    assert "or if there never was any, run: xpmsync configure" in said
+
+
 def test_the_newest_of_the_copies_that_lie_there_is_named(home, say):
+    change_config(home, {"sync.tenant_id": PRACTICE})
     for age, name in enumerate(("active-before-restore-20261101T140700Z.db", "active.db.bak", "active.db-wal")):
         (home.data_folder / name).touch()
         os.utime(home.data_folder / name, (1e9 + age, 1e9 + age))

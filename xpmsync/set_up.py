@@ -1,6 +1,6 @@
 """Whether the settings say all that a run needs, and fit the data: asked before every run, and by doctor.
 
-Values in, an error or nothing out; knows no network, and of the database only whether there is one.
+Values in, an error or nothing out; knows no network, and of the database only whether there is one, or was.
 """
 
 from collections.abc import Collection
@@ -54,14 +54,26 @@ def check_settings_kept(home: Home, config: Config) -> None:
 
 def check_database_kept(home: Home, config: Config) -> None:
     """Raise DatabaseTrouble where the database is missing, and was there once: a new one knows nothing of its data."""
-    if config.sync.default_office_code is None or home.database_file.exists():
+    if not is_database_lost(home, config):
         return
     raise DatabaseTrouble(
         f"The database is gone: there is no {home.database_file.name} in {home.data_folder}. All of Active's data was "
         "in it, with what Xero does not know: roles, offices, modules, the history.",
         f"Put the file back where it was, or a copy in its place: xpmsync restore FILE.{_name_copy(_find_copies(home))}"
-        " Only to start anew, without that data, run: xpmsync configure",
+        " Only to start anew without that data, or if there never was any, run: xpmsync configure",
     )
+
+
+def is_database_lost(home: Home, config: Config) -> bool:
+    """Whether the database is missing although there was one: the sync was set up, or its traces are there.
+
+    Settings that were written by hand before anything was run name an office, but no practice: that comes with
+    `xpmsync connect`, which makes the database where none is lost.
+    """
+    if home.database_file.exists():
+        return False
+    is_set_up = None not in (config.sync.tenant_id, config.sync.default_office_code)
+    return is_set_up or home.stand_in_file.exists() or home.backup_lock.exists() or bool(_find_remains(home))
 
 
 def _find_remains(home: Home) -> list[Path]:

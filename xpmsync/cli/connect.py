@@ -20,6 +20,7 @@ from xpmsync.config import Config, change_config, check_setting, read_config
 from xpmsync.errors import ConfigurationError, PassingTrouble, Refused, SignInNeeded
 from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.log import open_log
+from xpmsync.set_up import is_database_lost
 from xpmsync.surroundings import Clock
 from xpmsync.xpm.callback import Reply, listen, read_reply
 
@@ -51,7 +52,8 @@ def command(*, tenant: str | None, no_browser: bool, client_secret_stdin: bool, 
     Opens the browser on Xero's page. On a server use --no-browser: open the address that is printed on any computer,
     and paste the address that the browser ends on.
     """
-    # The network's libraries are slow to load.
+    # The network's libraries and the database are slow to load.
+    from xpmsync.active.database import open_database  # noqa: PLC0415
     from xpmsync.xpm.oauth import IdentityClient  # noqa: PLC0415
     from xpmsync.xpm.tokens import open_tokens  # noqa: PLC0415
     from xpmsync.xpm.vault import UNLOCK_SECONDS, opened  # noqa: PLC0415
@@ -78,6 +80,9 @@ def command(*, tenant: str | None, no_browser: bool, client_secret_stdin: bool, 
         trouble.remedy = "Run xpmsync connect again later. If it lasts, look at https://status.xero.com."
         raise
 
+    if not is_database_lost(home, config):
+        with open_database(home.database_file):
+            pass  # made now, so that one that is missing once the settings name the practice is known to be lost
     with opened(home, config, patience_seconds=UNLOCK_SECONDS) as vault:
         if new_secret:
             vault.write("client-secret", new_secret)
