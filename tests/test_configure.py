@@ -3,8 +3,10 @@ import os
 import pty
 import select
 import signal
+import sqlite3
 import sys
 import time
+from contextlib import closing
 
 import pytest
 
@@ -417,6 +419,23 @@ def test_mail_settings_that_are_no_longer_wanted_are_removed(firm):
     assert read_config(firm.home).smtp is None
 
 
+# Where the database or the settings are gone.
+
+
+def test_a_script_makes_no_new_database_where_one_is_gone_unless_it_is_told_to(firm, capsys):
+    assert call(*SET_UP) == 0
+    firm.home.database_file.unlink()
+    assert call(*SET_UP) == 9
+    error = capsys.readouterr().err
+    assert "The database is gone" in error
+    assert "xpmsync configure --start-anew" in error
+    assert not firm.home.database_file.exists()
+    assert call(*SET_UP, "--office-name", "Sydney", "--start-anew") == 0
+    assert load_offices(firm) == [("SYD", "Sydney", "ann@firm.example")]
+    assert firm.home.database_file.stat().st_mode & 0o777 == 0o600
+    assert firm.sync().clients.created == 1
+
+
 def test_a_person_whose_database_is_gone_is_asked_before_a_new_one_is_made(firm):
     assert call(*SET_UP) == 0
     firm.home.database_file.unlink()
@@ -426,5 +445,68 @@ def test_a_person_whose_database_is_gone_is_asked_before_a_new_one_is_made(firm)
     assert exit_code == 0
     assert "xpmsync restore FILE" in screen
     assert not firm.home.database_file.exists()
-    assert call(*SET_UP, "--office-name", "Sydney") == 0  # a script has been told what it wants
-    assert load_offices(firm) == [("SYD", "Sydney", "ann@firm.example")]
+
+
+def test_a_new_database_takes_its_place_when_every_answer_is_in_and_not_before(firm):
+    assert call(*SET_UP) == 0
+    firm.home.database_file.unlink()
+    terminal = Terminal("configure")
+    terminal.answer("Start anew", "y")
+    for question in ("Name of this sync", "such as SYD [SYD]", "Name of the office"):
+        terminal.answer(question, "")
+    terminal.read_until(lambda: "Default partner" in terminal.screen)
+    time.sleep(0.3)  # as in front of every question
+    os.write(terminal.line, b"\x03")
+    assert terminal.end()[1] == 130
+    assert not firm.home.database_file.exists()
+    assert run(["status"]) == 9
+    terminal = Terminal("configure", "--start-anew")
+    for question in ("Name of this sync", "such as SYD [SYD]", "Name of the office"):
+        terminal.answer(question, "")
+    terminal.answer("Default partner", "1")
+    for question in ("[bob@firm.example]: ", "Send e-mails"):
+        terminal.answer(question, "")
+    terminal.answer("Start the first sync now?", "n")
+    assert terminal.end()[1] == 0
+    assert load_offices(firm) == [("SYD", "SYD", "ann@firm.example")]
+
+
+def test_a_new_database_is_not_damaged_by_what_a_killed_run_left_beside_the_one_that_is_gone(firm):
+    assert call(*SET_UP) == 0
+    beside = firm.home.database_file.with_name("active.db-wal")
+    with closing(sqlite3.connect(firm.home.database_file)) as connection:
+        connection.execute("UPDATE offices SET name = 'The office of before'")
+        connection.commit()
+        left = beside.read_bytes()
+    firm.home.database_file.unlink()
+    beside.write_bytes(left)
+    assert call(*SET_UP, "--start-anew") == 0
+    assert load_offices(firm) == [("SYD", "SYD", "ann@firm.example")]
+    assert firm.rows("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
+
+
+def test_a_database_that_is_put_back_while_a_person_answers_is_left_alone(firm):
+    assert call(*SET_UP) == 0
+    moved = firm.home.database_file.with_name("moved.db")
+    firm.home.database_file.rename(moved)
+    terminal = Terminal("configure", "--start-anew", "--office", "MEL", "--notify", "bob@firm.example")
+    terminal.read_until(lambda: "Default partner" in terminal.screen)
+    moved.rename(firm.home.database_file)
+    terminal.answer("Default partner", "2")
+    screen, exit_code = terminal.end()
+    assert exit_code == 10
+    assert "Meanwhile another xpmsync has made the database." in screen
+    assert load_offices(firm) == [("SYD", "SYD", "ann@firm.example")]
+    assert read_config(firm.home).sync.default_office_code == "SYD"
+
+
+def test_settings_that_are_gone_beside_a_database_are_missed_before_anything_is_asked_or_changed(firm, capsys):
+    assert call(*SET_UP) == 0
+    aside = firm.home.config_file.with_name("config.toml.bak")
+    firm.home.config_file.rename(aside)
+    capsys.readouterr()
+    assert call(*SET_UP, "--tenant", firm.sandbox.tenant_id) == 5
+    error = capsys.readouterr().err
+    assert f"There is no config.toml in {firm.home.config_folder}" in error
+    assert f"This may be one: “{aside}”." in error
+    assert not firm.home.config_file.exists()

@@ -61,7 +61,7 @@ def test_a_practice_and_an_office_in_the_settings_are_a_sign_of_a_database_and_b
     exit_code, said = say(*ADD_OFFICE)
     assert exit_code == 9
     assert "xpmsync restore FILE. Only to start anew" in said
-    assert "or if there never was any, run: xpmsync configure" in said
+    assert "or if there never was any, run: xpmsync configure --start-anew" in said
 
 
 def test_the_newest_of_the_copies_that_lie_there_is_named(home, say):

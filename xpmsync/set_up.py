@@ -60,7 +60,7 @@ def check_database_kept(home: Home, config: Config) -> None:
         f"The database is gone: there is no {home.database_file.name} in {home.data_folder}. All of Active's data was "
         "in it, with what Xero does not know: roles, offices, modules, the history.",
         f"Put the file back where it was, or a copy in its place: xpmsync restore FILE.{_name_copy(_find_copies(home))}"
-        " Only to start anew without that data, or if there never was any, run: xpmsync configure",
+        " Only to start anew without that data, or if there never was any, run: xpmsync configure --start-anew",
     )
 
 

@@ -121,6 +121,16 @@ def put_back(copy: Database, path: Path) -> None:
         copy.connection.backup(target, progress=keep_patience)
 
 
+def put_anew(new: Path, path: Path) -> None:
+    """Put a new database where one is missing, whole. Raises DatabaseTrouble.
+
+    What SQLite had kept beside the missing one goes: it would be taken for the new one's, and damage it.
+    """
+    for ending in COMPANIONS:
+        path.with_name(f"{path.name}{ending}").unlink(missing_ok=True)
+    make_copy(new, path)
+
+
 def set_aside(path: Path, aside: Path) -> None:
     """Keep what the database `path` holds as `aside`: a copy, or the file itself where that is damaged.
 

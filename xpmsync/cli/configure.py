@@ -2,7 +2,7 @@
 
 What is asked and what is told passes the same checks. Nothing is written before the last answer is in, except that the
 practice's staff become users of Active, as the first sync would make them: the partner and the person to notify are
-chosen among them.
+chosen among them. A database that is missing is made with the answers, and not before.
 """
 
 import os
@@ -98,6 +98,7 @@ def _check(name: str, value: object) -> Any:
 @_option("smtp.username", "The user name, if it wants one.", metavar="NAME")
 @_option("smtp.from", "The sender of the e-mails.", metavar="EMAIL")
 @click.option("--smtp-password-stdin", is_flag=True, help="Read the password of the mail server from standard input.")
+@click.option("--start-anew", is_flag=True, help="Make a new database where the one that was there is gone.")
 @click.option("--start", "next_step", flag_value="start", help="Start the first sync at once.")
 @click.option("--later", "next_step", flag_value="later", help="Leave the first sync to cron.")
 @click.option(
@@ -109,12 +110,14 @@ def _check(name: str, value: object) -> Any:
     help="Explain every setting of config.toml, and end.",
 )
 @click.pass_context
-def command(context: click.Context, /, *, smtp_password_stdin: bool, next_step: str | None, **options: Any) -> int:
+def command(
+    context: click.Context, /, *, smtp_password_stdin: bool, start_anew: bool, next_step: str | None, **options: Any
+) -> int:
     """Set up the sync: its office, its default partner, who is told of trouble, and how e-mails are sent.
 
     On a terminal it asks; with options it asks only for what is still missing. In a script it never asks.
     """
-    from xpmsync.active.database import open_database  # noqa: PLC0415 - slow to load
+    from xpmsync.active.database import open_database, open_rehearsal  # noqa: PLC0415 - slow to load
     from xpmsync.cli.admin.dialogue import is_agreed  # noqa: PLC0415
 
     home = find_home(os.environ)
@@ -124,9 +127,10 @@ def command(context: click.Context, /, *, smtp_password_stdin: bool, next_step: 
     given = {name: options[name.replace(".", "_")] for name in FLAGS if options[name.replace(".", "_")] is not None}
     password = sys.stdin.readline().rstrip("\r\n") if smtp_password_stdin else None
     check_settings_kept(home, config)
-    if is_watched() and not _may_start_anew(home, config):
+    if not (start_anew or _may_start_anew(home, config)):
         return 0
-    with open_database(home.database_file) as database:
+    opened = open_database if home.database_file.exists() else open_rehearsal
+    with opened(home.database_file) as database:
         form = _Form(given, _load_present(config, database, given), may_ask=is_watched() and not smtp_password_stdin)
         if not form.may_ask:
             _refuse_missing(form, has_password=password is not None)
@@ -150,10 +154,12 @@ def command(context: click.Context, /, *, smtp_password_stdin: bool, next_step: 
 
 
 def _may_start_anew(home: Home, config: Config) -> bool:
-    """Ask before a new database hides that the one that was there is gone."""
+    """Ask before a new database hides that the one that was there is gone; a script is refused."""
     try:
         check_database_kept(home, config)
     except DatabaseTrouble as trouble:
+        if not is_watched():
+            raise
         console = open_console()
         print_text(console, trouble.happened)
         if confirm("Start anew, without that data?"):
@@ -405,9 +411,11 @@ def _foretell(database: "Database", answers: _Answers) -> "Outlook | None":
 def _save(home: Home, config: Config, database: "Database", answers: _Answers) -> None:
     """Write the answers: the password first, as a keyring may refuse it, then the office, then what names the office.
 
-    So a computer that stops in between leaves no settings that the hourly run would refuse.
+    So a computer that stops in between leaves no settings that the hourly run would refuse. A new database is put in
+    its place whole.
     """
-    from xpmsync.active.history import save_changes  # noqa: PLC0415 - slow to load
+    from xpmsync.active.copying import put_anew  # noqa: PLC0415 - slow to load
+    from xpmsync.active.history import save_changes  # noqa: PLC0415
     from xpmsync.active.offices import find_office  # noqa: PLC0415
     from xpmsync.admin.centre import Centre  # noqa: PLC0415
     from xpmsync.admin.offices import add_office, set_office  # noqa: PLC0415
@@ -417,12 +425,17 @@ def _save(home: Home, config: Config, database: "Database", answers: _Answers) -
         with opened(home, config, patience_seconds=UNLOCK_SECONDS) as vault:
             vault.write("smtp-password", answers.password)
     code = answers.settings["sync.default_office_code"]
-    with changing_config(home, answers.settings), database.transaction():
-        centre = Centre(database, code)
-        if find_office(database, code) is None:
-            add_office(centre, code, answers.office_name)
-        set_office(centre, code, name=answers.office_name, default_partner=answers.partner_email)
-        save_changes(database, centre.changes, run_id=None, actor=ACTOR, now=datetime.now(UTC))
+    with changing_config(home, answers.settings):
+        with database.transaction():
+            centre = Centre(database, code)
+            if find_office(database, code) is None:
+                add_office(centre, code, answers.office_name)
+            set_office(centre, code, name=answers.office_name, default_partner=answers.partner_email)
+            save_changes(database, centre.changes, run_id=None, actor=ACTOR, now=datetime.now(UTC))
+        if database.path != home.database_file:
+            if home.database_file.exists():
+                raise AnotherRun("Meanwhile another xpmsync has made the database.", "Run: xpmsync configure")
+            put_anew(database.path, home.database_file)
 
 
 def _print_users(console: Console, users: Sequence[User]) -> None:
