@@ -93,3 +93,13 @@ def test_what_is_in_the_database_is_shown_and_copied_without_settings(home, comm
         pass
     home.config_file.unlink()
     assert run(command.format(tmp_path_factory.mktemp("copies")).split()) == 0
+
+
+def test_what_a_code_means_is_told_where_the_database_is_gone(home, capsys):
+    change_config(home, {"sync.tenant_id": PRACTICE})
+    assert run(["errors", "--explain", "partner-missing"]) == 0
+    printed = capsys.readouterr()
+    assert "\nHow it goes away\n" in printed.out
+    assert "\nOpen now\n  That cannot be told. The database is gone: " in printed.out
+    assert "xpmsync restore FILE" in printed.out
+    assert printed.err == ""

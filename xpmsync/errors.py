@@ -177,12 +177,12 @@ class DatabaseTrouble(XpmsyncError):
     code = "database-trouble"
     story = (
         "The database cannot be opened, read or written: the disk is full, a right is missing, another "
-        "program keeps it locked, or the file is damaged."
+        "program keeps it locked, or the file is damaged or gone."
     )
     usual_remedy = (
         "See that the disk has room and that no other program keeps the file busy, then run: xpmsync doctor. "
-        "Where the file is damaged, restore it from your last backup (xpmsync restore FILE); then run: xpmsync sync "
-        "--full"
+        "Where the file is damaged or gone, restore it from your last backup (xpmsync restore FILE); then run: "
+        "xpmsync sync --full"
     )
 
 

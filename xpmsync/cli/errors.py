@@ -346,10 +346,14 @@ def _explain(home: Home, code: str) -> None:
         title = f"ends a run, with the exit code {ending.exit_code}"
         texts = (ending.story, errors.MEANWHILE, ending.usual_remedy, errors.END)
     headings = ("What it is", "Meanwhile", "What to do", "How it goes away", "Open now")
+    try:
+        open_now = _count_open(code, _load(home, codes=[code]))
+    except errors.XpmsyncError as error:  # what the code means is told all the same
+        open_now = f"That cannot be told. {error.in_full} {error.remedy}"
     console = open_console()
     with paged(console):
         print_text(console, f"{code}: {title}", style="bold")
-        for heading, text in zip(headings, (*texts, _count_open(code, _load(home, codes=[code]))), strict=True):
+        for heading, text in zip(headings, (*texts, open_now), strict=True):
             console.print()
             print_text(console, heading, style="bold")
             print_advice(console, text, indent=2)
