@@ -45,6 +45,8 @@ class Screen:
     """A line of the person's crontab."""
     is_new: bool = False
     """Before the first sync."""
+    gone: str | None = None
+    """A file of the home that somebody has removed. Without its id, the home has no sign-in."""
 
 
 SCREENS = (
@@ -56,6 +58,14 @@ SCREENS = (
         crontab="17 * * * * xpmsync sync",
     ),
     Screen("status-new", "status", is_new=True),
+    Screen(
+        "status-not-connected",
+        "status",
+        statements=("DELETE FROM sync_errors WHERE entity = 'run'", "DELETE FROM sync_runs WHERE status = 'failed'"),
+        gone="home-id",
+    ),
+    Screen("status-database-gone", "status", gone="active.db"),
+    Screen("status-settings-gone", "status", gone="config.toml"),
     Screen("errors", "errors"),
     Screen("errors-users", "errors --entity user"),
     Screen("errors-code", "errors --code client-code-shared"),
@@ -65,6 +75,7 @@ SCREENS = (
     Screen("errors-search", "errors --search earthmoving --all"),
     Screen("errors-explain", "errors --explain partner-not-listed"),
     Screen("errors-explain-run", "errors --explain suspicious-change"),
+    Screen("errors-explain-database-gone", "errors --explain database-trouble", gone="active.db"),
     Screen("errors-since-nonsense", "errors --since last-week"),
     Screen("errors-none", "errors --entity client --code staff-email-unusable"),
     Screen("history", "history"),
@@ -77,8 +88,11 @@ SCREENS = (
     Screen("sync-dry-run", "sync --dry-run"),
     Screen("sync-refused", "sync", fault="user-revoked"),
     Screen("sync-guard", "sync --full", fault="empty-list"),
+    Screen("sync-database-gone", "sync", gone="active.db"),
     Screen("sync-wrong-settings", "sync", settings="[guard]\nlost_client_percent = 5\nlost_staff_percent = 0\n"),
     Screen("configure", "configure --later", typed=("",) * 12),
+    Screen("configure-database-gone", "configure", typed=("",), gone="active.db"),
+    Screen("configure-no-user", "configure --notify helpdesk@it.example"),
     Screen("configure-wrong-option", "configure --office-cod AKL"),
     Screen("connect", "connect"),
     Screen("connect-wrong-answer", "connect --no-browser", typed=("https://example.com/",)),
@@ -166,6 +180,8 @@ def prepare(story, screen):
     if screen.settings:
         with (story.place / "config.toml").open("a") as file:
             file.write(screen.settings)
+    if screen.gone:
+        (story.place / screen.gone).unlink()
 
 
 @pytest.mark.parametrize("columns", [80, 120])
