@@ -210,7 +210,10 @@ def test_what_is_not_set_yet_names_the_command_that_sets_it():
     assert require("SYD", "sync.default_office_code") == "SYD"
     with pytest.raises(ConfigurationError) as caught:
         require(None, "sync.tenant_id")
-    assert (caught.value.happened, caught.value.remedy) == ("sync.tenant_id is not set yet.", "Run: xpmsync connect.")
+    assert (caught.value.happened, caught.value.remedy) == (
+        "The settings have no sync.tenant_id yet.",
+        "Run: xpmsync connect",
+    )
 
 
 # The checks.

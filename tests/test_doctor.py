@@ -157,7 +157,7 @@ def test_remedies_stand_beneath_and_the_first_failure_decides_the_exit_code(firm
     with firm.sandbox.faults.active("keyring-missing"):
         assert run(["doctor"]) == 5
     text = " ".join(capsys.readouterr().out.split())
-    assert "failed Set-up sync.tenant_id is not set yet. To do: Run: xpmsync connect. failed Keyring" in text
+    assert "failed Set-up The settings have no sync.tenant_id yet. To do: Run: xpmsync connect failed Keyring" in text
     assert "not checked Sign-in needs “Keyring” first" in text
     assert text.endswith("Of 18 checks: 2 failed, 1 with a warning, 6 not made.")
 
@@ -263,7 +263,7 @@ def test_a_database_that_is_not_there_yet_is_no_failure_of_its_own(firm, look):
     change_config(firm.home, {"sync.default_office_code": None})
     bad, exit_code = look()
     assert (exit_code, set(bad)) == (5, {"Set-up", "Last success"})
-    assert bad["Set-up"].remedy == "Run: xpmsync configure."
+    assert bad["Set-up"].remedy == "Run: xpmsync configure"
     assert bad["Last success"].found == "no run has succeeded yet"
     assert not firm.home.database_file.exists()
 
@@ -293,7 +293,7 @@ def test_what_fails_before_the_log_is_open_is_a_line_of_the_screen_and_nothing_o
 
 def test_a_set_up_that_is_not_complete_or_does_not_fit_the_data_fails(firm, look):
     for key, value, found, remedy in (
-        ("sync.default_office_code", None, "sync.default_office_code is not set yet", "xpmsync configure"),
+        ("sync.default_office_code", None, "The settings have no sync.default_office_code yet", "xpmsync configure"),
         ("sync.default_office_code", "NOWHERE", "The default office NOWHERE (", "xpmsync configure"),
         ("sync.tenant_id", "3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11", "not the one whose data", "another XPMSYNC_HOME"),
     ):

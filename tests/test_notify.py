@@ -402,7 +402,7 @@ def test_an_email_that_is_sent_counts_though_the_database_cannot_note_it():
 def test_a_person_to_notify_who_is_missing_is_a_remark_that_names_the_command(database):
     smtp = SmtpSettings(host="localhost", port=1, security="none", sender="sync@firm.example")
     telling = tell(make_config(smtp, email=None), database)
-    assert telling.remark == "No e-mail could be sent: notify.email is not set yet. Run: xpmsync configure."
+    assert telling.remark == "No e-mail could be sent: The settings have no notify.email yet. Run: xpmsync configure"
 
 
 # The e-mail.
@@ -680,15 +680,7 @@ NOTHING_DUE = {
 }
 
 
-@pytest.mark.parametrize("arguments", [[], ["--dry-run"]], ids=["by hand", "dry run"])
-@pytest.mark.parametrize("history", NOTHING_DUE)
-def test_where_nothing_is_due_a_person_reads_what_status_says_and_why_it_leads_to_no_email(
-    home, type_ahead, capsys, history, arguments
-):
-    now = datetime.now(UTC)
-    if history != "a new home":
-        change_config(home, {"sync.tenant_id": "3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11", "xero.client_id": "ABC"})
-        change_config(home, {"sync.default_office_code": "MAIN"})
+def play(home, history, now):
     with open_database(home.database_file) as database:
 
         def record(status, message=None, exit_code=0, *, is_watched=False):
@@ -704,6 +696,18 @@ def test_where_nothing_is_due_a_person_reads_what_status_says_and_why_it_leads_t
             record("failed", "Xero is out of reach.", 6)
         if "cut off" in history:
             record("interrupted")
+
+
+@pytest.mark.parametrize("arguments", [[], ["--dry-run"]], ids=["by hand", "dry run"])
+@pytest.mark.parametrize("history", NOTHING_DUE)
+def test_where_nothing_is_due_a_person_reads_what_status_says_and_why_it_leads_to_no_email(
+    home, type_ahead, capsys, history, arguments
+):
+    now = datetime.now(UTC)
+    if history != "a new home":
+        change_config(home, {"sync.tenant_id": "3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11", "xero.client_id": "ABC"})
+        change_config(home, {"sync.default_office_code": "MAIN"})
+        play(home, history, now)
     if "disconnected" in history:
         change_config(home, {"sync.tenant_id": None})
     type_ahead()
@@ -742,5 +746,5 @@ def test_a_test_email_arrives_and_does_not_use_up_the_day(home, capfd):
 
 def test_a_test_email_without_mail_settings_names_the_command_that_sets_them(home, capfd):
     assert run(["notify", "--test"]) == 5
-    assert capfd.readouterr().err == "smtp.host is not set yet.\nRun: xpmsync configure.\n"
+    assert capfd.readouterr().err == "The settings have no smtp.host yet.\nRun: xpmsync configure\n"
     assert not home.config_file.exists()

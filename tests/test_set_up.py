@@ -103,3 +103,10 @@ def test_what_a_code_means_is_told_where_the_database_is_gone(home, capsys):
     assert "\nOpen now\n  That cannot be told. The database is gone: " in printed.out
     assert "xpmsync restore FILE" in printed.out
     assert printed.err == ""
+
+
+def test_a_sync_before_any_set_up_asks_for_it_and_makes_no_database(home, say):
+    home.config_file.unlink()
+    assert say("sync") == (5, "The settings have no xero.client_id yet.\nRun: xpmsync connect\n")
+    assert not home.database_file.exists()
+    assert run(["status"]) == 0

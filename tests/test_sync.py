@@ -674,7 +674,7 @@ def test_a_dry_run_without_a_database_makes_none(make_firm, capfd):
         path.unlink()
     change_config(firm.home, {"sync.default_office_code": None})
     assert run(["sync", "--dry-run"]) == 5
-    assert "sync.default_office_code is not set yet" in capfd.readouterr().err
+    assert "The settings have no sync.default_office_code yet" in capfd.readouterr().err
     assert not firm.home.database_file.exists()
 
 

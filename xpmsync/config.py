@@ -27,10 +27,7 @@ USUAL_PORTS: Final[Mapping[Security, int]] = {"starttls": 587, "tls": 465, "none
 SECURITIES: Final = tuple(USUAL_PORTS)
 SCOPES: Final = ("offline_access", "practicemanager.staff.read", "practicemanager.client.read")
 
-SET_BY: Final = {
-    "xero.client_id": "Run: xpmsync connect",
-    "sync.tenant_id": "Run: xpmsync connect",
-}
+SET_BY_CONNECT: Final = ("xero.client_id", "sync.tenant_id")
 SECRETS: Final = {
     "smtp.password": "passwords are kept in the keyring; remove this line and run: xpmsync configure",
     "xero.client_secret": "the client secret is kept in the keyring; remove this line and run: xpmsync connect",
@@ -432,7 +429,8 @@ def check_setting(name: str, value: object) -> Any:
 def require(value: Value | None, name: str) -> Value:
     """`value`, or a ConfigurationError that says how the key `name` is set."""
     if value is None:
-        raise ConfigurationError(f"{name} is not set yet.", f"{SET_BY.get(name, 'Run: xpmsync configure')}.")
+        command = "connect" if name in SET_BY_CONNECT else "configure"
+        raise ConfigurationError(f"The settings have no {name} yet.", f"Run: xpmsync {command}")
     return value
 
 

@@ -249,6 +249,8 @@ def _only_run(home: Home, config: Config) -> Iterator[None]:
     busy = AnotherRun("Another run is in progress.", "Nothing needs to be done: it ends by itself.")
     with turn(home.run_lock, busy):
         check_database_kept(home, config)
+        if not home.database_file.exists():
+            require(config.xero.client_id, "xero.client_id")  # none is made where nobody has begun to set up a sync
         discard_rehearsal(home.database_file)
         discard_draft(home)
         for stand_in in home.data_folder.glob(f"{home.stand_in_file.name}*"):

@@ -112,7 +112,7 @@ def _ask_for_app(config: Config, *, client_secret_stdin: bool) -> tuple[str, str
         client_id = ask("Client id", lambda value: str(check_setting("xero.client_id", value)))
     if client_id is None:
         raise ConfigurationError(
-            "xero.client_id is not set yet.",
+            "The settings have no xero.client_id yet.",
             f"Put the client id of your app ({APPS_PAGE}) into config.toml, or run xpmsync connect on a terminal.",
         )
     if not (is_new or client_secret_stdin):
