@@ -224,6 +224,24 @@ def test_the_mail_password_goes_from_standard_input_into_the_keyring_and_nowhere
     assert read_config(firm.home).smtp.port == 2525
 
 
+def test_what_is_saved_is_shown_with_what_held_already(firm, capsys):
+    assert call(*SET_UP, *MAIL) == 0
+    assert call("--notify", "cara@firm.example") == 0
+    (second,) = capsys.readouterr().out.split("Saved.")[2:]
+    assert "Told of trouble  cara@firm.example" in second
+    assert "E-mails          through mail.firm.example" in second
+
+
+def test_the_lines_of_the_crontab_are_printed_again_and_nothing_is_asked(firm, capsys):
+    assert call(*SET_UP) == 0
+    told = capsys.readouterr().out
+    assert call("--crontab") == 0
+    lines = capsys.readouterr().out
+    assert lines.splitlines()[0] == f"XPMSYNC_HOME={firm.home.data_folder}"
+    assert [line.split()[-1] for line in lines.splitlines()[-2:]] == ["sync", "notify"]
+    assert lines in told
+
+
 def test_settings_that_do_not_fit_together_are_refused_before_the_office_is_written(firm, capsys, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("hunter 2\n"))
     options = [*MAIL, "--smtp-username", "sync", "--smtp-security", "none", "--smtp-password-stdin"]
@@ -408,8 +426,11 @@ def test_a_user_name_that_is_an_address_is_offered_as_the_sender(firm):
     assert read_config(firm.home).smtp.sender == "office@firm.example"
 
 
-def test_mail_settings_that_are_no_longer_wanted_are_removed(firm):
-    assert call(*SET_UP, *MAIL) == 0
+def test_mail_settings_that_are_no_longer_wanted_are_removed_with_the_password(firm, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("hunter 2\n"))
+    assert call(*SET_UP, *MAIL, "--smtp-username", "sync", "--smtp-password-stdin") == 0
+    vault = open_vault(load_home_id(firm.home), read_config(firm.home).keyring)
+    assert vault.read("smtp-password") == "hunter 2"
     terminal = Terminal("configure")
     for question in ("Name of this sync", "such as SYD", "Name of the office", "[ann@firm", "[bob@firm"):
         terminal.answer(question, "")
@@ -417,6 +438,7 @@ def test_mail_settings_that_are_no_longer_wanted_are_removed(firm):
     terminal.answer("Start the first sync now?", "n")
     assert terminal.end()[1] == 0
     assert read_config(firm.home).smtp is None
+    assert vault.read("smtp-password") is None
 
 
 # Where the database or the settings are gone.

@@ -87,8 +87,7 @@ def _find_copies(home: Home) -> list[Path]:
 
 def _find_settings(home: Home) -> list[Path]:
     """What may be a copy of the settings, beside their place."""
-    others = ("config.example.toml", f"{home.config_file.name}.draft")
-    return [path for path in home.config_folder.glob("config*") if path.name not in others]
+    return [path for path in home.config_folder.glob(f"{home.config_file.stem}*") if "example" not in path.name]
 
 
 def _name_copy(copies: list[Path]) -> str:

@@ -6,7 +6,6 @@ chosen among them. A database that is missing is made with the answers, and not 
 """
 
 import os
-import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from rich.console import Console
 
+from xpmsync.cli.crontab import explain_crontab, print_crontab
 from xpmsync.cli.explanation import explain_settings
 from xpmsync.cli.grammar import Choice, Command, Number
 from xpmsync.cli.screen import open_console, print_advice, print_facts, print_table, print_text
@@ -32,7 +32,7 @@ from xpmsync.config import (
     require,
 )
 from xpmsync.errors import AnotherRun, ConfigurationError, DatabaseTrouble
-from xpmsync.home import HOME_VARIABLE, Home, find_home, prepare_home
+from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.log import open_log
 from xpmsync.records import User
 from xpmsync.set_up import check_database_kept, check_settings_kept
@@ -109,6 +109,14 @@ def _check(name: str, value: object) -> Any:
     callback=explain_settings,
     help="Explain every setting of config.toml, and end.",
 )
+@click.option(
+    "--crontab",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=explain_crontab,
+    help="Print the lines for the crontab, and end.",
+)
 @click.pass_context
 def command(
     context: click.Context, /, *, smtp_password_stdin: bool, start_anew: bool, next_step: str | None, **options: Any
@@ -141,8 +149,11 @@ def command(
             return 0
         _save(home, config, database, answers)
     console = open_console()
-    _print_answers(console, answers)
-    _explain_crontab(console, config)
+    config = read_config(home)
+    _print_answers(console, answers, config)
+    print_text(console, "Runs start every hour once these lines are in your crontab (crontab -e):")
+    print_crontab(config)
+    print_text(console, "Then see whether they have all they need: xpmsync doctor --cron")
     if next_step == "start" or (
         next_step is None and form.asks_all and confirm("Start the first sync now?", default=True)
     ):
@@ -421,9 +432,14 @@ def _save(home: Home, config: Config, database: "Database", answers: _Answers) -
     from xpmsync.admin.offices import add_office, set_office  # noqa: PLC0415
     from xpmsync.xpm.vault import UNLOCK_SECONDS, opened  # noqa: PLC0415
 
-    if answers.password is not None:
+    had_password = config.smtp is not None and config.smtp.username is not None
+    needs_none = had_password and "smtp.username" in answers.settings and answers.settings["smtp.username"] is None
+    if answers.password is not None or needs_none:
         with opened(home, config, patience_seconds=UNLOCK_SECONDS) as vault:
-            vault.write("smtp-password", answers.password)
+            if answers.password is not None:
+                vault.write("smtp-password", answers.password)
+            else:
+                vault.forget("smtp-password")
     code = answers.settings["sync.default_office_code"]
     with changing_config(home, answers.settings):
         with database.transaction():
@@ -443,34 +459,18 @@ def _print_users(console: Console, users: Sequence[User]) -> None:
     print_table(console, ("", "Users of Active", "E-mail address"), rows)
 
 
-def _print_answers(console: Console, answers: _Answers) -> None:
-    settings = answers.settings
-    host = settings.get("smtp.host")
+def _print_answers(console: Console, answers: _Answers, config: Config) -> None:
+    host = config.smtp and config.smtp.host
     mail = f"through {host}" if host else "none, for want of a mail server; name an address for cron's: MAILTO=…"
     print_text(console, "Saved.", style="bold")
     facts: list[tuple[str, object]] = [
-        ("Sync", settings["sync.name"]),
-        ("Practice id", settings["sync.tenant_id"]),
-        ("Office", f"{answers.office_name} ({settings['sync.default_office_code']})"),
+        ("Sync", config.sync.name),
+        ("Practice id", config.sync.tenant_id),
+        ("Office", f"{answers.office_name} ({config.sync.default_office_code})"),
         ("Default partner", answers.partner_email),
-        ("Told of trouble", settings["notify.email"]),
+        ("Told of trouble", config.notify.email),
         ("E-mails", mail),
     ]
     print_facts(console, facts)
     if host:
         print_text(console, "See whether e-mails arrive: xpmsync notify --test")
-
-
-def _explain_crontab(console: Console, config: Config) -> None:
-    """What starts the hourly runs: nothing that is stored, but two lines of the crontab."""
-    words = [sys.executable, "-m", "xpmsync"] if sys.argv[0].endswith("__main__.py") else [os.path.abspath(sys.argv[0])]  # noqa: PTH100 - a link stays what it is
-    program = shlex.join(words).replace("%", r"\%")
-    print_text(console, "Runs start every hour once these lines are in your crontab (crontab -e):")
-    if folder := os.environ.get(HOME_VARIABLE):
-        click.echo(f"{HOME_VARIABLE}={os.path.abspath(folder)}")  # noqa: PTH100 - a link stays what it is
-    bus = os.environ.get("DBUS_SESSION_BUS_ADDRESS")
-    if bus and not config.keyring.key_file:
-        click.echo(f"DBUS_SESSION_BUS_ADDRESS={bus}")  # without it cron's commands do not find the desktop's keyring
-    click.echo(f"17 * * * * {program} sync")
-    click.echo(f"*/10 * * * * {program} notify")
-    print_text(console, "Then see whether they have all they need: xpmsync doctor --cron")

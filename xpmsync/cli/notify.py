@@ -41,8 +41,9 @@ REMARKS: Final = {
 def command(*, is_test: bool, dry_run: bool) -> int:
     """Look after the sync: send the e-mail that is due, at most one in 24 hours.
 
-    Cron runs this every ten minutes; xpmsync configure prints the line. It also finishes a renewal of the sign-in that
-    a crash left half done. Prints nothing unless a person is watching, or an e-mail is due and cannot be sent.
+    Cron runs this every ten minutes; xpmsync configure --crontab prints the line. It also finishes a renewal of the
+    sign-in that a crash left half done. Prints nothing unless a person is watching, or an e-mail is due and cannot be
+    sent.
     """
     home = find_home(os.environ)
     prepare_home(home)

@@ -30,7 +30,8 @@ PROBLEMS_EXIT_CODE: Final = 3
 def command(*, full: bool, dry_run: bool, accept_removals: bool, strict: bool, as_json: bool) -> int:
     """Bring Active's users and clients up to date with XPM, once.
 
-    Cron runs this every hour; xpmsync configure prints the line. Prints nothing on success unless a person is watching.
+    Cron runs this every hour; xpmsync configure --crontab prints the line. Prints nothing on success unless a person
+    is watching.
     """
     home = find_home(os.environ)
     prepare_home(home)
