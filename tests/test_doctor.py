@@ -403,8 +403,8 @@ def test_without_a_mail_server_or_somebody_to_tell_there_is_a_warning(firm, warn
 
 def test_a_crontab_that_does_not_do_its_work_is_a_warning(firm, warns):
     for old, new, found, remedy in (
-        ("xpmsync notify", "true", "has no line for xpmsync notify", "crontab -e"),
-        ("xpmsync ", "true ", "no line for xpmsync sync and none for xpmsync notify", "crontab -e"),
+        ("xpmsync notify", "true", "has no line for xpmsync notify", "xpmsync configure --crontab"),
+        ("xpmsync ", "true ", "no line for xpmsync sync and none for xpmsync notify", "xpmsync configure --crontab"),
         ("17 * * * * ", "17 * * * * /nowhere", "would not find the program /nowhere", "Write its whole path"),
         ("XPMSYNC_HOME=", "#XPMSYNC_HOME=", "another home", "put above xpmsync's lines (crontab -e): XPMSYNC_HOME="),
     ):

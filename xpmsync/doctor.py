@@ -335,7 +335,7 @@ class _Examination:
         if crontab is None:
             return Note(
                 "it cannot be read here",
-                "See to it that both lines are in force that “xpmsync configure --crontab” prints.",
+                "See to it that its two lines are in force: xpmsync configure --crontab",
             )
         return _judge_crontab(crontab, self._given_home, self._environment)
 
@@ -394,7 +394,7 @@ def _judge_crontab(crontab: Crontab, home: Home, environment: Mapping[str, str])
     if missing:
         return Note(
             f"has no line for {' and none for '.join(missing)}",
-            "Paste those that “xpmsync configure --crontab” prints: crontab -e. Nothing, if systemd starts them.",
+            "Print the lines for it: xpmsync configure --crontab. Nothing, if systemd starts them.",
         )
     if program := next(filter(None, (job.find_missing_program() for job in lines.jobs)), None):
         return Note(f"cron would not find the program {program}", "Write its whole path there: crontab -e")

@@ -17,6 +17,7 @@ from xpmsync.home import HOME_VARIABLE, find_home
 def explain_crontab(context: click.Context, _parameter: click.Parameter, is_asked_for: bool) -> None:
     """Print the lines, and end, if the option is given."""
     if is_asked_for:
+        click.echo("# Paste these lines with: crontab -e")
         print_crontab(read_config(find_home(os.environ)))
         context.exit()
 

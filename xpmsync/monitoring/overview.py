@@ -205,8 +205,8 @@ def _list_needs_of_schedule(
         return
     if is_in_crontab is False:
         yield Need(
-            "No line of the crontab starts the runs: print the lines, and paste them with “crontab -e”. A timer of "
-            "systemd's is noticed after three hours.",
+            "No line of the crontab starts the runs: print the lines for it. A timer of systemd's is noticed after "
+            "three hours.",
             "xpmsync configure --crontab",
         )
     elif state is State.DISRUPTED and not failures:
