@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from xpmsync import __version__
 from xpmsync.home import PRIVATE_FILE_MODE, Home
+from xpmsync.moments import to_text
 
 KEPT_MONTHS: Final = 12
 """Whole ones, beside the month that has begun."""
@@ -52,7 +53,7 @@ class Trail:
         self._write()
 
     def _line(self, event: str, **facts: Any) -> str:
-        moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        moment = to_text(datetime.now(UTC))
         return json.dumps({"at": moment, "id": self._id, "event": event, **facts}, ensure_ascii=False) + "\n"
 
     def _write(self) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from xpmsync.active import offices, runs
-from xpmsync.active.database import Database, from_text, open_database
+from xpmsync.active.database import Database, open_database
 from xpmsync.config import Config, read_config, require
 from xpmsync.crontab import Crontab, read_crontab
 from xpmsync.disk import is_encrypted
@@ -29,6 +29,7 @@ from xpmsync.health import RHYTHM_MEMORY, find_trouble, has_rhythm
 from xpmsync.home import HOME_VARIABLE, Home, prepare_home
 from xpmsync.lock import hold
 from xpmsync.log import open_log
+from xpmsync.moments import from_text
 from xpmsync.notify import try_mail_server
 from xpmsync.set_up import check_database_kept, check_set_up, check_settings_kept
 from xpmsync.surroundings import Clock

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from xpmsync import moments
 from xpmsync.home import PRIVATE_FILE_MODE, Home
 
 LONGEST_LINE: Final = 2_000
@@ -50,7 +51,7 @@ def _open_handler(path: Path) -> logging.Handler:
     except OSError:
         return logging.NullHandler()
     handler.rotator = _rotate
-    formatter = _LineFormatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+    formatter = _LineFormatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s", moments.FORMAT)
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
     return handler

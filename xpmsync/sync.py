@@ -20,10 +20,8 @@ from xpmsync.active.database import (
     discard_rehearsal,
     explain_machine,
     explain_trouble,
-    from_text,
     open_database,
     open_rehearsal,
-    to_text,
 )
 from xpmsync.active.error_log import save_problems
 from xpmsync.active.history import ChangeLog, find_changes, load_last_change_id
@@ -43,6 +41,7 @@ from xpmsync.fetch import SHAPES, Fetched, Traffic, fetched_practice
 from xpmsync.guard import check_losses
 from xpmsync.health import Failure
 from xpmsync.home import Home
+from xpmsync.moments import from_text, to_text
 from xpmsync.records import fingerprint
 from xpmsync.rules.problems import Problem, problem
 from xpmsync.rules.schedule import Mode, Past, choose_mode

@@ -11,11 +11,12 @@ from dataclasses import replace
 from datetime import datetime
 
 from xpmsync.active import notifications, runs
-from xpmsync.active.database import Database, from_text
+from xpmsync.active.database import Database
 from xpmsync.config import Config
 from xpmsync.health import Failure, Health
 from xpmsync.home import Home, find_home
 from xpmsync.letter import Place
+from xpmsync.moments import from_text
 from xpmsync.notify import Outbox, Telling, tell_if_due
 
 

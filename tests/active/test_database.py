@@ -10,11 +10,12 @@ import pytest
 import sqlite_utils
 
 from xpmsync.active.clients import insert_clients, repair_keys, update_client
-from xpmsync.active.database import from_text, open_database, open_rehearsal, to_text
+from xpmsync.active.database import open_database, open_rehearsal
 from xpmsync.active.migrations import STEPS, make_migrations
 from xpmsync.active.offices import insert_office, load_offices, update_office
 from xpmsync.active.users import insert_user, load_users, update_user
 from xpmsync.errors import DatabaseTrouble
+from xpmsync.moments import from_text, to_text
 from xpmsync.spelling import fold
 
 ANN = {"first_name": "Ann", "email": "ann@firm.example"}

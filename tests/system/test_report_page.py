@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from xpmsync.active.database import to_text
 from xpmsync.cli import run
+from xpmsync.moments import to_text
 from xpmsync.sandbox import Practice
 
 SIZES = {"phone": (360, 740), "desk": (1280, 900)}

@@ -10,7 +10,6 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +20,6 @@ from xpmsync.spelling import make_key
 
 BUSY_TIMEOUT_SECONDS: Final = 30
 RESTORE: Final = "Restore it from your last backup: xpmsync restore FILE; then run: xpmsync sync --full"
-TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class DamagedDatabase(DatabaseTrouble):
@@ -222,13 +220,3 @@ def to_dicts(rows: sqlite3.Cursor) -> list[dict[str, Any]]:
     """Rows as dictionaries, for many look-ups in many rows: a `sqlite3.Row` searches its columns for each name."""
     columns = [column[0] for column in rows.description]
     return [dict(zip(columns, row, strict=True)) for row in rows]
-
-
-def to_text(moment: datetime) -> str:
-    """A time as the database keeps it: UTC, whole seconds."""
-    return moment.astimezone(UTC).strftime(TIME_FORMAT)
-
-
-def from_text(text: str) -> datetime:
-    """A time of the database as an aware datetime."""
-    return datetime.fromisoformat(text)

@@ -5,7 +5,8 @@ import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
-from xpmsync.active.database import Database, to_text
+from xpmsync.active.database import Database
+from xpmsync.moments import to_text
 
 
 def save_problems(

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from xpmsync.active.database import Database, to_text
+from xpmsync.active.database import Database
+from xpmsync.moments import to_text
 
 ERASED: Final = "(erased)"
 _ACTIONS: Final = {"xpm_staff_uuid": "linked", "xpm_client_uuid": "linked", "status": "status"}

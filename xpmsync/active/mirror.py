@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from xpmsync.active.database import Database, to_dicts, to_text
+from xpmsync.active.database import Database, to_dicts
 from xpmsync.active.spool import Spool, read_identity
+from xpmsync.moments import to_text
 from xpmsync.records import RecordShape
 
 

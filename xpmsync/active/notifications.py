@@ -2,7 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from xpmsync.active.database import Database, to_text
+from xpmsync.active.database import Database
+from xpmsync.moments import to_text
 
 QUIET_TIME = timedelta(hours=24)
 

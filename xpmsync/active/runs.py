@@ -4,7 +4,8 @@ import sqlite3
 from collections.abc import Mapping
 from datetime import datetime
 
-from xpmsync.active.database import Database, from_text, to_text
+from xpmsync.active.database import Database
+from xpmsync.moments import from_text, to_text
 
 
 def start_run(database: Database, *, tenant_id: str | None, mode: str, is_watched: bool, now: datetime) -> int:

@@ -14,6 +14,7 @@ from xpmsync.cli.screen import open_console, paged, print_advice, print_text
 from xpmsync.cli.text import SINCE, clean, print_csv, print_json, read_since, render_count, render_time
 from xpmsync.config import read_config
 from xpmsync.home import Home, find_home, prepare_home
+from xpmsync.moments import to_text
 from xpmsync.set_up import check_database_kept
 from xpmsync.spelling import find_nearest, suggest
 
@@ -286,7 +287,7 @@ def _render_command(code: str, conditions: Mapping[str, Any]) -> str:
     """The command that shows all records with one code, narrowed as before."""
     arguments = ["xpmsync", "errors", "--code", code]
     if since := conditions["since"]:
-        arguments += ["--since", f"{since:%Y-%m-%dT%H:%M:%SZ}"]
+        arguments += ["--since", to_text(since)]
     if conditions["run_id"]:
         arguments += ["--run", str(conditions["run_id"])]
     if conditions["search"]:

@@ -14,6 +14,7 @@ from xpmsync.cli.text import print_json, render_age, render_count, render_time
 from xpmsync.config import Config, read_config
 from xpmsync.errors import XpmsyncError
 from xpmsync.home import Home, find_home, prepare_home
+from xpmsync.moments import to_text
 from xpmsync.set_up import check_not_lost
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def is_connected(facts: Facts) -> bool:
 
 
 def _to_text(moment: datetime | None) -> str | None:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+    return to_text(moment) if moment else None
 
 
 def _print(console: Console, facts: Facts, now: datetime) -> None:

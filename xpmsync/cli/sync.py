@@ -13,6 +13,7 @@ from xpmsync.config import read_config
 from xpmsync.errors import ConfigurationError, DatabaseTrouble
 from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.log import open_log
+from xpmsync.moments import to_text
 from xpmsync.surroundings import Report
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def _show_preview(preview: "Preview", *, as_json: bool) -> None:
 def _to_json(summary: "Summary") -> dict[str, Any]:
     document = dataclasses.asdict(summary)
     for name in ("started_at", "finished_at"):
-        document[name] = document[name].strftime("%Y-%m-%dT%H:%M:%SZ")
+        document[name] = to_text(document[name])
     return document
 
 

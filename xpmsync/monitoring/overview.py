@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from xpmsync.active import runs
-from xpmsync.active.database import Database, from_text
+from xpmsync.active.database import Database
 from xpmsync.active.error_log import load_causes
 from xpmsync.active.offices import load_offices
 from xpmsync.active.totals import count_by_status
@@ -21,6 +21,7 @@ from xpmsync.config import Config
 from xpmsync.crontab import Crontab
 from xpmsync.health import PATIENCE, RHYTHM_MEMORY, has_rhythm
 from xpmsync.home import Home
+from xpmsync.moments import from_text
 from xpmsync.rules.schedule import next_full_at
 
 SHOWN_RUNS: Final = 5

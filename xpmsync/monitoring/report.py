@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from xpmsync.active import runs
-from xpmsync.active.database import Database, from_text
+from xpmsync.active.database import Database
 from xpmsync.config import Config
 from xpmsync.crontab import read_crontab
 from xpmsync.errors import XpmsyncError
 from xpmsync.home import Home
+from xpmsync.moments import from_text
 from xpmsync.monitoring.causes import generalise_causes, name_causes
 from xpmsync.monitoring.overview import load_overview
 from xpmsync.monitoring.page import Contents, render_page

@@ -6,10 +6,11 @@ that a command which only says how things are loads none of its libraries.
 
 import json
 from dataclasses import asdict, dataclass, field, fields
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final, Self
 
 from xpmsync.errors import SignInNeeded
+from xpmsync.moments import from_text
 from xpmsync.xpm.vault import Vault
 
 CONNECT: Final = "Run: xpmsync connect"
@@ -76,19 +77,14 @@ def describe_sign_in(vault: Vault) -> SignIn | None:
     if stored is None:
         return None
     return SignIn(
-        connected_at=datetime.fromisoformat(stored.connected_at),
+        connected_at=from_text(stored.connected_at),
         practice_name=stored.practice_name,
         user_id=stored.user_id,
         scopes=stored.scopes,
-        refreshed_at=datetime.fromisoformat(stored.refreshed_at),
+        refreshed_at=from_text(stored.refreshed_at),
         pending_since=_read_time(stored.intent_at),
     )
 
 
-def write_time(moment: datetime) -> str:
-    """A time as the value holds it: UTC, whole seconds."""
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
 def _read_time(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+    return None if text is None else from_text(text)

@@ -43,9 +43,10 @@ from xpmsync.config import Config
 from xpmsync.errors import ConfigurationError, KeyringTrouble, PassingTrouble, Refused, SignInNeeded
 from xpmsync.home import Home
 from xpmsync.lock import CannotLock, hold
+from xpmsync.moments import to_text
 from xpmsync.xpm.oauth import Grant, IdentityClient, InvalidGrant
 from xpmsync.xpm.pending import clear_mark, explain_folder, find_mark, set_mark
-from xpmsync.xpm.sign_in import CONNECT, StoredSignIn, load_sign_in, write_time
+from xpmsync.xpm.sign_in import CONNECT, StoredSignIn, load_sign_in
 from xpmsync.xpm.vault import Vault
 
 GRACE: Final = timedelta(minutes=30)
@@ -112,7 +113,7 @@ class Tokens:
 
     def save_sign_in(self, grant: Grant, *, practice_name: str | None) -> None:
         """Put a new, proven sign-in in the place of the one before."""
-        now = write_time(self._now())
+        now = to_text(self._now())
         stored = StoredSignIn(
             refresh_token=grant.refresh_token,
             refreshed_at=now,
@@ -169,7 +170,7 @@ class Tokens:
 
     def _refresh(self, stored: StoredSignIn) -> str:
         """Refresh under the lock; the order of the steps is the point (see above)."""
-        intended = replace(stored, intent_at=stored.intent_at or write_time(self._now()))
+        intended = replace(stored, intent_at=stored.intent_at or to_text(self._now()))
         self._store(intended)
         self._may_be_used_up = False
         try:
@@ -232,7 +233,7 @@ class Tokens:
         renewed = replace(
             intended,
             refresh_token=grant.refresh_token,
-            refreshed_at=write_time(self._now()),
+            refreshed_at=to_text(self._now()),
             scopes=grant.scopes or intended.scopes,
             previous_refresh_token=used,
             previous_used_at=used_at,
