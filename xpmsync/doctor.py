@@ -29,8 +29,8 @@ from xpmsync.health import RHYTHM_MEMORY, find_trouble, has_rhythm
 from xpmsync.home import HOME_VARIABLE, Home, prepare_home
 from xpmsync.lock import hold
 from xpmsync.log import open_log
+from xpmsync.mail_server import try_mail_server
 from xpmsync.moments import from_text
-from xpmsync.notify import try_mail_server
 from xpmsync.set_up import check_database_kept, check_set_up, check_settings_kept
 from xpmsync.surroundings import Clock
 from xpmsync.watchman import load_health

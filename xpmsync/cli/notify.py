@@ -14,13 +14,13 @@ from xpmsync.errors import ConfigurationError, DatabaseTrouble, XpmsyncError
 from xpmsync.health import Health, find_trouble
 from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.log import open_log
+from xpmsync.mail_server import send_email
 from xpmsync.notify import (
     Outcome,
     render_email,
     render_readable,
     render_remark,
     render_test_email,
-    send_email,
 )
 from xpmsync.set_up import check_not_lost
 from xpmsync.xpm.pending import find_mark
