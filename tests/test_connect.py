@@ -353,14 +353,26 @@ def test_another_practice_needs_another_home(desk):
     assert read_config(desk.home).sync.tenant_id == desk.sandbox.tenant_id
 
 
+def take_over_data(desk, tenant_id):
+    """A run has succeeded: the home has data of this practice."""
+    with open_database(desk.home.database_file) as database, database.transaction():
+        run_id = start_run(database, tenant_id=tenant_id, mode="full", is_watched=True, now=datetime.now(UTC))
+        finish_run(database, run_id, status="succeeded", now=datetime.now(UTC), values={})
+
+
+def test_a_home_whose_practice_is_not_offered_is_not_asked_which_other_one_it_shall_be(desk):
+    desk.xpmsync("connect")
+    take_over_data(desk, "3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11")
+    desk.sandbox.add_practice(Practice(), "Another One")
+    code, _, errors = desk.xpmsync("connect")
+    assert code == 5
+    assert "or “Another One”. Nothing has changed." in errors
+
+
 def test_the_data_tells_whose_home_it_is_even_when_the_settings_are_lost(desk):
     desk.xpmsync("connect")
     desk.xpmsync("configure", "--office", "MAIN", "--office-name", "Main", "--notify", "it@example.com", "--later")
-    with open_database(desk.home.database_file) as database, database.transaction():
-        run_id = start_run(
-            database, tenant_id=desk.sandbox.tenant_id, mode="full", is_watched=True, now=datetime.now(UTC)
-        )
-        finish_run(database, run_id, status="succeeded", now=datetime.now(UTC), values={})
+    take_over_data(desk, desk.sandbox.tenant_id)
     other_id = desk.sandbox.add_practice(Practice(), "Another One")
     change_config(desk.home, {"sync.tenant_id": None})
     code, _, errors = desk.xpmsync("connect", "--tenant", other_id)

@@ -238,19 +238,17 @@ def _choose_practice(connections: Iterable["Connection"], tenant: str | None, se
         count = "no practice" if not named else f"{len(named)} practices"
         raise click.UsageError(f"You have connected {count} called “{clean(tenant)}”. There are:\n{_list(practices)}")
     candidates = named or practices
-    if len(candidates) == 1:
-        chosen = candidates[0]
-    elif is_watched():
-        console = open_console()
-        chosen = candidates[choose(console, "Which practice", [_name(practice) for practice in candidates])]
-    else:
-        raise click.UsageError(f"You have connected several practices. Choose one with --tenant:\n{_list(candidates)}")
-    if settled_id and chosen.tenant_id != settled_id:
+    if settled_id and settled_id not in [practice.tenant_id for practice in candidates]:
         raise ConfigurationError(
-            f"This home holds the data of another practice than {_name(chosen)}. Nothing has changed.",
+            f"This home holds the data of another practice than {' or '.join(map(_name, candidates))}. Nothing has "
+            "changed.",
             "Each practice needs a home of its own: set XPMSYNC_HOME to another folder, and run xpmsync connect there.",
         )
-    return chosen
+    if len(candidates) == 1:
+        return candidates[0]
+    if is_watched():
+        return candidates[choose(open_console(), "Which practice", [_name(practice) for practice in candidates])]
+    raise click.UsageError(f"You have connected several practices. Choose one with --tenant:\n{_list(candidates)}")
 
 
 def _is_named(practice: "Connection", wanted: str) -> bool:
