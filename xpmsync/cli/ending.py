@@ -9,6 +9,7 @@ from typing import Final
 
 import click
 
+from xpmsync.advice import COMMAND
 from xpmsync.cli.text import clean_lines, wrap, wrap_advice
 from xpmsync.errors import INTERRUPTED_EXIT_CODE, XpmsyncError
 from xpmsync.home import find_home
@@ -41,8 +42,13 @@ def _show_mistake(error: click.ClickException) -> None:
     """What is wrong with what was typed; it quotes that, which may come from anywhere."""
     said = io.StringIO()
     error.show(said)
-    text = QUOTED.sub(r"“\1”", said.getvalue().rstrip("\n"))
-    click.echo(wrap_advice(clean_lines(text), sys.stderr), err=True)
+    click.echo(wrap_advice(clean_lines(_quote_as_we_do(said.getvalue().rstrip("\n"))), sys.stderr), err=True)
+
+
+def _quote_as_we_do(text: str) -> str:
+    """The text with our quotation marks in the place of click's; a command in it keeps the shell's."""
+    parts = COMMAND.split(text)
+    return "".join(f" {part}" if index % 2 else QUOTED.sub(r"“\1”", part) for index, part in enumerate(parts))
 
 
 def _show_error(error: XpmsyncError) -> None:
