@@ -17,7 +17,7 @@ from rich.console import Console
 
 from xpmsync.cli.crontab import explain_crontab, print_crontab
 from xpmsync.cli.explanation import explain_settings
-from xpmsync.cli.grammar import Choice, Command, Number
+from xpmsync.cli.grammar import Choice, Command, Number, typed
 from xpmsync.cli.screen import open_console, print_advice, print_facts, print_table, print_text
 from xpmsync.cli.text import ask, confirm, is_watched
 from xpmsync.config import (
@@ -67,13 +67,7 @@ MAIL: Final = tuple(name for name in FLAGS if name.startswith("smtp."))
 
 def _option(name: str, explanation: str, **more: Any) -> Callable[[Any], Any]:
     """The option of one answer; its value is checked as the same answer is on a terminal."""
-
-    def check(_context: click.Context, _parameter: click.Parameter, value: object) -> object:
-        try:
-            return None if value is None else _check(name, value)
-        except ValueError as error:
-            raise click.BadParameter(str(error)) from None
-
+    check = typed(lambda value: _check(name, value))
     return click.option(FLAGS[name], name.replace(".", "_"), help=explanation, callback=check, **more)
 
 

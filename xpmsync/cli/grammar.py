@@ -4,7 +4,7 @@ Each help has the same shape, and a word that was mistyped is answered with the 
 """
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import click
@@ -50,6 +50,18 @@ class Group(Command, click.Group):
         names = self.list_commands(ctx)
         hint = suggest(typed, names) or _suggest_elsewhere(typed, ctx) or f" There are: {', '.join(names)}."
         raise click.UsageError(f"There is no command “{typed}”.{hint}", ctx)
+
+
+def typed(check: Callable[[Any], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """What an option or argument calls to have its value checked; `check` raises ValueError("must ...")."""
+
+    def callback(_context: click.Context, _parameter: click.Parameter, value: Any) -> Any:
+        try:
+            return None if value is None else check(value)
+        except ValueError as error:
+            raise click.BadParameter(f"{error}.") from None
+
+    return callback
 
 
 def _suggest_elsewhere(typed: str, ctx: click.Context) -> str:

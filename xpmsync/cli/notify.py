@@ -180,8 +180,8 @@ def _finish_sign_in(home: Home, config: Config) -> int:
             open_tokens(home, config, vault).finish_pending()
         log.info("no renewal of the sign-in is half done any more")
     except XpmsyncError as error:
-        log.warning("the sign-in could not be looked after: %s", error.for_log)
         if is_watched():
-            click.echo(f"{error.happened} {error.remedy}", err=True)
+            raise
+        log.warning("the sign-in could not be looked after: %s", error.for_log)
         return error.exit_code
     return 0

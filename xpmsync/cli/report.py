@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from xpmsync.cli.grammar import Command, Number
+from xpmsync.cli.grammar import Command, Number, typed
 from xpmsync.cli.screen import open_console, print_text
 from xpmsync.config import check_page, read_config
 from xpmsync.home import find_home, prepare_home
@@ -17,17 +17,12 @@ MOST_DAYS: Final = 90
 STANDARD_OUTPUT: Final = "-"
 
 
-def _check_file(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
-    if value in (None, STANDARD_OUTPUT):
-        return value
-    try:
-        return check_page(str(Path(str(value)).expanduser().absolute()))
-    except ValueError as error:
-        raise click.BadParameter(f"{error}.") from None
+def _check_file(value: str) -> str:
+    return value if value == STANDARD_OUTPUT else check_page(str(Path(value).expanduser().absolute()))
 
 
 @click.command(cls=Command, example="xpmsync report --names --days 7")
-@click.argument("file", required=False, type=click.Path(allow_dash=True), callback=_check_file)
+@click.argument("file", required=False, type=click.Path(allow_dash=True), callback=typed(_check_file))
 @click.option("--names", is_flag=True, help="Name the clients and the staff that have an open problem.")
 @click.option("--days", type=Number(1, MOST_DAYS), default=30, show_default=True, help="How far back to look.")
 def command(*, file: str | None, names: bool, days: int) -> None:

@@ -15,9 +15,8 @@ from xpmsync.cli.admin.dialogue import (
     need_some,
     opened,
     show_outcome,
-    typed,
 )
-from xpmsync.cli.grammar import Choice, Group
+from xpmsync.cli.grammar import Choice, Group, typed
 from xpmsync.cli.history import choose_subject, describe_change
 from xpmsync.cli.screen import open_console, print_advice, print_facts, print_table, print_text
 from xpmsync.cli.text import clean, print_json, render_count, render_time

@@ -28,18 +28,6 @@ ID_HELP: Final = "Its id, as the error log shows it (xpmsync errors)."
 YES: Final = click.option("--yes", "is_yes", is_flag=True, help="Do not ask; for scripts.")
 
 
-def typed(check: Callable[[str], str]) -> Callable[[click.Context, click.Parameter, str | None], str | None]:
-    """What an option or argument calls to have its value checked."""
-
-    def callback(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
-        try:
-            return None if value is None else check(value)
-        except ValueError as error:
-            raise click.BadParameter(f"{error}.") from None
-
-    return callback
-
-
 def check_name(text: str) -> str:
     """A name on one line, inner runs of white space folded as XPM's are."""
     return check_text(read_name(text))

@@ -14,9 +14,8 @@ from xpmsync.cli.admin.dialogue import (
     need_some,
     opened,
     show_outcome,
-    typed,
 )
-from xpmsync.cli.grammar import Choice, Group
+from xpmsync.cli.grammar import Choice, Group, typed
 from xpmsync.cli.screen import open_console, print_facts, print_table, print_text
 from xpmsync.cli.text import print_json, render_count
 from xpmsync.config import check_email, check_uuid
@@ -27,13 +26,6 @@ ROLES: Final = ("User", "Admin", "Owner")
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def _check_modules(_context: click.Context, _parameter: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
-    try:
-        return tuple(check_name(name) for name in names)
-    except ValueError as error:
-        raise click.BadParameter(f"{error}.") from None
-
-
 def _work_options(function: Function) -> Function:
     """The options for what a user may do in Active."""
     modules = click.option(
@@ -41,7 +33,7 @@ def _work_options(function: Function) -> Function:
         "modules",
         multiple=True,
         metavar="NAME",
-        callback=_check_modules,
+        callback=typed(lambda names: tuple(map(check_name, names))),
         help="A part of Active that the user may use; once for each.",
     )
     office = click.option("--office", metavar="CODE", help="Where the user works.")
