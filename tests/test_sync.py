@@ -683,7 +683,8 @@ def test_what_killed_commands_left_goes_with_the_next_run(make_firm):
     firm = make_firm(practice)
     draft = firm.home.config_folder / ".config.toml.draft"
     draft.write_text("[sync")
-    copy = firm.home.data_folder / "rehearsal" / "active.db"
+    with subprocess.Popen([sys.executable, "-c", ""]) as killed:
+        copy = firm.home.data_folder / f"rehearsal-{killed.pid}-abc" / "active.db"
     copy.parent.mkdir(mode=0o700)
     copy.write_bytes(b"the firm's clients")
     firm.sync()

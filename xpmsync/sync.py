@@ -17,7 +17,7 @@ from typing import Any, Final
 from xpmsync.active import losses, mirror, notifications, offices, runs
 from xpmsync.active.database import (
     Database,
-    discard_rehearsal,
+    discard_rehearsals,
     explain_machine,
     explain_trouble,
     open_database,
@@ -250,7 +250,7 @@ def _only_run(home: Home, config: Config) -> Iterator[None]:
         check_database_kept(home, config)
         if not home.database_file.exists():
             require(config.xero.client_id, "xero.client_id")  # none is made where nobody has begun to set up a sync
-        discard_rehearsal(home.database_file)
+        discard_rehearsals(home.database_file)
         discard_draft(home)
         for stand_in in home.data_folder.glob(f"{home.stand_in_file.name}*"):
             stand_in.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ import pytest
 import sqlite_utils
 
 from xpmsync.active.clients import insert_clients, repair_keys, update_client
-from xpmsync.active.database import open_database, open_rehearsal
+from xpmsync.active.database import discard_rehearsals, open_database, open_rehearsal
 from xpmsync.active.migrations import STEPS, make_migrations
 from xpmsync.active.offices import insert_office, load_offices, update_office
 from xpmsync.active.users import insert_user, load_users, update_user
@@ -296,15 +296,15 @@ def test_times_are_kept_in_utc_to_the_second():
     assert from_text("2026-11-01T09:07:59Z") == datetime(2026, 11, 1, 9, 7, 59, tzinfo=UTC)
 
 
-def test_a_rehearsal_goes_on_where_a_killed_one_left_its_copy(path):
-    folder = path.parent / "rehearsal"
-    with open_rehearsal(path) as database:
-        left = database.path.read_bytes()
-    assert not folder.exists()
-    folder.mkdir()
-    (folder / path.name).write_bytes(left)
-    with open_rehearsal(path) as database:
-        assert database.path.parent == folder
-        assert load_offices(database) == []
-    assert not folder.exists()
-    assert not path.exists()
+def test_rehearsals_are_in_nobodys_way(path):
+    with open_rehearsal(path) as one, open_rehearsal(path) as another:
+        assert one.path != another.path
+        discard_rehearsals(path)  # as a run does that begins meanwhile
+        assert load_offices(one) == load_offices(another) == []
+        assert one.path.parent.stat().st_mode & 0o777 == 0o700
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_folder_that_takes_no_copy_is_told_as_such(path):
+    with pytest.raises(DatabaseTrouble, match="takes no copy of the database"), open_rehearsal(path / "active.db"):
+        pass

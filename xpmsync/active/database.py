@@ -7,6 +7,7 @@ import errno
 import os
 import shutil
 import sqlite3
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -15,10 +16,11 @@ from typing import Any, Final
 
 from xpmsync.active.migrations import STEPS, make_migrations
 from xpmsync.errors import DatabaseTrouble
-from xpmsync.home import PRIVATE_FILE_MODE, PRIVATE_FOLDER_MODE
+from xpmsync.home import PRIVATE_FILE_MODE
 from xpmsync.spelling import make_key
 
 BUSY_TIMEOUT_SECONDS: Final = 30
+REHEARSAL: Final = "rehearsal-"
 RESTORE: Final = "Restore it from your last backup: xpmsync restore FILE; then run: xpmsync sync --full"
 
 
@@ -93,8 +95,7 @@ def open_rehearsal(path: Path) -> Iterator[Database]:
         with open_database(path) as database:
             yield database
         return
-    folder = _find_rehearsal(path)
-    folder.mkdir(mode=PRIVATE_FOLDER_MODE, exist_ok=True)  # one that a killed rehearsal left is used again
+    folder = _make_rehearsal(path)
     try:
         copy = folder / path.name
         if path.exists():
@@ -104,16 +105,33 @@ def open_rehearsal(path: Path) -> Iterator[Database]:
         with open_database(copy) as database:
             yield database
     finally:
-        discard_rehearsal(path)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def discard_rehearsal(path: Path) -> None:
-    """Throw the copy of the database away that a rehearsal makes, if one was killed and left it."""
-    shutil.rmtree(_find_rehearsal(path), ignore_errors=True)
+def discard_rehearsals(path: Path) -> None:
+    """Throw the copies of the database away that rehearsals have left which were killed."""
+    for folder in path.parent.glob(f"{REHEARSAL}*-*"):
+        process_id = folder.name.removeprefix(REHEARSAL).partition("-")[0]
+        if process_id.isdecimal() and not _is_alive(int(process_id)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
-def _find_rehearsal(path: Path) -> Path:
-    return path.parent / "rehearsal"
+def _make_rehearsal(path: Path) -> Path:
+    """A folder for one rehearsal alone: any number of them may be at work. Its name tells whose it is."""
+    try:
+        return Path(tempfile.mkdtemp(prefix=f"{REHEARSAL}{os.getpid()}-", dir=path.parent))
+    except OSError as error:
+        raise explain_machine(path.parent, error, f"The folder {path.parent} takes no copy of the database") from error
+
+
+def _is_alive(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)  # sends nothing
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _is_migrated(path: Path) -> bool:
