@@ -519,6 +519,24 @@ def test_a_list_that_shrinks_beyond_belief_stops_the_run_until_a_person_accepts_
     assert snapshot(firm) != before
 
 
+def test_a_full_run_that_was_stopped_waits_for_a_person_while_hourly_runs_succeed(make_firm):
+    def list_open():
+        return firm.rows("SELECT code FROM sync_errors WHERE entity = 'run' AND resolved_at IS NULL")
+
+    firm = make_firm(Practice.generate(clients=300, staff=12, seed=7))
+    firm.sync()
+    with firm.sandbox.faults.active("empty-list", path="client.api"), pytest.raises(SuspiciousChange):
+        firm.sync(full=True)
+    firm.sync()
+    assert list_open() == [{"code": "suspicious-change"}]
+    firm.sync(full=True)  # it was a glitch
+    assert list_open() == []
+    with firm.sandbox.faults.active("empty-list", path="staff.api"), pytest.raises(SuspiciousChange):
+        firm.sync()
+    firm.sync()  # every run sees all the staff
+    assert list_open() == []
+
+
 def test_the_guard_calls_an_emptied_field_what_xpm_calls_it(make_firm):
     firm = make_firm(Practice.generate(clients=60, staff=12, seed=7))
     for uuid in firm.practice.clients:

@@ -298,16 +298,13 @@ def _sync(run: _Run, secrets: _Secrets, accepted: Mapping[str, int]) -> Summary:
         derivation = _derive(run, fetched)
         summary = _summarise(run, derivation)
         now = summary.finished_at
-        save_problems(
-            database,
-            map(vars, derivation.problems),
-            run_id=run.id,
-            now=now,
-            resolve_others=True,
-            unjudged=() if run.mode == "full" else JUDGED_IN_FULL_RUNS,
-        )
         row = _to_row(run, summary, fetched.first_answer_at or run.past.cursor)
         runs.finish_run(database, run.id, status="succeeded", now=now, values=row)
+        unjudged = [] if run.mode == "full" else [*JUDGED_IN_FULL_RUNS]
+        if losses.load_suspicious(database):
+            unjudged.append(SuspiciousChange.code)  # an hourly run does not see whether clients are gone
+        problems = map(vars, derivation.problems)
+        save_problems(database, problems, run_id=run.id, now=now, resolve_others=True, unjudged=unjudged)
     return summary
 
 

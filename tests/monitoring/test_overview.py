@@ -4,12 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from xpmsync.active.database import open_database
+from xpmsync.active.database import open_database, open_rehearsal
 from xpmsync.admin.centre import read_centre
 from xpmsync.admin.users import list_users
-from xpmsync.config import change_config, read_config
+from xpmsync.config import Config, change_config, read_config
 from xpmsync.crontab import parse_crontab
 from xpmsync.errors import PassingTrouble, Refused, SuspiciousChange
+from xpmsync.home import Home
 from xpmsync.monitoring.overview import State, load_overview
 from xpmsync.sandbox import Practice
 from xpmsync.surroundings import Clock
@@ -81,6 +82,10 @@ def test_a_run_that_was_stopped_waits_for_a_person_who_accepts_it(firm, look):
     fail(firm, "empty-list", SuspiciousChange, path="client.api")
     assert commands(look())[0] == "xpmsync errors --entity run"
     assert "xpmsync sync" not in commands(look())  # it would be stopped again; the log says which run to make
+    firm.sync()
+    overview = look()
+    assert overview.state is State.WORKING
+    assert commands(overview)[0] == "xpmsync errors --entity run"
 
 
 def test_runs_that_come_no_more_are_a_disruption_after_three_hours(look):
@@ -89,6 +94,21 @@ def test_runs_that_come_no_more_are_a_disruption_after_three_hours(look):
     assert overview.state is State.DISRUPTED
     assert overview.since == overview.last_success_at
     assert commands(overview)[0] == "xpmsync doctor --cron"
+
+
+def test_where_nothing_is_set_up_but_cron_works_elsewhere_that_folder_is_named(look, tmp_path):
+    def list_commands(text):
+        home = Home(tmp_path, tmp_path)
+        with open_rehearsal(home.database_file) as database:
+            return commands(load_overview(database, home, Config(), parse_crontab(text), datetime.now(UTC)))
+
+    assert list_commands(f"XPMSYNC_HOME='/srv/the firm'\n{HOURLY}") == [
+        "export XPMSYNC_HOME='/srv/the firm'",
+        "xpmsync connect",
+    ]
+    assert list_commands(HOURLY)[0] == "unset XPMSYNC_HOME"
+    assert list_commands(f"XPMSYNC_HOME={tmp_path}\n{HOURLY}") == list_commands("") == ["xpmsync connect"]
+    assert look().state is State.WORKING
 
 
 def test_a_sync_that_nothing_starts_needs_a_line_in_the_crontab(look):

@@ -4,6 +4,7 @@ Worked out once, for `xpmsync status` and for the page of `xpmsync report`. Know
 any of it is shown.
 """
 
+import shlex
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,8 +20,9 @@ from xpmsync.active.totals import count_by_status
 from xpmsync.active.users import load_needs
 from xpmsync.config import Config
 from xpmsync.crontab import Crontab
+from xpmsync.errors import SuspiciousChange
 from xpmsync.health import PATIENCE, RHYTHM_MEMORY, has_rhythm
-from xpmsync.home import Home
+from xpmsync.home import HOME_VARIABLE, Home
 from xpmsync.moments import from_text
 from xpmsync.rules.schedule import next_full_at
 
@@ -140,8 +142,10 @@ def load_overview(
         next_run_at=next_run_at,
         next_full_at=next_full_at(from_text(full["started_at"]), config.sync.tenant_id or "", hours) if full else None,
         needs=(
+            *(_list_needs_of_home(crontab, home) if state is State.NOT_SET_UP else ()),
             *_list_needs_of_set_up(config, is_fresh=not success and not failures),
             *(_list_needs_of_failure(failures[-1], signed_in_at, next_run_at) if failures else ()),
+            *(_list_needs_of_stopped_runs(causes) if not failures else ()),
             *_list_needs_of_schedule(state, failures, is_in_crontab, are_coming),
             *_list_needs_of_records(database, config, causes, waiting_users),
         ),
@@ -174,6 +178,16 @@ def _judge(
     return State.WORKING, from_text(first["finished_at"]) if first else None, None
 
 
+def _list_needs_of_home(crontab: Crontab | None, home: Home) -> Iterator[Need]:
+    """Where nothing is set up here, but cron works in another folder, that is the one that is meant."""
+    if crontab and crontab.jobs and not crontab.of(home).jobs:
+        folder = crontab.jobs[0].variables.get(HOME_VARIABLE)
+        yield Need(
+            "The crontab's lines work in another folder. To work there too:",
+            f"export {HOME_VARIABLE}={shlex.quote(folder)}" if folder else f"unset {HOME_VARIABLE}",
+        )
+
+
 def _list_needs_of_set_up(config: Config, *, is_fresh: bool) -> Iterator[Need]:
     if config.sync.tenant_id is None:
         yield Need("Connect xpmsync to Xero Practice Manager.", "xpmsync connect")
@@ -197,6 +211,12 @@ def _list_needs_of_failure(
     yield need
     if failure["code"] not in NOT_ENDED_BY_USUAL_RUN:
         yield Need(f"Then {run}", "xpmsync sync")
+
+
+def _list_needs_of_stopped_runs(causes: Sequence[sqlite3.Row]) -> Iterator[Need]:
+    """A full run that the guard stopped waits for a person, also while the hourly ones succeed."""
+    if any(cause["code"] == SuspiciousChange.code for cause in causes):
+        yield NEEDS_BY_FAILURE[SuspiciousChange.code]
 
 
 def _list_needs_of_schedule(
