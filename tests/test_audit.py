@@ -126,7 +126,7 @@ def test_trouble_with_the_trail_stops_nothing(home, capfd):
     home.mkdir()
     (home / f"audit-{datetime.now(UTC):%Y-%m}.jsonl").mkdir()
     assert run(["errors"]) == 0
-    assert capfd.readouterr().out == "No open problems.\n"
+    assert "No run has been made yet" in capfd.readouterr().out
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")

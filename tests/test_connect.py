@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import socket
 import subprocess
 import sys
@@ -378,6 +379,34 @@ def test_the_data_tells_whose_home_it_is_even_when_the_settings_are_lost(desk):
     code, _, errors = desk.xpmsync("connect", "--tenant", other_id)
     assert code == 5
     assert "XPMSYNC_HOME" in errors
+
+
+def test_after_a_second_sign_in_the_next_thing_is_a_run(desk):
+    desk.xpmsync("connect")
+    desk.take_over_staff()
+    assert desk.xpmsync("connect")[1].endswith("Next: xpmsync sync\n")
+
+
+def test_where_no_browser_opens_the_way_without_one_is_named(desk, monkeypatch):
+    monkeypatch.setattr(webbrowser, "open", lambda _: False)
+    _, output, _ = desk.xpmsync("connect", "--wait", "2")
+    assert "Over SSH, or without a desktop, press Ctrl-C, and\ntype:\n  xpmsync connect --no-browser" in output
+
+
+def test_who_pastes_half_an_address_may_paste_again(desk):
+    process, line = pty.fork()
+    if process == 0:
+        os.environ |= {"TERM": "dumb", "PYTHONWARNINGS": "ignore"}
+        os.execv(sys.executable, [sys.executable, "-m", "xpmsync", "connect", "--no-browser"])  # noqa: S606 - our own program
+    screen, address = "", None
+    for half in (slice(60), slice(None)):
+        while not screen.endswith("Address: "):
+            screen += os.read(line, 65536).decode()
+        address = address or press(re.findall(rf"{desk.sandbox.url}\S+", screen)[0])
+        os.write(line, f"{address[half]}\n".encode())
+        screen = ""
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
+    os.close(line)
 
 
 @pytest.mark.parametrize("fault", ["user-revoked", "status-error", "rate-limit-day"])

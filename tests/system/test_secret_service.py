@@ -395,7 +395,7 @@ def test_the_set_up_makes_key_and_store_and_says_what_comes_next(server, capfd):
     printed = capfd.readouterr()
     assert printed.err == ""
     assert "it can be read and written" in printed.out
-    assert printed.out.rstrip().endswith("Next: xpmsync connect")
+    assert printed.out.rstrip().endswith("Next: xpmsync connect --no-browser")
     assert stat.S_IMODE(key_file.stat().st_mode) == 0o640
     assert len(key_file.read_text("ascii").strip()) >= 40
     assert key_file.read_text("ascii").strip() not in printed.out

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import click
 
 from xpmsync.cli.grammar import Command, Number
-from xpmsync.cli.screen import choose, open_console, print_text
+from xpmsync.cli.screen import choose, open_console, print_advice, print_text
 from xpmsync.cli.text import ask, clean, is_watched, render_count, wrap
 from xpmsync.config import Config, change_config, check_setting, read_config
 from xpmsync.errors import ConfigurationError, PassingTrouble, Refused, SignInNeeded
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 WAIT_SECONDS: Final = 300
 PROOF_SECONDS: Final = 120.0
 APPS_PAGE: Final = "https://developer.xero.com/app/manage"
+PASTES: Final = 3
+"""How often an address may be pasted: it is not shown, and quickly cut off."""
 
 
 @click.command(cls=Command, example="xpmsync connect --no-browser")
@@ -100,7 +102,8 @@ def command(*, tenant: str | None, no_browser: bool, client_secret_stdin: bool, 
     console = open_console()
     print_text(console, f"Connected to {_name(practice)}: {render_count(staff_count, 'staff member')} can be read.")
     print_text(console, f"The sign-in is kept in {vault.description}.")
-    print_text(console, "Next: xpmsync configure")
+    is_configured = config.sync.default_office_code is not None and config.sync.tenant_id == practice.tenant_id
+    print_text(console, f"Next: xpmsync {'sync' if is_configured else 'configure'}")
 
 
 def _ask_for_app(config: Config, *, client_secret_stdin: bool) -> tuple[str, str | None]:
@@ -129,8 +132,14 @@ def _sign_in_with_browser(client: "IdentityClient", wait_seconds: int) -> "Grant
         )
         print_text(console, "If no browser opens, go to this address:")
         click.echo(f"\n{consent.address}")  # on one line, to be copied
+
+        def open_browser() -> None:
+            if not webbrowser.open(consent.address):
+                hint = "No browser has opened here. Over SSH, or without a desktop, press Ctrl-C, and type:"
+                print_advice(console, f"{hint} xpmsync connect --no-browser")
+
         # In a thread: some browsers come back only when they are closed.
-        threading.Thread(target=webbrowser.open, args=(consent.address,), daemon=True).start()
+        threading.Thread(target=open_browser, daemon=True).start()
         return _redeem(consent, listener.wait(wait_seconds) or _explain_silence(client, wait_seconds))
 
 
@@ -144,13 +153,14 @@ def _sign_in_by_hand(client: "IdentityClient") -> "Grant":
     click.echo(wrap(before, sys.stderr), err=True)
     click.echo(consent.address)
     click.echo(wrap(after, sys.stderr), err=True)
-    reply = read_reply(_read_secret_line("Address"), consent.state)
-    if reply is None:
-        raise SignInNeeded(
-            "What was pasted is not the address that this sign-in ends on.",
-            "Run xpmsync connect --no-browser again, open the new address, and paste the whole address it ends on.",
-        )
-    return _redeem(consent, reply)
+    for _ in range(PASTES if sys.stdin.isatty() else 1):
+        if reply := read_reply(_read_secret_line("Address"), consent.state):
+            return _redeem(consent, reply)
+        click.echo(wrap("That is not the whole address that this sign-in ends on.", sys.stderr), err=True)
+    raise SignInNeeded(
+        "What was pasted is not the address that this sign-in ends on.",
+        "Run xpmsync connect --no-browser again, open the new address, and paste the whole address it ends on.",
+    )
 
 
 def _redeem(consent: "Consent", reply: Reply) -> "Grant":

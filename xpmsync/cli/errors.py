@@ -138,6 +138,8 @@ def command(*, explained: str | None, as_json: bool, as_csv: bool, **conditions:
         print_json(rows)
     elif as_csv:
         print_csv(COLUMNS, rows)
+    elif not home.database_file.exists():
+        print_advice(open_console(), f"No run has been made yet in {home.data_folder}. How it is there: xpmsync status")
     else:
         console = open_console()
         with paged(console):

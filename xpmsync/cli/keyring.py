@@ -72,7 +72,7 @@ def set_up(key_file: Path) -> None:
     create_own_keyring(home, key_file)
     change_config(home, {"keyring.key_file": name})
     if "sign-in" not in _examine(home):
-        text = "Next: xpmsync connect"
+        text = "Next: xpmsync connect --no-browser"
         if read_config(home).sync.tenant_id:
             text += " (The sign-in that you have made before stays in the keyring where it is, and is not copied.)"
         print_text(open_console(), text)

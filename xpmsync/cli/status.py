@@ -70,6 +70,7 @@ def load_facts(home: Home, config: Config, now: datetime) -> Facts:
         "tenant_id": config.sync.tenant_id,
         "connection": connection,
         **_describe_overview(_load_overview(home, config, now, connection.get("connected_at"))),
+        "home": str(home.data_folder),
     }
     if not is_connected(facts) and all(need["command"] != SIGN_IN["command"] for need in facts["needs"]):
         facts["needs"].insert(0, SIGN_IN)
@@ -148,7 +149,13 @@ def _print(console: Console, facts: Facts, now: datetime) -> None:
         style = "bold red"
     print_text(console, render_answer(facts, now), style=style)
     console.print()
-    rows = [("Sync", facts["sync"]), *_render_connection(facts), *_render_health(facts, now), *_render_needs(facts)]
+    rows = [
+        *_render_home(facts),
+        ("Sync", facts["sync"]),
+        *_render_connection(facts),
+        *_render_health(facts, now),
+        *_render_needs(facts),
+    ]
     print_facts(console, rows)
     if not facts["runs"]:
         return
@@ -166,6 +173,12 @@ def render_answer(facts: Facts, now: datetime) -> str:
         case "disrupted":
             return f"Disrupted since {render_time(facts['since'])}: {facts['reason']}"
     return f"Not set up yet: {facts['reason']}"
+
+
+def _render_home(facts: Facts) -> Iterator[tuple[str, object]]:
+    """Where nothing is set up, somebody may look into another folder than was meant."""
+    if facts["state"] == "not set up":
+        yield "Folder", facts["home"]
 
 
 def _render_connection(facts: Facts) -> Iterator[tuple[str, object]]:

@@ -166,12 +166,14 @@ def ask(question: str, check: Callable[[object], Answer], *, default: str | None
     """Ask until the answer passes `check`, which raises ValueError("must ...") on one that does not."""
 
     def convert(answer: str) -> Answer:
+        if not answer.strip():
+            raise click.UsageError("An answer is needed.")
         try:
             return check(answer)
         except ValueError as error:
             raise click.UsageError(f"It {error}.") from None
 
-    answer: Answer = click.prompt(question, default=default, show_default=bool(default), value_proc=convert)
+    answer: Answer = click.prompt(question, default=default or "", show_default=bool(default), value_proc=convert)
     return answer
 
 
