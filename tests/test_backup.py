@@ -1,5 +1,6 @@
 """Copies of the database: whole or not at all, for keeping, handing out and putting back."""
 
+import errno
 import json
 import os
 import resource
@@ -167,6 +168,22 @@ def test_an_empty_file_gives_the_copy_its_mode_and_group(shelf):
     group = file.stat().st_gid
     assert run(["backup", str(file)]) == 0
     assert (mode(file), file.stat().st_gid) == (0o640, group)
+
+
+@pytest.mark.usefixtures("firm")
+def test_a_copy_for_a_group_that_the_user_is_not_in_is_not_taken_from_it(shelf, monkeypatch, capsys):
+    def refuse(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    file = shelf / "active.db"
+    assert run(["backup", str(file), "--mode", "0640"]) == 0
+    before = file.read_bytes()
+    monkeypatch.setattr(os, "fchown", refuse)
+    assert run(["backup", str(file)]) == 9
+    assert "sudo usermod -aG" in capsys.readouterr().err
+    assert (file.read_bytes(), list_names(shelf)) == (before, ["active.db"])
+    file.chmod(0o600)
+    assert run(["backup", str(file)]) == 0
 
 
 @pytest.mark.usefixtures("firm")

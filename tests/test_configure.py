@@ -442,6 +442,20 @@ def test_mail_settings_that_are_no_longer_wanted_are_removed_with_the_password(f
     assert vault.read("smtp-password") is None
 
 
+def test_a_person_who_mistypes_the_office_is_asked_before_a_new_one_is_set_up(firm):
+    assert call(*SET_UP) == 0
+    terminal = Terminal("configure", "--office", "SYDN")
+    terminal.answer("Did you mean “SYD”?\r\nSet up the office SYDN? [y/N]: ", "n")
+    screen, exit_code = terminal.end()
+    assert exit_code == 2
+    assert "Nothing was changed.\nThe offices are: SYD\n" in screen
+    terminal = Terminal("configure", "--office", "SYDN", "--later")
+    terminal.answer("Set up the office SYDN? [y/N]: ", "y")
+    terminal.answer("Default partner of the office", "2")
+    assert "bob@firm.example" in terminal.end()[0]
+    assert ("SYDN", "SYDN", "bob@firm.example") in load_offices(firm)
+
+
 # Where the database or the settings are gone.
 
 

@@ -82,7 +82,7 @@ def compare(home: Home, config: Config, source: Path) -> Comparison:
     source = source.resolve()
     if source == home.database_file.resolve():
         raise NotPossible(f"{source} is the database itself.", "Name a copy that xpmsync backup has made.")
-    if not source.exists():
+    if not source.is_file():
         raise NotPossible(f"There is no file {source}.", "Name a copy that xpmsync backup has made.")
     with opened_copy(source) as copy:
         check_copy(copy)

@@ -183,7 +183,7 @@ class _Examination:
         limits |= {path: OPEN_TO_WRITING for path in settings if path.exists()}
         if loose := [path for path, limit in limits.items() if path.stat().st_mode & limit]:
             return Note(f"others on this computer can open {loose[0]}", f"Run: chmod go= {_quote(loose)}")
-        return Note(f"{home.data_folder} is yours, and closed to others")
+        return Note(f"{home.data_folder} is yours, and its files are closed to others")
 
     def check_lock(self) -> Note:
         """That no run is in progress."""

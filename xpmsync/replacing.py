@@ -4,10 +4,12 @@ Knows nothing of what the files hold. Two at once for one file are the caller's 
 """
 
 import errno
+import grp
 import os
+import pwd
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -36,15 +38,44 @@ def find_draft(target: Path) -> Path:
     return target.with_name(f".{target.name}.draft")
 
 
+class CannotKeepGroup(OSError):
+    """The file is open to a group that whoever runs this is not in."""
+
+    def __init__(self, group: str, user: str) -> None:
+        super().__init__(errno.EPERM, f"it is for the group {group}, which the user {user} is not in")
+        self.remedy = f"Have the user put into the group: sudo usermod -aG {group} {user}; then log in anew."
+
+
 def take_over_mode(target: Path, file: BinaryIO, mode: int | None = None) -> None:
-    """Give a new file the group of the one it replaces, and its mode where no other is told."""
-    with suppress(FileNotFoundError):
-        earlier = target.stat()
-        with suppress(PermissionError):
+    """Give a new file the group of the one it replaces, and its mode where no other is told.
+
+    Raises CannotKeepGroup rather than shut out that group, and let another one in.
+    """
+    earlier = target.stat() if target.exists() else None
+    if mode is None and earlier:
+        mode = stat.S_IMODE(earlier.st_mode)
+    if earlier:
+        try:
             os.fchown(file.fileno(), -1, earlier.st_gid)
-        mode = stat.S_IMODE(earlier.st_mode) if mode is None else mode
+        except PermissionError:
+            if mode and mode & stat.S_IRWXG:
+                raise CannotKeepGroup(_name_group(earlier.st_gid), _name_user(os.geteuid())) from None
     if mode is not None:
         os.fchmod(file.fileno(), mode)
+
+
+def _name_group(group_id: int) -> str:
+    try:
+        return grp.getgrgid(group_id).gr_name
+    except KeyError:
+        return str(group_id)
+
+
+def _name_user(user_id: int) -> str:
+    try:
+        return pwd.getpwuid(user_id).pw_name
+    except KeyError:
+        return str(user_id)
 
 
 def sync_folder(folder: Path) -> None:

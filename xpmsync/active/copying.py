@@ -25,7 +25,7 @@ from xpmsync.active.database import (
 )
 from xpmsync.active.migrations import STEPS
 from xpmsync.errors import DatabaseTrouble, NotPossible
-from xpmsync.replacing import find_draft, replaced, take_over_mode
+from xpmsync.replacing import CannotKeepGroup, find_draft, replaced, take_over_mode
 
 MIGRATION_SET: Final = "SELECT count(*) FROM _sqlite_migrations WHERE migration_set = 'xpmsync'"
 COMPANIONS: Final = ("-wal", "-shm", "-journal")
@@ -50,6 +50,10 @@ def make_copy(source: Path, target: Path, *, mode: int | None = None) -> None:
                 take_over_mode(target, file, mode)
         finally:
             journal.unlink(missing_ok=True)
+    except CannotKeepGroup as error:
+        raise DatabaseTrouble(
+            f"The copy {target} cannot be replaced: {error.strerror}.", f"{error.remedy} It is still there, as it was."
+        ) from error
     except OSError as error:
         raise _explain_writing(target, error.errno, error.strerror, f"{type(error).__name__}: {error}") from error
 

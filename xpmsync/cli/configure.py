@@ -31,11 +31,13 @@ from xpmsync.config import (
     read_config,
     require,
 )
-from xpmsync.errors import AnotherRun, ConfigurationError, DatabaseTrouble
+from xpmsync.crontab import read_crontab
+from xpmsync.errors import AnotherRun, ConfigurationError, DatabaseTrouble, NotPossible
 from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.log import open_log
 from xpmsync.records import User
 from xpmsync.set_up import check_database_kept, check_settings_kept
+from xpmsync.spelling import suggest
 from xpmsync.surroundings import Clock
 
 if TYPE_CHECKING:
@@ -145,9 +147,11 @@ def command(
     console = open_console()
     config = read_config(home)
     _print_answers(console, answers, config)
-    print_text(console, "Runs start every hour once these lines are in your crontab (crontab -e):")
-    print_crontab(config)
-    print_text(console, "Then see whether they have all they need: xpmsync doctor --cron")
+    crontab = read_crontab()
+    if not (crontab and all(crontab.of(home).runs(name) for name in ("sync", "notify"))):
+        print_text(console, "Runs start every hour once these lines are in your crontab (crontab -e):")
+        print_crontab(config)
+        print_text(console, "Then see whether they have all they need: xpmsync doctor --cron")
     if next_step == "start" or (
         next_step is None and form.asks_all and confirm("Start the first sync now?", default=True)
     ):
@@ -252,7 +256,7 @@ def _check_practice(home: Home, config: Config, database: "Database", given: Map
 
 def _fill(form: _Form, home: Home, config: Config, database: "Database", password: str | None) -> _Answers:
     """Settle every answer, from the first question to the last."""
-    from xpmsync.active.offices import find_office  # noqa: PLC0415 - slow to load
+    from xpmsync.active.offices import find_office, load_offices  # noqa: PLC0415 - slow to load
 
     console = open_console()
     tenant_id = form.given.get("sync.tenant_id", form.present.get("sync.tenant_id"))
@@ -260,11 +264,16 @@ def _fill(form: _Form, home: Home, config: Config, database: "Database", passwor
     code = form.settle("sync.default_office_code", "Code of the office that new clients are given, such as SYD")
     if office := find_office(database, code):
         code = office["code"]  # as it is written there
+    elif form.may_ask and (codes := [row["code"] for row in load_offices(database)]):
+        print_text(console, f"Active has no office {code} yet.{suggest(code, codes)}")
+        if not confirm(f"Set up the office {code}?"):
+            raise NotPossible("Nothing was changed.", f"The offices are: {', '.join(codes)}")
     settings["sync.default_office_code"] = code
     form.present = _load_present(config, database, {**form.given, "sync.default_office_code": code})
     office_name = form.settle("office.name", f"Name of the office {code}", default=code)
     users = _load_active_users(home, config, database, tenant_id)
-    if form.asks_all:
+    known = form.given.keys() | form.present.keys()
+    if form.asks_all or (form.may_ask and not {"office.default_partner", "notify.email"} <= known):
         _print_users(console, users)
     chosen = {
         name: _settle_user(form, name, f"{question} (number or e-mail address)", users)

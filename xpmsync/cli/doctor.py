@@ -14,6 +14,7 @@ from rich.table import Table
 from xpmsync.cli.grammar import Command
 from xpmsync.cli.screen import open_console, print_advice, print_text
 from xpmsync.cli.text import clean_lines, print_json, render_count
+from xpmsync.errors import ConfigurationError
 from xpmsync.home import HOME_VARIABLE, find_home
 
 if TYPE_CHECKING:
@@ -79,12 +80,17 @@ def _run_as_cron(*, as_json: bool) -> int:
     from xpmsync.crontab import Crontab, make_environment, read_crontab  # noqa: PLC0415 - for this alone
 
     crontab = read_crontab() or Crontab(())
-    variables = crontab.find_variables(find_home(os.environ))
+    home = find_home(os.environ)
+    variables = crontab.find_variables(home)
+    if os.environ.get(HOME_VARIABLE) and find_home(variables) != home:
+        # Whatever cron meets in another home, its remedies would be typed in this one.
+        raise ConfigurationError(
+            f"No line of the crontab works in {home.data_folder}, which your {HOME_VARIABLE} names.",
+            "Print the lines for it, and paste them: xpmsync configure --crontab",
+        )
     if not as_json:
         names = ", ".join(variables) or "no variable"
         print_text(open_console(), f"As cron would run it; the crontab sets {names}.", style="bold")
-        if os.environ.get(HOME_VARIABLE) and find_home(variables) != find_home(os.environ):
-            print_text(open_console(), f"So this is not the home that your {HOME_VARIABLE} names, but another one.")
     environment = make_environment(variables)
     process = subprocess.run(  # noqa: S603 - this very program
         [sys.executable, "-m", "xpmsync", "doctor", *(["--json"] if as_json else [])],

@@ -15,7 +15,7 @@ from xpmsync.monitoring.causes import generalise_causes, name_causes
 from xpmsync.monitoring.overview import load_overview
 from xpmsync.monitoring.page import Contents, render_page
 from xpmsync.monitoring.plot import begin_of_days, sort_hours
-from xpmsync.replacing import replaced, take_over_mode
+from xpmsync.replacing import CannotKeepGroup, replaced, take_over_mode
 
 USUAL_DAYS: Final = 30
 
@@ -50,7 +50,6 @@ def write_page(path: Path, page: bytes) -> None:
             file.write(page)
             take_over_mode(target, file)  # an administrator opens it to others once, not after every run
     except OSError as error:
-        raise PageNotWritten(
-            f"The page {path} cannot be written: {error.strerror}.",
-            "Make its folder, or give it room and whoever runs xpmsync the right to write there.",
-        ) from error
+        usual = "Make its folder, or give it room and whoever runs xpmsync the right to write there."
+        remedy = error.remedy if isinstance(error, CannotKeepGroup) else usual
+        raise PageNotWritten(f"The page {path} cannot be written: {error.strerror}.", remedy) from error
