@@ -131,6 +131,30 @@ def test_a_key_that_another_program_gave_to_two_records_goes_to_nobody_else(clai
     assert outcome.rejections[claimant.uuid].code == "taken"
 
 
+class CountedText(str):
+    """A text that counts how often something is looked up by any of its kind."""
+
+    __slots__ = ()
+    lookups = 0
+
+    def __hash__(self):
+        CountedText.lookups += 1
+        return super().__hash__()
+
+
+def test_each_record_of_a_blocked_chain_is_looked_up_as_often_however_long_the_chain_is():
+    def count_lookups(length):
+        """Each claims the key of the next; the last key stays with somebody who is gone."""
+        uuids, ids, keys = ([CountedText(f"{kind}{place}") for place in range(length + 1)] for kind in "xAk")
+        holders = [Holder(*each) for each in zip(ids, keys, uuids, strict=True)]
+        claimants = [Claimant(*each) for each in zip(uuids[:-1], keys[1:], strict=True)]
+        CountedText.lookups = 0
+        assert len(run(claimants, holders).rejections) == length
+        return CountedText.lookups
+
+    assert count_lookups(400) < 2.1 * count_lookups(200)
+
+
 # What must hold for any practice.
 
 KEYS = st.sampled_from([None, "a", "b", "c", "d"])

@@ -71,47 +71,49 @@ def settle(
     to take over a record whose owner is not a live claimant, or None.
     """
     own = {holder.owner_uuid: holder for holder in holders if holder.owner_uuid is not None}
-    rejections = _reject_shared(claimants, own, shared)
     live = {claimant.uuid for claimant in claimants}
-    while True:
-        accepted = [each for each in claimants if not each.is_refused and each.uuid not in rejections]
-        final_keys = {holder.id: holder.key for holder in holders}
-        final_keys |= {own[each.uuid].id: _final_key(each, own[each.uuid]) for each in accepted if each.uuid in own}
-        final_holders = defaultdict(list)
-        for holder in holders:
-            final_holders[final_keys[holder.id]].append(holder)
-        takeovers: dict[str, str] = {}
-        rejected_now: dict[str, Rejection] = {}
-        for claimant in accepted:
-            if claimant.key is None:
-                continue
+    rejections = _reject_shared(claimants, own, shared)
+    accepted = [each for each in claimants if not each.is_refused and each.uuid not in rejections]
+    linked = [(each, own[each.uuid]) for each in accepted if each.uuid in own]
+    records = {claimant.uuid: holder.id for claimant, holder in linked}
+    moving = {holder.id for claimant, holder in linked if _exchanges_key(claimant, holder)}
+    holders_of = defaultdict(list)
+    for holder in holders:
+        holders_of[holder.key].append(holder)
+    # One claimant at most for each key: of those who share one, the others are rejected already.
+    claims = {each.key: each for each in accepted if each.key is not None}
+    unsettled = list(claims)
+    while unsettled:
+        staying: list[Holder] = []
+        for key in unsettled:
+            claimant = claims[key]
             mine = own.get(claimant.uuid)
-            in_the_way = [each for each in final_holders.get(claimant.key, ()) if each is not mine]
+            in_the_way = [each for each in holders_of[key] if each is not mine and each.id not in moving]
             if not in_the_way:
                 continue
             holder = in_the_way[0]
             # Several hold one key only where another program wrote into Active: nobody can tell who is meant.
-            if mine or len(in_the_way) > 1 or holder.owner_uuid in live:
-                code: str | None = taken
-            else:
-                code = refuse_takeover(claimant.uuid, holder.id)
-            if code:
-                rejected_now[claimant.uuid] = Rejection(code, holder_id=holder.id)
-            else:
-                takeovers[claimant.uuid] = holder.id
-        # A linked record that is rejected goes on holding its earlier key, which may be in another's way.
-        rejections |= rejected_now
-        if not any(uuid in own for uuid in rejected_now):
-            break
-    kept = {each.uuid: own[each.uuid].id for each in accepted if each.uuid in own and each.uuid not in rejections}
-    new = {each.uuid for each in accepted} - kept.keys() - takeovers.keys() - rejections.keys()
-    moving = {own[uuid].id for uuid in kept if final_keys[own[uuid].id] != own[uuid].key}
-    return Settlement(kept | takeovers, frozenset(moving), frozenset(new), rejections)
+            is_taken = mine or len(in_the_way) > 1 or holder.owner_uuid in live
+            code = taken if is_taken else refuse_takeover(claimant.uuid, holder.id)
+            if code is None:
+                records[claimant.uuid] = holder.id
+                continue
+            rejections[claimant.uuid] = Rejection(code, holder_id=holder.id)
+            records.pop(claimant.uuid, None)
+            del claims[key]
+            if mine:
+                staying.append(mine)
+        # A linked record that is rejected goes on holding its earlier key: only who claims that is judged once more.
+        moving -= {holder.id for holder in staying}
+        unsettled = sorted(claims.keys() & {holder.key for holder in staying}, key=lambda key: claims[key].uuid)
+    new = {each.uuid for each in accepted} - records.keys() - rejections.keys()
+    return Settlement(records, frozenset(moving), frozenset(new), rejections)
 
 
-def _final_key(claimant: Claimant, holder: Holder) -> str | None:
-    """The key that a linked record holds when its claimant is accepted."""
-    return holder.key if claimant.key is None and holder.is_key_typed else claimant.key
+def _exchanges_key(claimant: Claimant, holder: Holder) -> bool:
+    """Whether a linked record is given another key, or none, when its claimant is accepted."""
+    keeps_typed = claimant.key is None and holder.is_key_typed
+    return claimant.key != holder.key and not keeps_typed
 
 
 def _reject_shared(claimants: Sequence[Claimant], own: Mapping[str, Holder], code: str) -> dict[str, Rejection]:
