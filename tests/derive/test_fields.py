@@ -1,8 +1,18 @@
 """Every row of the two published tables, from XPM's XML to whole rows of Active."""
 
+import json
+
 import pytest
 
-from xpmsync.rules.fields import CLIENT_FIELDS, CLIENT_SHAPE, GROUP_SHAPE, STAFF_FIELDS, STAFF_SHAPE
+from xpmsync.rules.fields import (
+    CLIENT_FIELDS,
+    CLIENT_SHAPE,
+    GROUP_SHAPE,
+    STAFF_FIELDS,
+    STAFF_SHAPE,
+    Field,
+    make_reader,
+)
 
 PARTNER = "<AccountManager><UUID>s1</UUID><Name>Ann Lee</Name></AccountManager>"
 ROW = {
@@ -131,6 +141,16 @@ def test_absent_empty_and_blank_elements_are_all_not_set(firm, told):
     elements += ["LastName", "JobManager"]
     firm.sync([client_xml("".join(told.replace("{}", element) for element in elements))])
     assert firm.clients() == [ROW]
+
+
+def test_a_field_read_from_a_list_has_no_value_where_xpm_does_not_tell_the_list():
+    def read_names(contacts):
+        return ", ".join(contact["name"] for contact in json.loads(contacts)) or None
+
+    read = make_reader((Field("26", "Contacts", ("Contacts/Contact",), "contact_names", "Contacts", read_names),))
+    assert read({"contacts": None}) == {}
+    assert read({"contacts": "[]"}) == {"contact_names": None}
+    assert read({"contacts": '[{"name": "Hēmi"}]'}) == {"contact_names": "Hēmi"}
 
 
 def test_elements_that_nobody_asked_for_are_not_kept(firm):

@@ -251,8 +251,6 @@ def read_client(row: MirrorRow, partner_id: str, directory: Directory) -> Client
     values = _read_own_fields(row)
     values["partner_id"] = partner_id
     values["manager_id"] = directory.find_user(read_identity(row["job_manager_uuid"]))
-    if row["contacts"] is None:  # not told: a record that is just taken over keeps what it has
-        del values["individual_salutation"]
     return ClientReading(values, read_groups(row["groups"]), tuple(_check_values(row, values)))
 
 

@@ -54,6 +54,11 @@ class Field:
         """Where the mirror keeps the texts of `elements`."""
         return tuple(_column(element) for element in self.elements)
 
+    @cached_property
+    def is_list(self) -> bool:
+        """It is read from a repeated element, of which XPM may tell none, or nothing at all."""
+        return self.elements[0] in LISTS
+
 
 def _column(path: str) -> str:
     """The mirror's column for an element: ``AccountManager/UUID`` is kept in ``account_manager_uuid``."""
@@ -152,15 +157,21 @@ def make_reader(fields: tuple[Field, ...]) -> Callable[[MirrorRow], dict[str, ob
     """What reads these fields of a mirrored record: Active's column to value.
 
     Worked out once for all records. Where a field has one text, an empty one is not read: half of a client's are empty.
+    A list that XPM does not tell has no value, not even an empty one: a record just taken over keeps what it has.
     """
     joint = [(field.column, field.mirror_columns, field.read) for field in fields if len(field.elements) > 1]
-    single = [(field.column, field.mirror_columns[0], field.read) for field in fields if len(field.elements) == 1]
+    single = [field for field in fields if len(field.elements) == 1]
+    texts = [(field.column, field.mirror_columns[0], field.read) for field in single if not field.is_list]
+    lists = [(field.column, field.mirror_columns[0], field.read) for field in single if field.is_list]
 
     def read_record(row: MirrorRow) -> dict[str, object]:
         values = {column: read(*[row[source] for source in sources]) for column, sources, read in joint}
-        for column, source, read in single:
+        for column, source, read in texts:
             text = row[source]
             values[column] = read(text) if text else None
+        for column, source, read in lists:
+            if (told := row[source]) is not None:
+                values[column] = read(told)
         return values
 
     return read_record
