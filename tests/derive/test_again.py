@@ -1,9 +1,11 @@
 """Judged every hour, written only where something differs."""
 
 import sqlite3
+from importlib import reload
 
 import pytest
 
+import xpmsync.derive
 from xpmsync.active.history import ChangeLog
 from xpmsync.derive import derive
 
@@ -104,6 +106,32 @@ def test_another_setting_is_judged_at_once(settled_firm):
     assert rederive(settled_firm).changes.is_empty
     rederive(settled_firm, office="SYD")
     assert [change[1] for change in settled_firm.changes() if change[2] == "created"] == ["Four"]
+
+
+@pytest.fixture
+def upgrade_stdnum(tmp_path):
+    """Puts another version of the library for check digits before the installed one; the program starts anew."""
+
+    def upgrade():
+        (tmp_path / "stdnum").mkdir()
+        (tmp_path / "stdnum/__init__.py").write_text("__version__ = '99'\n")
+        patch.syspath_prepend(tmp_path)
+        reload(xpmsync.derive)
+
+    with pytest.MonkeyPatch.context() as patch:
+        yield upgrade
+    reload(xpmsync.derive)
+
+
+def test_another_version_of_the_library_for_business_numbers_judges_at_once(settled_firm, upgrade_stdnum):
+    rederive(settled_firm)
+    standing = settled_firm.rows("SELECT * FROM standing_outcome")
+    rederive(settled_firm)
+    assert settled_firm.rows("SELECT * FROM standing_outcome") == standing
+    upgrade_stdnum()
+    rederive(settled_firm)
+    [judged_anew] = settled_firm.rows("SELECT * FROM standing_outcome")
+    assert judged_anew["origin"] != standing[0]["origin"]
 
 
 def test_everything_that_is_read_for_an_outcome_ends_it_when_it_is_written(settled_firm):
