@@ -1,10 +1,11 @@
 """The small practice that stands in the kept databases, and what happened in it.
 
-After a new step of the schema is released, keep a database of that version as well:
+A new step of the schema comes with a database that has been through it, for the steps after it to be tried on:
 
-    python tests/versions/story.py tests/versions/8.sql
+    python tests/versions/story.py
 """
 
+import argparse
 import os
 import shlex
 import sqlite3
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from xpmsync.active.database import open_database
+from xpmsync.active.migrations import STEPS
 from xpmsync.active.offices import insert_office
 from xpmsync.cli import run
 from xpmsync.config import change_config
@@ -88,8 +90,15 @@ def dump(file):
     return "\n".join((*statements, f"PRAGMA user_version = {version};", "COMMIT;", ""))
 
 
-def main(file):
-    """Keep a database of this version."""
+def main():
+    """Keep a database of this version, in the file that has the number of its steps."""
+    argparse.ArgumentParser(prog="python tests/versions/story.py", description=main.__doc__).parse_args()
+    file = Path(__file__).with_name(f"{len(STEPS)}.sql")
+    if file.exists():
+        sys.exit(
+            f"{file} is there already. If its last step, {STEPS[-1].__name__}, is not on main yet and has changed,"
+            " delete the file and say this again. A step that stands on main never changes."
+        )
     sys.path.insert(0, str(Path(__file__).parent.parent))
     from conftest import Firm  # noqa: PLC0415 - the tests' own, found from here
 
@@ -115,8 +124,9 @@ def main(file):
         firm = Firm(home, sandbox)
         firm.connect()
         live(firm)
-        Path(file).write_text(dump(home.database_file), "utf-8")
+        file.write_text(dump(home.database_file), "utf-8")
+    print(f"Kept {file}. Commit it together with the step.")  # noqa: T201 - a command line
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

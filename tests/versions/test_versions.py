@@ -1,7 +1,7 @@
 """Databases that earlier versions have made, opened by this one: nothing is lost, and all goes on as before.
 
 The kept files were made by the code of those versions: the number is that of its steps, “first” the first commit that
-had so many. No version had fewer than four.
+had so many. No version had fewer than four. That of today is kept by the code of today: with the next step it is gone.
 """
 
 import os
@@ -20,7 +20,10 @@ from xpmsync.active.database import open_database
 from xpmsync.active.migrations import STEPS, make_migrations
 from xpmsync.cli import run
 
-KEPT = sorted(Path(__file__).parent.glob("*.sql"))
+FOLDER = Path(__file__).parent
+TODAY = FOLDER / f"{len(STEPS)}.sql"
+EARLIER = sorted({*FOLDER.glob("*.sql")} - {TODAY})
+HOW_TO_KEEP = "Keep a database of this version, and commit it: python tests/versions/story.py"
 VIEWS = {
     "client_list": "*",
     "user_list": "*",
@@ -55,13 +58,22 @@ def read_views(path):
     return {view: sorted(read(path, f"SELECT {columns} FROM {view}"), key=repr) for view, columns in VIEWS.items()}
 
 
-@pytest.fixture(params=KEPT, ids=lambda file: file.stem)
-def kept(request, tmp_path):
-    """A database as its version has left it."""
-    path = tmp_path / "kept.db"
+def revive(file, folder):
+    """A kept database as its version has left it."""
+    path = folder / "kept.db"
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(request.param.read_text("utf-8"))
+        connection.executescript(file.read_text("utf-8"))
     return path
+
+
+def read_number(file):
+    """How many steps a kept database has been through, by its name."""
+    return int(file.stem.partition("-")[0])
+
+
+@pytest.fixture(params=EARLIER, ids=lambda file: file.stem)
+def kept(request, tmp_path):
+    return revive(request.param, tmp_path)
 
 
 @pytest.fixture
@@ -72,8 +84,26 @@ def fresh_schema(tmp_path):
 
 
 def test_a_database_of_every_version_is_kept():
-    versions = {int(file.stem.partition("-")[0]) for file in KEPT}
-    assert versions >= set(range(4, len(STEPS)))
+    assert TODAY.exists(), HOW_TO_KEEP
+    assert {read_number(file) for file in (*EARLIER, TODAY)} == set(range(4, len(STEPS) + 1))
+
+
+@pytest.mark.parametrize("file", [*EARLIER, TODAY], ids=lambda file: file.stem)
+def test_a_kept_database_has_been_through_the_steps_that_its_name_says(tmp_path, file):
+    assert file.exists(), HOW_TO_KEEP
+    path = revive(file, tmp_path)
+    number = read_number(file)
+    steps = read(path, "SELECT name FROM _sqlite_migrations ORDER BY id")
+    assert steps == [(step.__name__,) for step in STEPS[:number]]
+    assert read(path, "PRAGMA user_version") in ([(0,)], [(number,)])  # no version before the sixth step wrote it
+
+
+def test_the_kept_database_of_this_version_is_as_its_last_step_makes_it_now(tmp_path, fresh_schema):
+    assert TODAY.exists(), HOW_TO_KEEP
+    assert read_schema(revive(TODAY, tmp_path)) == fresh_schema, (
+        f"{STEPS[-1].__name__} has changed since {TODAY.name} was kept. A step that stands on main never changes: write"
+        f" a new one. If it is not on main yet, delete {TODAY.name}. {HOW_TO_KEEP}"
+    )
 
 
 def test_an_earlier_version_s_database_gets_the_tables_of_today_and_loses_nothing(kept, fresh_schema):
