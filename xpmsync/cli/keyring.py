@@ -50,7 +50,7 @@ def command(context: click.Context) -> None:
 @click.option(
     "--key-file",
     metavar="PATH",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False, readable=False, path_type=Path),  # one that cannot be read has advice of its own
     default=DEFAULT_KEY_FILE,
     show_default=True,
     help="The file with the key.",
