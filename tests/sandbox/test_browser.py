@@ -1,3 +1,4 @@
+import socket
 import subprocess
 import sys
 import threading
@@ -58,6 +59,18 @@ def test_it_can_press_cancel(serve, new_program, listener):
 def test_it_says_where_it_got_stuck(sandbox, new_program, capsys):
     assert main([new_program(sandbox).authorise_url(client_id="nobody")]) == 1
     assert "Unknown client" in capsys.readouterr().err
+
+
+def test_it_says_that_nobody_listens_where_the_page_leads(serve, new_program, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    sandbox = serve(apps=[App(redirect_ports=(port,))])
+    assert main([new_program(sandbox).authorise_url(redirect_uri=f"http://localhost:{port}/callback")]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(
+        f"The browser got stuck: Nobody listens at the redirect address, http://localhost:{port}/callback?code="
+    )
+    assert "HTTPConnectionPool" not in said
 
 
 def test_it_chooses_a_practice_by_name_or_says_that_there_is_none(sandbox, new_program):

@@ -25,6 +25,12 @@ def test_the_index_lists_every_control(sandbox):
         assert words in page.text
 
 
+def test_the_bare_address_leads_to_the_index(sandbox):
+    page = requests.get(sandbox.url)
+    assert (page.status_code, page.url) == (200, f"{sandbox.url}/sandbox")
+    assert sandbox.requests == []
+
+
 def test_the_state_tells_everything_at_a_glance(control, sandbox):
     state = control("GET", "/state")
     assert (state["url"], state["staff"], state["clients"], state["groups"]) == (sandbox.url, 3, 4, 1)

@@ -36,6 +36,15 @@ def press(authorise_url: str, button: str = "Allow access", practice: str | None
     return answer.headers["location"]
 
 
+def _follow(session: requests.Session, redirect: str) -> None:
+    """Go where the page leads."""
+    try:
+        session.get(redirect, timeout=_TIMEOUT_SECONDS)
+    except requests.ConnectionError as error:
+        address = (error.request and error.request.url) or redirect
+        raise NoWayOnError(f"Nobody listens at the redirect address, {address}") from error
+
+
 def _read_page(answer: requests.Response) -> "_Page":
     page = _Page()
     page.feed(answer.content.decode())
@@ -113,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         redirect = press(options.address, "Cancel" if options.cancel else "Allow access", options.practice)
         with requests.Session() as session:
             session.trust_env = False
-            session.get(redirect, timeout=_TIMEOUT_SECONDS)
+            _follow(session, redirect)
     except (NoWayOnError, requests.RequestException) as error:
         print(f"The browser got stuck: {error}", file=sys.stderr)  # noqa: T201 - a command line
         return 1

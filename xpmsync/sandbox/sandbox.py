@@ -14,7 +14,7 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final, Self
 
-from xpmsync.sandbox.answers import Answer
+from xpmsync.sandbox.answers import Answer, redirect_answer
 from xpmsync.sandbox.clock import Clock
 from xpmsync.sandbox.control import answer_control, refuse_outsider
 from xpmsync.sandbox.faults import Fault, Faults, Situation
@@ -141,6 +141,8 @@ class Sandbox:
 
     def answer(self, request: Request) -> Reply:
         """Answer one request."""
+        if request.path == "/" and request.method == "GET":  # a person who looks what is here
+            return Reply(redirect_answer("/sandbox"))
         if request.path == "/sandbox" or request.path.startswith("/sandbox/"):
             if refusal := refuse_outsider(request):
                 return Reply(refusal)
