@@ -18,6 +18,7 @@ from xpmsync.config import change_config, read_config
 from xpmsync.derive import derive
 from xpmsync.home import Home
 from xpmsync.lock import hold
+from xpmsync.rules.fields import CLIENT_FIELDS
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 ANN, BOB, CAT = (f"00000000-0000-4000-8000-00000000000{number}" for number in "abc")
@@ -599,15 +600,7 @@ def test_users_are_listed_with_who_cannot_use_active_yet(firm):
 # Clients set up by hand.
 
 EMPTY_CLIENT = dict.fromkeys(
-    (
-        *("code", "code_key", "entity_type", "abn", "email", "telephone", "fax", "manager_id", "xpm_client_uuid"),
-        *(f"individual_{part}" for part in ("title", "first_name", "last_name", "salutation")),
-        *(
-            f"{kind}_address_{part}"
-            for kind in ("residential", "postal")
-            for part in ("line_1", "line_2", "line_3", "suburb", "state", "post_code")
-        ),
-    )
+    {field.column for field in CLIENT_FIELDS} - {"legal_name", "partner_id", "groups"} | {"code_key", "xpm_client_uuid"}
 )
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from xpmsync.config import change_config
 from xpmsync.errors import PassingTrouble, Refused
+from xpmsync.rules.fields import CLIENT_FIELDS
 from xpmsync.surroundings import Clock
 
 RECORDINGS = Path(__file__).parent / "recordings"
@@ -77,30 +78,7 @@ STAFF = [
     ("dd80137f-97a7-444c-9c04-ccd42a824d1c", "Petra", "Ingham", "person7@example.com"),
 ]
 
-NOTHING_SET = {
-    "code": None,
-    "entity_type": None,
-    "abn": None,
-    "individual_title": None,
-    "individual_first_name": None,
-    "individual_last_name": None,
-    "individual_salutation": None,
-    "email": None,
-    "telephone": None,
-    "fax": None,
-    "residential_address_line_1": None,
-    "residential_address_line_2": None,
-    "residential_address_line_3": None,
-    "residential_address_suburb": None,
-    "residential_address_state": None,
-    "residential_address_post_code": None,
-    "postal_address_line_1": None,
-    "postal_address_line_2": None,
-    "postal_address_line_3": None,
-    "postal_address_suburb": None,
-    "postal_address_state": None,
-    "postal_address_post_code": None,
-    "manager_id": None,
+NOTHING_SET = dict.fromkeys(field.column for field in CLIENT_FIELDS if field.column != "groups") | {
     "office_code": "MAIN",
     "status": "active",
 }

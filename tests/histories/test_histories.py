@@ -19,6 +19,7 @@ from vocabulary import (
     CODES,
     CONTACTS,
     EDITS,
+    ELEMENTS,
     FORMERS,
     GLITCHES,
     GOOD_ADDRESSES,
@@ -48,6 +49,7 @@ from xpmsync.admin import links as admin_links
 from xpmsync.admin import offices as admin_offices
 from xpmsync.admin import users as admin_users
 from xpmsync.errors import SuspiciousChange, XpmsyncError
+from xpmsync.rules.fields import CLIENT_FIELDS
 
 IN_CI = os.environ.get("CI") == "true"
 SESSIONS, LEAST_STEPS = (12, 10_000) if IN_CI else (2, 1_500)
@@ -614,15 +616,7 @@ def spoiling(glitch: str, path: str, keep: int = 0) -> Spoil:
 
 USER_COLUMNS = ("first_name", "last_name", "email", "role", "office_code")
 HIDDEN = {"id", "code_key", "email_key", "status", "xpm_client_uuid", "xpm_staff_uuid"}
-CLIENT_COLUMNS = (
-    *("legal_name", "code", "entity_type", "abn", "individual_title", "individual_first_name", "individual_last_name"),
-    *("individual_salutation", "email", "telephone", "fax", "partner_id", "manager_id", "office_code"),
-    *(
-        f"{kind}_address_{part}"
-        for kind in ("residential", "postal")
-        for part in ("line_1", "line_2", "line_3", "suburb", "state", "post_code")
-    ),
-)
+CLIENT_COLUMNS = (*(field.column for field in CLIENT_FIELDS if field.column != "groups"), "office_code")
 
 
 def expect(record: Record, columns: tuple[str, ...]) -> dict[str, Any]:
@@ -711,6 +705,11 @@ def check_keys(snapshot: Snapshot) -> None:
         held = [row[column].strip().casefold() for row in snapshot[table].values() if row[column]]
         assert sorted(held) == sorted(set(held))
         assert sorted(held) == sorted(row[key] for row in snapshot[table].values() if row[key])
+
+
+def test_every_text_of_a_client_is_edited():
+    texts = [field for field in CLIENT_FIELDS if not any("/" in element for element in field.elements)]
+    assert ELEMENTS.keys() == {column for field in texts for column in field.mirror_columns}
 
 
 @pytest.mark.parametrize("session", range(SESSIONS))

@@ -36,7 +36,7 @@ class Field:
     """One supported field: what it is in XPM, what it is in Active, and how the one is read from the other."""
 
     row: str
-    """Its number in the published table; `+` for our one addition."""
+    """Its number in the published table; `+` for an addition of ours."""
     xpm_name: str
     """What XPM's screens call it."""
     elements: tuple[str, ...]
