@@ -15,9 +15,14 @@ import pytest
 from xpmsync.home import Home
 from xpmsync.rules.schedule import next_full_at
 
-PAGE = (Path(__file__).parent.parent / "docs/scaling.md").read_text("utf-8")
+DOCS = Path(__file__).parent.parent / "docs"
+PAGE = (DOCS / "scaling.md").read_text("utf-8")
+MEASURED = (DOCS / "benchmarks.md").read_text("utf-8")
 ANALYSE = shutil.which("systemd-analyze")
 FIRMS = 1_000
+HOURLY_SECONDS, FULL_SECONDS, MEGABYTES, DAY_MEGABYTES, FULL_MEGABYTES = 0.6, 5, 60, 8, 7
+"""Rounded from docs/benchmarks.md."""
+WATCHMAN_SECONDS, FILE_MEGABYTES = 0.3, 33
 MIDNIGHT = datetime(2026, 7, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
@@ -34,20 +39,39 @@ def test_the_full_runs_of_a_thousand_firms_spread_over_the_day_as_the_page_says(
 
 def test_the_page_multiplies_and_divides_correctly():
     calls_a_day = 24 * 3
-    seconds_a_day = 23 * 1 + 5 + 144 * 0.4
+    seconds_a_day = 23 * HOURLY_SECONDS + FULL_SECONDS + 144 * WATCHMAN_SECONDS
     for statement in (
         f"24 × 3 = {calls_a_day} calls a day",
         f"{calls_a_day / 5_000:.1%}".replace("%", " %") + " of its 5,000",
         f"1,000 × {calls_a_day} = {FIRMS * calls_a_day:,} calls a day, {FIRMS * calls_a_day / 1_440:.0f} a minute",
         f"10,000 / 3 = {10_000 // 3:,} firms",
         f"60 × {10_000 // 3:,} = {60 * (10_000 // 3):,} firms",
-        f"23 × 1 s + 5 s + 144 × 0.4 s = {seconds_a_day:.1f} s",
+        f"23 × {HOURLY_SECONDS} s + {FULL_SECONDS} s + 144 × {WATCHMAN_SECONDS} s = {seconds_a_day:.1f} s",
         f"1,000 × {seconds_a_day:.1f} s / 86,400 s = {FIRMS * seconds_a_day / 86_400:.2f} of one core",
-        f"1,000 × 33 MB = {FIRMS * 33 // 1_000} GB",
-        f"1,000 × 8 MB × 30 = {FIRMS * 8 * 30 // 1_000} GB a month",
-        f"1,000 × 24 × 7 MB × 30 = {FIRMS * 24 * 7 * 30 // 1_000:,} GB",
+        f"1,000 × {MEGABYTES} MB = {FIRMS * MEGABYTES // 1_000} GB",
+        f"1,000 × {FILE_MEGABYTES} MB = {FIRMS * FILE_MEGABYTES // 1_000} GB",
+        f"1,000 × {DAY_MEGABYTES} MB × 30 = {FIRMS * DAY_MEGABYTES * 30 // 1_000} GB a month",
+        f"1,000 × 24 × {FULL_MEGABYTES} MB × 30 = {FIRMS * 24 * FULL_MEGABYTES * 30 // 1_000:,} GB",
+        f"an hourly run {HOURLY_SECONDS} s of processor, a full run {FULL_SECONDS} s, {MEGABYTES} MB of memory",
+        f"the watchman {WATCHMAN_SECONDS} s of processor",
+        f"a file of {FILE_MEGABYTES} MB",
     ):
         assert statement in PAGE, statement
+
+
+def test_what_the_page_has_from_the_benchmarks_agrees_with_them():
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in MEASURED.splitlines() if line.startswith("| ")]
+    ours = {row[0]: (float(row[2].split()[0]), float(row[4])) for row in rows if row[1] == "xpmsync"}
+    first, full, hourly = (
+        ours[f"{run}, 15,000 clients"]
+        for run in ("First run", "Full run, nothing changed", "Hourly run, nothing changed")
+    )
+    received, pulled = re.search(r"calls and ([\d,]+) bytes; hourly full pulls are ([\d,]+) bytes", MEASURED).groups()
+    measured = (hourly[0], full[0], max(first[1], full[1]))
+    measured += (int(received.replace(",", "")) / 1e6, int(pulled.replace(",", "")) / 24 / 1e6)
+
+    rounded = (HOURLY_SECONDS, FULL_SECONDS, MEGABYTES, DAY_MEGABYTES, FULL_MEGABYTES)
+    assert rounded == pytest.approx(measured, rel=0.2)
 
 
 @pytest.mark.skipif(ANALYSE is None, reason="this machine has no systemd")
