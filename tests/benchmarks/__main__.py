@@ -25,13 +25,29 @@ from rivals import PACKAGES
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python tests/benchmarks", description=__doc__.partition("\n")[0])
-    parser.add_argument("--clients", type=int, default=15_000)
+    parser.add_argument("--clients", type=int, default=15_000, help="clients of the practice (default: 15000)")
     parser.add_argument(
-        "--larger", type=int, nargs="*", default=[50_000, 150_000], help="sizes to grow to, 3 runs each"
+        "--larger",
+        type=int,
+        nargs="*",
+        default=[50_000, 150_000],
+        help="sizes to grow to, at most 3 runs each; none to leave that out (default: 50000 150000)",
     )
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--rivals", nargs="*", choices=PACKAGES, default=list(PACKAGES))
-    parser.add_argument("--into", type=Path, default=ROOT, help="write README.md and docs/ into this folder instead")
+    parser.add_argument("--runs", type=int, default=5, help="how often each work is measured (default: 5)")
+    parser.add_argument(
+        "--rivals",
+        nargs="*",
+        choices=PACKAGES,
+        default=list(PACKAGES),
+        help="what to compare with, installed for the occasion; none to install nothing (default: all)",
+    )
+    parser.add_argument(
+        "--into",
+        metavar="FOLDER",
+        type=Path,
+        default=ROOT,
+        help="write README.md and docs/ into this folder (default: this checkout, whose pages are replaced)",
+    )
     options = parser.parse_args()
     measured = Measured(Figures)
     sizes = [options.clients, *options.larger]
@@ -49,7 +65,9 @@ def main() -> None:
     with connected(options.clients) as firm:
         day = measure_day(firm, edits=options.clients // 100)
     rows = list(judge(measured, day, sizes, without))
-    write_pages(options.into, rows, measured, day, draw(measured, options.clients, sizes), options.clients)
+    write_pages(
+        options.into, rows, measured, day, draw(measured, options.clients, sizes), options.clients, options.runs
+    )
     print(render_goals(rows))
 
 

@@ -164,7 +164,7 @@ def describe_machine() -> str:
 
 
 def write_pages(
-    into: Path, rows: list[Row], measured: Measured, day: Mapping[str, int], plot: str, clients: int
+    into: Path, rows: list[Row], measured: Measured, day: Mapping[str, int], plot: str, clients: int, runs: int
 ) -> None:
     """Write the pages and the plot into a folder that is laid out as the repository is."""
     (into / "docs").mkdir(parents=True, exist_ok=True)
@@ -174,7 +174,7 @@ def write_pages(
     replace_part(
         into,
         "docs/benchmarks.md",
-        f"{goals} on {describe_machine()}\n\n"
+        f"{goals} with `--runs {runs}`, on {describe_machine()}\n\n"
         "![The same work by the floor, by xpmsync and by the others, as bars](benchmarks.svg)\n\n"
         f"{render_figures(measured)}\n\n"
         f"The day: {day['calls']} calls and {day['bytes']:,} bytes; hourly full pulls are"

@@ -39,7 +39,7 @@ class Block:
     @property
     def commands(self) -> Iterator[str]:
         """Its command lines, without a prompt; those that go on in the next line are one."""
-        for line in self.text.replace("\\\n", " ").splitlines():
+        for line in re.sub(r" *\\\n *", " ", self.text).splitlines():
             yield line.removeprefix("$ ")
 
 

@@ -54,7 +54,9 @@ def find_options(command):
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_an_option_that_is_mentioned_is_one_of_some_command(document):
-    known = {*find_options(commands), "--help", "--cancel", "--practice"}  # the last two are the sandbox's browser's
+    known = {*find_options(commands), "--help"}
+    known |= {"--cancel", "--practice"}  # of the sandbox's browser
+    known |= {"--runs"}  # of the benchmarks
     assert [code for code in find_code(document) if code.startswith("--") and code.split()[0] not in known] == []
 
 
