@@ -272,8 +272,15 @@ def ask(order):
     return process.stdout
 
 
+def test_the_small_client_in_the_sandboxs_document_gets_the_clients(sandbox_blocks, capsys):
+    client, _ = [block.text for block in sandbox_blocks if block.language == "python"]
+    with Sandbox(Practice.generate(60, 22, 7)) as sandbox:
+        exec(client.replace("http://127.0.0.1:8743", sandbox.url), {})  # noqa: S102 - it is ours
+        assert f": {len(sandbox.practice.clients)} clients, " in capsys.readouterr().out
+
+
 def test_the_program_in_the_sandboxs_document_does_what_it_says(sandbox_blocks):
-    (program,) = [block.text for block in sandbox_blocks if block.language == "python"]
+    _, program = [block.text for block in sandbox_blocks if block.language == "python"]
     question = urlencode(
         {
             "response_type": "code",
