@@ -131,6 +131,14 @@ def test_a_key_that_another_program_gave_to_two_records_goes_to_nobody_else(clai
     assert outcome.rejections[claimant.uuid].code == "taken"
 
 
+def test_nothing_is_taken_over_by_a_key_that_a_second_record_then_keeps():
+    outcome = run(
+        [Claimant("x1", "b"), Claimant("x2", "a")], [Holder("H", "a", None), linked(1, "a"), Holder("I", "b", None)]
+    )
+    assert outcome.rejections == {"x1": Rejection("taken", holder_id="I"), "x2": Rejection("taken", holder_id="H")}
+    assert (outcome.records, outcome.new, outcome.moving) == ({}, set(), set())
+
+
 class CountedText(str):
     """A text that counts how often something is looked up by any of its kind."""
 
