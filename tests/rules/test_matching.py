@@ -104,7 +104,9 @@ def test_a_chain_is_blocked_by_one_that_was_refused():
 )
 def test_of_two_that_share_a_key_the_linked_one_keeps_it(holders, rejected):
     outcome = run([Claimant("x1", "a"), Claimant("x2", "a")], holders)
-    assert outcome.rejections == {uuid: Rejection("shared", others=others) for uuid, others in rejected.items()}
+    assert outcome.rejections == {
+        uuid: Rejection("shared", sharers=tuple(sorted({uuid, *others}))) for uuid, others in rejected.items()
+    }
     assert outcome.new == set()
 
 
@@ -238,8 +240,14 @@ def test_a_rejection_always_has_its_reason_in_front_of_it(practice):
     for uuid, rejection in outcome.rejections.items():
         assert keys[uuid] is not None
         if rejection.code == "shared":
-            assert all(keys[other] == keys[uuid] for other in rejection.others)
-            assert uuid not in rejection.others
-            assert rejection.others
+            assert all(keys[each] == keys[uuid] for each in rejection.sharers)
+            assert uuid in rejection.sharers
+            assert len(rejection.sharers) > 1
         else:
             assert keys[uuid] in held_keys(claimants, holders, outcome)
+
+
+def test_who_shares_a_key_with_thousands_is_kept_once_for_all_of_them():
+    outcome = run([Claimant(f"x{number}", "a") for number in range(5_000)], [])
+    assert len(outcome.rejections) == 5_000
+    assert len({id(rejection) for rejection in outcome.rejections.values()}) == 1

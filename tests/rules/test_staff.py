@@ -17,7 +17,13 @@ from xpmsync.rules.staff import make_directory
     ],
 )
 def test_names_are_joined_as_in_a_sentence(names, expected):
-    assert join_names(names) == expected
+    assert join_names(names, len(names)) == expected
+
+
+def test_of_many_names_only_those_are_asked_for_that_are_shown():
+    names = iter(["Ann", "Bob", "Cy", "Di"])
+    assert join_names(names, 15_000) == "Ann, Bob and 14,998 others"
+    assert list(names) == ["Di"]
 
 
 def user(user_id, email, staff_uuid=None):

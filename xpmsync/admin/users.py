@@ -180,7 +180,7 @@ def _choose_successor(centre: Centre, user: User, replacement: str | None) -> Us
         parts.append("the one to notify of trouble (notify.email)")
     if parts:
         raise NotPossible(
-            f"{describe_user(user)} is {join_names(parts)}.",
+            f"{describe_user(user)} is {join_names(parts, len(parts))}.",
             f"Name another user who takes over: xpmsync admin user deactivate {name_user(user)} --replace-by EMAIL",
         )
     return None

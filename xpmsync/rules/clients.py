@@ -229,7 +229,12 @@ def _explain_rejections(
             candidate.legal_name,
             code=candidate.code,
             others=join_names(
-                [candidates[other].legal_name or "a client without a name" for other in rejection.others]
+                (
+                    candidates[each].legal_name or "a client without a name"
+                    for each in rejection.sharers
+                    if each != uuid
+                ),
+                len(rejection.sharers) - 1,
             ),
             holder=records[rejection.holder_id].legal_name if rejection.holder_id else "",
         )

@@ -38,8 +38,8 @@ class Rejection:
     """Why a claimant cannot have its key."""
 
     code: str
-    others: tuple[str, ...] = ()
-    """The XPM records with the same key."""
+    sharers: tuple[str, ...] = ()
+    """The XPM records with the same key, this one among them: one tuple for all of them, as they may be thousands."""
     holder_id: str | None = None
     """The Active record that holds the key."""
 
@@ -122,14 +122,13 @@ def _reject_shared(claimants: Sequence[Claimant], own: Mapping[str, Holder], cod
     for claimant in claimants:
         if claimant.key is not None:
             by_key[claimant.key].append(claimant.uuid)
-    rejections = {}
+    rejections: dict[str, Rejection] = {}
     for key, uuids in by_key.items():
         if len(uuids) > 1:
             linked = [uuid for uuid in uuids if uuid in own]
             holding = [uuid for uuid in linked if own[uuid].key == key]
             keepers = holding or linked
             keeper = keepers[0] if len(keepers) == 1 else None
-            for uuid in uuids:
-                if uuid != keeper:
-                    rejections[uuid] = Rejection(code, others=tuple(sorted(set(uuids) - {uuid})))
+            rejection = Rejection(code, sharers=tuple(sorted(uuids)))
+            rejections |= {uuid: rejection for uuid in uuids if uuid != keeper}
     return rejections

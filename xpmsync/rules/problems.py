@@ -5,9 +5,10 @@ XPM or the command that helps. Knows no record; the rules fill in the facts.
 """
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from typing import Final
 
 
@@ -506,9 +507,12 @@ def problem(code: str, xpm_uuid: str | None, name: str | None, /, **facts: objec
     )
 
 
-def join_names(names: Sequence[str]) -> str:
-    """Names in a sentence: “Ann”, “Ann and Bob”, “Ann, Bob and Cy”, “Ann, Bob and 3 others”."""
-    if len(names) > MOST_NAMES:
-        shown = MOST_NAMES - 1
-        names = [*names[:shown], f"{len(names) - shown} others"]
-    return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else "".join(names)
+def join_names(names: Iterable[str], count: int) -> str:
+    """Names in a sentence: “Ann”, “Ann and Bob”, “Ann, Bob and Cy”, “Ann, Bob and 3 others”.
+
+    There are `count` of them; of many, only those are asked for that are shown.
+    """
+    shown = list(islice(names, MOST_NAMES))
+    if count > MOST_NAMES:
+        shown[-1] = f"{count - MOST_NAMES + 1:,} others"
+    return " and ".join((", ".join(shown[:-1]), shown[-1])) if len(shown) > 1 else "".join(shown)

@@ -84,7 +84,8 @@ def plan_users(rows: Sequence[MirrorRow], users: Sequence[User]) -> StaffPlan:
     for uuid, rejection in settlement.rejections.items():
         member = members[uuid]
         holder = by_id[rejection.holder_id].name if rejection.holder_id else ""
-        others = join_names([members[other].name for other in rejection.others])
+        sharers = rejection.sharers
+        others = join_names((members[each].name for each in sharers if each != uuid), len(sharers) - 1)
         problems.append(problem(rejection.code, uuid, member.name, email=member.email, holder=holder, others=others))
     return StaffPlan(members, settlement, tuple(problems))
 
