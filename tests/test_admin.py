@@ -1188,6 +1188,22 @@ def test_a_link_is_taken_away_from_another_only_when_a_person_at_the_terminal_ag
     assert firm.client("BE")["xpm_client_uuid"] == ACME
 
 
+def test_a_link_of_a_user_is_made_only_when_a_person_at_the_terminal_agrees_to_what_follows(firm, type_ahead):
+    firm.xpm_client(ACME, "Acme", "AC", account_manager_uuid=CAT, account_manager_name="Bo")
+    before = firm.dump()
+    link = ("user", "link", "bob@example.com", "--xpm-staff", CAT)
+    type_ahead("n")
+    lines = firm.admin(*link)
+    assert "the user gets the status “removed” and can no longer use Active" in " ".join(lines)
+    assert lines[-1] == "Go on? [y/N]: Nothing was changed."
+    assert firm.dump() == before
+    type_ahead("y")
+    made = "Bob Low (bob@example.com) is now linked to the staff member Bo."
+    assert firm.admin(*link)[-1] == f"Go on? [y/N]: {made}"
+    type_ahead()  # what is so already is not asked for
+    assert firm.admin(*link)[-1] == "Bob Low (bob@example.com) is linked to the staff member Bo already."
+
+
 def test_a_link_to_a_client_that_is_not_live_says_what_follows(firm):
     firm.admin("client", "add", "--legal-name", "Acme")
     code = firm.client(None)["id"]

@@ -58,7 +58,7 @@ class Outlook:
     """What follows from a change that is not made yet."""
 
     count: int
-    """What it takes away from somebody or from a record: so many clients, links and values."""
+    """So much has to be agreed to: clients, links and values that it takes away, and what follows for a user."""
     sentences: tuple[str, ...]
     edits: tuple[Edit, ...] = ()
     """The values that it replaces."""

@@ -36,7 +36,9 @@ def foretell_user(centre: Centre, email: str, staff_uuid: str, *, may_move: bool
     """What follows from `link_user`; refuses as it does."""
     link = _plan_user(centre, email, staff_uuid, may_move=may_move)
     loss = [f"{describe_user(link.other)} loses the link with XPM."] if link.other else []
-    return Outlook(len(loss), (*loss, *_foretell_user(centre, link, staff_uuid)))
+    sentences = (*loss, *_foretell_user(centre, link, staff_uuid))
+    is_new = link.user.xpm_staff_uuid != staff_uuid
+    return Outlook(len(sentences) * is_new, sentences)
 
 
 def link_user(centre: Centre, email: str, staff_uuid: str, *, may_move: bool = False) -> Outcome:
