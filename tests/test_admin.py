@@ -314,6 +314,10 @@ def test_an_unknown_office_is_refused_with_what_is_near(firm):
             "Error: Invalid value for “--module”: must be one line of text.",
         ),
         (
+            ("user", "set", "ann@example.com", "--module", "Tax,Jobs"),
+            "Error: Invalid value for “--module”: must be one module without a comma; give --module once for each.",
+        ),
+        (
             ("user", "link", "ann@example.com", "--xpm-staff", "12"),
             "Error: Invalid value for “--xpm-staff”: must be an id such as 3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11.",
         ),
@@ -392,6 +396,7 @@ def test_role_office_and_modules_are_decided(firm):
         "Ann Lee (ann@example.com) is changed:",
         "  Role     not set → Admin",
         "  Modules  not set → Tax",
+        "Nobody else has the module “Tax” yet.",
         "The user cannot use Active yet; still needed: an office.",
     ]
     modules = ("--module", "workpapers", "--module", "Tax", "--module", "TAX")
@@ -399,6 +404,7 @@ def test_role_office_and_modules_are_decided(firm):
         "Ann Lee (ann@example.com) is changed:",
         "  Office   not set → SYD",
         "  Modules  Tax → Tax; workpapers",
+        "Nobody else has the module “Tax” or “workpapers” yet.",
     ]
     assert firm.user("ann@example.com") == ann | {"role": "Admin", "office_code": "SYD"}
     assert firm.query("SELECT * FROM user_modules") == [
@@ -413,6 +419,27 @@ def test_role_office_and_modules_are_decided(firm):
     ]
     assert firm.admin("user", "set", "ann@example.com", "--no-modules")[1] == "  Modules  Tax; workpapers → not set"
     assert firm.query("SELECT * FROM user_modules") == []
+
+
+def test_a_module_is_written_as_others_have_it_and_one_that_nobody_has_is_told(firm):
+    firm.admin("user", "set", "bob@example.com", "--module", "Tax", "--module", "Jobs")
+    assert firm.admin("user", "set", "ann@example.com", "--role", "User", "--office", "SYD", "--module", "tax") == [
+        "Ann Lee (ann@example.com) is changed:",
+        "  Role     not set → User",
+        "  Office   not set → SYD",
+        "  Modules  not set → Tax",
+    ]
+    assert firm.admin("user", "set", "ann@example.com", "--module", "JOBS", "--module", "Taxx")[1:] == [
+        "  Modules  Tax → Jobs; Taxx",
+        "Nobody else has the module “Taxx”; in use: Jobs, Tax.",
+    ]
+    eve = ("user", "add", "--first-name", "Eve", "--last-name", "Ng", "--email", "eve@x.com")
+    assert "Nobody else has the module “Taxes”; in use: Jobs, Tax, Taxx." in firm.admin(*eve, "--module", "Taxes")
+    # What only this user has can be written otherwise.
+    firm.admin("user", "set", "ann@example.com", "--module", "taxx")
+    assert firm.query("SELECT module FROM user_modules WHERE user_id = ?", firm.user("ann@example.com")["id"]) == [
+        {"module": "taxx"}
+    ]
 
 
 def test_nothing_is_written_when_nothing_differs(firm):
@@ -438,6 +465,7 @@ def test_a_user_is_ready_in_one_command(firm):
         "Eve Ng (eve@x.com) is set up as a user.",
         "A sync recognises the user by the e-mail address, once XPM lists a staff member",
         "who has it.",
+        "Nobody else has the module “CRM” or “Tax” yet.",
     ]
     eve = firm.user("eve@x.com")
     assert (eve["role"], eve["office_code"]) == ("Admin", "SYD")

@@ -65,8 +65,10 @@ def add_user(
     user_id = str(uuid.uuid4())
     office_code = centre.find_office(office)["code"] if office is not None else None
     user = User(user_id, first_name, last_name, email, role, office_code, "active", None)
+    in_use = _find_modules_of_others(centre, user_id)
+    modules = _choose_modules(modules, in_use)
     insert_user(centre.database, user_id, {column: value for column, value in vars(user).items() if column != "id"})
-    save_modules(centre.database, user_id, _tell_apart(modules))
+    save_modules(centre.database, user_id, modules)
     centre.changes.append(ChangeRow("user", user_id, "created", new_value=user.name))
     needs = load_needs(centre.database).get(email, ())
     options = " ".join(OPTIONS[need] for need in needs)
@@ -74,6 +76,7 @@ def add_user(
         f"{describe_user(user)} is set up as a user.",
         remarks=(
             "A sync recognises the user by the e-mail address, once XPM lists a staff member who has it.",
+            *_explain_modules(modules, in_use),
             *_explain_needs(centre, user),
         ),
         next_command=f"xpmsync admin user set {name_user(user)} {options}" if needs else None,
@@ -100,8 +103,9 @@ def set_user(
         wanted["role"] = role
     if office is not None:
         wanted["office_code"] = centre.find_office(office)["code"]
+    in_use = _find_modules_of_others(centre, user.id)
     if modules is not None:
-        modules = _tell_apart(modules)
+        modules = _choose_modules(modules, in_use)
         wanted["modules"] = join_modules(modules)
     values = compare(current, wanted)
     if not values:
@@ -111,7 +115,8 @@ def set_user(
     if columns := {column: value for column, value in values.items() if column != "modules"}:
         update_user(centre.database, user.id, columns)
     edits = centre.note("user", user.id, current, values)
-    return Outcome(f"{describe_user(user)} is changed:", edits, tuple(_explain_needs(centre, user)))
+    remarks = (*_explain_modules(modules or (), in_use), *_explain_needs(centre, user))
+    return Outcome(f"{describe_user(user)} is changed:", edits, remarks)
 
 
 def activate_user(centre: Centre, email: str) -> Outcome:
@@ -209,9 +214,22 @@ def _explain_needs(centre: Centre, user: User) -> Iterator[str]:
         yield f"The user cannot use Active yet; still needed: {', '.join(needs)}."
 
 
-def _tell_apart(modules: Sequence[str]) -> tuple[str, ...]:
-    """Each module once, whatever its case, as it was first written."""
-    return tuple({fold(module): module for module in reversed(modules)}.values())
+def _find_modules_of_others(centre: Centre, user_id: str) -> dict[str, str]:
+    """The modules that other users have, by their names in one case: nothing else says which there are."""
+    modules = load_modules(centre.database)
+    return {fold(name): name for other_id, names in modules.items() if other_id != user_id for name in names}
+
+
+def _choose_modules(modules: Sequence[str], in_use: Mapping[str, str]) -> tuple[str, ...]:
+    """Each module once, whatever its case: as others have it, else as it was first written."""
+    return tuple({fold(module): in_use.get(fold(module), module) for module in reversed(modules)}.values())
+
+
+def _explain_modules(modules: Sequence[str], in_use: Mapping[str, str]) -> Iterator[str]:
+    """A module that nobody else has may be a slip."""
+    if unknown := sorted(f"“{module}”" for module in modules if fold(module) not in in_use):
+        there_are = f"; in use: {', '.join(in_use[key] for key in sorted(in_use))}" if in_use else " yet"
+        yield f"Nobody else has the module {' or '.join(unknown)}{there_are}."
 
 
 def join_modules(modules: Sequence[str]) -> str | None:

@@ -26,6 +26,13 @@ ROLES: Final = ("User", "Admin", "Owner")
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+def _check_module(text: str) -> str:
+    """One module; several with commas between them would be taken for one."""
+    if "," in text:
+        raise ValueError("must be one module without a comma; give --module once for each")
+    return check_name(text)
+
+
 def _work_options(function: Function) -> Function:
     """The options for what a user may do in Active."""
     modules = click.option(
@@ -33,7 +40,7 @@ def _work_options(function: Function) -> Function:
         "modules",
         multiple=True,
         metavar="NAME",
-        callback=typed(lambda names: tuple(map(check_name, names))),
+        callback=typed(lambda names: tuple(map(_check_module, names))),
         help="A part of Active that the user may use; once for each.",
     )
     office = click.option("--office", metavar="CODE", help="Where the user works.")
