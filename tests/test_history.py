@@ -174,6 +174,14 @@ def test_on_a_terminal_one_of_several_is_chosen_by_its_number(show, type_ahead):
     assert "  Client Beta Pty Ltd (BET001): created" in show("pty ltd")
 
 
+@pytest.mark.parametrize("answer", ["0", "3", "x", "-1", "1.5", "²"])
+def test_another_answer_than_the_numbers_is_told_which_there_are(show, type_ahead, answer):
+    type_ahead(answer, " 2 ")
+    lines = show("pty ltd")
+    assert "Error: It must be a number from 1 to 2." in " ".join(lines)
+    assert "  Client Beta Pty Ltd (BET001): created" in lines
+
+
 def test_too_many_matches_are_counted_instead(show, monkeypatch):
     monkeypatch.setattr(admin_history, "MOST_MATCHES", 1)
     assert show("pty ltd", exit_code=2).startswith("2 clients and users match “pty ltd”.\nWrite more of the name")

@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from xpmsync.advice import set_apart
-from xpmsync.cli.text import clean, is_watched
+from xpmsync.cli.text import ask, clean, is_watched
 
 WIDTH: Final = 80
 LONGEST_SHOWN: Final = 2_000
@@ -145,14 +145,15 @@ def print_advice(console: Console, text: str, *, indent: int = 0, style: str = "
             print_text(console, part, indent=indent, style=style)
 
 
-def choose(console: Console, question: str, choices: Sequence[str], *, default: int | None = None) -> int:
+def choose(console: Console, question: str, choices: Sequence[str]) -> int:
     """Show numbered choices and ask for one; gives back its index."""
     for number, choice in enumerate(choices, start=1):
         print_text(console, f"{number:>3}  {choice}", indent=1)
-    number = click.prompt(
-        question,
-        type=click.IntRange(1, len(choices)),
-        default=None if default is None else default + 1,
-        show_choices=False,
-    )
-    return int(number) - 1
+    numbers = [str(number) for number in range(1, len(choices) + 1)]
+
+    def read_index(answer: object) -> int:
+        if str(answer).strip() not in numbers:
+            raise ValueError(f"must be a number from 1 to {len(numbers)}")
+        return numbers.index(str(answer).strip())
+
+    return ask(question, read_index)
