@@ -3,6 +3,7 @@
 Each help has the same shape, and a word that was mistyped is answered with the one that was meant. Knows no command.
 """
 
+import shlex
 import textwrap
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -28,6 +29,24 @@ class Command(click.Command):
         """Write the example."""
         with formatter.section("Example"):
             formatter.write(f"{textwrap.indent(self.example_line, ' ' * formatter.current_indent)}\n")
+
+
+class CommandAboutOne(Command):
+    """A command about the one record WHO, whose name may have several words: they stand in quotation marks."""
+
+    allow_extra_args = True  # click's own refusal would not say it
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the name and the options."""
+        super().parse_args(ctx, args)
+        if ctx.args and not ctx.resilient_parsing:
+            from xpmsync.cli.text import clean  # noqa: PLC0415 - slow to load, and most people type it well
+
+            name = clean(" ".join([ctx.params["who"], *ctx.args]))
+            raise click.UsageError(
+                f"A name of several words stands in quotation marks: {ctx.command_path} {shlex.quote(name)}", ctx
+            )
+        return ctx.args
 
 
 class Group(Command, click.Group):

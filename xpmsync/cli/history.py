@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from rich.console import Console
 
-from xpmsync.cli.grammar import Command, Number
+from xpmsync.cli.grammar import CommandAboutOne, Number
 from xpmsync.cli.screen import choose, open_console, print_facts, print_text
 from xpmsync.cli.text import SINCE, clean, is_watched, print_csv, print_json, read_since, render_count, render_time
 from xpmsync.config import read_config
@@ -27,7 +27,7 @@ ACTORS: Final[Mapping[str, str]] = {"administrator": "the administrator", "confi
 Row = Mapping[str, Any]
 
 
-@click.command(cls=Command, example="xpmsync history Smith --since 7d")
+@click.command(cls=CommandAboutOne, example="xpmsync history Smith --since 7d")
 @click.argument("who", required=False)
 @click.option("--run", "run_id", type=Number(), help="What one run changed.")
 @click.option("--since", callback=read_since, metavar=SINCE, help="What has changed since then.")

@@ -16,7 +16,7 @@ from xpmsync.cli.admin.dialogue import (
     opened,
     show_outcome,
 )
-from xpmsync.cli.grammar import Choice, Group, typed
+from xpmsync.cli.grammar import Choice, CommandAboutOne, Group, typed
 from xpmsync.cli.history import choose_subject, describe_change
 from xpmsync.cli.screen import open_console, print_advice, print_facts, print_table, print_text
 from xpmsync.cli.text import clean, print_json, render_count, render_time
@@ -117,7 +117,7 @@ def list_clients(*, search: str | None, partner: str | None, status: str | None,
         click.echo("No client is like that." if is_narrowed else "There is no client yet.")
 
 
-@command.command("show", example="xpmsync admin client show SMITH001")
+@command.command("show", cls=CommandAboutOne, example="xpmsync admin client show SMITH001")
 @click.argument("who")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show_client(*, who: str, as_json: bool) -> None:

@@ -6,7 +6,7 @@ from datetime import date, datetime, time
 import click
 
 from xpmsync.cli.admin.dialogue import YES, is_wanted, opened, show_outcome
-from xpmsync.cli.grammar import Group
+from xpmsync.cli.grammar import CommandAboutOne, Group
 from xpmsync.cli.history import choose_subject
 from xpmsync.cli.screen import open_console, print_facts, print_text
 from xpmsync.cli.text import render_count
@@ -59,7 +59,7 @@ def prune_history(*, day: date, is_yes: bool) -> None:
     click.echo(f"{render_count(count, 'change')} removed.")
 
 
-@command.command("erase", example="xpmsync admin history erase SMITH001")
+@command.command("erase", cls=CommandAboutOne, example="xpmsync admin history erase SMITH001")
 @click.argument("who")
 @YES
 def erase_history(*, who: str, is_yes: bool) -> None:
