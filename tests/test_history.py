@@ -133,7 +133,17 @@ def test_one_run_is_shown_with_everything_it_changed(show, firm):
         "  User Bob Low: created",
         "4 changes",
     ]
-    assert show("--run", "99") == ["Nothing in the history matches."]
+
+
+def test_a_run_that_changed_nothing_says_why(show, firm):
+    assert show("--run", "99", exit_code=2).endswith("Error: There is no run 99: the last one is 2.\n")
+    assert show("--run", "99", "--json", exit_code=2).endswith("Error: There is no run 99: the last one is 2.\n")
+    firm.sync()
+    assert show("--run", "3") == ["Nothing in the history matches."]
+    for status, how in (("failed", "failed"), ("interrupted", "was cut off")):
+        firm.write("UPDATE sync_runs SET status = ? WHERE id = 3", status)
+        assert show("--run", "3") == [f"Run 3 {how} and changed nothing."]
+        assert show("ACM001", "--run", "3", "--json") == "[]\n"
 
 
 def test_since_takes_what_the_error_log_takes(show, firm):

@@ -10,19 +10,24 @@ import click
 from rich.console import Console
 
 from xpmsync.cli.grammar import CommandAboutOne, Number
-from xpmsync.cli.screen import choose, open_console, print_facts, print_text
+from xpmsync.cli.screen import choose, open_console, paged, print_facts, print_text
 from xpmsync.cli.text import SINCE, clean, is_watched, print_csv, print_json, read_since, render_count, render_time
 from xpmsync.config import read_config
 from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.set_up import check_database_kept
 
 if TYPE_CHECKING:
+    from xpmsync.active.database import Database
     from xpmsync.admin.history import Subject
 
 MOST_CHANGES: Final = 200
 """On a screen; the newest are those one looks for."""
 KINDS: Final[Mapping[str, str]] = {"client": "Client", "user": "User", "group": "Client group", "office": "Office"}
 ACTORS: Final[Mapping[str, str]] = {"administrator": "the administrator", "configure": "xpmsync configure"}
+NO_CHANGE: Final = "Nothing has changed yet. Start a run: xpmsync sync"
+NO_MATCH: Final = "Nothing in the history matches."
+UNDONE: Final[Mapping[str, str]] = {"failed": "failed", "interrupted": "was cut off"}
+"""How a run ended that left everything as it was."""
 
 Row = Mapping[str, Any]
 
@@ -48,25 +53,45 @@ def command(*, who: str | None, run_id: int | None, since: datetime | None, as_j
         raise click.UsageError("Choose one of --json and --csv.")
     home = find_home(os.environ)
     prepare_home(home)
-    rows = _load(home, who, run_id, since)
+    rows, nothing = _load(home, who, run_id, since)
     if as_json:
         print_json(rows)
     elif as_csv:
         print_csv(COLUMNS, rows)
     else:
-        _print(open_console(), rows, is_narrowed=bool(who or run_id or since))
+        console = open_console()
+        is_narrowed = bool(who or run_id or since)
+        with paged(console):
+            _print(console, rows, nothing if is_narrowed else NO_CHANGE)
 
 
-def _load(home: Home, who: str | None, run_id: int | None, since: datetime | None) -> list[dict[str, Any]]:
+def _load(home: Home, who: str | None, run_id: int | None, since: datetime | None) -> tuple[list[dict[str, Any]], str]:
+    """What changed, newest first, and what is said where it is nothing."""
     from xpmsync.admin.centre import read_centre  # noqa: PLC0415 - the database is slow to load
     from xpmsync.admin.history import find_subjects, list_changes  # noqa: PLC0415 - as above
 
     if not home.database_file.exists():
         check_database_kept(home, read_config(home))
-        return []
+        if run_id is not None:
+            raise click.UsageError(f"There is no run {run_id}: no run has been made yet.")
+        return [], NO_MATCH
     with read_centre(home) as centre:
+        nothing = _explain_nothing(centre.database, run_id)
         subject = choose_subject(who, find_subjects(centre, who)) if who is not None else None
-        return list_changes(centre, record_id=subject.id if subject else None, run_id=run_id, since=since)
+        return list_changes(centre, record_id=subject.id if subject else None, run_id=run_id, since=since), nothing
+
+
+def _explain_nothing(database: "Database", run_id: int | None) -> str:
+    """What is said where nothing is found; a run that there is not is refused."""
+    from xpmsync.active.runs import load_last_runs, load_run  # noqa: PLC0415 - the database is slow to load
+
+    if run_id is None:
+        return NO_MATCH
+    run = load_run(database, run_id)
+    if run is None:
+        last = "".join(f"the last one is {row['id']}." for row in load_last_runs(database, 1))
+        raise click.UsageError(f"There is no run {run_id}: {last or 'no run has been made yet.'}")
+    return f"Run {run_id} {UNDONE[run['status']]} and changed nothing." if run["status"] in UNDONE else NO_MATCH
 
 
 def choose_subject(who: str, subjects: Sequence["Subject"]) -> "Subject":
@@ -80,12 +105,9 @@ def choose_subject(who: str, subjects: Sequence["Subject"]) -> "Subject":
     raise click.UsageError(f"Several match “{clean(who)}”. Write the code, id or e-mail address of one:\n{listed}")
 
 
-def _print(console: Console, rows: Sequence[Row], *, is_narrowed: bool) -> None:
+def _print(console: Console, rows: Sequence[Row], nothing: str) -> None:
     if not rows:
-        print_text(
-            console,
-            "Nothing in the history matches." if is_narrowed else "Nothing has changed yet. Start a run: xpmsync sync",
-        )
+        print_text(console, nothing)
         return
     shown = rows[:MOST_CHANGES]
     for heading, event in itertools.groupby(
