@@ -359,6 +359,7 @@ def test_a_copy_takes_the_database_s_place_and_the_next_run_brings_what_was_miss
     assert run(["restore", str(copy)]) == 0
     out = capsys.readouterr().out
     assert "4 users, 19 clients" in out
+    assert "A history that was erased since then (xpmsync admin history erase) is back" in " ".join(out.split())
     assert read_data(firm.home.database_file) == read_data(copy)
     assert firm.rows("PRAGMA journal_mode") == [{"journal_mode": "wal"}]
     (aside,) = firm.home.data_folder.glob("active-before-restore-*.db")

@@ -41,7 +41,8 @@ def command(*, file: Path, is_yes: bool) -> None:
         print_text(
             console,
             "What XPM knows comes back with the next run. What was typed into Active since the copy was made (roles, "
-            "offices, modules, clients set up by hand) does not; nor do the error log and the history of that time.",
+            "offices, modules, clients set up by hand) does not; nor do the error log and the history of that time. A "
+            "history that was erased since then (xpmsync admin history erase) is back: erase it again.",
         )
         if not is_yes and is_watched() and not confirm("Put the copy in the database's place?"):
             click.echo("Nothing was changed.")
