@@ -1254,8 +1254,8 @@ def test_a_link_of_a_client_that_leaves_an_error_says_so(firm):
     lines = firm.admin("client", "link", "AC", "--xpm-client", ACME)
     assert " ".join(lines[:-1]) == (
         "At the next sync (xpmsync sync), an error remains: The partner Cat Ng is not in XPM's staff list. "
-        "In XPM, Clients > Acme > Edit, choose a partner who is on the staff; or, if a user of Active is meant, run: "
-        f"xpmsync admin user link EMAIL --xpm-staff {CAT}"
+        "In XPM, Clients > Acme > Edit, choose a partner who is on the staff; or, if Cat Ng is a user of Active whom "
+        f"XPM no longer lists, run: xpmsync admin user link EMAIL --xpm-staff {CAT}"
     )
 
 

@@ -70,7 +70,8 @@ def test_a_partner_who_is_not_listed_and_not_linked_is_an_error(firm):
             "The partner Sid Ray is not in XPM's staff list.",
             (
                 "In XPM, Clients > Ngata Ltd > Edit, choose a partner who is on the staff; "
-                "or, if a user of Active is meant, run: xpmsync admin user link EMAIL --xpm-staff s9"
+                "or, if Sid Ray is a user of Active whom XPM no longer lists, run: "
+                "xpmsync admin user link EMAIL --xpm-staff s9"
             ),
         )
     ]

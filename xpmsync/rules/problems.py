@@ -285,10 +285,12 @@ _KINDS = (
         "partner_id",
         "The partner {partner} is not in XPM's staff list.",
         f"In {_CLIENT_SCREEN} choose a partner who is on the staff; "
-        "or, if a user of Active is meant, run: xpmsync admin user link EMAIL --xpm-staff {partner_uuid:quoted}",
+        "or, if {partner} is a user of Active whom XPM no longer lists, run: "
+        "xpmsync admin user link EMAIL --xpm-staff {partner_uuid:quoted}",
         cause="name the partner {partner}, who is not in XPM's staff list",
         remedy=f"{_CLIENTS_SCREEN} choose a partner who is on the staff; "
-        "or, if a user of Active is meant, run: xpmsync admin user link EMAIL --xpm-staff {partner_uuid:quoted}",
+        "or, if {partner} is a user of Active whom XPM no longer lists, run: "
+        "xpmsync admin user link EMAIL --xpm-staff {partner_uuid:quoted}",
         story="Every client of Active has a partner who is a user. XPM names one for this client who is not in its "
         "staff list, and no user of Active is linked to that staff member. The person may have left, or may "
         "have been entered anew. Who gets the client is for the firm to decide, so the sync gives it to "
