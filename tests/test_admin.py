@@ -377,6 +377,18 @@ def test_a_user_is_set_up_by_hand(firm):
     ]
 
 
+def test_the_address_of_a_new_user_stands_alone_or_behind_its_option(firm):
+    name = ("--first-name", "Eve", "--last-name", "Ng")
+    assert firm.refuse_usage("user", "add", *name) == "Error: Say the user's e-mail address, such as ann@example.com."
+    assert firm.refuse_usage("user", "add", "eve@x.com", *name, "--email", "e@x.com") == (
+        "Error: Give one e-mail address: EMAIL or --email."
+    )
+    assert firm.refuse_usage("user", "add", "eve", *name) == (
+        "Error: Invalid value for “EMAIL”: must be an e-mail address, such as ann@example.com."
+    )
+    assert firm.admin("user", "add", "eve@x.com", *name)[0] == "Eve Ng (eve@x.com) is set up as a user."
+
+
 def test_a_user_set_up_by_hand_becomes_the_staff_member_with_the_same_address(firm):
     firm.admin("user", "set", "ann@example.com", "--role", "Owner", "--office", "SYD", "--module", "Tax")
     firm.staff(ANN, "Anna Lee", "ANN@example.com")

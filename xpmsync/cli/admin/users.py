@@ -95,23 +95,33 @@ def _print_users(rows: Sequence[Mapping[str, Any]]) -> None:
         click.echo("  xpmsync admin user set EMAIL EMAIL --role User --office CODE --module NAME")
 
 
-@command.command("add", example="xpmsync admin user add --first-name Ann --last-name Li --email ann@example.com")
+@command.command("add", example="xpmsync admin user add ann@example.com --first-name Ann --last-name Li")
+@click.argument("address", metavar="EMAIL", required=False, callback=typed(check_email))
 @click.option("--first-name", required=True, callback=typed(check_name), help="The first name.")
 @click.option("--last-name", required=True, callback=typed(check_name), help="The last name.")
-@click.option(
-    "--email",
-    required=True,
-    metavar="EMAIL",
-    callback=typed(check_email),
-    help="The address that XPM has, if it has one.",
-)
+@click.option("--email", metavar="EMAIL", callback=typed(check_email), help="The address, if it does not stand alone.")
 @_work_options
 def add_user(
-    *, first_name: str, last_name: str, email: str, role: str | None, office: str | None, modules: tuple[str, ...]
+    *,
+    address: str | None,
+    first_name: str,
+    last_name: str,
+    email: str | None,
+    role: str | None,
+    office: str | None,
+    modules: tuple[str, ...],
 ) -> None:
-    """Set up a user by hand. Those on XPM's staff list come by themselves."""
+    """Set up a user by hand. Those on XPM's staff list come by themselves.
+
+    EMAIL is the address that XPM has, if it has one.
+    """
     from xpmsync.admin import users  # noqa: PLC0415 - the database is slow to load
 
+    if address and email:
+        raise click.UsageError("Give one e-mail address: EMAIL or --email.")
+    email = address or email
+    if email is None:
+        raise click.UsageError("Say the user's e-mail address, such as ann@example.com.")
     with opened(to_change=True) as centre:
         outcome = users.add_user(centre, first_name, last_name, email, role=role, office=office, modules=modules)
     show_outcome(outcome)
