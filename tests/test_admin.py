@@ -569,6 +569,14 @@ def test_a_default_partner_who_is_notified_is_not_switched_off_unless_another_ta
     assert orphans.query("SELECT DISTINCT partner_id FROM clients") == [{"partner_id": bob}]
 
 
+def test_an_address_in_the_list_of_users_is_never_broken(firm):
+    address = "bartholomew.featherstonehaugh@example.com.au"
+    name = ("--first-name", "Bartholomew Alexander", "--last-name", "Featherstonehaugh")
+    firm.admin("user", "add", address, *name)
+    firm.admin("user", "add", f"{'x' * 60}@example.com", *name)
+    assert address in " ".join(firm.admin("user", "list")).split()
+
+
 def test_a_user_whom_xpm_no_longer_lists_cannot_be_switched_on(firm):
     firm.staff(ANN, "Ann Lee", "ann@example.com")
     firm.sync()

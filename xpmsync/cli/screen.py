@@ -98,13 +98,22 @@ def _shorten(value: object) -> str:
     return clean(text) if len(text) <= LONGEST_SHOWN else f"{clean(text[:LONGEST_SHOWN])}…"
 
 
-def print_table(console: Console, headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Rows beneath headings; what is too long is folded. Counts stand to the right, None is left blank."""
+def print_table(
+    console: Console, headings: Sequence[str], rows: Iterable[Sequence[object]], *, copied: str | None = None
+) -> None:
+    """Rows beneath headings; what is too long is folded. Counts stand to the right, None is left blank.
+
+    The column `copied` holds what people copy: the others are folded first, as long as it leaves them a third.
+    """
     rows = list(rows)
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     for index, heading in enumerate(headings):
         numbers = all(row[index] is None or isinstance(row[index], int) for row in rows)
-        table.add_column(heading, justify="right" if numbers and rows else "left", overflow="fold")
+        width = None
+        if heading == copied:
+            widest = max(cell_len(text) for text in (heading, *(_render_cell(row[index]) for row in rows)))
+            width = min(widest, console.width * 2 // 3)
+        table.add_column(heading, justify="right" if numbers and rows else "left", overflow="fold", width=width)
     for row in rows:
         table.add_row(*(_render_cell(cell) for cell in row))
     console.print(table)

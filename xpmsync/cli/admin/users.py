@@ -85,6 +85,7 @@ def _print_users(rows: Sequence[Mapping[str, Any]]) -> None:
         open_console(),
         ("Name", "E-mail", "Access"),
         [(f"{row['first_name']} {row['last_name'] or ''}", row["email"], _describe_access(row)) for row in rows],
+        copied="E-mail",
     )
     if waiting := sum(bool(row["missing"]) for row in rows):
         print_text(
