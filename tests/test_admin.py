@@ -645,6 +645,19 @@ def test_users_are_listed_with_who_cannot_use_active_yet(firm):
     }
 
 
+@pytest.mark.parametrize("command", [("admin", "user", "list"), ("admin", "client", "list"), ("history",)])
+def test_what_is_longer_than_the_screen_goes_through_the_pager(firm, type_ahead, capfd, monkeypatch, command):
+    firm.admin("client", "add", "--legal-name", "Acme", "--code", "AC")
+    monkeypatch.setenv("PAGER", "sed s/^/|/")
+    for screen, is_paged in (("3", True), ("60", False)):
+        monkeypatch.setenv("LINES", screen)
+        type_ahead()
+        assert run(list(command)) == 0
+        lines = capfd.readouterr().out.splitlines()
+        assert len(lines) > 3
+        assert {line.startswith("|") for line in lines} == {is_paged}
+
+
 # Clients set up by hand.
 
 EMPTY_CLIENT = dict.fromkeys(

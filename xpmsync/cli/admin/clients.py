@@ -18,7 +18,7 @@ from xpmsync.cli.admin.dialogue import (
 )
 from xpmsync.cli.grammar import Choice, CommandAboutOne, Group, typed
 from xpmsync.cli.history import choose_subject, describe_change
-from xpmsync.cli.screen import open_console, print_advice, print_facts, print_table, print_text
+from xpmsync.cli.screen import open_console, paged, print_advice, print_facts, print_table, print_text
 from xpmsync.cli.text import clean, print_json, render_count, render_time
 from xpmsync.config import check_email, check_text, check_uuid
 from xpmsync.rules.fields import CLIENT_FIELDS, Field
@@ -99,19 +99,17 @@ def list_clients(*, search: str | None, partner: str | None, status: str | None,
     if as_json:
         print_json(rows)
     elif rows:
-        print_table(
-            open_console(),
-            ("Code or id", "Name", "Partner", "Office", "Status"),
-            [
-                (find_key(row), row["legal_name"], row["partner"], row["office_code"], row["status"])
-                for row in rows[:MOST_ROWS]
-            ],
-        )
-        click.echo(
-            render_count(len(rows), "client")
-            if len(rows) <= MOST_ROWS
-            else f"The first {MOST_ROWS} of {len(rows):,} clients. Find others by --search TEXT; --json prints all."
-        )
+        table = [
+            (find_key(row), row["legal_name"], row["partner"], row["office_code"], row["status"])
+            for row in rows[:MOST_ROWS]
+        ]
+        total = render_count(len(rows), "client")
+        if len(rows) > MOST_ROWS:
+            total = f"The first {MOST_ROWS} of {len(rows):,} clients. Find others by --search TEXT; --json prints all."
+        console = open_console()
+        with paged(console):
+            print_table(console, ("Code or id", "Name", "Partner", "Office", "Status"), table)
+            print_text(console, total)
     else:
         is_narrowed = any(condition is not None for condition in (search, partner, status))
         click.echo("No client is like that." if is_narrowed else "There is no client yet.")

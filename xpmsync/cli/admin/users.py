@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import click
+from rich.console import Console
 
 from xpmsync.cli.admin.dialogue import (
     ID_HELP,
@@ -16,7 +17,7 @@ from xpmsync.cli.admin.dialogue import (
     show_outcome,
 )
 from xpmsync.cli.grammar import Choice, Group, typed
-from xpmsync.cli.screen import open_console, print_facts, print_table, print_text
+from xpmsync.cli.screen import open_console, paged, print_advice, print_facts, print_table, print_text
 from xpmsync.cli.text import print_json, render_count
 from xpmsync.config import check_email, check_uuid
 from xpmsync.spelling import fold
@@ -70,7 +71,9 @@ def list_users(*, is_waiting: bool, as_json: bool) -> None:
     elif not rows:
         click.echo("Nobody waits: every active user has a role, an office and modules.")
     else:
-        _print_users(rows)
+        console = open_console()
+        with paged(console):
+            _print_users(console, rows)
 
 
 def _describe_access(row: Mapping[str, Any]) -> str:
@@ -80,20 +83,19 @@ def _describe_access(row: Mapping[str, Any]) -> str:
     return held if obstacle == "active" else f"{obstacle} ({held})" if held else obstacle
 
 
-def _print_users(rows: Sequence[Mapping[str, Any]]) -> None:
+def _print_users(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     print_table(
-        open_console(),
+        console,
         ("Name", "E-mail", "Access"),
         [(f"{row['first_name']} {row['last_name'] or ''}", row["email"], _describe_access(row)) for row in rows],
         copied="E-mail",
     )
     if waiting := sum(bool(row["missing"]) for row in rows):
-        print_text(
-            open_console(),
+        print_advice(
+            console,
             f"{render_count(waiting, 'user')} cannot use Active yet. Give what is needed, to several at once if you "
-            "like:",
+            "like: xpmsync admin user set EMAIL EMAIL --role User --office CODE --module NAME",
         )
-        click.echo("  xpmsync admin user set EMAIL EMAIL --role User --office CODE --module NAME")
 
 
 @command.command("add", example="xpmsync admin user add ann@example.com --first-name Ann --last-name Li")
