@@ -107,6 +107,36 @@ def test_another_person_who_is_chosen_is_told_although_the_first_one_was(firm, m
     assert [message["To"] for message in mailbox.messages] == ["ann@example.com", "bob@example.com"]
 
 
+def test_an_email_that_could_not_be_sent_is_to_be_done_until_one_can_be(firm, mailbox, capsys):
+    def is_told():
+        capsys.readouterr()
+        assert run(["status"]) == run(["report", "-"]) == 0
+        return capsys.readouterr().out.count("An e-mail was due and could not be sent: see why.") == 2
+
+    assert not is_told()
+    change_config(firm.home, {"smtp.port": 1})
+    with firm.sandbox.faults.active("user-revoked"), pytest.raises(Refused):
+        firm.sync(is_watched=False)
+    assert is_told()
+    firm.sync()
+    assert run(["notify", "--test"]) == 6
+    assert is_told()  # whoever is told next would not be, either
+    change_config(firm.home, {"smtp.port": mailbox.port})
+    assert run(["notify", "--test"]) == 0
+    assert not is_told()
+
+
+def test_an_email_that_is_sent_at_last_is_nothing_to_be_done(firm, mailbox, capsys):
+    with firm.sandbox.faults.active("user-revoked"):
+        for port in (1, mailbox.port):
+            change_config(firm.home, {"smtp.port": port})
+            with pytest.raises(Refused):
+                firm.sync(is_watched=False)
+    assert len(mailbox.messages) == 1
+    assert run(["status"]) == 0
+    assert "could not be sent" not in capsys.readouterr().out
+
+
 def test_a_failure_under_a_wrong_clock_is_over_once_a_run_has_succeeded_after_it(firm, mailbox):
     tomorrow = datetime.now(UTC) + timedelta(hours=20)
     with firm.sandbox.faults.active("user-revoked"), pytest.raises(Refused):

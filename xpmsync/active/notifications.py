@@ -33,6 +33,19 @@ def is_spoken_for(database: Database, recipient: str, now: datetime) -> bool:
     return row is not None
 
 
+def is_last_refused(database: Database, recipient: str) -> bool:
+    """Whether the last e-mail to the recipient that was due could not be sent."""
+    row = database.connection.execute(
+        "SELECT status FROM notifications WHERE recipient = ? ORDER BY id DESC LIMIT 1", (recipient,)
+    ).fetchone()
+    return row is not None and row["status"] == "released"
+
+
+def forget_refused(database: Database, recipient: str) -> None:
+    """Another e-mail has been sent meanwhile: those that could not be are nobody's business any more."""
+    database.connection.execute("DELETE FROM notifications WHERE recipient = ? AND status = 'released'", (recipient,))
+
+
 def mark_notification_sent(database: Database, notification_id: int, now: datetime) -> None:
     """The e-mail was handed over."""
     database.connection.execute(

@@ -42,8 +42,8 @@ def command(*, is_test: bool, dry_run: bool) -> int:
     """Look after the sync: send the e-mail that is due, at most one in 24 hours.
 
     Cron runs this every ten minutes; xpmsync configure --crontab prints the line. It also finishes a renewal of the
-    sign-in that a crash left half done. Prints nothing unless a person is watching, or an e-mail is due and cannot be
-    sent.
+    sign-in that a crash left half done. Unless a person is watching it prints nothing, except that an e-mail is due and
+    cannot be sent: that at most once in 24 hours, since cron mails it.
     """
     home = find_home(os.environ)
     prepare_home(home)
@@ -78,6 +78,20 @@ def _test(home: Home, config: Config, *, dry_run: bool) -> None:
     password = _read_mail_password(home, config)
     send_email(settings, password, message)
     _say(f"An e-mail is on its way to {config.notify.email}. If it does not arrive, look into spam.")
+    if home.database_file.exists():
+        _forget_refused(home, require(config.notify.email, "notify.email"))
+
+
+def _forget_refused(home: Home, recipient: str) -> None:
+    """An e-mail can be sent now, so that status need not say any more that one could not be."""
+    from xpmsync.active.database import open_database  # noqa: PLC0415 - slow to load
+    from xpmsync.active.notifications import forget_refused  # noqa: PLC0415 - slow to load
+
+    try:
+        with open_database(home.database_file) as database:
+            forget_refused(database, recipient)
+    except DatabaseTrouble as error:  # this is about the mail server, and that is well
+        log.warning("an e-mail that could not be sent is still remembered: %s", error.for_log)
 
 
 def _show_due(home: Home, config: Config) -> None:

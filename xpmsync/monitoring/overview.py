@@ -15,6 +15,7 @@ from typing import Final
 from xpmsync.active import runs
 from xpmsync.active.database import Database
 from xpmsync.active.error_log import load_causes
+from xpmsync.active.notifications import is_last_refused
 from xpmsync.active.offices import load_offices
 from xpmsync.active.totals import count_by_status
 from xpmsync.active.users import load_needs
@@ -146,6 +147,7 @@ def load_overview(
             *_list_needs_of_set_up(config, is_fresh=not success and not failures),
             *(_list_needs_of_failure(failures[-1], signed_in_at, next_run_at) if failures else ()),
             *(_list_needs_of_stopped_runs(causes) if not failures else ()),
+            *_list_needs_of_mail(database, config),
             *_list_needs_of_schedule(state, failures, is_in_crontab, are_coming),
             *_list_needs_of_records(database, config, causes, waiting_users),
         ),
@@ -217,6 +219,11 @@ def _list_needs_of_stopped_runs(causes: Sequence[sqlite3.Row]) -> Iterator[Need]
     """A full run that the guard stopped waits for a person, also while the hourly ones succeed."""
     if any(cause["code"] == SuspiciousChange.code for cause in causes):
         yield NEEDS_BY_FAILURE[SuspiciousChange.code]
+
+
+def _list_needs_of_mail(database: Database, config: Config) -> Iterator[Need]:
+    if config.smtp and config.notify.email and is_last_refused(database, config.notify.email):
+        yield Need("An e-mail was due and could not be sent: see why.", "xpmsync notify --test")
 
 
 def _list_needs_of_schedule(
