@@ -558,6 +558,47 @@ def test_accepting_removals_accepts_what_was_counted_and_no_more(make_firm):
         firm.sync(accept_removals=True)
 
 
+def test_the_names_that_the_guard_tells_are_told_apart_kind_by_kind(make_firm):
+    practice = Practice()
+    staff = [practice.add_staff(f"{name} Lee", f"{name}@firm.example") for name in ("ann", "bob", "cat")]
+    for number in range(12):
+        practice.add_client(f"Kaur, Zoe {number:02}", account_manager=staff[0])
+    firm = make_firm(practice)
+    firm.sync()
+    with (
+        firm.sandbox.faults.active("empty-list", path="client.api"),
+        firm.sandbox.faults.active("empty-list", path="staff.api"),
+        pytest.raises(SuspiciousChange) as caught,
+    ):
+        firm.sync(full=True)
+    names, others = caught.value.names.split(". ")
+    assert sorted(names.removeprefix("Namely: ").split("; ")) == ["ann Lee", "bob Lee", "cat Lee"]
+    assert re.fullmatch(r"Among the 12: Kaur, Zoe \d\d; Kaur, Zoe \d\d; Kaur, Zoe \d\d; …", others)
+
+
+def test_a_person_reads_what_was_accepted_or_that_there_was_nothing(make_firm, type_ahead, capsys):
+    firm = make_firm(Practice.generate(clients=300, staff=12, seed=7))
+    firm.sync()
+    type_ahead()
+    assert run(["sync", "--accept-removals"]) == 0
+    assert "There was nothing to accept." in capsys.readouterr().out
+    with firm.sandbox.faults.active("thin-list", path="client.api", keep=200):
+        assert run(["sync", "--full"]) == 8
+        assert run(["sync", "--accept-removals"]) == 0
+        assert re.search(r"\d+ of \d+ clients are gone\.", capsys.readouterr().out)
+        assert run(["sync"]) == 0
+    assert "ccept" not in capsys.readouterr().out
+
+
+def test_a_full_preview_that_is_too_long_names_the_command_that_shows_it_all(make_firm, type_ahead, capsys):
+    firm = make_firm(Practice.generate(clients=300, staff=12, seed=7))
+    firm.sync()
+    type_ahead()
+    with firm.sandbox.faults.active("empty-list", path="client.api"):
+        assert run(["sync", "--full", "--dry-run"]) == 8
+    assert "all of them: xpmsync sync --full --dry-run --json" in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_few_archived_clients_are_nobodys_alarm(make_firm):
     firm = make_firm(Practice.generate(clients=300, staff=12, seed=7))
     firm.sync()
@@ -636,7 +677,8 @@ def test_a_dry_run_shows_the_plan_that_the_guard_would_stop_and_ends_with_8(make
         assert run(["sync", "--dry-run", "--full"]) == 8
     shown = capfd.readouterr()
     assert "removed" in shown.out
-    assert "clients are gone. Among them: " in " ".join(shown.err.split())
+    assert re.search(r"clients are gone\. Among the \d+: [^;]+; [^;]+; [^;]+; …", " ".join(shown.err.split()))
+    assert "See who is concerned: xpmsync sync --full --dry-run;" in shown.err
     assert firm.rows("SELECT count(*) AS runs FROM sync_runs") == [{"runs": 1}]
 
 

@@ -161,7 +161,8 @@ class SuspiciousChange(XpmsyncError):
         "config.toml, under [guard]."
     )
     usual_remedy = (
-        "Look into XPM. If it is right, run: xpmsync sync --accept-removals; if not, the next runs find it mended."
+        "See who is concerned: xpmsync sync --full --dry-run; then look into XPM. If it is right, run: xpmsync sync "
+        "--accept-removals; if not, the next runs find it mended."
     )
 
     def __init__(self, happened: str, remedy: str, *, names: str | None = None, counts: Mapping[str, int]) -> None:

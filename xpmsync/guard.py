@@ -15,10 +15,11 @@ from xpmsync.rules.guard import Loss, find_unaccepted
 
 def check_losses(
     database: Database, limits: GuardSettings, accepted: Mapping[str, int], *, are_clients_complete: bool
-) -> None:
+) -> tuple[str, ...]:
     """Raise SuspiciousChange where the attached spool would take away too much, beyond what is `accepted` by kind.
 
-    The staff list is always complete; the clients' is in a full run, and a quiet incremental run is no empty list.
+    Gives what would have been too much and is accepted, a sentence for each kind. The staff list is always complete;
+    the clients' is in a full run, and a quiet incremental run is no empty list.
     """
     losses = _list_losses(database, limits, are_clients_complete=are_clients_complete)
     suspicious = [loss for loss in losses if loss.is_suspicious]
@@ -27,9 +28,10 @@ def check_losses(
         raise SuspiciousChange(
             "XPM's answer looks wrong: " + " ".join(loss.describe() for loss in unaccepted),
             SuspiciousChange.usual_remedy,
-            names=f"Among them: {'; '.join(names)}" if names else None,
+            names=" ".join(names) or None,
             counts={loss.kind: loss.lost for loss in suspicious},
         )
+    return tuple(loss.describe() for loss in suspicious)
 
 
 def _list_losses(database: Database, limits: GuardSettings, *, are_clients_complete: bool) -> list[Loss]:

@@ -61,7 +61,7 @@ WORDS: Final[Mapping[int | None, _Words]] = {
         "the sync stopped before a suspicious change",
         "has stopped before a change that is too large to be believed without a person.",
         (
-            "See in XPM whether it is right. Who is concerned: xpmsync errors",
+            "See in XPM whether it is right. Who is concerned: xpmsync sync --full --dry-run",
             "If it is right, accept it: xpmsync sync --accept-removals",
             "If it is wrong, have it put right in XPM; the sync goes on by itself once XPM's answer is whole again.",
         ),

@@ -76,6 +76,8 @@ class Summary:
     api_calls: int
     bytes_received: int
     day_calls_remaining: int | None
+    accepted: Sequence[str] = ()
+    """What the guard would have stopped the run for, had a person not accepted it; in counts alone."""
 
 
 @dataclass(frozen=True)
@@ -294,9 +296,9 @@ def _sync(run: _Run, secrets: _Secrets, accepted: Mapping[str, int]) -> Summary:
     if run.mode == "full":
         database.check()  # once a day: a page that is damaged may not be met for a long time
     with _fetched(run, secrets) as fetched, database.transaction():
-        _guard(run, accepted)
+        losses_accepted = _guard(run, accepted)
         derivation = _derive(run, fetched)
-        summary = _summarise(run, derivation)
+        summary = _summarise(run, derivation, losses_accepted)
         now = summary.finished_at
         row = _to_row(run, summary, fetched.first_answer_at or run.past.cursor)
         runs.finish_run(database, run.id, status="succeeded", now=now, values=row)
@@ -331,8 +333,8 @@ def _fetched(run: _Run, secrets: _Secrets) -> Iterator[Fetched]:
             yield fetched
 
 
-def _guard(run: _Run, accepted: Mapping[str, int]) -> None:
-    check_losses(run.database, run.config.guard, accepted, are_clients_complete=run.mode == "full")
+def _guard(run: _Run, accepted: Mapping[str, int]) -> tuple[str, ...]:
+    return check_losses(run.database, run.config.guard, accepted, are_clients_complete=run.mode == "full")
 
 
 def _derive(run: _Run, fetched: Fetched) -> Derivation:
@@ -382,7 +384,7 @@ def _merge(run: _Run, fetched: Fetched) -> list[Problem]:
     return problems
 
 
-def _summarise(run: _Run, derivation: Derivation) -> Summary:
+def _summarise(run: _Run, derivation: Derivation, accepted: Sequence[str]) -> Summary:
     errors = sum(problem.severity == "error" for problem in derivation.problems)
     return Summary(
         run_id=run.id,
@@ -394,6 +396,7 @@ def _summarise(run: _Run, derivation: Derivation) -> Summary:
         errors=errors,
         warnings=len(derivation.problems) - errors,
         **vars(run.traffic),
+        accepted=accepted,
     )
 
 

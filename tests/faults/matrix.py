@@ -161,7 +161,8 @@ NOT_PRACTICE_MANAGER = _lasting(
 SUSPICIOUS = _lasting(
     8,
     "XPM's answer looks wrong: …",
-    "Look into XPM. If it is right, run: xpmsync sync --accept-removals; if not, the next runs find it mended.",
+    "See who is concerned: xpmsync sync --full --dry-run; then look into XPM. If it is right, run: xpmsync sync "
+    "--accept-removals; if not, the next runs find it mended.",
 )
 KEYRING_LOCKED = _lasting(4, "The keyring is locked.", BY_KEYRING, tries=0)
 KEYRING_MISSING = _lasting(4, "There is no keyring that xpmsync can reach.", BY_KEYRING, tries=0)

@@ -51,7 +51,7 @@ def command(*, full: bool, dry_run: bool, accept_removals: bool, strict: bool, a
     elif watched:
         from xpmsync.cli.watching import print_summary  # noqa: PLC0415 - slow to load, and cron is shown nothing
 
-        print_summary(summary)
+        print_summary(summary, accept_removals=accept_removals)
     return PROBLEMS_EXIT_CODE if strict and summary.errors else 0
 
 

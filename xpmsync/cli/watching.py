@@ -48,8 +48,8 @@ class Progress:
         self._status.update(f"{text} …")
 
 
-def print_summary(summary: Summary) -> None:
-    """Say what the run did."""
+def print_summary(summary: Summary, *, accept_removals: bool) -> None:
+    """Say what the run did, and what it accepted where it was told to."""
     console = open_console()
     seconds = (summary.finished_at - summary.started_at).total_seconds()
     print_text(console, f"Run {summary.run_id} done in {seconds:.1f} seconds.", style="bold")
@@ -58,6 +58,7 @@ def print_summary(summary: Summary) -> None:
         [
             ("Users", _describe(summary.users)),
             ("Clients", _describe(summary.clients)),
+            *([("Accepted", " ".join(summary.accepted) or "There was nothing to accept.")] if accept_removals else ()),
             ("Problems", f"{render_count(summary.errors, 'error')}, {render_count(summary.warnings, 'warning')}"),
             ("Xero", f"{render_count(summary.api_calls, 'call')}, {summary.bytes_received / 1000:,.0f} KB"),
         ],
@@ -87,16 +88,19 @@ def print_preview(preview: Preview) -> None:
         )
         for each in preview.changes
     ]
-    _print_part(console, ("Kind", "Record", "Field", "Old", "New"), rows)
+    command = f"xpmsync sync{' --full' if preview.mode == 'full' else ''} --dry-run --json"
+    _print_part(console, ("Kind", "Record", "Field", "Old", "New"), rows, command)
     _print_part(
         console,
         ("Refused", "Why"),
         [(name_record({**vars(each), "client_code": None}), each.message) for each in refused],
+        command,
     )
 
 
-def _print_part(console: Console, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+def _print_part(console: Console, headings: Sequence[str], rows: Sequence[Sequence[object]], command: str) -> None:
+    """A table, and the command that prints all of it where it is too long."""
     if rows:
         print_table(console, headings, rows[:SHOWN_ROWS])
     if len(rows) > SHOWN_ROWS:
-        print_text(console, f"… and {len(rows) - SHOWN_ROWS:,} more; all of them: xpmsync sync --dry-run --json")
+        print_text(console, f"… and {len(rows) - SHOWN_ROWS:,} more; all of them: {command}")

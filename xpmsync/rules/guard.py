@@ -38,8 +38,9 @@ class Loss:
         return f"{self.sentence.format(lost=f'{self.lost:,}', total=f'{self.total:,}')}."
 
     def name(self) -> str:
-        """Some of those concerned."""
-        return ", ".join([*self.names, "…"] if self.lost > len(self.names) else self.names)
+        """Some of those concerned. A name may hold a comma, so they stand between semicolons."""
+        names = "; ".join(self.names)
+        return f"Among the {self.lost:,}: {names}; …" if self.lost > len(self.names) else f"Namely: {names}."
 
 
 def find_unaccepted(losses: Iterable[Loss], accepted: Mapping[str, int]) -> list[Loss]:
