@@ -401,6 +401,13 @@ def test_without_a_mail_server_or_somebody_to_tell_there_is_a_warning(firm, warn
     warns("E-mail", "nobody is told", "xpmsync configure")
 
 
+def test_an_address_that_no_active_user_has_is_a_warning(firm, look, warns):
+    change_config(firm.home, {"notify.email": "ANN@example.com"})
+    assert look() == ({}, 0)
+    change_config(firm.home, {"notify.email": "nobody@example.com.au"})
+    warns("E-mail", "nobody@example.com.au is no active user of Active", "xpmsync configure")
+
+
 def test_a_crontab_that_does_not_do_its_work_is_a_warning(firm, warns):
     for old, new, found, remedy in (
         ("xpmsync notify", "true", "has no line for xpmsync notify", "xpmsync configure --crontab"),

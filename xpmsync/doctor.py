@@ -20,6 +20,7 @@ from typing import Final, TypeVar
 
 from xpmsync.active import offices, runs
 from xpmsync.active.database import Database, open_database
+from xpmsync.active.users import load_users
 from xpmsync.config import Config, read_config, require
 from xpmsync.crontab import Crontab, read_crontab
 from xpmsync.disk import is_encrypted
@@ -320,11 +321,17 @@ class _Examination:
         return Note(found)
 
     def check_mail(self) -> Note:
-        """That the mail server lets us in. No e-mail is sent."""
+        """That the mail server lets us in, and that an active user is told. No e-mail is sent."""
         settings, recipient = self._config.smtp, self._config.notify.email
         if settings is None or recipient is None:
             return Note("nobody is told by e-mail when the sync is disrupted", "Run: xpmsync configure")
         try_mail_server(settings, self._vault.read("smtp-password") if settings.username else None)
+        users = self._load(load_users) if self._sound_database else None
+        if users and recipient.casefold() not in {user.email.casefold() for user in users if user.status == "active"}:
+            return Note(
+                f"{settings.host} lets xpmsync in, but {recipient} is no active user of Active",
+                "Choose who is told of trouble: xpmsync configure",
+            )
         return Note(f"{settings.host} lets xpmsync in; {recipient} is told of trouble")
 
     def check_crontab(self) -> Note:
