@@ -247,7 +247,10 @@ def test_settings_that_do_not_fit_together_are_refused_before_the_office_is_writ
     monkeypatch.setattr("sys.stdin", io.StringIO("hunter 2\n"))
     options = [*MAIL, "--smtp-username", "sync", "--smtp-security", "none", "--smtp-password-stdin"]
     assert call(*SET_UP, *options) == 5
-    assert "could be read on the way" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "config.toml is as it was, since with this it would have a mistake:\n  smtp.security: must be" in told
+    assert "Run it again with another answer, such as --smtp-security starttls." in told
+    assert "Correct the file" not in told
     assert load_offices(firm) == []
 
 

@@ -131,6 +131,7 @@ def test_trouble_with_the_page_is_said_once_a_day_and_changes_nothing_else(firm,
         ('file = "~/sync.html"', "report.file: must be the full path of a file"),
         ('file = "sync.html"', "report.file: must be the full path of a file"),
         ('file = "/srv/active.db"', "report.file: must be the full path of a page that ends in .html"),
+        ('file = "/srv/sync.htm"', "report.file: must be the full path of a page that ends in .html"),
         ('names = "yes"', "report.names: must be true or false"),
     ],
 )

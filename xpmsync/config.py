@@ -159,7 +159,7 @@ def check_file(value: object) -> str:
 
 def check_page(value: object) -> str:
     """The full path of a web page; its ending keeps a slip from replacing a file of another kind."""
-    if not isinstance(value, str) or not value.lower().endswith((".html", ".htm")):
+    if not isinstance(value, str) or not value.lower().endswith(".html"):
         raise ValueError("must be the full path of a page that ends in .html")
     return check_file(value)
 
@@ -477,7 +477,7 @@ def changing_config(home: Home, changes: Mapping[str, object]) -> Iterator[None]
             _read_text(home, text)
             for name, value in changes.items():
                 text = _change_text(text, SETTINGS[name], value)
-            _read_text(home, text)
+            _read_text(home, text, is_written=False)
             yield
             with replaced(home.config_file.resolve()) as file:  # a link is followed, not replaced
                 file.write(text.encode())
@@ -512,7 +512,8 @@ def _load_text(home: Home) -> str | None:
         ) from error
 
 
-def _read_text(home: Home, text: str) -> Config:
+def _read_text(home: Home, text: str, *, is_written: bool = True) -> Config:
+    """The settings in `text`, which config.toml says, or would say."""
     try:
         config, mistakes = _read_tables(tomllib.loads(text))
     except (ValueError, RecursionError) as error:  # a number of 5,000 digits and 1,000 brackets are no TOMLDecodeError
@@ -522,6 +523,11 @@ def _read_text(home: Home, text: str) -> Config:
         ) from None
     if mistakes:
         count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+        if not is_written:
+            raise ConfigurationError(
+                "\n  ".join([f"{home.config_file} is as it was, since with this it would have {count}:", *mistakes]),
+                "Run it again with another answer, such as --smtp-security starttls.",
+            )
         raise ConfigurationError(
             "\n  ".join([f"{home.config_file} has {count}:", *(_locate(mistake, text) for mistake in mistakes)]),
             "Correct the file. Every key is explained by: xpmsync configure --explain",
