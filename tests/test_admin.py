@@ -289,7 +289,7 @@ def test_an_unknown_office_is_refused_with_what_is_near(firm):
                 "such as SYD."
             ),
         ),
-        (("office", "add", "X", "--name", "  "), "Error: Invalid value for “--name”: must be one line of text."),
+        (("office", "add", "X", "--name", "  "), "Error: Invalid value for “--name”: must not be empty."),
         (("office", "add", "X"), "Error: Missing option “--name”."),
         (("office", "set", "SYD"), "Error: Say what to change, such as --name Sydney."),
         (
@@ -311,7 +311,7 @@ def test_an_unknown_office_is_refused_with_what_is_near(firm):
         ),
         (
             ("user", "set", "ann@example.com", "--module", " "),
-            "Error: Invalid value for “--module”: must be one line of text.",
+            "Error: Invalid value for “--module”: must not be empty.",
         ),
         (
             ("user", "set", "ann@example.com", "--module", "Tax,Jobs"),
@@ -325,7 +325,7 @@ def test_an_unknown_office_is_refused_with_what_is_near(firm):
         (("client", "set", "X"), "Error: Say what to change, such as --office CODE."),
         (
             ("client", "set", "X", "--legal-name", ""),
-            "Error: Invalid value for “--legal-name”: must be one line of text.",
+            "Error: Invalid value for “--legal-name”: must not be empty.",
         ),
         (("client", "set", "X", "--fax", "1\n2"), "Error: Invalid value for “--fax”: must be one line of text."),
         (

@@ -479,6 +479,27 @@ def test_the_crontab_runs_the_sync_every_hour_off_the_full_hour_and_the_watchman
     assert not any("%" in line for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("[sync]\nname = Smith\n", "Correct the file: texts stand in quotation marks."),
+        ('[sync]\nname = "Smith\n', "Correct the file: texts stand in quotation marks."),
+        ("[sync]\n[xero]\n[sync]\n", "Correct the file: each section stands in it once, and so does each key"),
+        ("[sync]\nname = 'a'\nname = 'b'\n", "Correct the file: each section stands in it once, and so does each key"),
+        ("[sync\nname = 'a'\n", "Correct the file. "),
+    ],
+)
+def test_what_cannot_be_read_is_answered_with_what_is_usually_the_matter(home, text, hint):
+    write(home, text)
+    with pytest.raises(ConfigurationError, match="cannot be read as TOML") as caught:
+        read_config(home)
+    assert caught.value.remedy.startswith(hint)
+
+
+def test_a_text_that_is_empty_is_told_so(home):
+    assert read_mistakes(home, '[xero]\nclient_id = ""\n') == ["line 2: xero.client_id: must not be empty"]
+
+
 def test_a_text_without_quotation_marks_is_answered_with_where_they_belong(home):
     home.config_file.write_text("[sync]\ndefault_office_code = AKL\n", "utf-8")
     with pytest.raises(ConfigurationError, match="line 2, column 23") as caught:

@@ -65,7 +65,7 @@ def test_a_script_is_told_everything_that_is_missing_at_once(firm, capsys):
     ("option", "value", "message"),
     [
         ("--office", "two words", "must be up to 20 letters"),
-        ("--office-name", " ", "must be one line of text"),
+        ("--office-name", " ", "must not be empty"),
         ("--default-partner", "ann", "must be an e-mail address"),
         ("--notify", "ann@", "must be an e-mail address"),
         ("--tenant", "Smith", "must be an id"),

@@ -49,7 +49,9 @@ Value = TypeVar("Value")
 
 def check_text(value: object) -> str:
     """One line of text that is not empty."""
-    if not isinstance(value, str) or not value.strip() or not value.isprintable():
+    if value is None or (isinstance(value, str) and not value.strip()):
+        raise ValueError("must not be empty")
+    if not isinstance(value, str) or not value.isprintable():
         raise ValueError("must be one line of text")
     return value.strip()
 
@@ -519,7 +521,7 @@ def _read_text(home: Home, text: str, *, is_written: bool = True) -> Config:
     except (ValueError, RecursionError) as error:  # a number of 5,000 digits and 1,000 brackets are no TOMLDecodeError
         raise ConfigurationError(
             f"{home.config_file} cannot be read as TOML: {error}.",
-            "Correct that line: texts stand in quotation marks. Every key is shown by: xpmsync configure --explain",
+            f"Correct the file{_hint(str(error))}. Every key is shown by: xpmsync configure --explain",
         ) from None
     if mistakes:
         count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
@@ -533,6 +535,15 @@ def _read_text(home: Home, text: str, *, is_written: bool = True) -> Config:
             "Correct the file. Every key is explained by: xpmsync configure --explain",
         )
     return config
+
+
+def _hint(complaint: str) -> str:
+    """What is usually the matter where the TOML reader has this to say."""
+    if complaint.startswith("Cannot"):
+        return ": each section stands in it once, and so does each key in its section"
+    if complaint.startswith(("Invalid value", "Unterminated string", "Illegal character", "Expected newline")):
+        return ": texts stand in quotation marks"
+    return ""
 
 
 def _read_tables(tables: Mapping[str, object]) -> tuple[Config, list[str]]:

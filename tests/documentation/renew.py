@@ -155,7 +155,7 @@ def _show_default(setting: Setting) -> str:
 def _tell_kind(setting: Setting) -> str:
     """What a refusal says that it must be."""
     try:
-        setting.check(None)
+        setting.check(object())
     except ValueError as error:
         return str(error).removeprefix("must be ")
     raise AssertionError(setting.name)
