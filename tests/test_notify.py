@@ -624,6 +624,17 @@ def test_an_email_that_is_due_and_cannot_be_sent_is_one_line_on_standard_error(h
 
 
 @pytest.mark.usefixtures("failing_sync")
+def test_what_is_said_on_standard_error_fits_a_terminal(home, capsys, monkeypatch):
+    configure_mail(home, SmtpSettings(host="127.0.0.1", port=1, security="none", sender="sync@firm.example"))
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run(["notify"]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) > 1
+    assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.usefixtures("failing_sync")
 def test_a_mail_password_behind_a_shut_keyring_is_one_line_on_standard_error(home, capfd):
     configure_mail(home, SmtpSettings(host="localhost", port=1, security="none", sender="sync@firm.example"))
     with serve(Mailbox()) as smtp:

@@ -125,6 +125,18 @@ def test_trouble_with_the_page_is_said_once_a_day_and_changes_nothing_else(firm,
     assert [row["status"] for row in firm.rows("SELECT status FROM sync_runs")] == ["succeeded", "succeeded", "failed"]
 
 
+def test_trouble_with_the_page_fits_the_terminal_of_whoever_watches(page, type_ahead, capsys, monkeypatch):
+    page.parent.rmdir()
+    type_ahead()
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run(["sync"]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    start = next(index for index, line in enumerate(lines) if "The page about the sync" in line)
+    assert len(lines[start:]) > 1
+    assert max(len(line) for line in lines[start:] if " " in line) <= 80  # a path is one word, and stays whole
+
+
 @pytest.mark.parametrize(
     ("lines", "mistake"),
     [

@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from xpmsync.advice import COMMAND
-from xpmsync.cli.text import clean_lines, wrap, wrap_advice
+from xpmsync.cli.text import clean_lines, print_remark, wrap
 from xpmsync.errors import INTERRUPTED_EXIT_CODE, XpmsyncError
 from xpmsync.home import find_home
 from xpmsync.log import open_log
@@ -42,7 +42,7 @@ def _show_mistake(error: click.ClickException) -> None:
     """What is wrong with what was typed; it quotes that, which may come from anywhere."""
     said = io.StringIO()
     error.show(said)
-    click.echo(wrap_advice(clean_lines(_quote_as_we_do(said.getvalue().rstrip("\n"))), sys.stderr), err=True)
+    print_remark(_quote_as_we_do(said.getvalue().rstrip("\n")))
 
 
 def _quote_as_we_do(text: str) -> str:
@@ -58,7 +58,7 @@ def _show_error(error: XpmsyncError) -> None:
         if part:
             click.echo(wrap(clean_lines(part), sys.stderr), err=True)
     if error.remedy:
-        click.echo(wrap_advice(clean_lines(error.remedy), sys.stderr), err=True)
+        print_remark(error.remedy)
 
 
 def _end_quietly() -> int:

@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 from xpmsync.cli.grammar import Command
-from xpmsync.cli.text import clean, is_watched
+from xpmsync.cli.text import is_watched, print_remark
 from xpmsync.config import Config, read_config, require
 from xpmsync.errors import ConfigurationError, DatabaseTrouble, XpmsyncError
 from xpmsync.health import Health, find_trouble
@@ -142,7 +142,7 @@ def _tell(home: Home, config: Config) -> None:
     with open_database(home.database_file) as database:
         telling = tell(home, database, config, password=password, now=lambda: datetime.now(UTC))
     if telling.remark:
-        click.echo(clean(telling.remark), err=True)
+        print_remark(telling.remark)
     elif is_watched():
         _say(REMARKS[telling.outcome])
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from xpmsync.cli.grammar import Command
-from xpmsync.cli.text import clean_lines, is_watched, print_json
+from xpmsync.cli.text import is_watched, print_json, print_remark
 from xpmsync.config import read_config
 from xpmsync.errors import ConfigurationError, DatabaseTrouble
 from xpmsync.home import Home, find_home, prepare_home
@@ -125,4 +125,4 @@ class _Silence:
 
     def remark(self, text: str) -> None:
         """Tell cron, which mails it."""
-        click.echo(clean_lines(text), err=True)
+        print_remark(text)

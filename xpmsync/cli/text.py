@@ -80,6 +80,11 @@ def wrap_advice(text: str, stream: TextIO) -> str:
     return "\n".join(f"  {part}" if is_command else wrap(part, stream) for line in lines for part, is_command in line)
 
 
+def print_remark(text: str) -> None:
+    """Tell a person, or cron, on standard error; what is to be typed stays whole."""
+    click.echo(wrap_advice(clean_lines(text), sys.stderr), err=True)
+
+
 def print_json(document: object) -> None:
     """One JSON document, in UTF-8 whatever the terminal's own encoding; harmful characters stand escaped in it."""
     text = json.dumps(document, ensure_ascii=False, indent=2)

@@ -4,12 +4,11 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Final, Self
 
-import click
 from rich.console import Console
 
 from xpmsync.cli.errors import name_record
 from xpmsync.cli.screen import open_console, print_facts, print_table, print_text
-from xpmsync.cli.text import clean_lines, render_count
+from xpmsync.cli.text import print_remark, render_count
 from xpmsync.derive import Counts
 from xpmsync.sync import Preview, Summary
 
@@ -42,7 +41,7 @@ class Progress:
 
     def remark(self, text: str) -> None:
         """Something that a person should know although the run goes its way."""
-        click.echo(clean_lines(text), err=True)
+        print_remark(text)
 
     def _show(self, text: str) -> None:
         self._status.update(f"{text} …")
