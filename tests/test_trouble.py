@@ -107,6 +107,14 @@ def test_another_person_who_is_chosen_is_told_although_the_first_one_was(firm, m
     assert [message["To"] for message in mailbox.messages] == ["ann@example.com", "bob@example.com"]
 
 
+def test_new_trouble_within_24_hours_of_an_email_sends_none_though_a_run_succeeded_in_between(firm, mailbox):
+    for fault, error in (("user-revoked", Refused), ("empty-list", SuspiciousChange)):
+        with firm.sandbox.faults.active(fault, path="staff.api"), pytest.raises(error):
+            firm.sync(is_watched=False)
+        firm.sync(is_watched=False)
+    assert len(mailbox.messages) == 1
+
+
 def test_an_email_that_could_not_be_sent_is_to_be_done_until_one_can_be(firm, mailbox, capsys):
     def is_told():
         capsys.readouterr()
