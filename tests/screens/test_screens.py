@@ -95,7 +95,7 @@ SCREENS = (
     Screen("configure-no-user", "configure --notify helpdesk@it.example"),
     Screen("configure-wrong-option", "configure --office-cod AKL"),
     Screen("connect", "connect"),
-    Screen("connect-wrong-answer", "connect --no-browser", typed=("https://example.com/",)),
+    Screen("connect-wrong-answer", "connect --no-browser", typed=("https://example.com/",) * 3),
     Screen("notify-nothing-due", "notify", is_new=True),
     Screen("notify-watched-failure", "notify", statements=("UPDATE sync_runs SET is_watched = 1",)),
     Screen("notify-dry-run", "notify --dry-run", statements=LONG_AGO),
