@@ -296,11 +296,11 @@ def test_since_takes_words_and_times_however_they_are_typed(show, record):
         assert "partner-missing" in show("--since", since)
 
 
-def test_a_run_that_never_was_is_a_usage_error(show, record):
-    assert "There is no run 3: no run has been made yet." in show("--run", "3", exit_code=2)
+def test_a_run_that_never_was_is_refused(show, record):
+    assert "There is no run 3.\nNo run has been made yet.\n" in show("--run", "3", exit_code=2)
     record(MISSING)
     record()
-    assert "There is no run 3: the last one is 2." in show("--run", "3", exit_code=2)
+    assert "There is no run 3.\nThe last one is 2.\n" in show("--run", "3", exit_code=2)
     assert show("--run", "2") == "Nothing in the log matches.\n"
 
 

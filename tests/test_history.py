@@ -136,8 +136,8 @@ def test_one_run_is_shown_with_everything_it_changed(show, firm):
 
 
 def test_a_run_that_changed_nothing_says_why(show, firm):
-    assert show("--run", "99", exit_code=2).endswith("Error: There is no run 99: the last one is 2.\n")
-    assert show("--run", "99", "--json", exit_code=2).endswith("Error: There is no run 99: the last one is 2.\n")
+    assert show("--run", "99", exit_code=2) == "There is no run 99.\nThe last one is 2.\n"
+    assert show("--run", "99", "--json", exit_code=2) == "There is no run 99.\nThe last one is 2.\n"
     firm.sync()
     assert show("--run", "3") == ["Nothing in the history matches."]
     for status, how in (("failed", "failed"), ("interrupted", "was cut off")):
@@ -244,7 +244,8 @@ def test_before_the_first_run_there_is_no_history_and_no_database_is_made(show, 
     monkeypatch.setenv("XPMSYNC_HOME", str(empty))
     assert show() == ["Nothing has changed yet. Start a run: xpmsync sync"]
     assert json.loads(show("--json")) == []
-    assert show("Ann") == ["Nothing in the history matches."]
+    assert "Active has no client or user" in show("Ann", exit_code=2)
+    assert "No run has been made yet." in show("--run", "1", exit_code=2)
     assert not (empty / "active.db").exists()
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from xpmsync.active.database import Database
+from xpmsync.errors import NotPossible
 from xpmsync.moments import from_text, to_text
 
 
@@ -40,6 +41,15 @@ def load_run(database: Database, run_id: int) -> sqlite3.Row | None:
     """One run."""
     row: sqlite3.Row | None = database.connection.execute("SELECT * FROM sync_runs WHERE id = ?", (run_id,)).fetchone()
     return row
+
+
+def find_run(database: Database, run_id: int) -> sqlite3.Row:
+    """One run; raises NotPossible where there is none of this id."""
+    run = load_run(database, run_id)
+    if run is None:
+        last = [f"The last one is {row['id']}." for row in load_last_runs(database, 1)]
+        raise NotPossible(f"There is no run {run_id}.", *(last or ["No run has been made yet."]))
+    return run
 
 
 def load_last_runs(database: Database, limit: int) -> list[sqlite3.Row]:

@@ -156,20 +156,16 @@ def _check_code(code: str) -> None:
 
 def _load(home: Home, *, run_id: int | None = None, search: str | None = None, **conditions: Any) -> list[Row]:
     """The rows of the log that meet the conditions."""
-    from xpmsync.active.database import open_database  # noqa: PLC0415 - slow to load
+    from xpmsync.active.database import open_rehearsal  # noqa: PLC0415 - slow to load
     from xpmsync.active.error_log import find_problems  # noqa: PLC0415 - slow to load
-    from xpmsync.active.runs import load_last_runs, load_run  # noqa: PLC0415 - slow to load
+    from xpmsync.active.runs import find_run  # noqa: PLC0415 - slow to load
     from xpmsync.spelling import fold  # noqa: PLC0415 - as above
 
     if not home.database_file.exists():
         check_database_kept(home, read_config(home))
+    with open_rehearsal(home.database_file) as database:
         if run_id is not None:
-            raise click.UsageError(f"There is no run {run_id}: no run has been made yet.")
-        return []
-    with open_database(home.database_file) as database:
-        if run_id is not None and load_run(database, run_id) is None:
-            last = "".join(f"the last one is {row['id']}." for row in load_last_runs(database, 1))
-            raise click.UsageError(f"There is no run {run_id}: {last or 'no run has been made yet.'}")
+            find_run(database, run_id)
         rows = find_problems(database, run_id=run_id, **conditions)
     return [
         {column: row[column] for column in COLUMNS}

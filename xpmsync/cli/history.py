@@ -12,9 +12,7 @@ from rich.console import Console
 from xpmsync.cli.grammar import CommandAboutOne, Number
 from xpmsync.cli.screen import choose, open_console, paged, print_facts, print_text
 from xpmsync.cli.text import SINCE, clean, is_watched, print_csv, print_json, read_since, render_count, render_time
-from xpmsync.config import read_config
 from xpmsync.home import Home, find_home, prepare_home
-from xpmsync.set_up import check_database_kept
 
 if TYPE_CHECKING:
     from xpmsync.active.database import Database
@@ -70,11 +68,6 @@ def _load(home: Home, who: str | None, run_id: int | None, since: datetime | Non
     from xpmsync.admin.centre import read_centre  # noqa: PLC0415 - the database is slow to load
     from xpmsync.admin.history import find_subjects, list_changes  # noqa: PLC0415 - as above
 
-    if not home.database_file.exists():
-        check_database_kept(home, read_config(home))
-        if run_id is not None:
-            raise click.UsageError(f"There is no run {run_id}: no run has been made yet.")
-        return [], NO_MATCH
     with read_centre(home) as centre:
         nothing = _explain_nothing(centre.database, run_id)
         subject = choose_subject(who, find_subjects(centre, who)) if who is not None else None
@@ -83,14 +76,11 @@ def _load(home: Home, who: str | None, run_id: int | None, since: datetime | Non
 
 def _explain_nothing(database: "Database", run_id: int | None) -> str:
     """What is said where nothing is found; a run that there is not is refused."""
-    from xpmsync.active.runs import load_last_runs, load_run  # noqa: PLC0415 - the database is slow to load
+    from xpmsync.active.runs import find_run  # noqa: PLC0415 - the database is slow to load
 
     if run_id is None:
         return NO_MATCH
-    run = load_run(database, run_id)
-    if run is None:
-        last = "".join(f"the last one is {row['id']}." for row in load_last_runs(database, 1))
-        raise click.UsageError(f"There is no run {run_id}: {last or 'no run has been made yet.'}")
+    run = find_run(database, run_id)
     return f"Run {run_id} {UNDONE[run['status']]} and changed nothing." if run["status"] in UNDONE else NO_MATCH
 
 
