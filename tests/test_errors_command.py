@@ -3,6 +3,7 @@ import io
 import json
 import os
 import pty
+import re
 import select
 import shutil
 import subprocess
@@ -294,6 +295,16 @@ def test_since_takes_words_and_times_however_they_are_typed(show, record):
     record()
     for since in ("90m", " 2H ", "1d", (NOW - timedelta(hours=2)).strftime("%Y-%m-%dt%H:%Mz"), "Yesterday"):
         assert "partner-missing" in show("--since", since)
+
+
+def test_of_what_the_sync_as_a_whole_met_the_latest_comes_first(show, home):
+    codes = ("xero-refused", "keyring-trouble", "database-trouble")
+    with open_database(home.database_file) as database:
+        for code in codes:
+            run_id = start_run(database, tenant_id=None, mode="full", is_watched=False, now=NOW)
+            met = Problem(code, "error", "run", None, None, None, f"What {code} is.", "Mend it.")
+            save_problems(database, [vars(met)], run_id=run_id, now=NOW, resolve_others=False)
+    assert re.findall("Error: (.+)", show()) == [*reversed(codes)]
 
 
 def test_a_run_that_never_was_is_refused(show, record):

@@ -207,7 +207,9 @@ def _group(rows: Iterable[Row]) -> list[list[Row]]:
 
     def weight(cause: Sequence[Row]) -> tuple[Any, ...]:
         is_resolved, severity, entity, code, _ = key(cause[0])
-        return (is_resolved, severity, entity != "run", -_count_records(cause), code)
+        # Of what the sync as a whole met since it last succeeded, the latest is what keeps it from that now.
+        latest = -cause[0]["last_run_id"] if entity == "run" else 0
+        return (is_resolved, severity, entity != "run", latest, -_count_records(cause), code)
 
     return sorted(causes, key=weight)
 
