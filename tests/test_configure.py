@@ -317,7 +317,7 @@ def test_a_person_is_asked_everything_and_a_wrong_answer_again(firm):
     terminal.answer("User name (- if the server wants none) [-]: ", "sync")
     terminal.answer("Password of the mail server", "hunter 2")
     terminal.answer("Sender of the e-mails: ", "sync@firm.example")
-    terminal.answer("Start the first sync now? [Y/n]: ", "n")
+    terminal.answer("Start a sync now? [Y/n]: ", "n")
     screen, exit_code = terminal.end()
     assert exit_code == 0
     assert "hunter" not in screen
@@ -347,7 +347,7 @@ def test_run_again_it_offers_what_holds_and_enter_changes_nothing(firm):
         "[sync@firm.example]: ",
     ):
         terminal.answer(question, "")
-    terminal.answer("Start the first sync now?", "n")
+    terminal.answer("Start a sync now?", "n")
     assert terminal.end()[1] == 0
     assert (firm.rows("SELECT * FROM changes"), read_config(firm.home)) == before
 
@@ -399,7 +399,7 @@ def test_a_person_is_asked_for_a_password_until_there_is_one_and_can_take_the_us
     terminal.answer("Password of the mail server (not shown): ", "")
     terminal.answer("Password of the mail server (not shown): ", "hunter 2")
     terminal.answer("[sync@firm.example]: ", "")
-    terminal.answer("Start the first sync now?", "n")
+    terminal.answer("Start a sync now?", "n")
     assert terminal.end()[1] == 0
     assert read_config(firm.home).smtp.username == "sync"
     terminal = Terminal("configure")
@@ -407,7 +407,7 @@ def test_a_person_is_asked_for_a_password_until_there_is_one_and_can_take_the_us
         terminal.answer(question, "")
     terminal.answer("[sync]: ", "-")
     terminal.answer("[sync@firm.example]: ", "")
-    terminal.answer("Start the first sync now?", "n")
+    terminal.answer("Start a sync now?", "n")
     assert terminal.end()[1] == 0
     assert read_config(firm.home).smtp.username is None
     assert call("--smtp-username", "") == 0
@@ -425,7 +425,7 @@ def test_a_user_name_that_is_an_address_is_offered_as_the_sender(firm):
     terminal.answer("[-]: ", "office@firm.example")
     terminal.answer("Password of the mail server", "hunter 2")
     terminal.answer("Sender of the e-mails [office@firm.example]: ", "")
-    terminal.answer("Start the first sync now?", "n")
+    terminal.answer("Start a sync now?", "n")
     assert terminal.end()[1] == 0
     assert read_config(firm.home).smtp.sender == "office@firm.example"
 
@@ -439,7 +439,7 @@ def test_mail_settings_that_are_no_longer_wanted_are_removed_with_the_password(f
     for question in ("Name of this sync", "such as SYD", "Name of the office", "[ann@firm", "[bob@firm"):
         terminal.answer(question, "")
     terminal.answer("Send e-mails through a mail server?", "n")
-    terminal.answer("Start the first sync now?", "n")
+    terminal.answer("Start a sync now?", "n")
     assert terminal.end()[1] == 0
     assert read_config(firm.home).smtp is None
     assert vault.read("smtp-password") is None
@@ -506,7 +506,7 @@ def test_a_new_database_takes_its_place_when_every_answer_is_in_and_not_before(f
     terminal.answer("Default partner", "1")
     for question in ("[bob@firm.example]: ", "Send e-mails"):
         terminal.answer(question, "")
-    terminal.answer("Start the first sync now?", "n")
+    terminal.answer("Start a sync now?", "n")
     assert terminal.end()[1] == 0
     assert load_offices(firm) == [("SYD", "SYD", "ann@firm.example")]
 

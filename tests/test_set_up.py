@@ -107,6 +107,9 @@ def test_what_a_code_means_is_told_where_the_database_is_gone(home, capsys):
 
 def test_a_sync_before_any_set_up_asks_for_it_and_makes_no_database(home, say):
     home.config_file.unlink()
-    assert say("sync") == (5, "The settings have no xero.client_id yet.\nRun: xpmsync connect\n")
+    exit_code, said = say("sync")
+    assert exit_code == 5
+    assert said.startswith(f"Nothing is set up in {home.config_folder}.\n")
+    assert "export XPMSYNC_HOME=FOLDER" in said
     assert not home.database_file.exists()
     assert run(["status"]) == 0

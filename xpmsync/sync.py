@@ -32,6 +32,7 @@ from xpmsync.derive import Counts, Derivation, derive
 from xpmsync.errors import (
     INTERRUPTED_EXIT_CODE,
     AnotherRun,
+    ConfigurationError,
     DatabaseTrouble,
     KeyringTrouble,
     SuspiciousChange,
@@ -250,8 +251,11 @@ def _only_run(home: Home, config: Config) -> Iterator[None]:
     busy = AnotherRun("Another run is in progress.", "Nothing needs to be done: it ends by itself.")
     with turn(home.run_lock, busy):
         check_database_kept(home, config)
-        if not home.database_file.exists():
-            require(config.xero.client_id, "xero.client_id")  # none is made where nobody has begun to set up a sync
+        if config.xero.client_id is None and not home.database_file.exists():  # and none is made for this
+            raise ConfigurationError(
+                f"Nothing is set up in {home.config_folder}.",
+                "To set it up there, run: xpmsync connect. If it is in another folder: export XPMSYNC_HOME=FOLDER",
+            )
         discard_rehearsals(home.database_file)
         discard_draft(home)
         for stand_in in home.data_folder.glob(f"{home.stand_in_file.name}*"):

@@ -152,9 +152,7 @@ def command(
         print_text(console, "Runs start every hour once these lines are in your crontab (crontab -e):")
         print_crontab(config)
         print_text(console, "Then see whether they have all they need: xpmsync doctor --cron")
-    if next_step == "start" or (
-        next_step is None and form.asks_all and confirm("Start the first sync now?", default=True)
-    ):
+    if next_step == "start" or (next_step is None and form.asks_all and confirm("Start a sync now?", default=True)):
         from xpmsync.cli.sync import command as sync  # noqa: PLC0415 - slow to load
 
         return int(context.invoke(sync))

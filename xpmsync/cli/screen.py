@@ -88,7 +88,7 @@ def paged(console: Console) -> Iterator[None]:
     if text.count("\n") < console.height:  # the prompt needs a line too
         click.echo(text, nl=False, color=True)  # rich has decided already which colours there are
     else:
-        os.environ.setdefault("LESS", "-FRX")
+        os.environ.setdefault("LESS", "-FRX -PsSpace for more, q to leave$")
         click.echo_via_pager(text)
 
 
