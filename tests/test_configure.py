@@ -452,6 +452,12 @@ def test_a_person_who_mistypes_the_office_is_asked_before_a_new_one_is_set_up(fi
     screen, exit_code = terminal.end()
     assert exit_code == 2
     assert "Nothing was changed.\nThe offices are: SYD\n" in screen
+    terminal = Terminal("configure")
+    terminal.answer("Name of this sync", "")
+    terminal.answer("such as SYD", "SYDN")
+    terminal.answer("Set up the office SYDN? [y/N]: ", "")
+    terminal.answer("such as SYD", "\x03")
+    assert terminal.end()[1] == 130
     terminal = Terminal("configure", "--office", "SYDN", "--later")
     terminal.answer("Set up the office SYDN? [y/N]: ", "y")
     terminal.answer("Default partner of the office", "2")

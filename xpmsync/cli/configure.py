@@ -254,18 +254,10 @@ def _check_practice(home: Home, config: Config, database: "Database", given: Map
 
 def _fill(form: _Form, home: Home, config: Config, database: "Database", password: str | None) -> _Answers:
     """Settle every answer, from the first question to the last."""
-    from xpmsync.active.offices import find_office, load_offices  # noqa: PLC0415 - slow to load
-
     console = open_console()
     tenant_id = form.given.get("sync.tenant_id", form.present.get("sync.tenant_id"))
     settings = {"sync.tenant_id": tenant_id, "sync.name": form.settle("sync.name", "Name of this sync")}
-    code = form.settle("sync.default_office_code", "Code of the office that new clients are given, such as SYD")
-    if office := find_office(database, code):
-        code = office["code"]  # as it is written there
-    elif form.may_ask and (codes := [row["code"] for row in load_offices(database)]):
-        print_text(console, f"Active has no office {code} yet.{suggest(code, codes)}")
-        if not confirm(f"Set up the office {code}?"):
-            raise NotPossible("Nothing was changed.", f"The offices are: {', '.join(codes)}")
+    code = _settle_office(form, console, database)
     settings["sync.default_office_code"] = code
     form.present = _load_present(config, database, {**form.given, "sync.default_office_code": code})
     office_name = form.settle("office.name", f"Name of the office {code}", default=code)
@@ -283,6 +275,26 @@ def _fill(form: _Form, home: Home, config: Config, database: "Database", passwor
     settings["notify.email"] = chosen["notify.email"]
     mail, password = _settle_mail(form, home, config, password)
     return _Answers(settings | mail, office_name, chosen["office.default_partner"], password)
+
+
+def _settle_office(form: _Form, console: Console, database: "Database") -> str:
+    """The code of the office; a person is asked before a new one is set up beside others: it may be mistyped."""
+    from xpmsync.active.offices import find_office, load_offices  # noqa: PLC0415 - slow to load
+
+    while True:
+        code = str(
+            form.settle("sync.default_office_code", "Code of the office that new clients are given, such as SYD")
+        )
+        if office := find_office(database, code):
+            return str(office["code"])  # as it is written there
+        codes = [row["code"] for row in load_offices(database)]
+        if not (form.may_ask and codes):
+            return code
+        print_text(console, f"Active has no office {code} yet.{suggest(code, codes)}")
+        if confirm(f"Set up the office {code}?"):
+            return code
+        if not form.asks_all:
+            raise NotPossible("Nothing was changed.", f"The offices are: {', '.join(codes)}")
 
 
 def _settle_user(form: _Form, name: str, question: str, users: Sequence[User]) -> str:
@@ -340,7 +352,9 @@ def _settle_mail(form: _Form, home: Home, config: Config, password: str | None) 
             question += "; Enter keeps the one that is stored"
             password = click.prompt(f"{question})", hide_input=True, default="", show_default=False) or None
         else:
-            password = click.prompt(f"{question})", hide_input=True)
+            password = click.prompt(
+                f"{question})", hide_input=True, default="", show_default=False, value_proc=_check_given
+            )
     # Where the user name is an address, most servers let no other one send.
     usual_sender = username if username and "@" in username else None
     mail = {
@@ -351,6 +365,12 @@ def _settle_mail(form: _Form, home: Home, config: Config, password: str | None) 
         "smtp.from": form.settle("smtp.from", "Sender of the e-mails", default=usual_sender),
     }
     return mail, password
+
+
+def _check_given(answer: str) -> str:
+    if not answer:
+        raise click.UsageError("An answer is needed.")
+    return answer
 
 
 def _has_password(home: Home, config: Config) -> bool:

@@ -28,7 +28,9 @@ def explain(error: BaseException) -> int:
             _show_mistake(error)
             return error.exit_code
         case click.Abort() | KeyboardInterrupt():
-            click.echo("Interrupted. Nothing is half done.", err=True)
+            # A question leaves the cursor on its own line.
+            start = "\n" if isinstance(error, click.Abort) else ""
+            click.echo(f"{start}Interrupted. Nothing is half done.", err=True)
             return INTERRUPTED_EXIT_CODE
         case XpmsyncError():
             _show_error(error)

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from xpmsync.cli.grammar import Command
 from xpmsync.cli.screen import open_console, print_facts, print_table, print_text
-from xpmsync.cli.text import print_json, render_age, render_count, render_time
+from xpmsync.cli.text import is_watched, print_json, render_age, render_count, render_time
 from xpmsync.config import Config, read_config
 from xpmsync.errors import XpmsyncError
 from xpmsync.home import Home, find_home, prepare_home
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from xpmsync.monitoring.overview import Overview
 
 SHOWN_RUNS: Final = 4
+LINES_AROUND_RUNS: Final = 5
+"""The table's own heading and margins, and the line of the prompt."""
 SHOWN_NEEDS: Final = 6
 KEYRING_PATIENCE_SECONDS: Final = 5.0
 """Less than a run has: nobody waits for a status."""
@@ -147,8 +149,6 @@ def _print(console: Console, facts: Facts, now: datetime) -> None:
     style = {"working": "bold green", "disrupted": "bold red"}.get(facts["state"], "bold")
     if facts["state"] == "working" and not is_connected(facts):
         style = "bold red"
-    print_text(console, render_answer(facts, now), style=style)
-    console.print()
     rows = [
         *_render_home(facts),
         ("Sync", facts["sync"]),
@@ -156,11 +156,17 @@ def _print(console: Console, facts: Facts, now: datetime) -> None:
         *_render_health(facts, now),
         *_render_needs(facts),
     ]
-    print_facts(console, rows)
-    if not facts["runs"]:
-        return
-    headings = ("Run", "Started", "Mode", "Result", "New", "Changed", "Problems")
-    print_table(console, headings, [_render_run(row) for row in facts["runs"][:SHOWN_RUNS]])
+    with console.capture() as captured:
+        print_text(console, render_answer(facts, now), style=style)
+        console.print()
+        print_facts(console, rows)
+    text = captured.get()
+    click.echo(text, nl=False, color=True)  # rich has decided already which colours there are
+    # The answer stands first, so the runs are what a short screen has no room for.
+    room = console.height - text.count("\n") - LINES_AROUND_RUNS if is_watched() else SHOWN_RUNS
+    if facts["runs"] and room > 0:
+        headings = ("Run", "Started", "Mode", "Result", "New", "Changed", "Problems")
+        print_table(console, headings, [_render_run(row) for row in facts["runs"][: min(room, SHOWN_RUNS)]])
 
 
 def render_answer(facts: Facts, now: datetime) -> str:
