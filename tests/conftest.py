@@ -1,8 +1,10 @@
 """A firm for the tests: a home that is connected to a sandbox, as `connect` and `configure` leave it."""
 
 import io
+import itertools
 import os
 import signal
+import socket
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
@@ -33,6 +35,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # change, not on luck.
 settings.register_profile("xpmsync", deadline=None, derandomize=os.environ.get("CI") == "true")
 settings.load_profile("xpmsync")
+
+
+FIRST_PORT = 20_000
+"""Our ports end below 32,768, from where Linux gives them away: a port of those that is free when a test looks for one
+may be another test's when it is used."""
+PORTS_OF_A_WORKER = 1_000
+MOST_WORKERS = 12
 
 
 class SilentReport:
@@ -87,6 +96,32 @@ class Firm:
         with closing(sqlite3.connect(self.home.database_file)) as connection, connection:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute(statement, parameters)
+
+
+@pytest.fixture(scope="session")
+def find_free_port() -> Callable[[], int]:
+    """Finds ports on 127.0.0.1 that are free, and stay so until the test uses them."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % MOST_WORKERS
+    # Tests that somebody else runs here at the same time begin elsewhere.
+    ports = itertools.count(FIRST_PORT + worker * PORTS_OF_A_WORKER + os.getpid() % (PORTS_OF_A_WORKER // 2))
+
+    def find() -> int:
+        while True:
+            with socket.socket() as probe:
+                port = next(ports)
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except OSError:
+                    continue
+                return port
+
+    return find
+
+
+@pytest.fixture
+def free_port(find_free_port: Callable[[], int]) -> int:
+    """A port on 127.0.0.1 that is free, and stays so until the test uses it."""
+    return find_free_port()
 
 
 @pytest.fixture(scope="session")

@@ -64,11 +64,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path, monkeypatch, capsys):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    apps = (App(redirect_ports=(port,)), App("web-app", secret=SECRET, redirect_ports=(port,)))
+def desk(tmp_path, free_port, monkeypatch, capsys):
+    apps = (App(redirect_ports=(free_port,)), App("web-app", secret=SECRET, redirect_ports=(free_port,)))
     with Sandbox(Practice.generate(clients=20, staff=12, seed=7), apps=apps) as sandbox:
         monkeypatch.setenv("XPMSYNC_HOME", str(tmp_path / "home"))
         monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "xpmsync.sandbox.keyring.SandboxKeyring")
@@ -79,7 +76,7 @@ def desk(tmp_path, monkeypatch, capsys):
             home,
             {
                 "xero.client_id": "sandbox-app",
-                "xero.redirect_uri": f"http://localhost:{port}/callback",
+                "xero.redirect_uri": f"http://localhost:{free_port}/callback",
                 "xero.login_url": f"{sandbox.url}/identity",
                 "xero.identity_url": sandbox.url,
                 "xero.api_url": sandbox.url,

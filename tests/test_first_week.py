@@ -3,7 +3,6 @@
 import json
 import os
 import shlex
-import socket
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -59,19 +58,17 @@ class Week:
 
 
 @pytest.fixture
-def week(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+def week(tmp_path, free_port):
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
     with ExitStack() as stack:
-        sandbox = stack.enter_context(Sandbox(Practice("Kōwhai Partners"), apps=[App(redirect_ports=(port,))]))
+        sandbox = stack.enter_context(Sandbox(Practice("Kōwhai Partners"), apps=[App(redirect_ports=(free_port,))]))
         mailbox = stack.enter_context(Mailbox())
         (home / "config.toml").write_text(
             f"""\
 [xero]
 client_id = "sandbox-app"
-redirect_uri = "http://localhost:{port}/callback"
+redirect_uri = "http://localhost:{free_port}/callback"
 login_url = "{sandbox.url}/identity"
 identity_url = "{sandbox.url}"
 api_url = "{sandbox.url}"

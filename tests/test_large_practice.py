@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import resource
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -29,10 +28,9 @@ QUIET_HOUR_BYTES = 200_000
 
 
 @pytest.fixture(scope="module")
-def large(tmp_path_factory):
+def large(tmp_path_factory, find_free_port):
     """A home that is connected to a sandbox with 15,000 clients, which is a process of its own."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+    port = find_free_port()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "xpmsync", "sandbox", "--port", str(port), "--clients", "15000", "--staff", "40"]
     environment = {

@@ -6,11 +6,10 @@ Only the ports are others, so that tests can run side by side, and with them the
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 import pytest
 from reading import find_blocks
@@ -35,14 +34,9 @@ Working: the last run succeeded"""
 
 
 @pytest.fixture
-def ports():
+def ports(find_free_port):
     """A free port for each that the document names."""
-    with ExitStack() as stack:
-        servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3)]
-        return {
-            name: str(server.getsockname()[1])
-            for name, server in zip((SANDBOX, REDIRECT, MAILBOX), servers, strict=True)
-        }
+    return {name: str(find_free_port()) for name in (SANDBOX, REDIRECT, MAILBOX)}
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Every fault of the sandbox at every request of a run and of `connect`, in the first, middle and last part of it."""
 
 import re
-import socket
 import threading
 import time
 import webbrowser
@@ -25,11 +24,9 @@ HISTORY = {"changes", "sync_errors"}
 
 
 @pytest.fixture(scope="module")
-def stage(furnish, tmp_path_factory):
+def stage(furnish, find_free_port, tmp_path_factory):
     folder = tmp_path_factory.mktemp("faults")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = find_free_port()
     apps = [App(redirect_ports=(8742, port))]
     with (
         pytest.MonkeyPatch.context() as monkeypatch,

@@ -1,4 +1,3 @@
-import socket
 import subprocess
 import sys
 import threading
@@ -61,14 +60,12 @@ def test_it_says_where_it_got_stuck(sandbox, new_program, capsys):
     assert "Unknown client" in capsys.readouterr().err
 
 
-def test_it_says_that_nobody_listens_where_the_page_leads(serve, new_program, capsys):
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    sandbox = serve(apps=[App(redirect_ports=(port,))])
-    assert main([new_program(sandbox).authorise_url(redirect_uri=f"http://localhost:{port}/callback")]) == 1
+def test_it_says_that_nobody_listens_where_the_page_leads(serve, new_program, free_port, capsys):
+    sandbox = serve(apps=[App(redirect_ports=(free_port,))])
+    assert main([new_program(sandbox).authorise_url(redirect_uri=f"http://localhost:{free_port}/callback")]) == 1
     said = capsys.readouterr().err
     assert said.startswith(
-        f"The browser got stuck: Nobody listens at the redirect address, http://localhost:{port}/callback?code="
+        f"The browser got stuck: Nobody listens at the redirect address, http://localhost:{free_port}/callback?code="
     )
     assert "HTTPConnectionPool" not in said
 

@@ -22,15 +22,9 @@ def start(*options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, env=environment, text=True, **pipes)
 
 
-@pytest.fixture
-def port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
-
-
-def test_it_serves_until_ctrl_c_and_prints_what_a_person_needs(port):
+def test_it_serves_until_ctrl_c_and_prints_what_a_person_needs(free_port):
     with start(
-        "--port", str(port), "--clients", "3", "--staff", "2", "--switch", "gzip=false", "--secret", "s"
+        "--port", str(free_port), "--clients", "3", "--staff", "2", "--switch", "gzip=false", "--secret", "s"
     ) as server:
         lines = []
         for line in server.stdout:
@@ -38,7 +32,7 @@ def test_it_serves_until_ctrl_c_and_prints_what_a_person_needs(port):
             if line.rstrip().endswith("/sandbox"):
                 break
         printed = "".join(lines)
-        url = f"http://127.0.0.1:{port}"
+        url = f"http://127.0.0.1:{free_port}"
         state = requests.get(f"{url}/sandbox/state").json()
         server.send_signal(signal.SIGINT)
         rest, errors = server.communicate(timeout=10)
@@ -69,10 +63,9 @@ def test_wrong_options_end_with_2_and_a_hint(options, words):
     assert words in errors
 
 
-def test_with_a_mailbox_it_prints_the_emails_that_arrive_and_nothing_that_a_terminal_obeys(port):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        mail_port = free.getsockname()[1]
-    with start("--port", str(port), "--clients", "0", "--mailbox", str(mail_port)) as server:
+def test_with_a_mailbox_it_prints_the_emails_that_arrive_and_nothing_that_a_terminal_obeys(find_free_port):
+    mail_port = find_free_port()
+    with start("--port", str(find_free_port()), "--clients", "0", "--mailbox", str(mail_port)) as server:
         while str(mail_port) not in server.stdout.readline():
             pass
         with smtplib.SMTP("127.0.0.1", mail_port) as client:
@@ -85,8 +78,8 @@ def test_with_a_mailbox_it_prints_the_emails_that_arrive_and_nothing_that_a_term
     assert "To: b@x.example\nSubject: It\N{REPLACEMENT CHARACTER}[2J\n\nA\N{REPLACEMENT CHARACTER}[2J text\n" in rest
 
 
-def test_a_port_in_use_ends_with_2_and_says_so(port):
-    with socket.create_server(("127.0.0.1", port)), start("--port", str(port), "--clients", "0") as server:
+def test_a_port_in_use_ends_with_2_and_says_so(free_port):
+    with socket.create_server(("127.0.0.1", free_port)), start("--port", str(free_port), "--clients", "0") as server:
         _, errors = server.communicate(timeout=10)
     assert server.returncode == 2
-    assert f"Port {port} cannot be used" in errors
+    assert f"Port {free_port} cannot be used" in errors

@@ -13,12 +13,11 @@ import re
 import select
 import shlex
 import shutil
-import socket
 import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from fcntl import ioctl
@@ -181,10 +180,8 @@ class Story:
 
 
 @pytest.fixture(scope="session")
-def story() -> Iterator[Story]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        callback_port = probe.getsockname()[1]
+def story(find_free_port: Callable[[], int]) -> Iterator[Story]:
+    callback_port = find_free_port()
     practice = Practice.generate(clients=80, staff=12, seed=7)
     # The name of the folder is as long everywhere as the one that stands for it.
     place = Path(tempfile.mkdtemp(prefix="screens-", dir="/tmp"))

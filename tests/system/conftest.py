@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -126,24 +125,6 @@ def require_program(do_without):
         return shutil.which(name) or do_without(f"{name} is not installed")
 
     return require_program
-
-
-@pytest.fixture(scope="session")
-def find_free_port():
-    """Finds ports on 127.0.0.1 on which nobody listens."""
-
-    def find_free_port():
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return probe.getsockname()[1]
-
-    return find_free_port
-
-
-@pytest.fixture
-def free_port(find_free_port):
-    """A port on 127.0.0.1 on which nobody listens."""
-    return find_free_port()
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,8 @@ STATE = "the-state-of-this-sign-in"
 
 
 @pytest.fixture
-def uri():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://localhost:{probe.getsockname()[1]}/callback"
+def uri(free_port):
+    return f"http://localhost:{free_port}/callback"
 
 
 def visit(uri, query):
