@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from xpmsync.cli.grammar import Command
+from xpmsync.cli.grammar import Command, typed
 from xpmsync.cli.screen import open_console, print_text
 from xpmsync.cli.text import is_watched, render_count
 from xpmsync.home import find_home, prepare_home
@@ -17,22 +17,23 @@ NEVER: Final = 0o7133
 """What no copy is for: to be run, to be written by others than its owner."""
 
 
-def _read_mode(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | None:
-    if value is None:
-        return None
+def _check_mode(value: str) -> int:
     try:
         mode = int(value, 8)
     except ValueError:
         mode = NEVER
     if mode < 0 or mode & NEVER or not mode & OWNER_READS:
-        raise click.BadParameter("must be such as 0600 (you alone), 0640 (your group reads it) or 0644 (everybody).")
+        raise ValueError("must be such as 0600 (you alone), 0640 (your group reads it) or 0644 (everybody)")
     return mode
 
 
 @click.command(cls=Command, example="xpmsync backup ~/copy.db --mode 0640")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
-    "--mode", metavar="MODE", callback=_read_mode, help="Who may read the copy, as for chmod: 0600, 0640 or 0644."
+    "--mode",
+    metavar="MODE",
+    callback=typed(_check_mode),
+    help="Who may read the copy, as for chmod: 0600, 0640 or 0644.",
 )
 def command(*, file: Path, mode: int | None) -> None:
     """Copy the database to FILE, at any time: a run that goes on is not disturbed.

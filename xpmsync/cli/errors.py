@@ -9,9 +9,9 @@ from typing import Any, Final
 import click
 from rich.console import Console
 
-from xpmsync.cli.grammar import Choice, Command, Number
+from xpmsync.cli.grammar import Choice, ExplainingCommand, Number, typed
 from xpmsync.cli.screen import open_console, paged, print_advice, print_text
-from xpmsync.cli.text import SINCE, clean, print_csv, print_json, read_since, render_count, render_time
+from xpmsync.cli.text import SINCE, check_since, clean, print_csv, print_json, render_count, render_time
 from xpmsync.config import read_config
 from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.moments import to_text
@@ -65,34 +65,25 @@ def _complete_code(_context: click.Context, _parameter: click.Parameter, incompl
     return [code for code in _list_codes() if code.startswith(incomplete)]
 
 
-class _LogCommand(Command):
+class _LogCommand(ExplainingCommand):
     """Takes no word that stands alone, and says which option somebody means who types one."""
 
-    allow_extra_args = True  # click's own refusal would not say it
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the options."""
-        super().parse_args(ctx, args)
-        if ctx.args and not ctx.resilient_parsing:
-            raise click.UsageError(_explain_word(ctx.args[0]), ctx)
-        return ctx.args
-
-
-def _explain_word(word: str) -> str:
-    """What may be meant by a word that stands alone: a code, as the log shows it, or a name."""
-    if code := find_nearest(word, _list_codes(), likeness=LIKENESS_OF_CODES):
+    def explain_more(self, ctx: click.Context, more: Sequence[str]) -> str:  # noqa: ARG002 - other commands need it
+        """What may be meant: a code, as the log shows it, or a name."""
+        word = clean(more[0])
+        if code := find_nearest(word, _list_codes(), likeness=LIKENESS_OF_CODES):
+            return (
+                f"“{word}” cannot stand alone. To read about that kind of problem: xpmsync errors --explain {code}. "
+                f"To see the records that have it: xpmsync errors --code {code}"
+            )
         return (
-            f"“{clean(word)}” cannot stand alone. To read about that kind of problem: xpmsync errors --explain {code}. "
-            f"To see the records that have it: xpmsync errors --code {code}"
+            f"“{word}” cannot stand alone. To look for a client or a staff member: "
+            f"xpmsync errors --search {shlex.quote(word)}"
         )
-    return (
-        f"“{clean(word)}” cannot stand alone. To look for a client or a staff member: "
-        f"xpmsync errors --search {shlex.quote(clean(word))}"
-    )
 
 
 @click.command(cls=_LogCommand, example="xpmsync errors --since 24h --search Smith")
-@click.option("--since", callback=read_since, metavar=SINCE, help="What was open at any moment since then.")
+@click.option("--since", callback=typed(check_since), metavar=SINCE, help="What was open at any moment since then.")
 @click.option("--run", "run_id", type=Number(), help="What one run met.")
 @click.option("--entity", type=Choice(["client", "user", "run"]), help="Only one kind of record.")
 @click.option("--severity", type=Choice(["error", "warning"]), help="Only errors, or only warnings.")

@@ -3,9 +3,10 @@
 Each help has the same shape, and a word that was mistyped is answered with the one that was meant. Knows no command.
 """
 
+import abc
 import shlex
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import click
@@ -31,22 +32,32 @@ class Command(click.Command):
             formatter.write(f"{textwrap.indent(self.example_line, ' ' * formatter.current_indent)}\n")
 
 
-class CommandAboutOne(Command):
-    """A command about the one record WHO, whose name may have several words: they stand in quotation marks."""
+class ExplainingCommand(Command, abc.ABC):
+    """A command that says what somebody means who types more words than it takes; click would only count them."""
 
-    allow_extra_args = True  # click's own refusal would not say it
+    allow_extra_args = True
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the name and the options."""
+        """Read the arguments and options."""
         super().parse_args(ctx, args)
         if ctx.args and not ctx.resilient_parsing:
-            from xpmsync.cli.text import clean  # noqa: PLC0415 - slow to load, and most people type it well
-
-            name = clean(" ".join([ctx.params["who"], *ctx.args]))
-            raise click.UsageError(
-                f"A name of several words stands in quotation marks: {ctx.command_path} {shlex.quote(name)}", ctx
-            )
+            raise click.UsageError(self.explain_more(ctx, ctx.args), ctx)
         return ctx.args
+
+    @abc.abstractmethod
+    def explain_more(self, ctx: click.Context, more: Sequence[str]) -> str:
+        """What is said of the words that are too many."""
+
+
+class CommandAboutOne(ExplainingCommand):
+    """A command about the one record WHO, whose name may have several words: they stand in quotation marks."""
+
+    def explain_more(self, ctx: click.Context, more: Sequence[str]) -> str:
+        """Show the name in quotation marks."""
+        from xpmsync.cli.text import clean  # noqa: PLC0415 - slow to load, and most people type it well
+
+        name = clean(" ".join([ctx.params["who"], *more]))
+        return f"A name of several words stands in quotation marks: {ctx.command_path} {shlex.quote(name)}"
 
 
 class Group(Command, click.Group):

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from rich.console import Console
 
-from xpmsync.cli.grammar import CommandAboutOne, Number
+from xpmsync.cli.grammar import CommandAboutOne, Number, typed
 from xpmsync.cli.screen import choose, open_console, paged, print_facts, print_text
-from xpmsync.cli.text import SINCE, clean, is_watched, print_csv, print_json, read_since, render_count, render_time
+from xpmsync.cli.text import SINCE, check_since, clean, is_watched, print_csv, print_json, render_count, render_time
 from xpmsync.home import Home, find_home, prepare_home
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ Row = Mapping[str, Any]
 @click.command(cls=CommandAboutOne, example="xpmsync history Smith --since 7d")
 @click.argument("who", required=False)
 @click.option("--run", "run_id", type=Number(), help="What one run changed.")
-@click.option("--since", callback=read_since, metavar=SINCE, help="What has changed since then.")
+@click.option("--since", callback=typed(check_since), metavar=SINCE, help="What has changed since then.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values for a spreadsheet.")
 def command(*, who: str | None, run_id: int | None, since: datetime | None, as_json: bool, as_csv: bool) -> None:

@@ -19,12 +19,13 @@ from typing import Any, Final, TextIO, TypeVar
 import click
 
 from xpmsync.advice import set_apart
+from xpmsync.moments import from_text
 
 Answer = TypeVar("Answer")
 
 UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 SINCE: Final = "24h|7d|today|TIME"
-"""What `read_since` takes, for the help of an option."""
+"""What `check_since` takes, for the help of an option."""
 FORMULA_STARTS: Final = ("=", "+", "-", "@")
 BREAKS: Final = re.compile("[\t\n\r\u2028\u2029]")
 HARMFUL: Final = re.compile("[\0-\x08\v\f\x0e-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -116,17 +117,15 @@ def _is_calculated(text: str) -> bool:
     return unicodedata.normalize("NFKC", next(visible, "")).startswith(FORMULA_STARTS)
 
 
-def read_since(_context: click.Context, _parameter: click.Parameter, value: str | None) -> datetime | None:
-    """A stretch of time up to now, a day, or a moment by the clock on the wall."""
-    if value is None:
-        return None
+def check_since(value: str) -> datetime:
+    """A stretch of time up to now, a day, or a moment by the clock on the wall; raises ValueError("must ...")."""
     now = datetime.now(UTC)
     try:
         moment = parse_since(value.strip().lower(), now)
     except (ValueError, OverflowError):
-        raise click.BadParameter("must be such as 90m, 24h, 7d, today, 2026-11-01 or “2026-11-01 14:30”.") from None
+        raise ValueError("must be such as 90m, 24h, 7d, today, 2026-11-01 or “2026-11-01 14:30”") from None
     if moment > now:
-        raise click.BadParameter(f"must not be in the future, as {clean(value)} is.")
+        raise ValueError(f"must not be in the future, as {clean(value)} is")
     return moment
 
 
@@ -150,7 +149,7 @@ def parse_since(text: str, now: datetime) -> datetime:
 
 def render_time(moment: str) -> str:
     """A stored time (UTC) as the clock on the wall shows it."""
-    return datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M")
+    return from_text(moment).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def render_count(count: int, singular: str, plural: str | None = None) -> str:
@@ -160,14 +159,16 @@ def render_count(count: int, singular: str, plural: str | None = None) -> str:
 
 def render_age(moment: str, now: datetime) -> str:
     """How long ago a stored time is, in its largest unit."""
-    seconds = (now - datetime.fromisoformat(moment).astimezone(UTC)).total_seconds()
+    seconds = (now - from_text(moment)).total_seconds()
     for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
         if seconds >= length:
             return f"{render_count(int(seconds // length), unit)} ago"
     return "just now" if seconds > -60 else "in the future"  # noqa: PLR2004 - clocks differ by seconds
 
 
-def ask(question: str, check: Callable[[object], Answer], *, default: str | None = None) -> Answer:
+def ask(
+    question: str, check: Callable[[object], Answer], *, default: str | None = None, is_hidden: bool = False
+) -> Answer:
     """Ask until the answer passes `check`, which raises ValueError("must ...") on one that does not."""
 
     def convert(answer: str) -> Answer:
@@ -178,7 +179,9 @@ def ask(question: str, check: Callable[[object], Answer], *, default: str | None
         except ValueError as error:
             raise click.UsageError(f"It {error}.") from None
 
-    answer: Answer = click.prompt(question, default=default or "", show_default=bool(default), value_proc=convert)
+    answer: Answer = click.prompt(
+        question, default=default or "", show_default=bool(default), hide_input=is_hidden, value_proc=convert
+    )
     return answer
 
 

@@ -6,7 +6,7 @@ from datetime import date, datetime, time
 import click
 
 from xpmsync.cli.admin.dialogue import YES, is_wanted, opened, show_outcome
-from xpmsync.cli.grammar import CommandAboutOne, Group
+from xpmsync.cli.grammar import CommandAboutOne, Group, typed
 from xpmsync.cli.history import choose_subject
 from xpmsync.cli.screen import open_console, print_facts, print_text
 from xpmsync.cli.text import render_count
@@ -22,16 +22,21 @@ def command() -> None:
     """
 
 
-def _read_day(_context: click.Context, _parameter: click.Parameter, value: str) -> date:
+def _check_day(value: str) -> date:
     try:
         return date.fromisoformat(value)
     except ValueError:
-        raise click.BadParameter("must be a day such as 2025-11-01.") from None
+        raise ValueError("must be a day such as 2025-11-01") from None
 
 
 @command.command("prune", example="xpmsync admin history prune --before 2024-07-01")
 @click.option(
-    "--before", "day", required=True, callback=_read_day, metavar="DATE", help="A day that is at least a year ago."
+    "--before",
+    "day",
+    required=True,
+    callback=typed(_check_day),
+    metavar="DATE",
+    help="A day that is at least a year ago.",
 )
 @YES
 def prune_history(*, day: date, is_yes: bool) -> None:
