@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from rich.console import Console
 
-from xpmsync.cli.crontab import explain_crontab, print_crontab
-from xpmsync.cli.explanation import explain_settings
+from xpmsync.cli.crontab import render_crontab
+from xpmsync.cli.explanation import render_explanation
 from xpmsync.cli.grammar import Choice, Command, Number, typed
 from xpmsync.cli.screen import open_console, print_advice, print_facts, print_table, print_text
 from xpmsync.cli.text import ask, confirm, is_watched
@@ -37,7 +37,7 @@ from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.log import open_log
 from xpmsync.records import User
 from xpmsync.set_up import check_database_kept, check_settings_kept
-from xpmsync.spelling import suggest
+from xpmsync.spelling import fold, suggest
 from xpmsync.surroundings import Clock
 
 if TYPE_CHECKING:
@@ -73,6 +73,21 @@ def _option(name: str, explanation: str, **more: Any) -> Callable[[Any], Any]:
     return click.option(FLAGS[name], name.replace(".", "_"), help=explanation, callback=check, **more)
 
 
+def _printing(flag: str, render: Callable[[], str], explanation: str) -> Callable[[Any], Any]:
+    """An option that prints something, asks nothing, and ends."""
+
+    def callback(context: click.Context, _parameter: click.Parameter, is_given: bool) -> None:
+        if is_given:
+            click.echo(render(), nl=False)
+            context.exit()
+
+    return click.option(flag, is_flag=True, is_eager=True, expose_value=False, callback=callback, help=explanation)
+
+
+def _render_for_pasting() -> str:
+    return f"# Paste these lines with: crontab -e\n{render_crontab(read_config(find_home(os.environ)))}"
+
+
 def _check(name: str, value: object) -> Any:
     if name == "office.name":
         return check_text(value)
@@ -97,22 +112,8 @@ def _check(name: str, value: object) -> Any:
 @click.option("--start-anew", is_flag=True, help="Make a new database where the one that was there is gone.")
 @click.option("--start", "next_step", flag_value="start", help="Start the first sync at once.")
 @click.option("--later", "next_step", flag_value="later", help="Leave the first sync to cron.")
-@click.option(
-    "--explain",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=explain_settings,
-    help="Explain every setting of config.toml, and end.",
-)
-@click.option(
-    "--crontab",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=explain_crontab,
-    help="Print the lines for the crontab, and end.",
-)
+@_printing("--explain", render_explanation, "Explain every setting of config.toml, and end.")
+@_printing("--crontab", _render_for_pasting, "Print the lines for the crontab, and end.")
 @click.pass_context
 def command(
     context: click.Context, /, *, smtp_password_stdin: bool, start_anew: bool, next_step: str | None, **options: Any
@@ -150,7 +151,7 @@ def command(
     crontab = read_crontab()
     if not (crontab and all(crontab.of(home).runs(name) for name in ("sync", "notify"))):
         print_text(console, "Runs start every hour once these lines are in your crontab (crontab -e):")
-        print_crontab(config)
+        click.echo(render_crontab(config), nl=False)
         print_text(console, "Then see whether they have all they need: xpmsync doctor --cron")
     if next_step == "start" or (next_step is None and form.asks_all and confirm("Start a sync now?", default=True)):
         from xpmsync.cli.sync import command as sync  # noqa: PLC0415 - slow to load
@@ -315,12 +316,12 @@ def _settle_user(form: _Form, name: str, question: str, users: Sequence[User]) -
 
 def _make_picker(users: Sequence[User]) -> Callable[[object], User]:
     """A check that takes a number of the list, or an e-mail address whatever its case."""
-    by_answer = {user.email.casefold(): user for user in users}
+    by_answer = {fold(user.email): user for user in users}
     by_answer |= {str(number): user for number, user in enumerate(users, start=1)}
 
     def pick(answer: object) -> User:
         try:
-            return by_answer[str(answer).strip().casefold()]
+            return by_answer[fold(str(answer))]
         except KeyError:
             raise ValueError("must be a number or an address of the list: only an active user can be chosen") from None
 
@@ -352,9 +353,7 @@ def _settle_mail(form: _Form, home: Home, config: Config, password: str | None) 
             question += "; Enter keeps the one that is stored"
             password = click.prompt(f"{question})", hide_input=True, default="", show_default=False) or None
         else:
-            password = click.prompt(
-                f"{question})", hide_input=True, default="", show_default=False, value_proc=_check_given
-            )
+            password = ask(f"{question})", str, is_hidden=True)
     # Where the user name is an address, most servers let no other one send.
     usual_sender = username if username and "@" in username else None
     mail = {
@@ -365,12 +364,6 @@ def _settle_mail(form: _Form, home: Home, config: Config, password: str | None) 
         "smtp.from": form.settle("smtp.from", "Sender of the e-mails", default=usual_sender),
     }
     return mail, password
-
-
-def _check_given(answer: str) -> str:
-    if not answer:
-        raise click.UsageError("An answer is needed.")
-    return answer
 
 
 def _has_password(home: Home, config: Config) -> bool:

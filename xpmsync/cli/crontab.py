@@ -8,24 +8,13 @@ import shlex
 import sys
 from collections.abc import Iterator
 
-import click
-
-from xpmsync.config import Config, read_config
+from xpmsync.config import Config
 from xpmsync.home import HOME_VARIABLE, find_home
 
 
-def explain_crontab(context: click.Context, _parameter: click.Parameter, is_asked_for: bool) -> None:
-    """Print the lines, and end, if the option is given."""
-    if is_asked_for:
-        click.echo("# Paste these lines with: crontab -e")
-        print_crontab(read_config(find_home(os.environ)))
-        context.exit()
-
-
-def print_crontab(config: Config) -> None:
-    """Print the lines as they stand in a crontab, never broken."""
-    for line in _make_lines(config):
-        click.echo(line)
+def render_crontab(config: Config) -> str:
+    """The lines as they stand in a crontab, never broken."""
+    return "".join(f"{line}\n" for line in _make_lines(config))
 
 
 def _make_lines(config: Config) -> Iterator[str]:

@@ -6,8 +6,6 @@ It is `config.example.toml` too, which is made from this. Knows no home, and no 
 import textwrap
 from typing import Final
 
-import click
-
 from xpmsync.config import SECTIONS, SETTINGS
 
 WIDTH: Final = 80
@@ -22,13 +20,6 @@ HEADER: Final = """\
 # keep your comments. Passwords and tokens are never written here; they are kept
 # in the keyring.
 """
-
-
-def explain_settings(context: click.Context, _parameter: click.Parameter, is_asked_for: bool) -> None:
-    """Print the explanation, and end, if the option is given."""
-    if is_asked_for:
-        click.echo(render_explanation(), nl=False)
-        context.exit()
 
 
 def render_explanation() -> str:
