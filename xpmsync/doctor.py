@@ -33,6 +33,7 @@ from xpmsync.log import open_log
 from xpmsync.mail_server import try_mail_server
 from xpmsync.moments import from_text
 from xpmsync.set_up import check_database_kept, check_set_up, check_settings_kept
+from xpmsync.spelling import fold
 from xpmsync.surroundings import Clock
 from xpmsync.watchman import load_health
 from xpmsync.xpm.api import PracticeManager
@@ -327,7 +328,7 @@ class _Examination:
             return Note("nobody is told by e-mail when the sync is disrupted", "Run: xpmsync configure")
         try_mail_server(settings, self._vault.read("smtp-password") if settings.username else None)
         users = self._load(load_users) if self._sound_database else None
-        if users and recipient.casefold() not in {user.email.casefold() for user in users if user.status == "active"}:
+        if users and fold(recipient) not in {fold(user.email) for user in users if user.status == "active"}:
             return Note(
                 f"{settings.host} lets xpmsync in, but {recipient} is no active user of Active",
                 "Choose who is told of trouble: xpmsync configure",

@@ -150,9 +150,9 @@ def render_moment(moment: datetime) -> str:
 def _render_since(trouble: Trouble) -> str:
     """Since when, and what that means for the data."""
     failed = f"It first failed on {render_moment(trouble.first_failure_at)}. " if trouble.first_failure_at else ""
-    if trouble.last_success_at is None and trouble.exit_code == DatabaseTrouble.exit_code:
-        return f"{failed}When a run last succeeded cannot be told without the database."
     if trouble.last_success_at is None:
+        if trouble.exit_code == DatabaseTrouble.exit_code:
+            return f"{failed}When a run last succeeded cannot be told without the database."
         return f"{failed}No run has succeeded yet, so Active holds no data from XPM; nothing is lost."
     return (
         f"{failed}Active still holds the data of the last run that succeeded, which ended on"

@@ -21,6 +21,7 @@ from xpmsync.errors import ConfigurationError, PassingTrouble, Refused, SignInNe
 from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.log import open_log
 from xpmsync.set_up import is_database_lost
+from xpmsync.spelling import fold
 from xpmsync.surroundings import Clock
 from xpmsync.xpm.callback import Reply, listen, read_reply
 
@@ -262,7 +263,7 @@ def _choose_practice(connections: Iterable["Connection"], tenant: str | None, se
 
 
 def _is_named(practice: "Connection", wanted: str) -> bool:
-    return wanted.casefold() in (practice.tenant_id, (practice.tenant_name or "").casefold())
+    return fold(wanted) in (practice.tenant_id, fold(practice.tenant_name or ""))
 
 
 def _name(practice: "Connection") -> str:

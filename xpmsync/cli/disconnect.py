@@ -5,14 +5,13 @@ all the same.
 """
 
 import os
-import sys
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from xpmsync.cli.grammar import Command
 from xpmsync.cli.screen import open_console, print_text
-from xpmsync.cli.text import clean_lines, wrap
+from xpmsync.cli.text import print_remark
 from xpmsync.config import Config, read_config
 from xpmsync.errors import KeyringTrouble, XpmsyncError
 from xpmsync.home import find_home, prepare_home
@@ -65,7 +64,7 @@ def _disconnect(config: Config, tokens: "Tokens", *, revoke: bool) -> None:
     except XpmsyncError as error:
         there = "To end it there: in Xero, open Settings > Connected apps."
         for text in (error.happened, f"So the connection could not be ended at Xero. {there}"):
-            click.echo(wrap(clean_lines(text), sys.stderr), err=True)
+            print_remark(text)
     else:
         click.echo("The connection has been ended at Xero.")
     tokens.forget()

@@ -86,10 +86,15 @@ def paged(console: Console) -> Iterator[None]:
         yield
     text = captured.get()
     if text.count("\n") < console.height:  # the prompt needs a line too
-        click.echo(text, nl=False, color=True)  # rich has decided already which colours there are
+        show(text)
     else:
         os.environ.setdefault("LESS", "-FRX -PsSpace for more, q to leave$")
         click.echo_via_pager(text)
+
+
+def show(text: str) -> None:
+    """Show what a console has captured, with the colours that rich has decided on."""
+    click.echo(text, nl=False, color=True)
 
 
 def _shorten(value: object) -> str:

@@ -9,12 +9,12 @@ import click
 from rich.console import Console
 
 from xpmsync.cli.grammar import Command
-from xpmsync.cli.screen import open_console, print_facts, print_table, print_text
+from xpmsync.cli.screen import open_console, print_facts, print_table, print_text, show
 from xpmsync.cli.text import is_watched, print_json, render_age, render_count, render_time
 from xpmsync.config import Config, read_config
 from xpmsync.errors import XpmsyncError
 from xpmsync.home import Home, find_home, prepare_home
-from xpmsync.moments import to_text
+from xpmsync.moments import from_text, to_text
 from xpmsync.set_up import check_not_lost
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _load_overview(home: Home, config: Config, now: datetime, connected_at: str 
     from xpmsync.crontab import read_crontab  # noqa: PLC0415 - only where it is shown
     from xpmsync.monitoring.overview import load_overview  # noqa: PLC0415 - slow to load
 
-    signed_in_at = datetime.fromisoformat(connected_at) if connected_at else None
+    signed_in_at = from_text(connected_at) if connected_at else None
     with open_rehearsal(home.database_file) as database:
         return load_overview(database, home, config, read_crontab(), now, signed_in_at=signed_in_at)
 
@@ -161,7 +161,7 @@ def _print(console: Console, facts: Facts, now: datetime) -> None:
         console.print()
         print_facts(console, rows)
     text = captured.get()
-    click.echo(text, nl=False, color=True)  # rich has decided already which colours there are
+    show(text)
     # The answer stands first, so the runs are what a short screen has no room for.
     room = console.height - text.count("\n") - LINES_AROUND_RUNS if is_watched() else SHOWN_RUNS
     if facts["runs"] and room > 0:

@@ -43,7 +43,7 @@ from xpmsync.config import Config
 from xpmsync.errors import ConfigurationError, KeyringTrouble, PassingTrouble, Refused, SignInNeeded
 from xpmsync.home import Home
 from xpmsync.lock import CannotLock, hold
-from xpmsync.moments import to_text
+from xpmsync.moments import from_text, to_text
 from xpmsync.xpm.oauth import Grant, IdentityClient, InvalidGrant
 from xpmsync.xpm.pending import clear_mark, explain_folder, find_mark, set_mark
 from xpmsync.xpm.sign_in import CONNECT, StoredSignIn, load_sign_in
@@ -242,7 +242,7 @@ class Tokens:
         try:
             self._store(renewed)
         except KeyringTrouble as trouble:
-            until = (datetime.fromisoformat(used_at or renewed.refreshed_at) + GRACE).astimezone()
+            until = (from_text(used_at or renewed.refreshed_at) + GRACE).astimezone()
             raise KeyringTrouble(
                 f"Xero has renewed the sign-in, and the keyring did not take it. {trouble.happened}",
                 f"{trouble.remedy}\nXero accepts the earlier sign-in until {until:%H:%M} (30 minutes): until then the"
