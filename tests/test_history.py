@@ -249,6 +249,19 @@ def test_before_the_first_run_there_is_no_history_and_no_database_is_made(show, 
     assert not (empty / "active.db").exists()
 
 
+def test_whoever_could_not_be_synced_is_looked_for_in_the_error_log(firm, show):
+    nobody = ("99999999-9999-4999-8999-999999999999", "Zoe")
+    firm.practice.add_client("Gamma & Sons", client_code="GAM001", account_manager=nobody)
+    firm.sync()
+    for who in ("gam001", "gamma & sons"):
+        said = show(who, exit_code=2)
+        assert f"Active has no client or user with the code, name or e-mail address “{who}”." in said
+        assert "In XPM it may be one that could not be synced." in said
+    assert "xpmsync errors --search 'gamma & sons'" in said
+    (row,) = json.loads(show("--search", "gamma & sons", "--json", command=("errors",)))
+    assert row["name"] == "Gamma & Sons"
+
+
 # Pruning.
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from xpmsync.active.database import Database
 from xpmsync.moments import to_text
+from xpmsync.spelling import fold
 
 
 def save_problems(
@@ -53,12 +54,13 @@ def find_problems(
     entity: str | None = None,
     codes: Collection[str] = (),
     severity: str | None = None,
+    search: str | None = None,
     include_resolved: bool = False,
 ) -> list[sqlite3.Row]:
     """The rows of the log with the client code that XPM knows each by, errors before warnings, one kind together.
 
-    Every condition narrows them. `since` finds what was open at any moment since then; without it, and without `run_id`
-    or `include_resolved`, what is open now.
+    Every condition narrows them; `search` to those whose name or client code contains a text. `since` finds what was
+    open at any moment since then; without it, and without `run_id` or `include_resolved`, what is open now.
     """
     conditions: list[str] = ["true"]
     parameters: dict[str, object] = {}
@@ -81,12 +83,15 @@ def find_problems(
         if value is not None:
             conditions.append(f"{column} = :{column}")
             parameters[column] = value
-    return database.connection.execute(
+    rows = database.connection.execute(
         "SELECT sync_errors.*, xpm_clients.client_code FROM sync_errors "
         "LEFT JOIN xpm_clients ON entity = 'client' AND xpm_clients.uuid = xpm_uuid "
         f"WHERE {' AND '.join(conditions)} ORDER BY severity, entity DESC, code, sync_errors.name, id",
         parameters,
     ).fetchall()
+    if search is None:
+        return rows
+    return [row for row in rows if any(fold(search) in fold(row[column] or "") for column in ("name", "client_code"))]
 
 
 def load_causes(database: Database) -> list[sqlite3.Row]:

@@ -7,6 +7,7 @@ says of it, is not touched here.
 
 import itertools
 import logging
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,6 +15,7 @@ from typing import Any, Final
 
 from xpmsync.active import history
 from xpmsync.active.clients import load_clients, load_outlines
+from xpmsync.active.error_log import find_problems
 from xpmsync.active.history import ChangeRow, Traces
 from xpmsync.admin.centre import (
     LABELS,
@@ -99,10 +101,11 @@ def find_subjects(centre: Centre, who: str, *, entity: str | None = None) -> lis
             )
         if found:
             return sorted(found, key=lambda subject: (fold(subject.name), subject.key))
-    raise NotPossible(
-        f"Active has no {' or '.join(kinds)} with the code, name or e-mail address “{who}”.",
-        f"See which there are: {', '.join(f'xpmsync admin {kind} list' for kind in kinds)}",
-    )
+    if text and any(find_problems(centre.database, entity=kind, search=who) for kind in kinds):
+        remedy = f"In XPM it may be one that could not be synced. See why: xpmsync errors --search {shlex.quote(who)}"
+    else:
+        remedy = f"See which there are: {', '.join(f'xpmsync admin {kind} list' for kind in kinds)}"
+    raise NotPossible(f"Active has no {' or '.join(kinds)} with the code, name or e-mail address “{who}”.", remedy)
 
 
 def _list_subjects(centre: Centre) -> Iterator[Subject]:

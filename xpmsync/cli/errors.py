@@ -145,12 +145,11 @@ def _check_code(code: str) -> None:
         raise click.UsageError(f"There is no problem with the code “{clean(code)}”.{hint}")
 
 
-def _load(home: Home, *, run_id: int | None = None, search: str | None = None, **conditions: Any) -> list[Row]:
+def _load(home: Home, *, run_id: int | None = None, **conditions: Any) -> list[Row]:
     """The rows of the log that meet the conditions."""
     from xpmsync.active.database import open_rehearsal  # noqa: PLC0415 - slow to load
     from xpmsync.active.error_log import find_problems  # noqa: PLC0415 - slow to load
     from xpmsync.active.runs import find_run  # noqa: PLC0415 - slow to load
-    from xpmsync.spelling import fold  # noqa: PLC0415 - as above
 
     if not home.database_file.exists():
         check_database_kept(home, read_config(home))
@@ -158,11 +157,7 @@ def _load(home: Home, *, run_id: int | None = None, search: str | None = None, *
         if run_id is not None:
             find_run(database, run_id)
         rows = find_problems(database, run_id=run_id, **conditions)
-    return [
-        {column: row[column] for column in COLUMNS}
-        for row in rows
-        if search is None or any(fold(search) in fold(row[column] or "") for column in ("name", "client_code"))
-    ]
+    return [{column: row[column] for column in COLUMNS} for row in rows]
 
 
 # The log, by what there is to do.
