@@ -408,8 +408,8 @@ def test_role_office_and_modules_are_decided(firm):
         "Ann Lee (ann@example.com) is changed:",
         "  Role     not set → Admin",
         "  Modules  not set → Tax",
-        "Nobody else has the module “Tax” yet.",
         "The user cannot use Active yet; still needed: an office.",
+        "Nobody else has the module “Tax” yet.",
     ]
     modules = ("--module", "workpapers", "--module", "Tax", "--module", "TAX")
     assert firm.admin("user", "set", "ann@example.com", "--office", "syd", *modules) == [
@@ -495,6 +495,13 @@ def test_several_users_are_set_at_once_or_none_of_them(firm):
         "The user cannot use Active yet; still needed: an office, modules.",
     ]
     assert len(firm.changes()) == 2
+    printed = firm.admin("user", "set", "ann@example.com", "bob@example.com", "--office", "SYD", "--module", "Taxx")
+    assert printed[3:] == [
+        "Bob Low (bob@example.com) is changed:",
+        "  Office   not set → SYD",
+        "  Modules  not set → Taxx",
+        "Nobody else has the module “Taxx” yet.",
+    ]
     assert firm.refuse("user", "set", "ann@example.com", "q", "--role", "Admin")[0] == (
         "Active has no user with the e-mail address “q”."
     )

@@ -300,8 +300,8 @@ class Histories(RuleBasedStateMachine):
         user, office = pick(self.model.active_users, which), pick(self.model.offices, which)
         user = self.model.active_users[user]
         if self.world.administer(
-            lambda centre: admin_users.set_user(
-                centre, user.values["email"], role="Admin", office=office, modules=["Forms"]
+            lambda centre: admin_users.set_users(
+                centre, [user.values["email"]], role="Admin", office=office, modules=["Forms"]
             )
         ):
             user.values |= {"role": "Admin", "office_code": office}

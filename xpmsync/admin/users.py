@@ -1,7 +1,8 @@
 """What the administrator owns of a user: whether there is one, the role, the office, the modules; never the name."""
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from xpmsync.active import mirror
@@ -65,7 +66,7 @@ def add_user(
     user_id = str(uuid.uuid4())
     office_code = centre.find_office(office)["code"] if office is not None else None
     user = User(user_id, first_name, last_name, email, role, office_code, "active", None)
-    in_use = _find_modules_of_others(centre, user_id)
+    in_use = _find_modules_of_others(centre, [user_id])
     modules = _choose_modules(modules, in_use)
     insert_user(centre.database, user_id, {column: value for column, value in vars(user).items() if column != "id"})
     save_modules(centre.database, user_id, modules)
@@ -76,23 +77,36 @@ def add_user(
         f"{describe_user(user)} is set up as a user.",
         remarks=(
             "A sync recognises the user by the e-mail address, once XPM lists a staff member who has it.",
-            *_explain_modules(modules, in_use),
             *_explain_needs(centre, user),
+            *_explain_modules(modules, in_use),
         ),
         next_command=f"xpmsync admin user set {name_user(user)} {options}" if needs else None,
     )
 
 
-def set_user(
+def set_users(
     centre: Centre,
-    email: str,
+    emails: Sequence[str],
     *,
     role: str | None = None,
     office: str | None = None,
     modules: Sequence[str] | None = None,
+) -> list[Outcome]:
+    """Change the role, office or modules (which replace the earlier ones) of all these users, or of none."""
+    users = {user.id: user for user in map(centre.find_user, emails)}
+    in_use = _find_modules_of_others(centre, users.keys())
+    chosen = _choose_modules(modules or (), in_use)
+    outcomes = [_set_user(centre, user, role, office, None if modules is None else chosen) for user in users.values()]
+    if any(outcome.edits for outcome in outcomes):
+        # Of all of them, so it stands behind them.
+        last = outcomes[-1]
+        outcomes[-1] = replace(last, remarks=(*last.remarks, *_explain_modules(chosen, in_use)))
+    return outcomes
+
+
+def _set_user(
+    centre: Centre, user: User, role: str | None, office: str | None, modules: Sequence[str] | None
 ) -> Outcome:
-    """Change a user's role, office or modules (which replace the earlier ones)."""
-    user = centre.find_user(email)
     current = {
         "role": user.role,
         "office_code": user.office_code,
@@ -103,9 +117,7 @@ def set_user(
         wanted["role"] = role
     if office is not None:
         wanted["office_code"] = centre.find_office(office)["code"]
-    in_use = _find_modules_of_others(centre, user.id)
     if modules is not None:
-        modules = _choose_modules(modules, in_use)
         wanted["modules"] = join_modules(modules)
     values = compare(current, wanted)
     if not values:
@@ -115,8 +127,7 @@ def set_user(
     if columns := {column: value for column, value in values.items() if column != "modules"}:
         update_user(centre.database, user.id, columns)
     edits = centre.note("user", user.id, current, values)
-    remarks = (*_explain_modules(modules or (), in_use), *_explain_needs(centre, user))
-    return Outcome(f"{describe_user(user)} is changed:", edits, remarks)
+    return Outcome(f"{describe_user(user)} is changed:", edits, tuple(_explain_needs(centre, user)))
 
 
 def activate_user(centre: Centre, email: str) -> Outcome:
@@ -214,10 +225,10 @@ def _explain_needs(centre: Centre, user: User) -> Iterator[str]:
         yield f"The user cannot use Active yet; still needed: {', '.join(needs)}."
 
 
-def _find_modules_of_others(centre: Centre, user_id: str) -> dict[str, str]:
+def _find_modules_of_others(centre: Centre, user_ids: Collection[str]) -> dict[str, str]:
     """The modules that other users have, by their names in one case: nothing else says which there are."""
     modules = load_modules(centre.database)
-    return {fold(name): name for other_id, names in modules.items() if other_id != user_id for name in names}
+    return {fold(name): name for user_id, names in modules.items() if user_id not in user_ids for name in names}
 
 
 def _choose_modules(modules: Sequence[str], in_use: Mapping[str, str]) -> tuple[str, ...]:

@@ -20,7 +20,6 @@ from xpmsync.cli.grammar import Choice, Group, typed
 from xpmsync.cli.screen import open_console, paged, print_advice, print_facts, print_table, print_text
 from xpmsync.cli.text import print_json, render_count
 from xpmsync.config import check_email, check_uuid
-from xpmsync.spelling import fold
 
 ROLES: Final = ("User", "Admin", "Owner")
 
@@ -148,10 +147,8 @@ def set_user(
     if modules and no_modules:
         raise click.UsageError("Choose one of --module and --no-modules.")
     with opened(to_change=True) as centre:
-        outcomes = [
-            users.set_user(centre, email, role=role, office=office, modules=modules if modules or no_modules else None)
-            for email in {fold(email): email for email in emails}.values()
-        ]
+        chosen = modules if modules or no_modules else None
+        outcomes = users.set_users(centre, emails, role=role, office=office, modules=chosen)
     for outcome in outcomes:
         show_outcome(outcome)
 
