@@ -441,6 +441,23 @@ def test_a_last_success_too_long_ago_is_a_warning(firm, warns):
     warns("Last success", "No run has succeeded for", "xpmsync doctor --cron")
 
 
+def test_a_sign_in_that_was_made_since_needs_no_other_one(firm, look):
+    moment = "strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '{}')"
+    firm.write(
+        "INSERT INTO sync_runs (started_at, finished_at, mode, status, message, exit_code) "
+        f"SELECT {moment.format('+1 minute')}, {moment.format('+1 minute')}, mode, 'failed', 'No sign-in.', 4 "
+        "FROM sync_runs WHERE id = 1"
+    )
+    later = {"now": lambda: datetime.now(UTC) + timedelta(minutes=2)}
+    bad, _ = look(**later)
+    assert bad["Last success"].found.endswith(". A later run failed: No sign-in.")
+    assert "signed in since" not in bad["Last success"].remedy
+    firm.write(f"UPDATE sync_runs SET finished_at = {moment.format('-1 minute')} WHERE id > 1")
+    firm.write(f"UPDATE sync_runs SET finished_at = {moment.format('-2 minutes')} WHERE id = 1")
+    bad, _ = look(**later)
+    assert bad["Last success"].remedy == "Somebody has signed in since. Run: xpmsync sync"
+
+
 # As cron runs it.
 
 

@@ -26,7 +26,7 @@ from xpmsync.crontab import Crontab, read_crontab
 from xpmsync.disk import is_encrypted
 from xpmsync.errors import ConfigurationError, DatabaseTrouble, SignInNeeded, XpmsyncError
 from xpmsync.fetch import RESERVED_CALLS
-from xpmsync.health import RHYTHM_MEMORY, find_trouble, has_rhythm
+from xpmsync.health import RHYTHM_MEMORY, Failure, find_trouble, has_rhythm
 from xpmsync.home import HOME_VARIABLE, Home, prepare_home
 from xpmsync.lock import hold
 from xpmsync.log import open_log
@@ -358,9 +358,19 @@ class _Examination:
         success = self._load(runs.load_last_success)
         found = f"{_render(from_text(success['finished_at']))}" if success else "no run has succeeded yet"
         health = self._load(load_health)
-        if trouble := health and find_trouble(health, self._clock.now()):
+        trouble = find_trouble(health, self._clock.now()) if health else None
+        if health is None or trouble is None:
+            return Note(found) if success else Note(found, "Run: xpmsync sync")
+        if trouble.exit_code is None:
             return Note(f"{found}. {trouble.happened}", trouble.remedy)
-        return Note(found) if success else Note(found, "Run: xpmsync sync")
+        is_mended = trouble.exit_code == SignInNeeded.exit_code and self._is_signed_in_since(health.last_failure)
+        return Note(
+            f"{found}. {'A later run' if success else 'The last one'} failed: {trouble.happened}",
+            "Somebody has signed in since. Run: xpmsync sync" if is_mended else trouble.remedy,
+        )
+
+    def _is_signed_in_since(self, failure: Failure | None) -> bool:
+        return bool(failure and self._sign_in and self._sign_in.connected_at > failure.failed_at)
 
 
 CHECKS: Final[Mapping[str, Callable[[_Examination], Note]]] = {

@@ -295,7 +295,10 @@ def name_record(row: Row) -> str:
 def _render_history(row: Row) -> str:
     times = "once" if row["times_seen"] == 1 else f"{row['times_seen']:,} times"
     text = f"since {render_time(row['first_seen_at'])}, seen {times}"
-    return f"{text}, resolved {render_time(row['resolved_at'])}" if row["resolved_at"] else text
+    if row["resolved_at"]:
+        return f"{text}, resolved {render_time(row['resolved_at'])}"
+    # What has been put right meanwhile is known by the next run alone.
+    return f"{text}; a run that gets past it clears it" if row["entity"] == "run" else text
 
 
 def _summarise(causes: Sequence[Sequence[Row]]) -> str:
