@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -175,6 +176,20 @@ def make_firm(
     yield make
     for sandbox in sandboxes:
         sandbox.stop()
+
+
+@pytest.fixture
+def run_shut_out() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs xpmsync as somebody for whom the modes of files hold: also where it is root, whom they do not keep out."""
+    limits = ["setpriv", "--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search"]
+
+    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "xpmsync", *arguments]
+        if os.geteuid() == 0:
+            command = limits + command
+        return subprocess.run(command, capture_output=True, check=False, text=True)
+
+    return call
 
 
 class Terminal(io.StringIO):

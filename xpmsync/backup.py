@@ -5,6 +5,7 @@ terminal. Neither a copy nor the database holds a secret: those are in the keyri
 """
 
 import logging
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -67,7 +68,7 @@ def back_up(home: Home, target: Path, *, mode: int | None) -> Contents:
     with turn(home.backup_lock, busy, wait_seconds=BACKUP_SECONDS):
         with open_rehearsal(home.database_file) as database:
             contents = _load_contents(database)
-        if target.exists():
+        if os.path.exists(target):  # noqa: PTH110 - Path.exists raises where the folder may not be entered
             _check_replaced(target, contents.practice)
         make_copy(home.database_file, target, mode=mode)
     log.info("copied to %s: %s", target, contents)
@@ -82,8 +83,14 @@ def compare(home: Home, config: Config, source: Path) -> Comparison:
     source = source.resolve()
     if source == home.database_file.resolve():
         raise NotPossible(f"{source} is the database itself.", "Name a copy that xpmsync backup has made.")
-    if not source.is_file():
-        raise NotPossible(f"There is no file {source}.", "Name a copy that xpmsync backup has made.")
+    try:
+        if not source.is_file():
+            raise NotPossible(f"There is no file {source}.", "Name a copy that xpmsync backup has made.")
+    except OSError as error:
+        raise NotPossible(
+            f"{source} cannot be read: {error.strerror}.",
+            "Give whoever runs xpmsync the right to read it, or copy it to where they have that.",
+        ) from error
     with opened_copy(source) as copy:
         check_copy(copy)
         contents = _load_contents(copy)

@@ -435,18 +435,9 @@ def test_a_key_beside_its_store_is_refused(server, capfd):
     assert "must be kept apart" in capfd.readouterr().err
 
 
-def test_a_key_that_this_user_may_not_read_is_answered_with_what_to_do(server):
+def test_a_key_that_this_user_may_not_read_is_answered_with_what_to_do(server, run_shut_out):
     server.key_file.chmod(0)
-    limits = ["setpriv", "--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search"]  # of root, who reads all
-    process = subprocess.run(
-        [
-            *([] if os.geteuid() else limits),
-            *(sys.executable, "-m", "xpmsync", "keyring", "setup", "--key-file", str(server.key_file)),
-        ],
-        capture_output=True,
-        check=False,
-        text=True,
-    )
+    process = run_shut_out("keyring", "setup", "--key-file", str(server.key_file))
     assert process.returncode == 4
     assert "Run xpmsync as the user it was set up for" in " ".join(process.stderr.split())
 

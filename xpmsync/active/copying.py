@@ -177,8 +177,10 @@ def _check_whole(connection: sqlite3.Connection, path: Path) -> None:
 def _explain_writing(target: Path, code: int | None, complaint: str | None, details: str) -> DatabaseTrouble:
     if code in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG):
         remedy = f"Make room on the disk that holds {target.parent}."
-    else:
+    elif code == errno.ENOENT:
         remedy = f"Make the folder {target.parent}, and give whoever runs xpmsync the right to write there."
+    else:
+        remedy = f"Name a file in another folder; or give whoever runs xpmsync the right to write to {target.parent}."
     if os.path.exists(target):  # noqa: PTH110 - Path.exists raises where the folder may not be entered
         remedy = f"{remedy} The copy that was there is still there, as it was."
     return DatabaseTrouble(
