@@ -43,7 +43,10 @@ def ports(find_free_port):
 def environment(tmp_path):
     """A person's own, where xpmsync is installed as the README has it."""
     (tmp_path / "xpmsync").symlink_to(sys.prefix)
-    return {"HOME": str(tmp_path), "PATH": f"{tmp_path}/xpmsync/bin:{os.environ['PATH']}", "NO_PROXY": "*"}
+    programs = tmp_path / ".local" / "bin"
+    programs.mkdir(parents=True)
+    (programs / "xpmsync").symlink_to(tmp_path / "xpmsync" / "bin" / "xpmsync")
+    return {"HOME": str(tmp_path), "PATH": f"{programs}:{os.environ['PATH']}", "NO_PROXY": "*"}
 
 
 @contextmanager
