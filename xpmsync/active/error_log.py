@@ -4,10 +4,13 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
+from typing import Final
 
 from xpmsync.active.database import Database
 from xpmsync.moments import to_text
 from xpmsync.spelling import fold
+
+SEARCHED: Final = ("name", "client_code", "message")
 
 
 def save_problems(
@@ -59,8 +62,8 @@ def find_problems(
 ) -> list[sqlite3.Row]:
     """The rows of the log with the client code that XPM knows each by, errors before warnings, one kind together.
 
-    Every condition narrows them; `search` to those whose name or client code contains a text. `since` finds what was
-    open at any moment since then; without it, and without `run_id` or `include_resolved`, what is open now.
+    Every condition narrows them; `search` to those whose name, client code or message contains a text. `since` finds
+    what was open at any moment since then; without it, and without `run_id` or `include_resolved`, what is open now.
     """
     conditions: list[str] = ["true"]
     parameters: dict[str, object] = {}
@@ -91,7 +94,7 @@ def find_problems(
     ).fetchall()
     if search is None:
         return rows
-    return [row for row in rows if any(fold(search) in fold(row[column] or "") for column in ("name", "client_code"))]
+    return [row for row in rows if any(fold(search) in fold(row[column] or "") for column in SEARCHED)]
 
 
 def load_causes(database: Database) -> list[sqlite3.Row]:

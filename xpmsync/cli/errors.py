@@ -11,7 +11,7 @@ from rich.console import Console
 
 from xpmsync.cli.grammar import Choice, ExplainingCommand, Number, typed
 from xpmsync.cli.screen import open_console, paged, print_advice, print_text
-from xpmsync.cli.text import SINCE, check_since, clean, print_csv, print_json, render_count, render_time
+from xpmsync.cli.text import NO_RUN, SINCE, check_since, clean, print_csv, print_json, render_count, render_time
 from xpmsync.config import read_config
 from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.moments import to_text
@@ -95,7 +95,7 @@ class _LogCommand(ExplainingCommand):
     shell_complete=_complete_code,
     help="Only one kind of problem, with all its records; may be repeated.",
 )
-@click.option("--search", metavar="TEXT", help="Only records whose name or client code contains this.")
+@click.option("--search", metavar="TEXT", help="Only what has this in its name, client code or message.")
 @click.option("--all", "include_resolved", is_flag=True, help="Also what is resolved.")
 @click.option(
     "--explain",
@@ -130,7 +130,7 @@ def command(*, explained: str | None, as_json: bool, as_csv: bool, **conditions:
     elif as_csv:
         print_csv(COLUMNS, rows)
     elif not home.database_file.exists():
-        print_advice(open_console(), f"No run has been made yet in {home.data_folder}. How it is there: xpmsync status")
+        print_advice(open_console(), NO_RUN.format(home.data_folder))
     else:
         console = open_console()
         with paged(console):

@@ -10,8 +10,18 @@ import click
 from rich.console import Console
 
 from xpmsync.cli.grammar import CommandAboutOne, Number, typed
-from xpmsync.cli.screen import choose, open_console, paged, print_facts, print_text
-from xpmsync.cli.text import SINCE, check_since, clean, is_watched, print_csv, print_json, render_count, render_time
+from xpmsync.cli.screen import choose, open_console, paged, print_advice, print_facts, print_text
+from xpmsync.cli.text import (
+    NO_RUN,
+    SINCE,
+    check_since,
+    clean,
+    is_watched,
+    print_csv,
+    print_json,
+    render_count,
+    render_time,
+)
 from xpmsync.home import Home, find_home, prepare_home
 
 if TYPE_CHECKING:
@@ -56,6 +66,8 @@ def command(*, who: str | None, run_id: int | None, since: datetime | None, as_j
         print_json(rows)
     elif as_csv:
         print_csv(COLUMNS, rows)
+    elif not home.database_file.exists():
+        print_advice(open_console(), NO_RUN.format(home.data_folder))
     else:
         console = open_console()
         is_narrowed = bool(who or run_id or since)

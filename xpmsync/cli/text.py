@@ -26,6 +26,8 @@ Answer = TypeVar("Answer")
 UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 SINCE: Final = "24h|7d|today|TIME"
 """What `check_since` takes, for the help of an option."""
+NO_RUN: Final = "No run has been made yet in {}. How it is there: xpmsync status"
+"""What is said where there is no database to look into; with the folder, as another one may be meant."""
 FORMULA_STARTS: Final = ("=", "+", "-", "@")
 BREAKS: Final = re.compile("[\t\n\r\u2028\u2029]")
 HARMFUL: Final = re.compile("[\0-\x08\v\f\x0e-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
