@@ -2,7 +2,6 @@
 
 import re
 import threading
-import time
 import webbrowser
 from datetime import timedelta
 from functools import partial
@@ -144,11 +143,10 @@ def check_what_a_success_left(stage, undisturbed, case, *, full):
 def test_a_person_who_connects_meets_a_fault(stage: Stage, before, case, monkeypatch, capfd):
     hurried = HurriedClock()
     monkeypatch.setattr(webbrowser, "open", stage.browse)
-    monkeypatch.setattr(time, "sleep", hurried.naps.append)
     stage.restore()
     keyring = dict(stage.firm.sandbox.keychain.passwords)
     with stage.firm.sandbox.faults.active(case.fault, path=PATHS[case.request], **case.options):
-        assert run(["connect"]) == case.outcome.exit_code
+        assert run(["connect"], clock=hurried.clock()) == case.outcome.exit_code
     assert stage.count(case.request) == case.tries
     assert stage.exact() == before
     assert stage.mailbox.messages == []

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from xpmsync.audit import Trail
+    from xpmsync.surroundings import Clock
 
 COMMANDS: Final = {
     "connect": "Sign in at Xero and choose the practice.",
@@ -78,12 +79,12 @@ def commands() -> None:
     """Keep a firm's own records in step with Xero Practice Manager."""
 
 
-def run(arguments: list[str]) -> int:
-    """Run one command, and leave a trail of it. Returns the exit code."""
+def run(arguments: list[str], *, clock: "Clock | None" = None) -> int:
+    """Run one command, and leave a trail of it. Returns the exit code. `clock` replaces the system's."""
     trail = None
     with suppress(Exception):  # whatever it is, the command itself meets it again, and explains it
         trail = _begin_trail(arguments)
-    exit_code = _run(arguments)
+    exit_code = _run(arguments, clock)
     if trail:
         trail.end(exit_code)
     return exit_code
@@ -108,10 +109,10 @@ def _begin_trail(arguments: list[str]) -> "Trail | None":
     return Trail(find_home(os.environ), " ".join(names), options, os.environ)
 
 
-def _run(arguments: list[str]) -> int:
+def _run(arguments: list[str], clock: "Clock | None") -> int:
     """Run one command, and have it said what went wrong, if anything did; the one place that catches."""
     try:
-        result = commands.main(arguments, prog_name="xpmsync", standalone_mode=False)
+        result = commands.main(arguments, prog_name="xpmsync", standalone_mode=False, obj=clock)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last resort: a person is no debugger
         from xpmsync.cli.ending import explain  # noqa: PLC0415 - slow to load, and most commands end well
 

@@ -49,7 +49,10 @@ PASTES: Final = 3
     show_default=True,
     help="How long to wait for the browser.",
 )
-def command(*, tenant: str | None, no_browser: bool, client_secret_stdin: bool, wait_seconds: int) -> None:
+@click.pass_obj
+def command(
+    clock: Clock | None, *, tenant: str | None, no_browser: bool, client_secret_stdin: bool, wait_seconds: int
+) -> None:
     """Sign in at Xero and choose the practice.
 
     Opens the browser on Xero's page. On a server use --no-browser: open the address that is printed on any computer,
@@ -77,7 +80,7 @@ def command(*, tenant: str | None, no_browser: bool, client_secret_stdin: bool, 
     try:
         grant = _sign_in_by_hand(client) if no_browser else _sign_in_with_browser(client, wait_seconds)
         _check_scopes(settings.scopes, grant)
-        practice, staff_count = _prove(home, config, grant, tenant)
+        practice, staff_count = _prove(home, config, grant, tenant, clock or Clock())
     except PassingTrouble as trouble:  # it passes by itself, but here no next run tries again
         trouble.meaning = "Nothing has changed."
         trouble.remedy = "Run xpmsync connect again later. If it lasts, look at https://status.xero.com."
@@ -207,14 +210,14 @@ def _check_scopes(asked: Collection[str], grant: "Grant") -> None:
         )
 
 
-def _prove(home: Home, config: Config, grant: "Grant", tenant: str | None) -> tuple["Connection", int]:
+def _prove(home: Home, config: Config, grant: "Grant", tenant: str | None, clock: Clock) -> tuple["Connection", int]:
     """Choose the practice and ask it one real question; returns it, and how many staff members it has."""
     from xpmsync.xpm.api import PracticeManager, fetch_connections  # noqa: PLC0415 - slow to load
     from xpmsync.xpm.http import opened_gateway  # noqa: PLC0415
     from xpmsync.xpm.tokens import TrialTokens  # noqa: PLC0415
 
     settled_id = _find_settled_practice(home, config)
-    with opened_gateway(config.xero.api_url, TrialTokens(grant), PROOF_SECONDS, Clock()) as gateway:
+    with opened_gateway(config.xero.api_url, TrialTokens(grant), PROOF_SECONDS, clock) as gateway:
         practice = _choose_practice(fetch_connections(gateway), tenant, settled_id)
         return practice, PracticeManager(gateway, practice.tenant_id).count_staff()
 
