@@ -45,6 +45,24 @@ PORTS_OF_A_WORKER = 1_000
 MOST_WORKERS = 12
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all", action="store_true", help="run the slow tests too")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Twice as many as there are cores: most tests wait for a process, a server or a lock."""
+    return 2 * (os.cpu_count() or 1)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the slow tests out unless all are asked for, or one of them by its name."""
+    if config.getoption("--all") or any("::" in argument for argument in config.args):
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if item not in set(slow)]
+
+
 class SilentReport:
     """What a run has to say, kept."""
 

@@ -129,6 +129,7 @@ def test_trouble_with_the_trail_stops_nothing(home, capfd):
     assert "No run has been made yet" in capfd.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
 def test_in_a_home_of_somebody_else_no_file_is_left_behind(home):
     home.mkdir()

@@ -109,6 +109,7 @@ def test_a_copy_holds_everything_and_is_one_plain_file_that_its_owner_alone_can_
     assert list_names(shelf) == ["active.db"]
 
 
+@pytest.mark.slow
 def test_a_copy_can_be_read_by_somebody_who_may_write_neither_it_nor_beside_it(copy):
     if os.geteuid():
         pytest.skip("only root becomes somebody else")
@@ -337,6 +338,7 @@ def test_a_file_that_may_not_be_read_is_said_and_left_alone(firm, copy, run_shut
     assert read_office(firm.home.database_file) == "Head Office"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", ["pwrite64", "fsync", "fchmod", "rename", "unlink"])
 def test_a_killed_backup_leaves_a_whole_copy_and_the_next_one_tidies_up(copy, strace, call):
     # Told by the file: others are written and removed meanwhile.
@@ -444,6 +446,7 @@ def test_a_copy_is_restored_on_a_new_computer(firm, copy):
     assert run(["sync", "--full"]) == 0
 
 
+@pytest.mark.slow
 def test_a_killed_restore_leaves_one_of_the_two(firm, copy, strace):
     log = str(firm.home.data_folder / "active.db-wal")
     for write in (1, 2, 20, 60):

@@ -180,6 +180,7 @@ def test_somebody_elses_home_fails(look, monkeypatch):
     assert bad["Database"].verdict is bad["Keyring"].verdict is Verdict.NOT_CHECKED
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 def test_a_file_that_a_run_with_sudo_left_fails(firm, look):
     os.chown(firm.home.sign_in_lock, 1, 1)

@@ -538,6 +538,7 @@ def test_a_log_in_a_pipe_is_never_paged(record, show, monkeypatch):
     assert "PAGED" not in show("--code", "partner-missing")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("less"), reason="less is not installed")
 @pytest.mark.parametrize("keys", [[b"q"], [b"\x03", b"q"], [b" ", b" ", b"\x03", b"q"]])
 def test_less_shows_colours_and_leaves_the_terminal_as_it_was(show_on_terminal, record, keys):
@@ -549,6 +550,7 @@ def test_less_shows_colours_and_leaves_the_terminal_as_it_was(show_on_terminal, 
     assert ("Client 37" in text) == (len(keys) > 2)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("less"), reason="less is not installed")
 def test_less_keeps_the_options_that_a_person_has_chosen(show_on_terminal, record):
     record(*map(missing, range(38)))

@@ -12,6 +12,8 @@ import pytest
 from xpmsync.sandbox import App, Practice, Sandbox
 from xpmsync.sandbox.mailbox import Mailbox
 
+pytestmark = pytest.mark.slow
+
 ANN, BOB = "ann@firm.example", "bob@firm.example"
 WRONG_ABN, ABN = "51824753557", "51824753556"
 

@@ -22,6 +22,8 @@ from xpmsync.xpm.oauth import IdentityClient
 from xpmsync.xpm.tokens import open_tokens
 from xpmsync.xpm.vault import open_vault
 
+pytestmark = pytest.mark.slow
+
 MEMORY_MEGABYTES = 110
 """Measured: 54 once the program is loaded, 82 at the most; the answer alone has 46."""
 QUIET_HOUR_BYTES = 200_000

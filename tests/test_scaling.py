@@ -74,6 +74,7 @@ def test_what_the_page_has_from_the_benchmarks_agrees_with_them():
     assert rounded == pytest.approx(measured, rel=0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(ANALYSE is None, reason="this machine has no systemd")
 def test_systemd_accepts_the_units(tmp_path):
     units = re.findall(r"```ini\n# /etc/systemd/system/(\S+)\n(.+?)```", PAGE, re.DOTALL)

@@ -24,6 +24,8 @@ from xpmsync.crontab import parse_crontab
 from xpmsync.sandbox import App, Practice, Sandbox
 from xpmsync.sandbox.mailbox import Mailbox
 
+pytestmark = pytest.mark.slow
+
 RUN_ELSEWHERE = {
     "docs/sandbox.md": "tests/documentation/test_walk.py",
     "docs/server.md": "tests/system/test_cron.py",
@@ -34,10 +36,6 @@ BY_CI = ".ci/run runs it"
 INSTALLS = "asks a package registry; .ci/run does the same in folders of its own"
 CHANGES = "changes the checkout"
 SYSTEMD = "needs a machine that systemd runs; tests/system/test_systemd.py lets systemd read the units"
-QUICK_TESTS = (
-    "pytest -n auto tests/rules tests/derive tests/versions tests/screens/test_screens.py"
-    " tests/documentation/test_renew.py tests/test_admin.py tests/test_recordings.py tests/test_sync.py"
-)
 NOT_RUN = {
     "python3 -m venv .venv": INSTALLS,
     ".venv/bin/pip install --quiet --requirement requirements-dev.lock": INSTALLS,
@@ -48,7 +46,9 @@ NOT_RUN = {
     "mypy": BY_CI,
     "lint-imports": BY_CI,
     "codespell": BY_CI,
-    QUICK_TESTS: "tests do not run tests",
+    "pytest -n auto": BY_CI,
+    "pytest -n auto --cov": BY_CI,
+    "pytest -n auto --all": "tests do not run tests; .ci/run runs them in two parts",
     "python tests/versions/story.py": CHANGES,
     "python tests/documentation/renew.py": CHANGES,
     "python tests/benchmarks": "takes a quarter of an hour; .ci/run runs it with few clients",

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 import pytest
 from reading import find_blocks
 
+pytestmark = pytest.mark.slow
+
 SANDBOX, REDIRECT, MAILBOX = "8743", "8742", "2525"
 PATIENCE_SECONDS = 30
 PROMISED = """\

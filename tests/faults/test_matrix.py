@@ -18,6 +18,8 @@ from xpmsync.sandbox import FAULTS, App, Practice, Sandbox, Switches
 from xpmsync.sandbox.mailbox import Mailbox
 from xpmsync.xpm.vault import opened
 
+pytestmark = pytest.mark.slow
+
 UNLIMITED = Switches(limit_minute=1_000_000, limit_day=1_000_000, limit_app_minute=1_000_000)
 HISTORY = {"changes", "sync_errors"}
 

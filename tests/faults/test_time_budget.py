@@ -14,6 +14,8 @@ from xpmsync.sandbox import Practice
 from xpmsync.surroundings import Clock
 from xpmsync.xpm import oauth, tokens, vault
 
+pytestmark = pytest.mark.slow
+
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/xml\r\n"
 RUN, ANSWER = 1.0, 0.3
 """Seconds, in place of 35 minutes, and of 20 minutes at the API and one at the sign-in server."""

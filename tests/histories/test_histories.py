@@ -51,6 +51,8 @@ from xpmsync.admin import users as admin_users
 from xpmsync.errors import SuspiciousChange, XpmsyncError
 from xpmsync.rules.fields import CLIENT_FIELDS
 
+pytestmark = pytest.mark.slow
+
 IN_CI = os.environ.get("CI") == "true"
 SESSIONS = 12 if IN_CI else 2
 EXAMPLES, STEPS, LEAST_STEPS = 10, 100, 840

@@ -6,6 +6,8 @@ from collections import Counter
 import pytest
 from campaign import PROPERTIES, play
 
+pytestmark = pytest.mark.slow
+
 CASES = {"runs": 150, "values": 12, "parsing": 400, "tokens": 300, "commands": 200, "addresses": 300, "settings": 300}
 """Some twenty seconds for each of the first two, a few for the others."""
 

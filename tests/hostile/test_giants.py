@@ -26,7 +26,10 @@ from xpmsync.cli import main
 main()
 """
 """Not `ru_maxrss`, which counts the memory of the process that started this one."""
-pytestmark = pytest.mark.skipif(not Path("/proc").exists(), reason="the process's memory is read from /proc")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc").exists(), reason="the process's memory is read from /proc"),
+]
 PIECE_BYTES = 256 * 1024
 MEMORY_MEGABYTES = {"an element with a million attributes": 1000}
 USUAL_MEGABYTES = 250

@@ -12,6 +12,7 @@ SEED = 2026
 EACH = KILLS // len(SCENES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
 def test_whatever_is_killed_leaves_the_state_before_or_after_and_the_next_run_goes_on(scene, tmp_path):
     if not has_strace() and os.environ.get("CI") == "true":

@@ -23,6 +23,8 @@ from xpmsync.rules.schedule import next_full_at
 from xpmsync.sandbox import Practice
 from xpmsync.surroundings import Clock
 
+pytestmark = pytest.mark.slow
+
 PAGE = 4_096
 WRITES = range(1, 45) if os.environ.get("WRITES") == "all" else (1, 6, 14, 22, 36, 42)
 """A full run of this size writes 43 times: its row, the spool, the data, the log of changes, the checkpoint."""

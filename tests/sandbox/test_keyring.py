@@ -40,6 +40,7 @@ def test_another_process_sees_the_same_keyring(ring, sandbox):
     assert done.stdout == "shared\n"
 
 
+@pytest.mark.slow
 def test_it_is_never_chosen_by_itself(monkeypatch):
     monkeypatch.delenv("PYTHON_KEYRING_BACKEND", raising=False)
     assert not isinstance(keyring.core._detect_backend(), SandboxKeyring)  # noqa: SLF001 - keyring's own choice

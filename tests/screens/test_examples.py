@@ -97,6 +97,7 @@ def test_every_help_explains_every_option_and_argument_and_is_cut_nowhere(path):
     assert [line for line in lines if "RANGE" in line or "INTEGER" in line or "x>=" in line] == []
 
 
+@pytest.mark.slow
 def test_the_examples_do_what_they_say(story, terminal):
     story.renew()
     leaves = {path for path in PATHS if not isinstance(find(path)[0], click.Group)} | {("keyring",)}

@@ -15,6 +15,8 @@ from xpmsync.config import change_config
 from xpmsync.home import find_home, prepare_home
 from xpmsync.sandbox import App, Practice, Sandbox
 
+pytestmark = pytest.mark.slow
+
 PATIENCE_SECONDS = 60
 TAB, ENTER = "\ue004", "\ue007"
 IPHONE_SE = {"width": 320, "height": 568, "deviceScaleFactor": 2, "mobile": True}

@@ -13,6 +13,8 @@ import pytest
 from xpmsync.cli import COMMANDS, run
 from xpmsync.rules.problems import CATALOGUE
 
+pytestmark = pytest.mark.slow
+
 PATIENCE_SECONDS = 60
 SHELLS = {
     "bash": ("--norc", "--noprofile", "-i"),

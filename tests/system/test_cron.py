@@ -24,6 +24,8 @@ from xpmsync.sandbox import Practice, Sandbox
 from xpmsync.sandbox.browser import press
 from xpmsync.xpm.pending import find_mark, set_mark
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 COMMANDS = re.findall(r"^```sh\n(.+?)^```", (ROOT / "docs" / "server.md").read_text("utf-8"), re.DOTALL | re.MULTILINE)
 XPMSYNC = Path(sys.executable).with_name("xpmsync")

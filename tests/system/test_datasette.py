@@ -12,6 +12,8 @@ import pytest
 
 from xpmsync.sandbox import Practice
 
+pytestmark = pytest.mark.slow
+
 VIEWS = ("client_list", "user_list", "open_errors", "open_causes", "error_list", "run_list", "change_list")
 MARKUP = '<script>alert("1")</script> & Sons'
 START_SECONDS = 30

@@ -27,6 +27,8 @@ from xpmsync.xpm.oauth import IdentityClient, InvalidGrant, read_claims
 from xpmsync.xpm.tokens import Tokens
 from xpmsync.xpm.vault import Vault, open_vault
 
+pytestmark = pytest.mark.slow
+
 SERVER = Path(__file__).parent / "identity_server"
 SECRET = "a-secret-of-the-web-app"
 INSTALL_SECONDS = 300

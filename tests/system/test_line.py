@@ -19,6 +19,8 @@ import pytest
 from xpmsync.config import change_config
 from xpmsync.sandbox import Practice
 
+pytestmark = pytest.mark.slow
+
 HOSTS = ("login.xero.com", "identity.xero.com", "api.xero.com")
 
 

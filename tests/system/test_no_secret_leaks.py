@@ -34,6 +34,8 @@ from xpmsync.sandbox import FAULTS, App, Practice, Sandbox
 from xpmsync.sandbox.browser import main as press_and_follow
 from xpmsync.sandbox.browser import press
 
+pytestmark = pytest.mark.slow
+
 CLIENT_SECRET, WRONG_SECRET = "Wattle+Fern/27=of-the-web-app", "Kauri+Fern/27=of-another-app"
 MAIL_PASSWORD, WRONG_PASSWORD = "Kowhai&Rimu/27=of-the-mail-server", "Totara&Rimu/27=of-another-one"
 MAIL_USER = "sync@firm.example"

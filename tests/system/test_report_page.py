@@ -11,6 +11,8 @@ from xpmsync.cli import run
 from xpmsync.moments import to_text
 from xpmsync.sandbox import Practice
 
+pytestmark = pytest.mark.slow
+
 SIZES = {"phone": (360, 740), "desk": (1280, 900)}
 TEXT_CONTRAST = 4.5
 SHAPE_CONTRAST = 3.0

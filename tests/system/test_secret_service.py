@@ -26,6 +26,8 @@ from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.xpm.secret_service import find_files, run_secret_service
 from xpmsync.xpm.vault import create_own_keyring, opened
 
+pytestmark = pytest.mark.slow
+
 KEY = "a key of letters and signs: %2F+="
 PATIENCE_SECONDS = 30
 """For what takes a moment, on a machine that has much to do."""

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 UNITS = Path(__file__).parent.parent.parent / "docs" / "systemd"
 SERVICES = sorted(path.name for path in UNITS.glob("*.service"))
 PROGRAM = "/opt/xpmsync/bin/xpmsync"

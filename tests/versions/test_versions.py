@@ -20,6 +20,8 @@ from xpmsync.active.database import open_database
 from xpmsync.active.migrations import STEPS, make_migrations
 from xpmsync.cli import run
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).parent
 TODAY = FOLDER / f"{len(STEPS)}.sql"
 EARLIER = sorted({*FOLDER.glob("*.sql")} - {TODAY})
