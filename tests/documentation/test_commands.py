@@ -33,6 +33,7 @@ RUN_ELSEWHERE = {
 """Documents whose command lines are a story of their own, and the test that tells it."""
 
 BY_CI = ".ci/run runs it"
+TESTS = "tests do not run tests; .ci/run runs the quick ones, measured, and then the slow ones"
 INSTALLS = "asks a package registry; .ci/run does the same in folders of its own"
 CHANGES = "changes the checkout"
 SYSTEMD = "needs a machine that systemd runs; tests/system/test_systemd.py lets systemd read the units"
@@ -46,9 +47,9 @@ NOT_RUN = {
     "mypy": BY_CI,
     "lint-imports": BY_CI,
     "codespell": BY_CI,
-    "pytest -n auto": BY_CI,
-    "pytest -n auto --cov": BY_CI,
-    "pytest -n auto --all": "tests do not run tests; .ci/run runs them in two parts",
+    "pytest -n auto": TESTS,
+    "pytest -n auto --cov": TESTS,
+    "pytest -n auto --all": TESTS,
     "python tests/versions/story.py": CHANGES,
     "python tests/documentation/renew.py": CHANGES,
     "python tests/benchmarks": "takes a quarter of an hour; .ci/run runs it with few clients",
