@@ -1,10 +1,12 @@
 """Commands start at once because none loads what it has no use for: each in a process of its own."""
 
+import runpy
 import subprocess
 import sys
 
 import pytest
 
+from xpmsync import __version__
 from xpmsync.sandbox import Practice, Sandbox
 
 NETWORK = {"requests", "urllib3", "requests_oauthlib", "oauthlib", "lxml", "smtplib"}
@@ -48,3 +50,12 @@ def test_a_command_loads_nothing_that_it_has_no_use_for(command, needed, unneede
 
     assert needed <= loaded
     assert loaded & unneeded == set()
+
+
+def test_the_package_is_run_like_the_command(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["xpmsync", "--version"])
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_module("xpmsync", run_name="__main__")
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"xpmsync {__version__}\n"
+    runpy.run_module("xpmsync.__main__")  # whoever imports it runs nothing
