@@ -1,7 +1,10 @@
+import sys
 from datetime import datetime
 
 import pytest
 
+from xpmsync.cli.crontab import render_crontab
+from xpmsync.config import Config, KeyringSettings
 from xpmsync.crontab import find_next_time, parse_crontab
 
 NOW = datetime(2026, 11, 4, 14, 17, 30).astimezone()  # a Wednesday
@@ -45,3 +48,25 @@ def test_the_next_time_of_a_command_is_that_of_its_first_line_to_come():
     assert crontab.find_next("sync", NOW).minute == 30
     assert crontab.find_next("notify", NOW).minute == 20
     assert crontab.find_next("report", NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("program", "home", "bus", "key_file", "variables", "command"),
+    [
+        ("/opt/x/bin/xpmsync", "", "", None, [], "/opt/x/bin/xpmsync"),
+        ("/opt/x/xpmsync/__main__.py", "", "", None, [], f"{sys.executable} -m xpmsync"),
+        ("/opt/90 %/xpmsync", "/srv/firm", "", None, ["XPMSYNC_HOME=/srv/firm"], r"'/opt/90 \%/xpmsync'"),
+        ("/opt/xpmsync", "", "unix:path=/bus", None, ["DBUS_SESSION_BUS_ADDRESS=unix:path=/bus"], "/opt/xpmsync"),
+        ("/opt/xpmsync", "", "unix:path=/bus", "/etc/xpmsync/keyring.key", [], "/opt/xpmsync"),
+    ],
+    ids=["the command", "the package", "a home of its own", "a desktop's keyring", "a keyring of our own"],
+)
+def test_the_lines_to_paste_hold_all_that_cron_needs(monkeypatch, program, home, bus, key_file, variables, command):
+    monkeypatch.setattr(sys, "argv", [program, "configure"])
+    monkeypatch.setenv("XPMSYNC_HOME", home)
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", bus)
+    assert render_crontab(Config(keyring=KeyringSettings(key_file=key_file))).splitlines() == [
+        *variables,
+        f"17 * * * * {command} sync",
+        f"*/10 * * * * {command} notify",
+    ]

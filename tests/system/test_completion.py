@@ -13,8 +13,6 @@ import pytest
 from xpmsync.cli import COMMANDS, run
 from xpmsync.rules.problems import CATALOGUE
 
-pytestmark = pytest.mark.slow
-
 PATIENCE_SECONDS = 60
 SHELLS = {
     "bash": ("--norc", "--noprofile", "-i"),
@@ -40,6 +38,7 @@ def environment(tmp_path):
     return {"HOME": str(tmp_path), "XPMSYNC_HOME": str(tmp_path / "x"), "PATH": programs, "TERM": "dumb", "PS1": "> "}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", SHELLS)
 def test_the_tab_key_completes_commands_options_choices_and_codes(environment, require_program, shell):
     with Typist([require_program(shell), *SHELLS[shell]], environment) as typist:
@@ -52,6 +51,7 @@ def test_the_tab_key_completes_commands_options_choices_and_codes(environment, r
     assert not Path(environment["XPMSYNC_HOME"]).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("begun", "completed"), LINES)
 def test_fish_completes_them_too(environment, require_program, begun, completed):
     script = f"xpmsync completion fish | source; complete -C '{begun}'"
@@ -71,6 +71,14 @@ def ask(monkeypatch, capsys, line):
         run([])
     assert caught.value.code == 0
     return [each.partition(",")[2] for each in capsys.readouterr().out.split()]
+
+
+@pytest.mark.parametrize(("shell", "line"), [("bash", "complete -o"), ("zsh", "compdef "), ("fish", "complete --")])
+def test_every_shell_is_told_whom_to_ask(capsys, shell, line):
+    assert run(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert "_XPMSYNC_COMPLETE=" + shell + "_complete" in script
+    assert line in script
 
 
 def test_all_commands_and_all_codes_are_offered(monkeypatch, capsys):
