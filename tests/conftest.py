@@ -8,9 +8,11 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -19,9 +21,12 @@ import pytest
 from hypothesis import settings
 
 from xpmsync.active.database import open_database
+from xpmsync.active.error_log import save_problems
 from xpmsync.active.offices import insert_office
+from xpmsync.active.runs import finish_run, start_run
 from xpmsync.config import change_config, read_config
 from xpmsync.home import Home, find_home, load_home_id, prepare_home
+from xpmsync.rules.problems import Problem
 from xpmsync.sandbox import Practice, Sandbox
 from xpmsync.sandbox.browser import press
 from xpmsync.sync import Summary, run_sync
@@ -62,6 +67,49 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     slow = [item for item in items if item.get_closest_marker("slow")]
     config.hook.pytest_deselected(items=slow)
     items[:] = [item for item in items if item not in set(slow)]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """An empty home, to which the environment points."""
+    monkeypatch.setenv("XPMSYNC_HOME", str(tmp_path))
+    return find_home(os.environ)
+
+
+@pytest.fixture
+def record(home: Home) -> Callable[..., None]:
+    """Writes one run into the home, some hours before now, with the problems that it met."""
+
+    def record(
+        *problems: Problem,
+        hours_ago: float = 0,
+        now: datetime,
+        status: str = "succeeded",
+        mode: str = "full",
+        **values: Any,
+    ) -> None:
+        moment = now - timedelta(hours=hours_ago)
+        with open_database(home.database_file) as database:
+            run_id = start_run(database, tenant_id=None, mode=mode, is_watched=False, now=moment)
+            save_problems(
+                database, map(vars, problems), run_id=run_id, now=moment, resolve_others=status == "succeeded"
+            )
+            finish_run(database, run_id, status=status, now=moment, values=values)
+
+    return record
+
+
+@pytest.fixture
+def set_zone() -> Iterator[Callable[[str], None]]:
+    """Sets the clock on the wall, for the length of a test."""
+    with pytest.MonkeyPatch.context() as patch:
+
+        def set_zone(name: str) -> None:
+            patch.setenv("TZ", name)
+            time.tzset()
+
+        yield set_zone
+    time.tzset()
 
 
 class SilentReport:

@@ -16,6 +16,7 @@ from xpmsync.derive import derive
 from xpmsync.home import Home
 from xpmsync.lock import hold
 from xpmsync.rules.fields import CLIENT_FIELDS
+from xpmsync.rules.problems import problem
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 ANN, BOB, CAT = (f"00000000-0000-4000-8000-00000000000{number}" for number in "abc")
@@ -32,6 +33,7 @@ SHOWN = [
     ("Linked with XPM", f"yes ({ACME})"),
 ]
 """What is shown of a client: the field and its value."""
+ONE_WORD = problem("staff-name-one-word", "s1", "Madonna")
 
 
 class Desk:
@@ -610,14 +612,17 @@ def test_users_are_listed_with_who_cannot_use_active_yet(firm):
     }
 
 
-@pytest.mark.parametrize("command", [("admin", "user", "list"), ("admin", "client", "list"), ("history",)])
+@pytest.mark.parametrize("command", ["admin user list", "admin client list", "history", "errors"])
 def test_what_is_longer_than_the_screen_goes_through_the_pager(firm, type_ahead, capfd, monkeypatch, command):
     firm.admin("client add --legal-name Acme --code AC")
+    firm.insert("sync_runs", id=1, started_at="2026-11-01T00:00:00Z", mode="full", status="failed")
+    with open_database(firm.home.database_file) as database:
+        save_problems(database, [vars(ONE_WORD)], run_id=1, now=NOW, resolve_others=False)
     monkeypatch.setenv("PAGER", "sed s/^/|/")
     for screen, is_paged in (("3", True), ("60", False)):
         monkeypatch.setenv("LINES", screen)
         type_ahead()
-        assert run(list(command)) == 0
+        assert run(command.split()) == 0
         lines = capfd.readouterr().out.splitlines()
         assert len(lines) > 3
         assert {line.startswith("|") for line in lines} == {is_paged}

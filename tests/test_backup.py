@@ -93,6 +93,64 @@ def in_a_process(*arguments, prefix=(), limit=None):
     )
 
 
+def damage(path):
+    """Spoil the middle of a database; what other programs had to write is written before."""
+    write(path, "PRAGMA wal_checkpoint(TRUNCATE)")
+    content = bytearray(path.read_bytes())
+    content[8192:-8192] = os.urandom(len(content) - 16384)
+    path.write_bytes(content)
+
+
+def write(path, statement):
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(statement)
+
+
+# What may stand in a copy's place, with the firm's own database beside it.
+
+
+def put_text(path, _firm):
+    path.write_text("The only copy of a novel.")
+
+
+def put_other_database(path, _firm):
+    path.unlink()
+    write(path, "CREATE TABLE novels (text TEXT)")
+
+
+def put_database_in_use(path, firm):
+    shutil.copyfile(firm.home.database_file, path)
+
+
+def put_journal_beside(path, _firm):
+    path.with_name(f"{path.name}-journal").write_bytes(b"half a change")
+
+
+def give_to_another_practice(path, _firm):
+    write(path, f"UPDATE sync_runs SET tenant_id = '{OTHER_PRACTICE}'")
+
+
+def damage_copy(path, _firm):
+    damage(path)
+
+
+def cut_copy(path, _firm):
+    path.write_bytes(path.read_bytes()[:40_000])
+
+
+def remove_copy(path, _firm):
+    path.unlink()
+
+
+def make_newer(path, _firm):
+    write(path, f"PRAGMA user_version = {len(STEPS) + 1}")
+
+
+def link_to_the_database(path, firm):
+    path.unlink()
+    path.symlink_to(firm.home.database_file)
+
+
 # A copy.
 
 
@@ -131,7 +189,7 @@ def test_a_copy_can_be_read_by_somebody_who_may_write_neither_it_nor_beside_it(c
 def test_a_copy_is_made_while_somebody_writes_and_has_nothing_of_what_is_half_done(firm, shelf):
     with open_database(firm.home.database_file) as database, database.rehearsal():
         database.connection.execute("UPDATE offices SET name = 'Half done'")
-        assert in_a_process("backup", shelf / "active.db").returncode == 0
+        assert run(["backup", str(shelf / "active.db")]) == 0
     assert read_office(shelf / "active.db") == "Main Office"
 
 
@@ -211,6 +269,13 @@ def test_a_link_stays_a_link(shelf):
     assert read_office(shelf / "target.db") == "Main Office"
 
 
+@pytest.mark.usefixtures("firm")
+def test_a_person_who_watches_is_told_what_was_copied(shelf, type_ahead, capsys):
+    type_ahead()
+    assert run(["backup", str(shelf / "active.db")]) == 0
+    assert capsys.readouterr().out == f"Copied 4 users and 19 clients to this file:\n  {shelf}/active.db\n"
+
+
 def test_the_audit_trail_tells_of_the_copy(firm, copy):
     (trail,) = firm.home.data_folder.glob("audit-*.jsonl")
     began, ended = map(json.loads, trail.read_text("utf-8").splitlines())
@@ -221,49 +286,24 @@ def test_the_audit_trail_tells_of_the_copy(firm, copy):
 # What is not replaced.
 
 
-def make_text(path, _firm):
-    path.write_text("The only copy of a novel.")
-
-
-def make_database(path, _firm):
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("CREATE TABLE novels (text TEXT)")
-
-
-def make_home(path, firm):
-    shutil.copyfile(firm.home.database_file, path)
-
-
-def make_busy_copy(path, _firm):
-    assert run(["backup", str(path)]) == 0
-    path.with_name(f"{path.name}-journal").write_bytes(b"half a change")
-
-
-def make_copy_of_another_practice(path, _firm):
-    assert run(["backup", str(path)]) == 0
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE sync_runs SET tenant_id = ?", (OTHER_PRACTICE,))
-
-
 @pytest.mark.parametrize(
-    ("make", "words"),
+    ("spoil", "words"),
     [
-        (make_text, "is there, and is no copy of xpmsync's database."),
-        (make_database, "is there, and is no copy of xpmsync's database."),
-        (make_home, "is a database in use, and no copy."),
-        (make_busy_copy, "is a database in use, and no copy."),
-        (make_copy_of_another_practice, "is a copy of another practice's database."),
+        (put_text, "is there, and is no copy of xpmsync's database."),
+        (put_other_database, "is there, and is no copy of xpmsync's database."),
+        (put_database_in_use, "is a database in use, and no copy."),
+        (put_journal_beside, "is a database in use, and no copy."),
+        (give_to_another_practice, "is a copy of another practice's database."),
     ],
 )
-def test_what_is_no_copy_of_this_database_is_not_replaced(firm, shelf, capsys, make, words):
-    file = shelf / "active.db"
-    make(file, firm)
-    before = file.read_bytes()
-    assert run(["backup", str(file)]) == 2
+def test_what_is_no_copy_of_this_database_is_not_replaced(firm, copy, capsys, spoil, words):
+    spoil(copy, firm)
+    before = copy.read_bytes()
+    assert run(["backup", str(copy)]) == 2
     error = capsys.readouterr().err
     assert words in error
     assert "Nothing was replaced." in error
-    assert file.read_bytes() == before
+    assert copy.read_bytes() == before
 
 
 def test_a_folder_and_a_place_beside_the_database_are_no_place_for_a_copy(firm, shelf, capsys):
@@ -350,15 +390,6 @@ def test_a_killed_backup_leaves_a_whole_copy_and_the_next_one_tidies_up(copy, st
     assert run(["backup", str(copy)]) == 0
     assert read_office(copy) == "Head Office"
     assert list_names(copy.parent) == ["active.db"]
-
-
-def damage(path):
-    """Spoil the middle of a database; what other programs had to write is written before."""
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    content = bytearray(path.read_bytes())
-    content[8192:-8192] = os.urandom(len(content) - 16384)
-    path.write_bytes(content)
 
 
 def test_a_damaged_database_replaces_no_copy(firm, copy, capsys):
@@ -463,43 +494,12 @@ def test_a_killed_restore_leaves_one_of_the_two(firm, copy, strace):
 # What is not restored.
 
 
-def spoil_copy(copy, _firm):
-    damage(copy)
-
-
-def cut_copy(copy, _firm):
-    copy.write_bytes(copy.read_bytes()[:40_000])
-
-
-def write_text(copy, _firm):
-    copy.write_text("The only copy of a novel.")
-
-
-def remove_copy(copy, _firm):
-    copy.unlink()
-
-
-def make_newer(copy, _firm):
-    with closing(sqlite3.connect(copy)) as connection:
-        connection.execute(f"PRAGMA user_version = {len(STEPS) + 1}")
-
-
-def give_to_another_practice(copy, _firm):
-    with closing(sqlite3.connect(copy)) as connection, connection:
-        connection.execute("UPDATE sync_runs SET tenant_id = ?", (OTHER_PRACTICE,))
-
-
-def link_to_the_database(copy, firm):
-    copy.unlink()
-    copy.symlink_to(firm.home.database_file)
-
-
 @pytest.mark.parametrize(
     ("spoil", "exit_code", "words"),
     [
-        (spoil_copy, 9, "is damaged."),
+        (damage_copy, 9, "is damaged."),
         (cut_copy, 9, "is damaged."),
-        (write_text, 2, "is no copy of xpmsync's database."),
+        (put_text, 2, "is no copy of xpmsync's database."),
         (remove_copy, 2, "There is no file"),
         (make_newer, 9, "was made by a newer xpmsync than this one."),
         (give_to_another_practice, 5, "holds the data of another practice than this home."),

@@ -14,8 +14,6 @@ from xpmsync.config import (
     SECTIONS,
     SETTINGS,
     Config,
-    GuardSettings,
-    SmtpSettings,
     change_config,
     check_address,
     check_email,
@@ -56,51 +54,37 @@ def test_a_missing_file_is_one_that_says_nothing(home):
     assert not home.config_file.exists()
 
 
+READ = {
+    'xero.client_id = "ABC"': "ABC",
+    'xero.redirect_uri = "http://localhost:9000/back"': "http://localhost:9000/back",
+    'xero.scopes = ["offline_access", "practicemanager"]': ("offline_access", "practicemanager"),
+    'xero.login_url = "http://127.0.0.1:1/identity/"': "http://127.0.0.1:1/identity",
+    'xero.identity_url = "http://[::1]:1"': "http://[::1]:1",
+    'xero.api_url = "https://api.example.com"': "https://api.example.com",
+    'sync.name = "Smith & Co"': "Smith & Co",
+    f'sync.tenant_id = "{TENANT.upper()}"': TENANT,
+    'sync.default_office_code = "SYD"': "SYD",
+    "sync.full_every_hours = 12": 12,
+    'notify.email = "ann@example.com"': "ann@example.com",
+    'smtp.host = "mail.example.com"': "mail.example.com",
+    "smtp.port = 2525": 2525,
+    'smtp.security = "tls"': "tls",
+    'smtp.username = "ann"': "ann",
+    'smtp.from = "sync@example.com"': "sync@example.com",
+    "guard.lost_clients_percent = 20": 20,
+    'keyring.backend = "keyring.backends.SecretService.Keyring"': "keyring.backends.SecretService.Keyring",
+}
+
+
+def read_setting(config, name):
+    setting = SETTINGS[name]
+    return getattr(getattr(config, setting.section), setting.attribute)
+
+
 def test_every_key_is_read(home):
-    write(
-        home,
-        f"""
-        [xero]
-        client_id = "ABC"
-        redirect_uri = "http://localhost:9000/back"
-        scopes = ["offline_access", "practicemanager"]
-        login_url = "http://127.0.0.1:1/identity/"
-        identity_url = "http://[::1]:1"
-        api_url = "https://api.example.com"
-        [sync]
-        name = "Smith & Co"
-        tenant_id = "{TENANT.upper()}"
-        default_office_code = "SYD"
-        full_every_hours = 12
-        [notify]
-        email = "ann@example.com"
-        [smtp]
-        host = "mail.example.com"
-        port = 2525
-        security = "tls"
-        username = "ann"
-        from = "sync@example.com"
-        [guard]
-        lost_clients_percent = 20
-        [keyring]
-        backend = "keyring.backends.SecretService.Keyring"
-        """,
-    )
+    write(home, "\n".join(READ))
     config = read_config(home)
-    assert config.xero.client_id == "ABC"
-    assert config.xero.redirect_uri == "http://localhost:9000/back"
-    assert config.xero.scopes == ("offline_access", "practicemanager")
-    assert config.xero.login_url == "http://127.0.0.1:1/identity"
-    assert config.xero.identity_url == "http://[::1]:1"
-    assert config.xero.api_url == "https://api.example.com"
-    assert (config.sync.name, config.sync.tenant_id) == ("Smith & Co", TENANT)
-    assert (config.sync.default_office_code, config.sync.full_every_hours) == ("SYD", 12)
-    assert config.notify.email == "ann@example.com"
-    assert config.smtp == SmtpSettings(
-        host="mail.example.com", port=2525, security="tls", username="ann", sender="sync@example.com"
-    )
-    assert config.guard == GuardSettings(lost_clients_percent=20)
-    assert config.keyring.backend == "keyring.backends.SecretService.Keyring"
+    assert [read_setting(config, line.partition(" ")[0]) for line in READ] == list(READ.values())
 
 
 @pytest.mark.parametrize(("security", "port"), [("starttls", 587), ("tls", 465), ("none", 25)])
@@ -193,16 +177,40 @@ def test_a_password_that_could_be_read_on_the_way_is_refused(home):
     assert read_config(home).smtp.username == "ann"
 
 
-@pytest.mark.parametrize("content", [b"[sync\n", b"\xff", b'a = "1"\na = "2"\n'])
-def test_a_file_that_is_no_toml_is_a_mistake_of_the_configuration(home, content):
-    home.config_file.write_bytes(content)
-    with pytest.raises(ConfigurationError, match=re.escape(str(home.config_file))):
+QUOTES = "Correct the file: texts stand in quotation marks."
+ONCE = "Correct the file: each section stands in it once, and so does each key"
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "hint"),
+    [
+        ("[sync]\nname = Smith\n", "line 2, column 8", QUOTES),
+        ('[sync]\nname = "Smith\n', "line 2", QUOTES),
+        ("[sync]\n[xero]\n[sync]\n", "line 3", ONCE),
+        ("[sync]\nname = 'a'\nname = 'b'\n", "line 3", ONCE),
+        ("[sync\nname = 'a'\n", "line 1", "Correct the file. "),
+    ],
+)
+def test_what_cannot_be_read_is_answered_with_where_and_what_is_usually_the_matter(home, text, place, hint):
+    write(home, text)
+    with pytest.raises(ConfigurationError, match="cannot be read as TOML") as caught:
         read_config(home)
+    assert str(home.config_file) in caught.value.happened
+    assert place in caught.value.happened
+    assert caught.value.remedy.startswith(hint)
+
+
+def test_a_text_that_is_empty_is_told_so(home):
+    assert read_mistakes(home, '[xero]\nclient_id = ""\n') == ["line 2: xero.client_id: must not be empty"]
 
 
 def test_a_file_that_cannot_be_read_is_a_mistake_of_the_configuration(home):
+    home.config_file.write_bytes(b"\xff")
+    with pytest.raises(ConfigurationError, match=r"config\.toml is not UTF-8 text \(byte 0\)"):
+        read_config(home)
+    home.config_file.unlink()
     home.config_file.mkdir()
-    with pytest.raises(ConfigurationError, match="cannot be read"):
+    with pytest.raises(ConfigurationError, match=r"config\.toml cannot be read"):
         read_config(home)
 
 
@@ -219,64 +227,45 @@ def test_what_is_not_set_yet_names_the_command_that_sets_it():
 # The checks.
 
 
-@pytest.mark.parametrize(
-    ("check", "good"),
-    [
-        (check_address, "https://api.xero.com"),
-        (check_address, "http://localhost:8000"),
-        (check_address, "http://127.9.9.9"),
-        (check_redirect_address, "http://localhost:8742/callback"),
-        (check_redirect_address, "http://localhost"),
-        (check_redirect_address, "https://firm.example/back"),
-        (check_email, "ann@firm.example"),
-        (check_email, "ann+xpm@mail.firm.example"),
-        (check_email, "māra@tāmaki.example"),
-        (check_email, "root@localhost"),
-        (check_office_code, "SYD"),
-        (check_office_code, "North.Shore-2"),
-        (check_host, "mail.example.com"),
-        (check_host, "::1"),
+GOOD = {
+    check_address: ["https://api.xero.com", "http://localhost:8000", "http://127.9.9.9"],
+    check_redirect_address: ["http://localhost:8742/callback", "http://localhost", "https://firm.example/back"],
+    check_email: ["ann@firm.example", "ann+xpm@mail.firm.example", "māra@tāmaki.example", "root@localhost"],
+    check_office_code: ["SYD", "North.Shore-2"],
+    check_host: ["mail.example.com", "::1"],
+}
+BAD = {
+    check_address: [
+        *(
+            "http://localhost.example.com",
+            "http://user@localhost",
+            "https://api.xero.com?x=1",
+            "https://api.xero.com#x",
+        ),
+        *("https://:443", "https://api.xero.com:99999", "https://a b", "ftp://localhost", "https://[x", 3),
     ],
-)
+    check_redirect_address: ["http://127.0.0.1:8742/callback", "http://firm.example/callback"],
+    check_email: [
+        *("ann", "ann@", "@firm.example", "ann@firm..example", "ann@firm.example, bob@firm.example"),
+        *("Ann <ann@firm.example>", "ann@firm.example\nBcc: bob@firm.example", "a\u200bnn@firm.example"),
+        *(f"{'a' * 250}@b.example", None),
+    ],
+    check_office_code: ["", "two words", "-x", "x" * 21],
+    check_host: ["https://mail.example.com", "mail.example.com:25", ""],
+}
+
+
+def list_cases(table):
+    return [(check, value) for check, values in table.items() for value in values]
+
+
+@pytest.mark.parametrize(("check", "good"), list_cases(GOOD))
 def test_a_good_value_is_kept_as_it_is(check, good):
     assert check(good) == good
     assert check(f" {good} ") == good
 
 
-@pytest.mark.parametrize(
-    ("check", "bad"),
-    [
-        (check_address, "http://localhost.example.com"),
-        (check_address, "http://user@localhost"),
-        (check_address, "https://api.xero.com?x=1"),
-        (check_address, "https://api.xero.com#x"),
-        (check_address, "https://:443"),
-        (check_address, "https://api.xero.com:99999"),
-        (check_address, "https://a b"),
-        (check_address, "ftp://localhost"),
-        (check_address, "https://[x"),
-        (check_address, 3),
-        (check_redirect_address, "http://127.0.0.1:8742/callback"),
-        (check_redirect_address, "http://firm.example/callback"),
-        (check_email, "ann"),
-        (check_email, "ann@"),
-        (check_email, "@firm.example"),
-        (check_email, "ann@firm..example"),
-        (check_email, "ann@firm.example, bob@firm.example"),
-        (check_email, "Ann <ann@firm.example>"),
-        (check_email, "ann@firm.example\nBcc: bob@firm.example"),
-        (check_email, "a\u200bnn@firm.example"),
-        (check_email, f"{'a' * 250}@b.example"),
-        (check_email, None),
-        (check_office_code, ""),
-        (check_office_code, "two words"),
-        (check_office_code, "-x"),
-        (check_office_code, "x" * 21),
-        (check_host, "https://mail.example.com"),
-        (check_host, "mail.example.com:25"),
-        (check_host, ""),
-    ],
-)
+@pytest.mark.parametrize(("check", "bad"), list_cases(BAD))
 def test_a_bad_value_is_refused_with_what_it_must_be(check, bad):
     with pytest.raises(ValueError, match="must be"):
         check(bad)
@@ -443,8 +432,7 @@ def test_what_is_written_is_what_is_read_and_no_comment_is_lost(tmp_path_factory
         change_config(home, change)
     config = read_config(home)
     for name, value in {name: value for change in changes for name, value in change.items()}.items():
-        setting = SETTINGS[name]
-        assert getattr(getattr(config, setting.section), setting.attribute) == value
+        assert read_setting(config, name) == value
     comments = [line for line in home.config_file.read_text("utf-8").splitlines() if line.startswith("#")]
     assert comments == [line for line in text.splitlines() if line.startswith("#")]
 
@@ -465,43 +453,3 @@ def test_the_example_sets_nothing_and_shows_every_key_with_its_default(home):
 
 def test_every_setting_has_a_default_so_that_a_home_can_begin_empty():
     assert all(item.default is not MISSING for section in SECTIONS.values() for item in fields(section))
-
-
-def test_the_crontab_runs_the_sync_every_hour_off_the_full_hour_and_the_watchman_every_ten_minutes():
-    lines = [line for line in (PROJECT / "crontab.example").read_text("utf-8").splitlines() if line and line[0] != "#"]
-    variables = [line for line in lines if re.match(r"\w+=", line)]
-    jobs = [line.split() for line in lines if line not in variables]
-    assert [variable.partition("=")[0] for variable in variables] == ["MAILTO"]
-    assert [(*job[:5], job[6]) for job in jobs] == [
-        ("17", "*", "*", "*", "*", "sync"),
-        ("*/10", "*", "*", "*", "*", "notify"),
-    ]
-    assert not any("%" in line for line in lines)
-
-
-@pytest.mark.parametrize(
-    ("text", "hint"),
-    [
-        ("[sync]\nname = Smith\n", "Correct the file: texts stand in quotation marks."),
-        ('[sync]\nname = "Smith\n', "Correct the file: texts stand in quotation marks."),
-        ("[sync]\n[xero]\n[sync]\n", "Correct the file: each section stands in it once, and so does each key"),
-        ("[sync]\nname = 'a'\nname = 'b'\n", "Correct the file: each section stands in it once, and so does each key"),
-        ("[sync\nname = 'a'\n", "Correct the file. "),
-    ],
-)
-def test_what_cannot_be_read_is_answered_with_what_is_usually_the_matter(home, text, hint):
-    write(home, text)
-    with pytest.raises(ConfigurationError, match="cannot be read as TOML") as caught:
-        read_config(home)
-    assert caught.value.remedy.startswith(hint)
-
-
-def test_a_text_that_is_empty_is_told_so(home):
-    assert read_mistakes(home, '[xero]\nclient_id = ""\n') == ["line 2: xero.client_id: must not be empty"]
-
-
-def test_a_text_without_quotation_marks_is_answered_with_where_they_belong(home):
-    home.config_file.write_text("[sync]\ndefault_office_code = AKL\n", "utf-8")
-    with pytest.raises(ConfigurationError, match="line 2, column 23") as caught:
-        read_config(home)
-    assert "texts stand in quotation marks" in caught.value.remedy

@@ -1,26 +1,26 @@
 import json
 import os
-import pwd
 import sqlite3
 import stat
 import subprocess
 import sys
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from xpmsync import doctor
 from xpmsync.cli import run
 from xpmsync.config import change_config
-from xpmsync.crontab import make_environment, parse_crontab
 from xpmsync.doctor import CHECKS, Verdict, examine, find_exit_code
-from xpmsync.home import find_home
 from xpmsync.lock import hold
 from xpmsync.sandbox import Practice
 from xpmsync.sandbox.mailbox import Mailbox
 from xpmsync.surroundings import Clock
+
+XERO = ("Permissions", "Practice", "Clock", "Xero's limit")
+SCOPES = ("offline_access", "practicemanager.staff.read", "practicemanager.client.read", "accounting.contacts")
+OTHER_PRACTICE = "3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11"
 
 
 @pytest.fixture
@@ -115,9 +115,6 @@ def warns(look):
         assert remedy in bad[check].remedy
 
     return call
-
-
-XERO = ("Permissions", "Practice", "Clock", "Xero's limit")
 
 
 def test_where_all_is_well_every_check_says_so_on_a_calm_screen(firm, capsys):
@@ -292,31 +289,43 @@ def test_what_fails_before_the_log_is_open_is_a_line_of_the_screen_and_nothing_o
     assert done.stderr == ""
 
 
-def test_a_set_up_that_is_not_complete_or_does_not_fit_the_data_fails(firm, look):
-    for key, value, found, remedy in (
-        ("sync.default_office_code", None, "The settings have no sync.default_office_code yet", "xpmsync configure"),
-        ("sync.default_office_code", "NOWHERE", "The default office NOWHERE (", "xpmsync configure"),
-        ("sync.tenant_id", "3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11", "not the one whose data", "another XPMSYNC_HOME"),
-    ):
-        change_config(firm.home, {key: value})
-        bad, exit_code = look()
-        assert exit_code == 5
-        assert found in bad["Set-up"].found
-        assert remedy in bad["Set-up"].remedy
+@pytest.mark.parametrize(
+    ("name", "value", "check", "found", "remedy", "exit_code"),
+    [
+        ("sync.default_office_code", None, "Set-up", "no sync.default_office_code yet", "xpmsync configure", 5),
+        ("sync.default_office_code", "NOWHERE", "Set-up", "The default office NOWHERE (", "xpmsync configure", 5),
+        ("sync.tenant_id", OTHER_PRACTICE, "Set-up", "not the one whose data", "another XPMSYNC_HOME", 5),
+        ("xero.scopes", SCOPES, "Permissions", "not granted: accounting.contacts.", "xpmsync connect", 4),
+        ("smtp.port", 1, "E-mail", "cannot be reached on port 1", "Check host, port and security", 6),
+        ("smtp.username", "ann", "E-mail", "password of the mail server is not known", "xpmsync configure", 5),
+    ],
+)
+def test_a_setting_that_does_not_fit_fails(firm, fails, name, value, check, found, remedy, exit_code):
+    change_config(firm.home, {name: value})
+    fails(check, found, remedy, exit_code)
 
 
 # Keyring, sign-in, Xero.
 
 
-def test_a_keyring_that_does_not_work_fails(firm, fails):
-    for fault, found in (
-        ("keyring-missing", "There is no keyring"),
-        ("keyring-locked", "The keyring is locked"),
-        ("keyring-full", "did not take"),
-        ("keyring-forgets", "did not keep"),
-    ):
-        with firm.sandbox.faults.active(fault):
-            fails("Keyring", found, "keyring", 4, "Sign-in", "Renewal", *XERO)
+@pytest.mark.parametrize(
+    ("fault", "check", "found", "remedy", "exit_code", "not_checked"),
+    [
+        ("keyring-missing", "Keyring", "There is no keyring", "keyring", 4, ("Sign-in", "Renewal", *XERO)),
+        ("keyring-locked", "Keyring", "The keyring is locked", "keyring", 4, ("Sign-in", "Renewal", *XERO)),
+        ("keyring-full", "Keyring", "did not take", "keyring", 4, ("Sign-in", "Renewal", *XERO)),
+        ("keyring-forgets", "Keyring", "did not keep", "keyring", 4, ("Sign-in", "Renewal", *XERO)),
+        ("invalid-grant", "Renewal", "Xero no longer accepts this sign-in", "xpmsync connect", 4, XERO),
+        ("invalid-client", "Renewal", "client id or client secret", "Compare client_id", 5, XERO),
+        ("invalid-scope", "Renewal", "the way xpmsync signs in", "report it", 7, XERO),
+        ("user-revoked", "Practice", "Xero refuses access", "third-party add-ons", 7, ("Clock", "Xero's limit")),
+    ],
+)
+def test_a_keyring_or_xero_that_does_not_do_its_part_fails(
+    firm, fails, fault, check, found, remedy, exit_code, not_checked
+):
+    with firm.sandbox.faults.active(fault):
+        fails(check, found, remedy, exit_code, *not_checked)
 
 
 def test_a_keyring_that_the_environment_chooses_is_a_warning(firm):
@@ -339,27 +348,6 @@ def test_a_sign_in_that_has_not_been_used_for_long_is_a_warning(firm, warns):
     aged = read_sign_in(firm) | {"refreshed_at": moment.strftime("%Y-%m-%dT%H:%M:%SZ")}
     firm.sandbox.keychain.passwords = dict.fromkeys(firm.sandbox.keychain.passwords, json.dumps(aged))
     warns("Sign-in", f"last renewed {moment.astimezone():%Y-%m-%d %H:%M}", "after 60 days without use")
-
-
-def test_a_sign_in_that_xero_does_not_renew_fails(firm, fails):
-    for fault, exit_code, found, remedy in (
-        ("invalid-grant", 4, "Xero no longer accepts this sign-in", "xpmsync connect"),
-        ("invalid-client", 5, "client id or client secret", "Compare client_id"),
-        ("invalid-scope", 7, "the way xpmsync signs in", "report it"),
-    ):
-        with firm.sandbox.faults.active(fault):
-            fails("Renewal", found, remedy, exit_code, *XERO)
-
-
-def test_a_permission_that_was_not_granted_fails(firm, fails):
-    scopes = ("offline_access", "practicemanager.staff.read", "practicemanager.client.read", "accounting.contacts")
-    change_config(firm.home, {"xero.scopes": scopes})
-    fails("Permissions", "Xero has not granted: accounting.contacts.", "xpmsync connect", 4)
-
-
-def test_a_practice_that_refuses_fails_and_tells_neither_time_nor_limit(firm, fails):
-    with firm.sandbox.faults.active("user-revoked"):
-        fails("Practice", "Xero refuses access", "Connect third-party add-ons", 7, "Clock", "Xero's limit")
 
 
 def test_trouble_at_xero_fails_after_three_calls_at_the_most(firm, look):
@@ -387,26 +375,13 @@ def test_little_left_of_xeros_limit_is_a_warning(warns, monkeypatch):
 # Mail, cron, the runs.
 
 
-def test_a_mail_server_that_does_not_answer_fails(firm, fails):
-    change_config(firm.home, {"smtp.port": 1})
-    fails("E-mail", "cannot be reached on port 1", "Check host, port and security", 6)
-
-
-def test_a_mail_server_that_does_not_let_us_in_fails(firm, fails):
-    change_config(firm.home, {"smtp.username": "ann"})
-    fails("E-mail", "password of the mail server is not known", "xpmsync configure", 5)
-
-
-def test_without_a_mail_server_or_somebody_to_tell_there_is_a_warning(firm, warns):
-    change_config(firm.home, {"notify.email": None})
-    warns("E-mail", "nobody is told", "xpmsync configure")
-
-
-def test_an_address_that_no_active_user_has_is_a_warning(firm, look, warns):
+def test_an_address_to_notify_that_is_missing_or_that_no_active_user_has_is_a_warning(firm, look, warns):
     change_config(firm.home, {"notify.email": "ANN@example.com"})
     assert look() == ({}, 0)
     change_config(firm.home, {"notify.email": "nobody@example.com.au"})
     warns("E-mail", "nobody@example.com.au is no active user of Active", "xpmsync configure")
+    change_config(firm.home, {"notify.email": None})
+    warns("E-mail", "nobody is told", "xpmsync configure")
 
 
 def test_a_crontab_that_does_not_do_its_work_is_a_warning(firm, warns):
@@ -460,53 +435,6 @@ def test_a_sign_in_that_was_made_since_needs_no_other_one(firm, look):
 
 
 # As cron runs it.
-
-
-def test_cron_gives_its_own_environment_and_the_variables_above_a_line():
-    crontab = parse_crontab(
-        "MAILTO=ann@example.com\n"
-        " 'NAME' = \"two words\" \n"
-        "LOGNAME=somebody\n"
-        "0 5 * * 1 tar -zcf /var/backups/home.tgz /home/\n"
-        "XPMSYNC_HOME=/srv/firm\n"
-        "@hourly /opt/x/bin/python3 -m xpmsync sync --strict\n"
-        "AFTER=1\n"
-        "*/10 * * * * '/opt/my tools/xpmsync' notify\n"
-    )
-    user = pwd.getpwuid(os.geteuid())
-    assert make_environment(crontab.jobs[0].variables) == {
-        "HOME": user.pw_dir,
-        "LOGNAME": user.pw_name,
-        "SHELL": "/bin/sh",
-        "PATH": "/usr/bin:/bin",
-        "MAILTO": "ann@example.com",
-        "NAME": "two words",
-        "XPMSYNC_HOME": "/srv/firm",
-    }
-    assert crontab.runs("sync")
-    assert crontab.runs("notify")
-    assert [job.find_missing_program() for job in crontab.jobs] == ["/opt/x/bin/python3", "/opt/my tools/xpmsync"]
-
-
-def test_each_line_of_the_crontab_belongs_to_the_home_that_is_set_for_it():
-    crontab = parse_crontab(
-        "XPMSYNC_HOME=/srv/a\n17 * * * * xpmsync sync\n"
-        "27 * * * * cd / && XPMSYNC_HOME='/srv/the b' LANG=C.UTF-8 xpmsync sync\n"
-        "XPMSYNC_HOME=/srv/c\n*/10 * * * * xpmsync notify\n"
-    )
-    a, b, c, d = (crontab.of(find_home({"XPMSYNC_HOME": f"/srv/{name}"})) for name in ("a", "the b", "c", "d"))
-    assert [job.schedule for job in (*a.jobs, *b.jobs, *c.jobs)] == ["17 * * * *", "27 * * * *", "*/10 * * * *"]
-    assert not c.runs("sync")
-    assert d.jobs == ()
-    assert crontab.find_variables(find_home({"XPMSYNC_HOME": "/srv/c"})) == {"XPMSYNC_HOME": "/srv/c"}
-    assert crontab.find_variables(find_home({"XPMSYNC_HOME": "/srv/d"})) == {"XPMSYNC_HOME": "/srv/a"}
-
-
-def test_the_example_crontab_is_understood():
-    crontab = parse_crontab((Path(__file__).parent.parent / "crontab.example").read_text())
-    assert crontab.runs("sync")
-    assert crontab.runs("notify")
-    assert crontab.find_variables(find_home({})) == {"MAILTO": "YOU@EXAMPLE.COM"}
 
 
 def test_as_cron_nothing_is_tried_where_no_line_works_in_the_home_that_is_meant(firm, capfd):

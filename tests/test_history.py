@@ -118,10 +118,6 @@ def test_an_office_is_named_and_its_default_partner_too(show, capsys):
     assert show("--since", "1h")[1:3] == ["  Office Main Office", "    Default partner  not set → Bob Low"]
 
 
-def test_a_record_that_was_created_with_its_present_name_is_one_line(show):
-    assert "  Client Beta Pty Ltd (BET001): created" in show("BET001")
-
-
 def test_one_run_is_shown_with_everything_it_changed(show, firm):
     lines = show("--run", "1")
     assert lines == [
@@ -265,11 +261,15 @@ def test_whoever_could_not_be_synced_is_looked_for_in_the_error_log(firm, show):
 # Pruning.
 
 
-def test_pruning_removes_what_is_older_than_the_day_and_notes_it_in_the_log(admin, show, firm):
-    client_id = record_id(firm, "ACM001")
-    write_change(firm, OLD, ChangeRow("client", client_id, "updated", "fax", "an old number", None))
-    write_change(firm, OLD, ChangeRow("client", client_id, "updated", "fax", None, "another one"))
-    day = (OLD + timedelta(days=1)).date()
+@pytest.fixture
+def day(firm):
+    """The day after something of Acme's was changed, years ago."""
+    write_change(firm, OLD, ChangeRow("client", record_id(firm, "ACM001"), "updated", "fax", None, "123"))
+    return (OLD + timedelta(days=1)).date()
+
+
+def test_pruning_removes_what_is_older_than_the_day_and_notes_it_in_the_log(admin, show, firm, day):
+    write_change(firm, OLD, ChangeRow("client", record_id(firm, "ACM001"), "updated", "fax", "an old number", None))
     assert admin("prune", "--before", str(day), "--yes") == [
         f"Of the history, 2 changes from before {day} would be removed.",
         "2 changes removed.",
@@ -310,20 +310,16 @@ def test_a_year_is_a_year_by_the_calendar(day, today, is_kept):
         assert not is_kept
 
 
-def test_a_script_has_to_say_yes(admin, show, firm):
-    write_change(firm, OLD, ChangeRow("client", record_id(firm, "ACM001"), "updated", "fax", None, "123"))
+def test_a_script_has_to_say_yes(admin, show, day):
     before = show("--json")
-    day = (OLD + timedelta(days=1)).date()
     assert "say --yes" in admin("prune", "--before", str(day), exit_code=2)
     assert "say --yes" in admin("erase", "ACM001", exit_code=2)
     assert show("--json") == before
 
 
-def test_on_a_terminal_it_asks_and_takes_no_for_an_answer(admin, show, firm, type_ahead):
-    write_change(firm, OLD, ChangeRow("client", record_id(firm, "ACM001"), "updated", "fax", None, "123"))
+def test_on_a_terminal_it_asks_and_takes_no_for_an_answer(admin, show, day, type_ahead):
     before = show("--json")
     type_ahead("no", "")
-    day = (OLD + timedelta(days=1)).date()
     assert admin("prune", "--before", str(day))[-1] == "Remove them? [y/N]: Nothing was removed."
     assert admin("erase", "ACM001")[-1] == "Erase it? It does not come back. [y/N]: Nothing was erased."
     assert show("--json") == before
@@ -386,7 +382,7 @@ def test_the_problems_of_others_stay_without_the_name(admin, noted):
         "The client code X is shared with Acme Pty Ltdx in XPM.",
         "10 of 20 clients are gone: (erased), Beta Pty Ltd",
     ]
-    assert noted.rows("SELECT count(*) AS count FROM sync_errors WHERE code = 'client-email-unusual'") == [{"count": 0}]
+    assert noted.rows("SELECT * FROM sync_errors WHERE code = 'client-email-unusual'") == []
 
 
 def test_erasing_leaves_the_record_and_others_alone_and_the_next_run_writes_nothing(admin, show, noted):
@@ -426,10 +422,3 @@ def test_nothing_is_erased_while_a_run_is_in_progress(admin, firm, monkeypatch):
     monkeypatch.setattr(admin_centre, "WAIT_SECONDS", 0.1)
     with hold(firm.home.run_lock):
         assert "A sync is in progress, so nothing was changed." in admin("erase", "ACM001", "--yes", exit_code=10)
-
-
-def test_the_help_says_what_is_removed_and_what_remains(admin):
-    prune, erase = (" ".join(" ".join(admin(name, "--help")).split()) for name in ("prune", "erase"))
-    assert "Remove all changes from before a day, of all records. The log notes it." in prune
-    assert "The record itself stays as it is now" in erase
-    assert "your backups" in erase

@@ -10,6 +10,8 @@ from xpmsync.rules.schedule import next_full_at
 from xpmsync.sandbox import Practice
 from xpmsync.surroundings import Clock
 
+FIRST = "cccccccc-0000-4000-8000-000000000001"
+
 
 def at(moment: datetime) -> Clock:
     """A clock of ours that stands still."""
@@ -24,17 +26,12 @@ def last_client_call(firm):
 @pytest.fixture
 def firm(make_firm):
     practice = Practice()
-    ann = practice.add_staff("Ann Lee", "ann@example.com", uuid="aaaaaaaa-0000-4000-8000-000000000001")
-    practice.add_client("First", client_code="F1", account_manager=ann, uuid="cccccccc-0000-4000-8000-000000000001")
-    practice.add_client("Second", client_code="S2", account_manager=ann, uuid="cccccccc-0000-4000-8000-000000000002")
+    ann = practice.add_staff("Ann Lee", "ann@example.com")
+    practice.add_client("First", client_code="F1", account_manager=ann, uuid=FIRST)
+    practice.add_client("Second", client_code="S2", account_manager=ann)
     firm = make_firm(practice)
     firm.sync()
     return firm
-
-
-ANN = "aaaaaaaa-0000-4000-8000-000000000001"
-FIRST = "cccccccc-0000-4000-8000-000000000001"
-SECOND = "cccccccc-0000-4000-8000-000000000002"
 
 
 def test_the_second_run_asks_for_what_was_modified_since_the_first_less_ten_minutes_on_xeros_clock(firm):
@@ -119,17 +116,11 @@ def test_a_partner_that_is_linked_in_active_clears_the_errors_that_hung_on_it(fi
     assert firm.rows("SELECT code FROM sync_errors WHERE resolved_at IS NULL AND severity = 'error'") == []
 
 
-def test_a_client_typed_in_anew_takes_over_even_when_xero_does_not_tell_that_the_former_is_archived(firm):
-    fresh = firm.practice.recreate_client(FIRST, former="archived")
+@pytest.mark.parametrize("former", ["archived", "vanished"])
+def test_a_client_typed_in_anew_takes_over_even_when_xero_does_not_tell_what_became_of_the_former(firm, former):
+    fresh = firm.practice.recreate_client(FIRST, former=former)
     summary = firm.sync()
     assert (summary.mode, summary.api_calls, summary.errors) == ("incremental", 4, 0)
-    assert firm.rows("SELECT xpm_client_uuid FROM clients WHERE code = 'F1'") == [{"xpm_client_uuid": fresh}]
-
-
-def test_a_client_typed_in_anew_takes_over_when_the_former_is_gone_without_a_trace(firm):
-    fresh = firm.practice.recreate_client(FIRST, former="vanished")
-    summary = firm.sync()
-    assert (summary.mode, summary.errors) == ("incremental", 0)
     assert firm.rows("SELECT xpm_client_uuid FROM clients WHERE code = 'F1'") == [{"xpm_client_uuid": fresh}]
 
 

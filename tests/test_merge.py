@@ -26,21 +26,25 @@ def firm(make_firm):
     practice.add_client("Beta", client_code="BE", account_manager=bob, job_manager=ann)
     practice.add_client("Orphan", client_code="OR")
     firm = make_firm(practice)
-    admin("user", "add", "--first-name", "Ann", "--last-name", "Lee", "--email", "ann@home.example")
-    admin("office", "set", "MAIN", "--default-partner", "ann@home.example")
-    admin("client", "add", "--legal-name", "Typed", "--code", "TY", "--partner", "ann@home.example")
+    admin("user add ann@home.example --first-name Ann --last-name Lee")
+    admin("office set MAIN --default-partner ann@home.example")
+    admin("client add --legal-name Typed --code TY --partner ann@home.example")
     firm.sync()
-    assert firm.rows(HELD) == [
-        {"legal_name": "Acme", "partner": "anna@firm.example", "manager": "anna@firm.example"},
-        {"legal_name": "Beta", "partner": "bob@firm.example", "manager": "anna@firm.example"},
-        {"legal_name": "Orphan", "partner": "ann@home.example", "manager": None},
-        {"legal_name": "Typed", "partner": "ann@home.example", "manager": None},
+    assert list_held(firm) == [
+        ("Acme", "anna@firm.example", "anna@firm.example"),
+        ("Beta", "bob@firm.example", "anna@firm.example"),
+        ("Orphan", "ann@home.example", None),
+        ("Typed", "ann@home.example", None),
     ]
     return firm
 
 
-def admin(*arguments, exit_code=0):
-    assert run(["admin", *arguments]) == exit_code
+def admin(line, *, exit_code=0):
+    assert run(["admin", *line.split()]) == exit_code
+
+
+def list_held(firm):
+    return [tuple(row.values()) for row in firm.rows(HELD)]
 
 
 def dump(firm):
@@ -48,35 +52,40 @@ def dump(firm):
     return {table: firm.rows(f"SELECT * FROM {table}") for table in tables}
 
 
-def show(capsys, *arguments):
-    """The lines that a command prints, trimmed."""
-    capsys.readouterr()
-    assert run(list(arguments)) == 0
-    out, err = capsys.readouterr()
-    assert err == ""
-    assert all(len(line) <= 80 for line in out.splitlines())
-    return [line.rstrip() for line in out.splitlines() if line.strip()]
+@pytest.fixture
+def show(capsys):
+    """Types a command; gives the lines that it prints, trimmed."""
+
+    def show(line):
+        capsys.readouterr()
+        assert run(line.split()) == 0
+        out, err = capsys.readouterr()
+        assert err == ""
+        assert all(len(line) <= 80 for line in out.splitlines())
+        return [line.rstrip() for line in out.splitlines() if line.strip()]
+
+    return show
 
 
 def assert_all_is_anna(firm):
     assert [row["name"] for row in firm.rows(NAMES)] == ["Anna Lee anna@firm.example", "Bob Low bob@firm.example"]
-    assert firm.rows(HELD) == [
-        {"legal_name": "Acme", "partner": "anna@firm.example", "manager": "anna@firm.example"},
-        {"legal_name": "Beta", "partner": "bob@firm.example", "manager": "anna@firm.example"},
-        {"legal_name": "Orphan", "partner": "anna@firm.example", "manager": None},
-        {"legal_name": "Typed", "partner": "anna@firm.example", "manager": None},
+    assert list_held(firm) == [
+        ("Acme", "anna@firm.example", "anna@firm.example"),
+        ("Beta", "bob@firm.example", "anna@firm.example"),
+        ("Orphan", "anna@firm.example", None),
+        ("Typed", "anna@firm.example", None),
     ]
     assert firm.rows("SELECT 1 FROM offices JOIN users ON users.id = default_partner_id") == [{"1": 1}]
 
 
-def test_the_synced_user_is_merged_into_the_one_set_up_by_hand(firm, capsys):
-    admin("user", "set", "anna@firm.example", "--role", "Owner", "--office", "MAIN", "--module", "Tax")
+def test_the_synced_user_is_merged_into_the_one_set_up_by_hand(firm, show):
+    admin("user set anna@firm.example --role Owner --office MAIN --module Tax")
     change_config(firm.home, {"notify.email": "anna@firm.example"})
     by_hand, synced = (
         firm.rows("SELECT id FROM users WHERE email = ?", email)[0]["id"]
         for email in ("ann@home.example", "anna@firm.example")
     )
-    assert show(capsys, "admin", "user", "merge", "anna@firm.example", "--into", "ann@home.example", "--yes") == [
+    assert show("admin user merge anna@firm.example --into ann@home.example --yes") == [
         "Anna Lee (anna@firm.example) is removed, and Ann Lee (ann@home.example) stays.",
         "The one who stays takes over:",
         "  As partner           1 client",
@@ -109,9 +118,9 @@ def test_the_synced_user_is_merged_into_the_one_set_up_by_hand(firm, capsys):
     assert dump(firm) == before
 
 
-def test_the_user_set_up_by_hand_is_merged_into_the_synced_one(firm, capsys):
+def test_the_user_set_up_by_hand_is_merged_into_the_synced_one(firm, show):
     change_config(firm.home, {"notify.email": "ann@home.example"})
-    lines = show(capsys, "admin", "user", "merge", "ann@home.example", "--into", "anna@firm.example", "--yes")
+    lines = show("admin user merge ann@home.example --into anna@firm.example --yes")
     assert lines == [
         "Ann Lee (ann@home.example) is removed, and Anna Lee (anna@firm.example) stays.",
         "The one who stays takes over:",
@@ -129,65 +138,65 @@ def test_the_user_set_up_by_hand_is_merged_into_the_synced_one(firm, capsys):
 
 
 def test_what_a_sync_wrote_is_still_cleared_by_a_sync(firm):
-    admin("user", "merge", "anna@firm.example", "--into", "ann@home.example", "--yes")
+    admin("user merge anna@firm.example --into ann@home.example --yes")
     for client in firm.practice.clients.values():
         firm.practice.edit_client(client.uuid, job_manager=None)
     firm.sync(full=True)
     assert {row["manager"] for row in firm.rows(HELD)} == {None}
 
 
-def test_the_history_still_tells_of_the_user_who_is_no_more(firm, capsys):
+def test_the_history_still_tells_of_the_user_who_is_no_more(firm, show):
     (synced,) = firm.rows("SELECT id FROM users WHERE email = 'anna@firm.example'")
-    admin("user", "merge", "anna@firm.example", "--into", "ann@home.example", "--yes")
+    admin("user merge anna@firm.example --into ann@home.example --yes")
     firm.sync()
-    lines = show(capsys, "history")
+    lines = show("history")
     assert "  User Anna Lee" in lines
     assert "    Merged into  Anna Lee → Anna Lee" in lines
     assert "    Took over from  not set → Anna Lee" in lines
     assert not [line for line in lines if synced["id"] in line]
-    rows = json.loads("".join(show(capsys, "history", "--json", synced["id"])))
+    rows = json.loads("".join(show(f"history --json {synced['id']}")))
     assert [row["field"] for row in rows] == ["merged_into", None]
     # Their past can be erased like anybody's.
-    show(capsys, "admin", "history", "erase", synced["id"][:8], "--yes")
+    show(f"admin history erase {synced['id'][:8]} --yes")
     assert [row["field"] for row in firm.rows("SELECT field FROM changes WHERE entity_id = ?", synced["id"])] == [
         "history"
     ]
-    show(capsys, "history")
+    show("history")
 
 
 def test_two_whom_xpm_lists_are_two_people(firm, capsys):
     before = dump(firm)
-    admin("user", "merge", "bob@firm.example", "--into", "anna@firm.example", "--yes", exit_code=2)
+    admin("user merge bob@firm.example --into anna@firm.example --yes", exit_code=2)
     assert capsys.readouterr().err.splitlines() == [
         "XPM lists them as two people: Bob Low (bob@firm.example) and Anna Lee (anna@firm.example).",
         "If they are one person, take one of the two off the staff list in XPM, and run: xpmsync sync",
     ]
-    admin("user", "merge", "bob@firm.example", "--into", "BOB@firm.example", "--yes", exit_code=2)
+    admin("user merge bob@firm.example --into BOB@firm.example --yes", exit_code=2)
     assert "Both addresses are those of Bob Low" in capsys.readouterr().err
     assert dump(firm) == before
 
 
 def test_a_merge_is_asked_for(firm, capsys, type_ahead):
     before = dump(firm)
-    merge = ("user", "merge", "ann@home.example", "--into", "anna@firm.example")
-    admin(*merge, exit_code=2)
+    merge = "user merge ann@home.example --into anna@firm.example"
+    admin(merge, exit_code=2)
     assert "nobody is here to be asked: say --yes" in capsys.readouterr().err
     type_ahead("n")
-    admin(*merge)
+    admin(merge)
     assert dump(firm) == before
     type_ahead("y")
-    admin(*merge)
+    admin(merge)
     assert_all_is_anna(firm)
 
 
-def test_one_who_came_back_under_another_name_and_address_stays_with_what_they_had(firm, capsys):
+def test_one_who_came_back_under_another_name_and_address_stays_with_what_they_had(firm, show):
     """The former entry is off the staff list; the new one became a user of their own."""
     (former,) = [member for member in firm.practice.staff.values() if member.name == "Anna Lee"]
-    admin("user", "set", "anna@firm.example", "--role", "Owner")
+    admin("user set anna@firm.example --role Owner")
     firm.practice.delete_staff(former.uuid)
     firm.practice.add_staff("Anna Marsh", "marsh@firm.example")
     firm.sync(full=True)
-    lines = show(capsys, "admin", "user", "merge", "marsh@firm.example", "--into", "anna@firm.example", "--yes")
+    lines = show("admin user merge marsh@firm.example --into anna@firm.example --yes")
     start = lines.index("The one who stays takes over:") + 1
     assert lines[start : start + 6] == [
         "  Link with XPM  Anna Marsh",
@@ -206,12 +215,12 @@ def test_one_who_came_back_under_another_name_and_address_stays_with_what_they_h
 
 
 def test_a_user_who_is_switched_off_takes_over_no_office(firm, capsys):
-    admin("user", "add", "--first-name", "Zoe", "--last-name", "Old", "--email", "zoe@firm.example")
-    admin("user", "deactivate", "zoe@firm.example")
+    admin("user add --first-name Zoe --last-name Old --email zoe@firm.example")
+    admin("user deactivate zoe@firm.example")
     before = dump(firm)
     capsys.readouterr()
-    admin("user", "merge", "ann@home.example", "--into", "zoe@firm.example", "--yes", exit_code=2)
+    admin("user merge ann@home.example --into zoe@firm.example --yes", exit_code=2)
     assert "the user's status is “deactivated”" in capsys.readouterr().err
     assert dump(firm) == before
-    admin("user", "activate", "zoe@firm.example")
-    admin("user", "merge", "ann@home.example", "--into", "zoe@firm.example", "--yes")
+    admin("user activate zoe@firm.example")
+    admin("user merge ann@home.example --into zoe@firm.example --yes")

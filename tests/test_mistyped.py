@@ -34,6 +34,7 @@ def answer(tmp_path, monkeypatch, capsys):
         ("admin user set ann@example.com --role Ovner", "Did you mean “Owner”?"),
         ("errors --explain partner-mising", "Did you mean “partner-missing”?"),
         ("errors --code Partner-Missing", "Did you mean “partner-missing”?"),
+        ("errors --code xero-refuse", "There is no problem with the code “xero-refuse”. Did you mean “xero-refused”?"),
         (
             "errors --explain nonsense",
             "configuration-wrong, xero-unreachable, xero-refused, suspicious-change, database-trouble, another-run.",

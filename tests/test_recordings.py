@@ -194,29 +194,21 @@ def test_the_recorded_clients_arrive_whole_once_the_office_has_a_default_partner
 def test_what_the_recordings_hold_of_tax_and_contacts_is_kept_nowhere(firm):
     firm.sync()
 
-    kept = (
-        firm.home.database_file.read_bytes() + firm.home.log_file.read_bytes() if firm.home.log_file.exists() else b""
-    )
+    kept = b"".join(path.read_bytes() for path in firm.home.data_folder.iterdir() if path.is_file())
+    assert b"person9@example.com" in kept
     assert b"person16@example.com" not in kept  # a contact's own address
     assert b"TaxNumber" not in kept
 
 
-@pytest.mark.parametrize(
-    ("recording", "error", "happened"),
-    [
-        ("staff-list-wrong-tenant", Refused, "Xero"),
-        ("staff-list-token-expired", Refused, "Xero"),
-    ],
-)
-def test_a_recorded_refusal_stops_the_run_and_changes_nothing(firm, recordings, recording, error, happened):
+@pytest.mark.parametrize("recording", ["staff-list-wrong-tenant", "staff-list-token-expired"])
+def test_a_recorded_refusal_stops_the_run_and_changes_nothing(firm, recordings, recording):
     firm.sync()
     before = firm.rows("SELECT * FROM users"), firm.rows("SELECT * FROM changes")
     recordings.answers["staff.api/list"] = recorded(recording)
 
-    with pytest.raises(error) as caught:
+    with pytest.raises(Refused, match="Xero"):
         firm.sync()
 
-    assert happened in caught.value.happened
     assert (firm.rows("SELECT * FROM users"), firm.rows("SELECT * FROM changes")) == before
     run = firm.rows("SELECT status, exit_code FROM sync_runs ORDER BY id DESC LIMIT 1")
     assert run == [{"status": "failed", "exit_code": 7}]

@@ -147,7 +147,7 @@ def test_trouble_with_the_page_fits_the_terminal_of_whoever_watches(page, type_a
         ('names = "yes"', "report.names: must be true or false"),
     ],
 )
-def test_settings_that_cannot_be_meant_are_refused(firm, capsys, lines, mistake):
-    firm.home.config_file.write_text(f"[report]\n{lines}\n")
+def test_settings_that_cannot_be_meant_are_refused(home, capsys, lines, mistake):
+    home.config_file.write_text(f"[report]\n{lines}\n")
     assert run(["status"]) == 5
     assert mistake in capsys.readouterr().err

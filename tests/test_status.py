@@ -2,15 +2,13 @@ import json
 import os
 import re
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
-from xpmsync.active.database import open_database
-from xpmsync.active.runs import finish_run, start_run
 from xpmsync.cli import run
 from xpmsync.config import change_config
 from xpmsync.errors import Refused
-from xpmsync.home import find_home
 from xpmsync.rules.schedule import next_full_at
 from xpmsync.sandbox import Practice
 
@@ -20,10 +18,22 @@ TENANT = "3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11"
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("XPMSYNC_HOME", str(tmp_path))
+def home(home, monkeypatch):
+    """A home on a machine whose keyring is shut."""
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
-    return find_home({"XPMSYNC_HOME": str(tmp_path)})
+    return home
+
+
+@pytest.fixture
+def record(home, record):
+    """Writes one run, some hours ago."""
+    home.config_file.touch()
+    return partial(record, now=NOW)
+
+
+@pytest.fixture
+def firm(make_firm):
+    return make_firm(Practice.generate(clients=30, staff=5, seed=7))
 
 
 @pytest.fixture(autouse=True)
@@ -64,14 +74,6 @@ def show(capsys):
     return call
 
 
-def record(home, *, hours_ago, status="succeeded", mode="full", **values):
-    moment = NOW - timedelta(hours=hours_ago)
-    home.config_file.touch()
-    with open_database(home.database_file) as database:
-        run_id = start_run(database, tenant_id=None, mode=mode, is_watched=False, now=moment)
-        finish_run(database, run_id, status=status, now=moment, values=values)
-
-
 def wall(moment):
     return moment.astimezone().strftime("%Y-%m-%d %H:%M")
 
@@ -95,8 +97,7 @@ def test_a_new_home_is_calm_and_names_the_first_command(show, home):
     assert not home.database_file.exists()
 
 
-def test_the_connection_the_runs_and_what_is_open_are_shown_without_a_call_to_xero(show, make_firm):
-    firm = make_firm(Practice.generate(clients=30, staff=5, seed=7))
+def test_the_connection_the_runs_and_what_is_open_are_shown_without_a_call_to_xero(show, firm):
     summary = firm.sync()
     firm.sync()
     asked = len(firm.sandbox.requests)
@@ -114,21 +115,14 @@ def test_the_connection_the_runs_and_what_is_open_are_shown_without_a_call_to_xe
     assert len(firm.sandbox.requests) == asked
 
 
-def test_the_error_of_the_sync_as_a_whole_is_told_apart_from_those_that_keep_records_from_being_synced(show, make_firm):
-    firm = make_firm(Practice.generate(clients=30, staff=5, seed=7))
+def test_the_error_of_the_sync_as_a_whole_is_told_apart_from_those_that_keep_records_from_being_synced(show, firm):
     summary = firm.sync()
     with firm.sandbox.faults.active("user-revoked"), pytest.raises(Refused):
         firm.sync()
     text = " ".join(show())
     assert f"Open problems {summary.errors + 1} errors (1 of the sync as a whole)" in text
     assert f"{summary.errors} errors keep records from being synced." in text
-
-
-def test_nothing_that_needs_a_person_is_left_out_where_all_comes_together(show, make_firm):
-    firm = make_firm(Practice.generate(clients=30, staff=5, seed=7))
-    firm.sync()
-    with firm.sandbox.faults.active("user-revoked"), pytest.raises(Refused):
-        firm.sync()
+    # Nothing that needs a person is left out where all comes together.
     commands = [need["command"] for need in show("--json")["needs"]]
     assert len(commands) == 6
     assert set(commands) <= set(show())
@@ -171,9 +165,9 @@ def test_after_somebody_has_signed_in_again_what_is_left_to_do_is_a_run(show, ma
     assert "xpmsync sync" not in show()
 
 
-def test_a_keyring_that_is_shut_hides_the_sign_in_and_nothing_else(show, home):
+def test_a_keyring_that_is_shut_hides_the_sign_in_and_nothing_else(show, home, record):
     change_config(home, {"sync.tenant_id": TENANT, "xero.client_id": "ABC"})
-    record(home, hours_ago=2, clients_created=3)
+    record(hours_ago=2, clients_created=3)
     lines = show()
     assert any(line.startswith("Connected to unknown: ") for line in lines)
     assert f"Practice id {TENANT}" in lines
@@ -181,12 +175,12 @@ def test_a_keyring_that_is_shut_hides_the_sign_in_and_nothing_else(show, home):
     assert show("--json")["connection"]["state"] == "unknown"
 
 
-def test_the_last_runs_stand_newest_first_and_say_why_the_last_one_failed(show, home):
-    record(home, hours_ago=30, clients_created=12_345, clients_updated=1_234, users_created=40, problems=17)
+def test_the_last_runs_stand_newest_first_and_say_why_the_last_one_failed(show, record):
+    record(hours_ago=30, clients_created=12_345, clients_updated=1_234, users_created=40, problems=17)
     for hours_ago in (5, 4, 3):
-        record(home, hours_ago=hours_ago, mode="incremental", clients_updated=1_234, users_updated=1, problems=5)
-    record(home, hours_ago=2, status="interrupted", mode="incremental")
-    record(home, hours_ago=1, status="failed", mode="incremental", message="Xero cannot be reached.", exit_code=6)
+        record(hours_ago=hours_ago, mode="incremental", clients_updated=1_234, users_updated=1, problems=5)
+    record(hours_ago=2, status="interrupted", mode="incremental")
+    record(hours_ago=1, status="failed", mode="incremental", message="Xero cannot be reached.", exit_code=6)
     lines = show()
     numbers = [line.split()[0] for line in lines if line[0].isdigit()]
     assert numbers == ["6", "5", "4", "3"]
@@ -196,8 +190,8 @@ def test_the_last_runs_stand_newest_first_and_say_why_the_last_one_failed(show, 
     assert f"Next full run the first after {next_full}" in lines
 
 
-def test_json_has_stable_keys_and_utc_times(show, home):
-    record(home, hours_ago=1, day_calls_remaining=4_990)
+def test_json_has_stable_keys_and_utc_times(show, record):
+    record(hours_ago=1, day_calls_remaining=4_990)
     document = show("--json")
     assert list(document) == [
         "sync",
@@ -232,8 +226,8 @@ def test_json_has_stable_keys_and_utc_times(show, home):
     }
 
 
-def test_the_next_run_is_read_from_the_crontab(show, home, crontab, schedule):
-    record(home, hours_ago=1)
+def test_the_next_run_is_read_from_the_crontab(show, home, record, crontab, schedule):
+    record(hours_ago=1)
     schedule(home)
     (line,) = [line for line in show() if line.startswith("Next run ")]
     assert line.endswith(":17")
@@ -241,8 +235,7 @@ def test_the_next_run_is_read_from_the_crontab(show, home, crontab, schedule):
     assert "Next run no line of the crontab starts it" in show()
 
 
-def test_the_usual_case_fits_one_screen(make_firm, capsys, schedule):
-    firm = make_firm(Practice.generate(clients=30, staff=5, seed=7))
+def test_the_usual_case_fits_one_screen(firm, capsys, schedule):
     schedule(firm.home)
     for _ in range(6):
         firm.sync(is_watched=False)
@@ -251,8 +244,7 @@ def test_the_usual_case_fits_one_screen(make_firm, capsys, schedule):
     assert len(capsys.readouterr().out.splitlines()) < 24
 
 
-def test_what_needs_a_person_comes_with_the_command_to_type(show, make_firm, schedule):
-    firm = make_firm(Practice.generate(clients=30, staff=5, seed=7))
+def test_what_needs_a_person_comes_with_the_command_to_type(show, firm, schedule):
     schedule(firm.home)
     firm.sync(is_watched=False)
     document = show("--json")

@@ -22,52 +22,52 @@ def linked(number, key, **options):
     return Holder(f"A{number}", key, f"x{number}", **options)
 
 
-def test_a_record_nobody_knows_is_new():
-    outcome = run([Claimant("x1", "a"), Claimant("x2", None)], [])
-    assert (outcome.records, outcome.new, outcome.rejections) == ({}, {"x1", "x2"}, {})
+MATCHED = {
+    "a record nobody knows is new": ([Claimant("x1", "a"), Claimant("x2", None)], [], {}, {"x1", "x2"}, set()),
+    "a linked record keeps its record whatever its key becomes": (
+        *([Claimant("x1", "b")], [linked(1, "a")]),
+        *({"x1": "A1"}, set(), {"A1"}),
+    ),
+    "a key that stays does not move": ([Claimant("x1", "a")], [linked(1, "a")], {"x1": "A1"}, set(), set()),
+    "a typed key gives way to one that is told": (
+        *([Claimant("x1", "b")], [linked(1, "a", is_key_typed=True)]),
+        *({"x1": "A1"}, set(), {"A1"}),
+    ),
+    "a record set up by hand is taken over by its key": (
+        *([Claimant("x1", "a")], [Holder("H", "a", None)]),
+        *({"x1": "H"}, set(), set()),
+    ),
+    "a former record's place is taken over by its key": (
+        *([Claimant("x2", "a")], [linked(1, "a")]),
+        *({"x2": "A1"}, set(), set()),
+    ),
+    "two swap": (
+        *([Claimant("x1", "b"), Claimant("x2", "a")], [linked(1, "a"), linked(2, "b")]),
+        *({"x1": "A1", "x2": "A2"}, set(), {"A1", "A2"}),
+    ),
+    "three rotate": (
+        [Claimant("x1", "b"), Claimant("x2", "c"), Claimant("x3", "a")],
+        [linked(1, "a"), linked(2, "b"), linked(3, "c")],
+        *({"x1": "A1", "x2": "A2", "x3": "A3"}, set(), {"A1", "A2", "A3"}),
+    ),
+    "a new record gets the key that another gives up": (
+        *([Claimant("x1", "b"), Claimant("x2", "a")], [linked(1, "a")]),
+        *({"x1": "A1"}, {"x2"}, {"A1"}),
+    ),
+}
 
 
-def test_a_linked_record_keeps_its_record_whatever_its_key_becomes():
-    outcome = run([Claimant("x1", "b")], [linked(1, "a")])
-    assert (outcome.records, outcome.moving, outcome.new) == ({"x1": "A1"}, {"A1"}, set())
-
-
-def test_a_key_that_stays_does_not_move():
-    assert run([Claimant("x1", "a")], [linked(1, "a")]).moving == set()
-
-
-def test_a_record_set_up_by_hand_is_taken_over_by_its_key():
-    outcome = run([Claimant("x1", "a")], [Holder("H", "a", None)])
-    assert (outcome.records, outcome.new, outcome.moving) == ({"x1": "H"}, set(), set())
-
-
-def test_a_former_records_place_is_taken_over_by_its_key():
-    assert run([Claimant("x2", "a")], [linked(1, "a")]).records == {"x2": "A1"}
+@pytest.mark.parametrize(("claimants", "holders", "records", "new", "moving"), MATCHED.values(), ids=MATCHED)
+def test_whoever_contradicts_nobody_gets_a_record(claimants, holders, records, new, moving):
+    outcome = run(claimants, holders)
+    assert (outcome.records, outcome.new, outcome.moving) == (records, new, moving)
+    assert outcome.rejections == {}
 
 
 def test_a_takeover_that_the_caller_forbids_is_rejected():
     outcome = run([Claimant("x2", "a")], [linked(1, "a")], {("x2", "A1")})
     assert outcome.rejections == {"x2": Rejection("refused", holder_id="A1")}
     assert (outcome.records, outcome.new) == ({}, set())
-
-
-def test_two_swap():
-    outcome = run([Claimant("x1", "b"), Claimant("x2", "a")], [linked(1, "a"), linked(2, "b")])
-    assert (outcome.records, outcome.moving) == ({"x1": "A1", "x2": "A2"}, {"A1", "A2"})
-    assert outcome.rejections == {}
-
-
-def test_three_rotate():
-    outcome = run(
-        [Claimant("x1", "b"), Claimant("x2", "c"), Claimant("x3", "a")],
-        [linked(1, "a"), linked(2, "b"), linked(3, "c")],
-    )
-    assert (outcome.records, outcome.rejections) == ({"x1": "A1", "x2": "A2", "x3": "A3"}, {})
-
-
-def test_a_new_record_gets_the_key_that_another_gives_up():
-    outcome = run([Claimant("x1", "b"), Claimant("x2", "a")], [linked(1, "a")])
-    assert (outcome.records, outcome.new) == ({"x1": "A1"}, {"x2"})
 
 
 def test_a_chain_is_blocked_by_one_that_was_refused():
@@ -83,25 +83,17 @@ def test_a_chain_is_blocked_by_one_that_was_refused():
     assert (outcome.records, outcome.new, outcome.moving) == ({}, set(), set())
 
 
-@pytest.mark.parametrize(
-    ("holders", "rejected"),
-    [
-        ([], {"x1": ("x2",), "x2": ("x1",)}),
-        ([Holder("H", "a", None)], {"x1": ("x2",), "x2": ("x1",)}),
-        ([linked(2, "a")], {"x1": ("x2",)}),
-        ([linked(2, "b")], {"x1": ("x2",)}),
-        ([linked(1, "a"), linked(2, "b")], {"x2": ("x1",)}),
-        ([linked(1, "c"), linked(2, "b")], {"x1": ("x2",), "x2": ("x1",)}),
-    ],
-    ids=[
-        "none linked",
-        "none linked, by hand",
-        "one linked and holding",
-        "one linked",
-        "two linked, one holding",
-        "two linked, none holding",
-    ],
-)
+SHARED = {
+    "none linked": ([], {"x1": ("x2",), "x2": ("x1",)}),
+    "none linked, by hand": ([Holder("H", "a", None)], {"x1": ("x2",), "x2": ("x1",)}),
+    "one linked and holding": ([linked(2, "a")], {"x1": ("x2",)}),
+    "one linked": ([linked(2, "b")], {"x1": ("x2",)}),
+    "two linked, one holding": ([linked(1, "a"), linked(2, "b")], {"x2": ("x1",)}),
+    "two linked, none holding": ([linked(1, "c"), linked(2, "b")], {"x1": ("x2",), "x2": ("x1",)}),
+}
+
+
+@pytest.mark.parametrize(("holders", "rejected"), SHARED.values(), ids=SHARED)
 def test_of_two_that_share_a_key_the_linked_one_keeps_it(holders, rejected):
     outcome = run([Claimant("x1", "a"), Claimant("x2", "a")], holders)
     assert outcome.rejections == {
@@ -120,10 +112,6 @@ def test_a_key_that_is_told_no_more_is_free_unless_it_was_typed_by_hand(is_key_t
     outcome = run([Claimant("x1", None), Claimant("x2", "a")], [linked(1, "a", is_key_typed=is_key_typed)])
     assert (outcome.rejections.keys(), outcome.moving) == (rejected, moving)
     assert outcome.records == {"x1": "A1"}
-
-
-def test_a_typed_key_gives_way_to_one_that_is_told():
-    assert run([Claimant("x1", "b")], [linked(1, "a", is_key_typed=True)]).moving == {"A1"}
 
 
 @pytest.mark.parametrize("claimant", [Claimant("x1", "a"), Claimant("x3", "a")], ids=["linked", "unlinked"])
