@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from xpmsync.active.database import open_database
 from xpmsync.active.error_log import save_problems
@@ -39,7 +39,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 # No deadline: how fast the machine is, is not what is tested. In CI the same examples every time: the verdict is on the
 # change, not on luck.
-settings.register_profile("xpmsync", deadline=None, derandomize=os.environ.get("CI") == "true")
+settings.register_profile(
+    "xpmsync",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=os.environ.get("CI") == "true",
+)
 settings.load_profile("xpmsync")
 
 

@@ -20,7 +20,6 @@ from xpmsync.surroundings import Clock
 
 XERO = ("Permissions", "Practice", "Clock", "Xero's limit")
 SCOPES = ("offline_access", "practicemanager.staff.read", "practicemanager.client.read", "accounting.contacts")
-OTHER_PRACTICE = "3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11"
 
 
 @pytest.fixture
@@ -294,7 +293,6 @@ def test_what_fails_before_the_log_is_open_is_a_line_of_the_screen_and_nothing_o
     [
         ("sync.default_office_code", None, "Set-up", "no sync.default_office_code yet", "xpmsync configure", 5),
         ("sync.default_office_code", "NOWHERE", "Set-up", "The default office NOWHERE (", "xpmsync configure", 5),
-        ("sync.tenant_id", OTHER_PRACTICE, "Set-up", "not the one whose data", "another XPMSYNC_HOME", 5),
         ("xero.scopes", SCOPES, "Permissions", "not granted: accounting.contacts.", "xpmsync connect", 4),
         ("smtp.port", 1, "E-mail", "cannot be reached on port 1", "Check host, port and security", 6),
         ("smtp.username", "ann", "E-mail", "password of the mail server is not known", "xpmsync configure", 5),
@@ -303,6 +301,14 @@ def test_what_fails_before_the_log_is_open_is_a_line_of_the_screen_and_nothing_o
 def test_a_setting_that_does_not_fit_fails(firm, fails, name, value, check, found, remedy, exit_code):
     change_config(firm.home, {name: value})
     fails(check, found, remedy, exit_code)
+
+
+def test_another_practice_than_the_one_whose_data_is_there_fails(firm, look):
+    change_config(firm.home, {"sync.tenant_id": "3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11"})
+    bad, exit_code = look()
+    assert exit_code == 5
+    assert "not the one whose data" in bad["Set-up"].found
+    assert "another XPMSYNC_HOME" in bad["Set-up"].remedy
 
 
 # Keyring, sign-in, Xero.
