@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from xpmsync.active.runs import finish_run, start_run
 from xpmsync.config import change_config, read_config
 from xpmsync.home import Home, find_home, load_home_id, prepare_home
 from xpmsync.rules.problems import Problem
-from xpmsync.sandbox import Practice, Sandbox
+from xpmsync.sandbox import Practice, Sandbox, browser
 from xpmsync.sandbox.browser import press
 from xpmsync.sync import Summary, run_sync
 from xpmsync.xpm.oauth import IdentityClient
@@ -248,6 +249,12 @@ def make_firm(
     yield make
     for sandbox in sandboxes:
         sandbox.stop()
+
+
+@pytest.fixture
+def allow_access(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The browser that a command opens is somebody who presses “Allow access”."""
+    monkeypatch.setattr(webbrowser, "open", lambda address: browser.main([address]) == 0)
 
 
 @pytest.fixture

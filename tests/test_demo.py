@@ -17,7 +17,7 @@ def run_here(command, *, env, **_):
 
 
 @pytest.fixture
-def play(tmp_path, monkeypatch, capsys):
+def play(tmp_path, monkeypatch, capsys, allow_access):  # noqa: ARG001 - the browser
     """Runs the demo; gives its exit code and what it printed."""
 
     def play(*arguments, run_command=run_here):
