@@ -106,6 +106,14 @@ def record(home: Home) -> Callable[..., None]:
 
 
 @pytest.fixture
+def no_umask() -> Iterator[None]:
+    """What is made without a word about its mode is everybody's to read and write."""
+    earlier = os.umask(0)
+    yield
+    os.umask(earlier)
+
+
+@pytest.fixture
 def set_zone() -> Iterator[Callable[[str], None]]:
     """Sets the clock on the wall, for the length of a test."""
     with pytest.MonkeyPatch.context() as patch:

@@ -80,15 +80,12 @@ def test_what_only_asks_for_help_makes_no_home(home, arguments):
     assert not home.exists()
 
 
+@pytest.mark.usefixtures("no_umask")
 def test_lines_are_added_to_a_private_file(home):
     home.mkdir()
-    umask = os.umask(0)
-    try:
-        run(["status"])
-        first = read(home)
-        run(["status"])
-    finally:
-        os.umask(umask)
+    run(["status"])
+    first = read(home)
+    run(["status"])
     assert read(home)[: len(first)] == first
     (path,) = find_files(home)
     assert path.name == f"audit-{datetime.now(UTC):%Y-%m}.jsonl"

@@ -367,17 +367,6 @@ def test_the_file_is_private_whatever_it_was_and_nothing_is_left_beside_it(home)
     assert {file.name for file in home.config_folder.iterdir()} == {"config.toml", "settings.lock"}
 
 
-def test_a_draft_that_a_killed_process_left_is_neither_used_nor_kept(home):
-    write(home, '[sync]\nname = "Smith"\n')
-    draft = home.config_folder / ".config.toml.draft"
-    draft.write_text("[sync")
-    draft.chmod(0o644)
-    change_config(home, {"sync.name": "Jones"})
-    assert not draft.exists()
-    assert stat.S_IMODE(home.config_file.stat().st_mode) == 0o600
-    assert home.config_file.read_text("utf-8") == '[sync]\nname = "Jones"\n'
-
-
 def test_two_that_change_the_settings_at_once_lose_nothing(home):
     changes = [{"sync.name": "Smith"}, {"xero.client_id": "ABC"}, {"sync.default_office_code": "SYD"}]
     with ThreadPoolExecutor() as pool:

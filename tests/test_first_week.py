@@ -1,7 +1,6 @@
 """A firm's first week, told in one piece: what people and cron type, and what they are told."""
 
 import json
-import os
 import shlex
 from contextlib import ExitStack
 
@@ -43,13 +42,12 @@ class Week:
 
 
 @pytest.fixture
-def week(tmp_path, free_port, monkeypatch, capfd, allow_access):  # noqa: ARG001 - the browser
+def week(tmp_path, free_port, monkeypatch, capfd, allow_access, no_umask):  # noqa: ARG001 - the browser, and files that are open to everybody
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
     with ExitStack() as stack:
         sandbox = stack.enter_context(Sandbox(Practice("Kōwhai Partners"), apps=[App(redirect_ports=(free_port,))]))
         mailbox = stack.enter_context(Mailbox())
-        stack.callback(os.umask, os.umask(0))
         monkeypatch.setenv("XPMSYNC_HOME", str(home))
         monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "xpmsync.sandbox.keyring.SandboxKeyring")
         monkeypatch.setenv("XPMSYNC_SANDBOX_KEYRING", sandbox.url)

@@ -2,6 +2,7 @@ import contextlib
 import logging
 import re
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -27,15 +28,6 @@ def test_what_is_logged_reaches_a_private_file_with_utc_times(home):
     line = home.log_file.read_text("utf-8")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \d+ INFO xpmsync\.tests: a run has begun\n", line)
     assert stat.S_IMODE(home.log_file.stat().st_mode) == 0o600
-
-
-def test_a_full_log_is_put_aside_and_both_files_are_private(home):
-    open_log(home)
-    for number in range(LARGEST_FILE_BYTES // LONGEST_LINE + 1):
-        log.info(str(number).ljust(LONGEST_LINE))
-    files = sorted(home.data_folder.glob("xpmsync.log*"))
-    assert [file.name for file in files] == ["xpmsync.log", "xpmsync.log.1"]
-    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
 
 
 def test_the_log_takes_a_few_files_of_a_few_megabytes_for_ever(home):
@@ -74,15 +66,9 @@ def test_a_library_that_is_made_talkative_still_says_nothing(home, library, capl
     assert home.log_file.read_text("utf-8") == ""
 
 
-def test_a_log_that_cannot_be_opened_stops_nothing_and_says_nothing(home, capfd):
-    home.log_file.mkdir()
-    open_log(home)
-    log.error("nobody reads this")
-    assert capfd.readouterr() == ("", "")
-
-
-def test_a_disk_that_is_full_stops_nothing_and_says_nothing(home, capfd):
-    home.log_file.symlink_to("/dev/full")
+@pytest.mark.parametrize("spoil", [Path.mkdir, lambda path: path.symlink_to("/dev/full")], ids=["a folder", "full"])
+def test_a_log_that_cannot_be_opened_or_written_stops_nothing_and_says_nothing(home, capfd, spoil):
+    spoil(home.log_file)
     open_log(home)
     log.error("nobody reads this")
     assert capfd.readouterr() == ("", "")

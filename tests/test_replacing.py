@@ -26,6 +26,7 @@ def test_what_somebody_else_has_put_in_the_way_is_not_written_to(tmp_path):
     assert precious.read_text() == "mine"
     assert target.read_text() == "after"
     assert not target.is_symlink()
+    assert not find_draft(target).exists()
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="Linux has such a file system")

@@ -226,15 +226,6 @@ def test_json_has_stable_keys_and_utc_times(show, record):
     }
 
 
-def test_the_next_run_is_read_from_the_crontab(show, home, record, crontab, schedule):
-    record(hours_ago=1)
-    schedule(home)
-    (line,) = [line for line in show() if line.startswith("Next run ")]
-    assert line.endswith(":17")
-    crontab.write_text("XPMSYNC_HOME=/another/home\n17 * * * * /opt/xpmsync sync\n")
-    assert "Next run no line of the crontab starts it" in show()
-
-
 def test_the_usual_case_fits_one_screen(firm, capsys, schedule):
     schedule(firm.home)
     for _ in range(6):

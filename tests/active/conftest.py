@@ -42,18 +42,7 @@ def begin_run(database):
 
 
 @pytest.fixture
-def start_python():
-    """Start a process that runs this script, and talks with the test through its standard input and output."""
-
-    def start(script, *arguments):
-        command = [sys.executable, "-c", textwrap.dedent(script), *map(str, arguments)]
-        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    return start
-
-
-@pytest.fixture
-def four_processes(start_python):
+def four_processes():
     """Four processes that do the same thing at once whenever they are asked; gives their four answers."""
     script = """
         import pathlib, sys
@@ -71,7 +60,8 @@ def four_processes(start_python):
                     now = datetime(2026, 11, 1, tzinfo=UTC)
                     print(reserve_notification(database, "ann@firm.example", "Look", now), flush=True)
     """
-    processes = [start_python(script) for _ in range(4)]
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     for process in processes:
         assert process.stdout.readline() == "ready\n"
 

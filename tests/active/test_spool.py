@@ -1,6 +1,5 @@
 """Where answers wait: private, thrown away, and never half of one answer and half of another."""
 
-import os
 import sqlite3
 import stat
 import weakref
@@ -100,16 +99,12 @@ def test_a_damaged_database_is_not_taken_for_a_disk_without_room(path, known):
         spool.taker("things")(iter([("A", None)]))
 
 
+@pytest.mark.usefixtures("no_umask")
 def test_the_file_is_the_owner_s_alone_and_the_only_one(path, known):
-    earlier = os.umask(0)
-    try:
-        with open_spool(path, SHAPES, known) as spool:
-            spool.taker("things")(iter([("A", None)]))
-            assert [(each.name, stat.S_IMODE(each.stat().st_mode)) for each in path.parent.iterdir()] == [
-                ("spool.db", 0o600)
-            ]
-    finally:
-        os.umask(earlier)
+    with open_spool(path, SHAPES, known) as spool:
+        spool.taker("things")(iter([("A", None)]))
+        (each,) = path.parent.iterdir()
+        assert (each.name, stat.S_IMODE(each.stat().st_mode)) == ("spool.db", 0o600)
 
 
 @pytest.mark.parametrize("error", [None, KeyboardInterrupt, ValueError])

@@ -175,19 +175,19 @@ def test_an_hour_in_which_one_run_failed_and_another_succeeded_is_seen_as_such(r
     assert "Sun, 22 Nov 0 1 0 0" in read(make().replace("</td>", " </td>").replace("</th>", " </th>"))
 
 
-def test_an_hour_with_a_run_that_was_cut_off_is_told_by_its_other_runs(record, make):
-    record(status="interrupted", hours_ago=2)
-    record(status="succeeded", hours_ago=2)
-    record(status="failed", hours_ago=1)
-    record(status="interrupted", hours_ago=1)
-    assert plot(make())[1] == {"succeeded": 1, "failed": 1}
-
-
-def test_days_before_the_plot_are_left_out_of_it(record, make):
-    record(hours_ago=50)
-    record(hours_ago=1)
-    assert plot(make(days=2))[1] == {"succeeded": 1, "missed": 45}
-    assert plot(make(days=1))[1] == {"succeeded": 1, "missed": 21}
+@pytest.mark.parametrize(
+    ("runs", "days", "squares"),
+    [
+        ([("interrupted", 2), ("succeeded", 2), ("failed", 1), ("interrupted", 1)], 30, {"succeeded": 1, "failed": 1}),
+        ([("succeeded", 50), ("succeeded", 1)], 2, {"succeeded": 1, "missed": 45}),
+        ([("succeeded", 50), ("succeeded", 1)], 1, {"succeeded": 1, "missed": 21}),
+    ],
+    ids=["an hour with a run that was cut off is told by its other runs", "days before are left out", "nearly all"],
+)
+def test_each_hour_is_the_square_that_tells_of_it(record, make, runs, days, squares):
+    for status, hours_ago in runs:
+        record(status=status, hours_ago=hours_ago)
+    assert plot(make(days=days))[1] == squares
 
 
 def test_a_day_on_which_the_clocks_change_has_no_gap(record, make, set_zone):
