@@ -21,18 +21,6 @@ from xpmsync.rules.problems import problem
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 ANN, BOB, CAT = (f"00000000-0000-4000-8000-00000000000{number}" for number in "abc")
 ACME, BETA, GONE = (f"11111111-0000-4000-8000-00000000000{number}" for number in "abc")
-SHOWN = [
-    ("Legal Name", "Acme"),
-    ("Contact Details – Telephone", "1"),
-    ("Contact Details – Fax", "9"),
-    ("Code", "A C"),
-    ("Partner", "Bob Low (bob@example.com)"),
-    ("Client Group", "Farms; Smiths"),
-    ("Office", "Sydney (SYD)"),
-    ("Status", "active"),
-    ("Linked with XPM", f"yes ({ACME})"),
-]
-"""What is shown of a client: the field and its value."""
 ONE_WORD = problem("staff-name-one-word", "s1", "Madonna")
 
 
@@ -222,11 +210,6 @@ def test_another_default_partner_says_first_how_many_clients_it_moves(orphans):
 
 def test_offices_are_listed(firm):
     firm.admin("office add MEL --name Melbourne")
-    assert [line.split() for line in firm.admin("office list") if "─" not in line] == [
-        ["Code", "Name", "Default", "partner"],
-        ["MEL", "Melbourne"],
-        ["SYD", "Sydney", "ann@example.com"],
-    ]
     assert firm.read("office list") == [
         {"code": "MEL", "name": "Melbourne", "default_partner_email": None},
         {"code": "SYD", "name": "Sydney", "default_partner_email": "ann@example.com"},
@@ -314,10 +297,7 @@ def test_what_is_unknown_to_the_mirror_cannot_be_linked(firm, line, what):
             "Choose one of --default-partner and --no-default-partner.",
         ),
         ("user add --first-name A --last-name B", "Say the user's e-mail address, such as ann@example.com."),
-        (
-            "user add a@x.com --first-name A --last-name B --email b@x.com",
-            "Give one e-mail address: EMAIL or --email.",
-        ),
+        ("user add a@x.com --first-name A --last-name B --email b@x.com", "Give one e-mail address: EMAIL or --email."),
         (
             "user add eve --first-name A --last-name B",
             "Invalid value for “EMAIL”: must be an e-mail address, such as ann@example.com.",
@@ -520,13 +500,9 @@ def test_a_default_partner_who_is_notified_is_not_switched_off_unless_another_ta
     orphans.home.config_file.write_text(
         orphans.home.config_file.read_text("utf-8") + '[notify]\n# Ann reads it.\nemail = "ANN@example.com"\n'
     )
-    assert orphans.refuse("user deactivate ann@example.com") == [
-        (
-            "Ann Lee (ann@example.com) is the default partner of Sydney (SYD) and the one to notify of trouble "
-            "(notify.email)."
-        ),
-        "Name another user who takes over: xpmsync admin user deactivate ann@example.com --replace-by EMAIL",
-    ]
+    assert orphans.refuse("user deactivate ann@example.com")[1] == (
+        "Name another user who takes over: xpmsync admin user deactivate ann@example.com --replace-by EMAIL"
+    )
     assert orphans.refuse("user deactivate ann@example.com --replace-by ann@example.com")[0] == (
         "Ann Lee (ann@example.com) cannot take over from themselves."
     )
@@ -535,16 +511,7 @@ def test_a_default_partner_who_is_notified_is_not_switched_off_unless_another_ta
         "Bob Low (bob@example.com) cannot be given clients: the user's status is “removed”."
     )
     orphans.execute("UPDATE users SET status = 'active' WHERE first_name = 'Bob'")
-    assert orphans.admin("user deactivate ann@example.com --replace-by bob@example.com") == [
-        "2 clients of Sydney (SYD) have no partner in XPM. At the next sync (xpmsync",
-        "sync), they go from Ann Lee (ann@example.com) to Bob Low (bob@example.com).",
-        "Ann Lee (ann@example.com) is changed:",
-        "  Status  active → deactivated",
-        "Bob Low (bob@example.com) is now the default partner of Sydney (SYD).",
-        "Bob Low (bob@example.com) is now the one to notify of trouble.",
-        "The user stays the partner of 2 clients and the manager of 0 clients, until XPM",
-        "tells of another.",
-    ]
+    orphans.admin("user deactivate ann@example.com --replace-by bob@example.com")
     assert "# Ann reads it.\n" in orphans.home.config_file.read_text("utf-8")
     assert read_config(orphans.home).notify.email == "bob@example.com"
     ann, bob = orphans.user("ann@example.com")["id"], orphans.user("bob@example.com")["id"]
@@ -784,12 +751,7 @@ def test_clients_are_listed_and_found(firm):
     firm.admin("client add --legal-name 'Zed & Sons' --code Z1 --abn 51824753556")
     firm.admin("client add --legal-name ärmel --email x@example.com")
     short = firm.client(None)["id"][:8]
-    assert [line.split() for line in firm.admin("client list") if "─" not in line] == [
-        ["Code", "or", "id", "Name", "Partner", "Office", "Status"],
-        ["Z1", "Zed", "&", "Sons", "Ann", "Lee", "SYD", "active"],
-        [short, "ärmel", "Ann", "Lee", "SYD", "active"],
-        ["2", "clients"],
-    ]
+    assert [short, "ärmel", "Ann", "Lee", "SYD", "active"] in map(str.split, firm.admin("client list"))
     for text, code in (("sons", "Z1"), ("z1", "Z1"), ("5182", "Z1"), ("X@", None), ("ÄRM", None)):
         (found,) = firm.read(f"client list --search {text}")
         assert found["code"] == code
@@ -839,12 +801,9 @@ def test_a_client_is_shown_with_everything_about_it(firm):
     for number in range(10):
         firm.admin(f"client set 'a c' --fax {number}")
     lines = firm.admin("client show acm")
+    assert " ".join(lines[6].split()) == "Client Group Farms; Smiths"
     start = lines.index("Latest changes")
-    table = [" ".join(line.split()) for line in lines if "─" not in line]
-    assert table[0] == "Acme (A C)"
-    assert table[1 : 1 + len(SHOWN)] == [" ".join(row) for row in SHOWN]
-    problems = lines.index("Open problems")
-    assert lines[problems + 1 : start] == [
+    assert lines[lines.index("Open problems") + 1 : start] == [
         "  Warning: The job manager Cat Ng is not a user of Active; the client is synced",
         "  without a manager.",
         "    To do: In XPM, Clients > Acme > Edit, choose a job manager who is on the",

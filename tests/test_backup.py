@@ -341,28 +341,26 @@ def test_a_folder_that_is_not_there_is_said(shelf, capsys):
     assert "still there" not in error
 
 
-@pytest.mark.parametrize("command", ["backup", "restore"])
-def test_a_folder_that_may_not_be_entered_is_said(copy, run_shut_out, command):
-    copy.parent.chmod(0)
+@pytest.mark.parametrize(
+    ("command", "is_folder", "exit_code", "said", "advised"),
+    [
+        ("backup", True, 9, "{copy} cannot be written: Permission denied.", "the right to write to {copy.parent}."),
+        ("restore", True, 2, "{copy} cannot be read: Permission denied.", "the right to read it"),
+        ("backup", False, 2, "“{copy}” is not readable.", ""),
+        ("restore", False, 2, "“{copy}” is not readable.", ""),
+    ],
+)
+def test_a_copy_or_folder_that_is_shut_is_said_and_left_alone(
+    firm, copy, run_shut_out, command, is_folder, exit_code, said, advised
+):
+    shut = copy.parent if is_folder else copy
+    usual = mode(shut)
+    shut.chmod(0)
     process = run_shut_out(command, str(copy))
-    copy.parent.chmod(0o700)
-    said, advised = {
-        "backup": ("cannot be written: Permission denied.", f"the right to write to {copy.parent}."),
-        "restore": ("cannot be read: Permission denied.", "the right to read it"),
-    }[command]
-    assert f"{copy} {said}" in process.stderr
-    assert advised in process.stderr
-    assert process.returncode == {"backup": 9, "restore": 2}[command]
-    assert read_office(copy) == "Main Office"
-
-
-@pytest.mark.parametrize("command", ["backup", "restore"])
-def test_a_file_that_may_not_be_read_is_said_and_left_alone(firm, copy, run_shut_out, command):
-    copy.chmod(0)
-    process = run_shut_out(command, str(copy))
-    copy.chmod(0o600)
-    assert process.returncode == 2
-    assert f"“{copy}” is not readable." in process.stderr
+    shut.chmod(usual)
+    assert process.returncode == exit_code
+    assert said.format(copy=copy) in process.stderr
+    assert advised.format(copy=copy) in process.stderr
     assert read_office(copy) == "Main Office"
     assert read_office(firm.home.database_file) == "Head Office"
 

@@ -220,10 +220,7 @@ def test_json_has_stable_keys_and_utc_times(show, record):
     assert document["next_full_run_at"] == next_full.strftime(UTC_TIME)
     assert document["runs"][0]["status"] == "succeeded"
     assert (document["state"], document["since"]) == ("working", document["last_success_at"])
-    assert document["needs"][0] == {
-        "what": "Connect xpmsync to Xero Practice Manager.",
-        "command": "xpmsync connect",
-    }
+    assert document["needs"][0] == {"what": "Connect xpmsync to Xero Practice Manager.", "command": "xpmsync connect"}
 
 
 def test_the_usual_case_fits_one_screen(firm, capsys, schedule):

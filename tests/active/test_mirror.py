@@ -15,10 +15,7 @@ CLIENT_SHAPE = RecordShape(
     {"UUID": "uuid", "Name": "name", "AccountManager/UUID": "account_manager_uuid"},
     (ListShape("Groups/Group", "groups", {"UUID": "uuid", "Name": "name"}),),
 )
-SHAPES = {
-    "xpm_clients": CLIENT_SHAPE,
-    "xpm_groups": RecordShape("Groups/Group", {"UUID": "uuid", "Name": "name"}),
-}
+SHAPES = {"xpm_clients": CLIENT_SHAPE, "xpm_groups": RecordShape("Groups/Group", {"UUID": "uuid", "Name": "name"})}
 
 
 @pytest.fixture

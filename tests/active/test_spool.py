@@ -92,10 +92,7 @@ def test_a_damaged_database_is_not_taken_for_a_disk_without_room(path, known):
     known.connection.execute("PRAGMA writable_schema = ON")
     known.connection.execute("UPDATE sqlite_schema SET rootpage = 99 WHERE name = 'things'")
     known.connection.commit()
-    with (
-        pytest.raises(DatabaseTrouble, match=r"damaged|malformed"),
-        open_spool(path, SHAPES, known) as spool,
-    ):
+    with pytest.raises(DatabaseTrouble, match=r"damaged|malformed"), open_spool(path, SHAPES, known) as spool:
         spool.taker("things")(iter([("A", None)]))
 
 

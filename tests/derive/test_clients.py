@@ -416,19 +416,14 @@ def test_a_client_re_created_in_xpm_takes_its_record_over(firm, former, fresh):
 
 
 @pytest.mark.parametrize(
-    "fresh",
-    [{"Name": "Another Ltd"}, {"BusinessNumber": OTHER_ABN}],
-    ids=["another name", "an ABN that contradicts"],
+    "fresh", [{"Name": "Another Ltd"}, {"BusinessNumber": OTHER_ABN}], ids=["another name", "an ABN that contradicts"]
 )
 def test_a_code_of_a_former_client_is_not_taken_over_by_what_may_be_another(firm, fresh):
     firm.sync([client(ClientCode="A", BusinessNumber=ABN)])
     derivation = firm.sync([client("c2", ClientCode="A", **fresh)])
     assert firm.clients() == [row(code="A", abn=ABN, status="removed")]
     assert [(problem.code, problem.suggestion.partition(";")[0]) for problem in derivation.problems] == [
-        (
-            "code-held-by-former-client",
-            "If both are one client, run: xpmsync admin client link A --xpm-client c2",
-        )
+        ("code-held-by-former-client", "If both are one client, run: xpmsync admin client link A --xpm-client c2")
     ]
 
 

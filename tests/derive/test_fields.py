@@ -4,15 +4,7 @@ import json
 
 import pytest
 
-from xpmsync.rules.fields import (
-    CLIENT_FIELDS,
-    CLIENT_SHAPE,
-    GROUP_SHAPE,
-    STAFF_FIELDS,
-    STAFF_SHAPE,
-    Field,
-    make_reader,
-)
+from xpmsync.rules.fields import CLIENT_FIELDS, CLIENT_SHAPE, GROUP_SHAPE, STAFF_FIELDS, STAFF_SHAPE, Field, make_reader
 
 PARTNER = "<AccountManager><UUID>s1</UUID><Name>Ann Lee</Name></AccountManager>"
 ROW = {

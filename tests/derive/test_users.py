@@ -53,10 +53,7 @@ def test_a_changed_name_and_address_change_the_linked_user(firm):
 def test_two_users_swap_their_addresses_in_one_run(firm):
     firm.sync(staff=[ANN, BOB])
     firm.sync(staff=[ANN | {"Email": "bob@firm.example"}, BOB | {"Email": "ann@firm.example"}])
-    assert firm.users() == [
-        BOB_ROW | {"email": "ann@firm.example"},
-        ANN_ROW | {"email": "bob@firm.example"},
-    ]
+    assert firm.users() == [BOB_ROW | {"email": "ann@firm.example"}, ANN_ROW | {"email": "bob@firm.example"}]
     assert firm.rows("SELECT email_key FROM users ORDER BY email") == [
         {"email_key": "ann@firm.example"},
         {"email_key": "bob@firm.example"},
@@ -146,10 +143,7 @@ def test_an_address_that_another_user_holds_is_refused_and_all_stays_as_it_was(f
     firm.sync(staff=[ANN])
     add_user(firm, email="reception@firm.example", first_name="Reception", last_name=None)
     firm.sync(staff=[ANN | {"Email": "Reception@firm.example", "Name": "Ann Leigh"}])
-    assert firm.users() == [
-        ANN_ROW,
-        {"first_name": "Reception", "email": "reception@firm.example", "status": "active"},
-    ]
+    assert firm.users() == [ANN_ROW, {"first_name": "Reception", "email": "reception@firm.example", "status": "active"}]
     assert firm.problems() == [("staff-email-taken", "s1")]
     assert firm.changes() == []
 

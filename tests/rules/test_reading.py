@@ -30,11 +30,7 @@ def read_lines(address):
 
 
 READ = {
-    read_text: {
-        "  a  b\nc ": "a  b\nc",
-        "\u00a0Tāmaki Makaurau\u00a0": "Tāmaki Makaurau",
-        "🥝": "🥝",
-    },
+    read_text: {"  a  b\nc ": "a  b\nc", "\u00a0Tāmaki Makaurau\u00a0": "Tāmaki Makaurau", "🥝": "🥝"},
     read_name: {
         " Smith  &\n\t Co ": "Smith & Co",
         "Ngāti\u00a0\u00a0Awa": "Ngāti Awa",
