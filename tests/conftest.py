@@ -3,6 +3,7 @@
 import io
 import itertools
 import os
+import resource
 import signal
 import socket
 import sqlite3
@@ -11,7 +12,7 @@ import sys
 import time
 import webbrowser
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -111,6 +112,24 @@ def no_umask() -> Iterator[None]:
     earlier = os.umask(0)
     yield
     os.umask(earlier)
+
+
+@pytest.fixture
+def small_files() -> Callable[[int], AbstractContextManager[None]]:
+    """For the length of a block, it is an error to write a file beyond a number of bytes."""
+
+    @contextmanager
+    def limited(size: int) -> Iterator[None]:
+        reaction = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+            signal.signal(signal.SIGXFSZ, reaction)
+
+    return limited
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import resource
 import shutil
 import signal
 import sqlite3
@@ -80,16 +79,10 @@ def mode(path):
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def in_a_process(*arguments, prefix=(), limit=None):
-    return subprocess.run(
-        [*prefix, sys.executable, "-m", "xpmsync", *map(str, arguments)],
-        check=False,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        timeout=60,
-        preexec_fn=limit,
-    )
+def run_beneath(prefix, *arguments):
+    """Run a command in a process of its own, which the program of the prefix starts; gives its exit code."""
+    command = [*prefix, sys.executable, "-m", "xpmsync", *map(str, arguments)]
+    return subprocess.run(command, check=False, capture_output=True, stdin=subprocess.DEVNULL, timeout=60).returncode
 
 
 def damage(path):
@@ -312,22 +305,18 @@ def test_before_the_first_run_there_is_nothing_to_copy(tmp_path, monkeypatch, ca
 # What goes wrong.
 
 
-def be_small():
-    """From now on no file can grow beyond 100 kB, and writing on is an error."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-
-
 @pytest.mark.parametrize("is_there", [False, True])
-def test_a_disk_without_room_leaves_nothing_half(copy, is_there):
+def test_a_disk_without_room_leaves_nothing_half(copy, small_files, capsys, is_there):
     if not is_there:
         copy.unlink()
     names = list_names(copy.parent)
-    process = in_a_process("backup", copy, limit=be_small)
-    assert process.returncode == 9
-    assert f"The copy {copy} cannot be written" in process.stderr
-    assert f"Make room on the disk that holds {copy.parent}." in process.stderr
+    with small_files(100_000):
+        assert run(["backup", str(copy)]) == 9
+    error = capsys.readouterr().err
+    assert f"The copy {copy} cannot be written" in error
+    assert f"Make room on the disk that holds {copy.parent}." in error
     assert list_names(copy.parent) == names
-    assert ("is still there" in process.stderr) == is_there
+    assert ("is still there" in error) == is_there
     if is_there:
         assert read_office(copy) == "Main Office"
 
@@ -371,8 +360,7 @@ def test_a_killed_backup_leaves_a_whole_copy_and_the_next_one_tidies_up(copy, st
     # Told by the file: others are written and removed meanwhile.
     prefix = (strace, "-f", "-qq", "-o", os.devnull, "-P", str(copy.with_name(".active.db.draft")))
     prefix += ("-P", str(copy.with_name(".active.db.draft-journal")), "-e", f"inject={call}:signal=KILL:when=1")
-    process = in_a_process("backup", copy, prefix=prefix)
-    assert process.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL)
+    assert run_beneath(prefix, "backup", copy) in (-signal.SIGKILL, 128 + signal.SIGKILL)
     assert read(copy, "PRAGMA integrity_check") == [("ok",)]
     assert run(["backup", str(copy)]) == 0
     assert read_office(copy) == "Head Office"
@@ -470,8 +458,7 @@ def test_a_killed_restore_leaves_one_of_the_two(firm, copy, strace):
     for write in (1, 2, 20, 60):
         prefix = (strace, "-f", "-qq", "-o", os.devnull, "-P", log)
         prefix += ("-e", f"inject=pwrite64:signal=KILL:when={write}")
-        process = in_a_process("restore", copy, prefix=prefix)
-        assert process.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL)
+        assert run_beneath(prefix, "restore", copy) in (-signal.SIGKILL, 128 + signal.SIGKILL)
         assert firm.rows("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
         assert firm.rows("SELECT name FROM offices") == [{"name": "Head Office"}]
     assert run(["restore", str(copy)]) == 0

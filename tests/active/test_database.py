@@ -1,8 +1,6 @@
 """Opening, migrating and losing the database: private, whole, and in plain words where it cannot be used."""
 
 import re
-import resource
-import signal
 import sqlite3
 import stat
 from datetime import UTC, datetime, timedelta, timezone
@@ -230,21 +228,10 @@ def test_a_database_that_takes_nothing_more_says_why_and_keeps_its_data(path, tr
         assert [user.name for user in load_users(database)] == ["Ann"]
 
 
-@pytest.fixture
-def small_files():
-    """For the length of a test, writing a file beyond 400 kB is an error."""
-    limits, reaction = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    signal.signal(signal.SIGXFSZ, reaction)
-
-
-@pytest.mark.usefixtures("small_files")
-def test_a_disk_that_takes_no_more_bytes_asks_for_room(path):
+def test_a_disk_that_takes_no_more_bytes_asks_for_room(path, small_files):
     with open_database(path) as database:
         prepare(database)
-        with pytest.raises(DatabaseTrouble) as caught, database.transaction():
+        with small_files(400_000), pytest.raises(DatabaseTrouble) as caught, database.transaction():
             update_user(database, "u1", {"first_name": "x" * 1_000_000})
         assert caught.value.remedy.startswith("Make room on the disk")
         assert [user.name for user in load_users(database)] == ["Ann"]
