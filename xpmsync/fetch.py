@@ -17,6 +17,7 @@ from xpmsync.records import Record, RecordShape
 from xpmsync.rules.fields import CLIENT_SHAPE, GROUP_SHAPE, STAFF_SHAPE
 from xpmsync.rules.schedule import find_modified_since
 from xpmsync.surroundings import Clock, Report
+from xpmsync.xpm.answers import ID, redact
 from xpmsync.xpm.api import PracticeManager
 from xpmsync.xpm.http import Gateway, opened_gateway
 from xpmsync.xpm.tokens import Tokens
@@ -124,7 +125,7 @@ def _fetch_rivals(practice: PracticeManager, spool: Spool, rivals: list[str]) ->
         try:
             record = practice.fetch_client(uuid, CLIENT_SHAPE)
         except (Refused, PassingTrouble, SignInNeeded) as error:  # the lists are there: a full run tells of this one
-            log.warning("the client %s could not be asked for: %s", uuid, error.for_log)
+            log.warning("the client %s could not be asked for: %s", redact(uuid, ID), error.for_log)
             return
         if record:
             spool.add("xpm_clients", record)

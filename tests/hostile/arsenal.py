@@ -1,6 +1,7 @@
 """What is thrown: texts that are meant to be obeyed, and right answers that were bent, cut and spliced."""
 
 import base64
+import codecs
 import gzip
 import json
 from collections.abc import Callable
@@ -328,8 +329,19 @@ def token_bodies() -> st.SearchStrategy[bytes]:
     )
     good = st.fixed_dictionaries({"access_token": web_tokens(), "refresh_token": st.text("abc", min_size=1)})
     said = (grant | good | json_values()).map(lambda value: json.dumps(value).encode())
+    marked = said.map(lambda body: codecs.BOM_UTF8 + body)
+    wide = st.tuples(good, st.sampled_from(["utf-16", "utf-16-le", "utf-32"])).map(
+        lambda drawn: json.dumps(drawn[0]).encode(drawn[1])
+    )
     deep = st.integers(1, 100_000).map(lambda depth: b'{"a":' * depth)
-    return said | deep | st.binary(max_size=200) | st.text().map(lambda text: text.encode("utf-16", "surrogatepass"))
+    return (
+        said
+        | marked
+        | wide
+        | deep
+        | st.binary(max_size=200)
+        | st.text().map(lambda text: text.encode("utf-16", "surrogatepass"))
+    )
 
 
 @cache

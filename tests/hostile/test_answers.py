@@ -1,8 +1,10 @@
 """What Practice Manager's answers may try, and what comes of it: an exit code, a calm sentence, and data as it was."""
 
 import base64
+import codecs
 import gzip
 import json
+import math
 from contextlib import closing
 
 import pytest
@@ -11,8 +13,10 @@ from properties import check_error
 from servers import HostileServer, head, wrap
 
 from xpmsync.cli.text import clean
-from xpmsync.config import XeroSettings, read_config, read_mail_settings
-from xpmsync.errors import ConfigurationError, PassingTrouble, Refused, SuspiciousChange
+from xpmsync.config import XeroSettings, change_config, read_config, read_mail_settings
+from xpmsync.errors import ConfigurationError, PassingTrouble, Refused, SuspiciousChange, XpmsyncError
+from xpmsync.home import load_home_id
+from xpmsync.log import open_log
 from xpmsync.rules.fields import CLIENT_SHAPE
 from xpmsync.xpm.api import PracticeManager, fetch_connections
 from xpmsync.xpm.callback import read_reply
@@ -137,6 +141,73 @@ def test_a_hostile_answer_ends_the_run_calmly_and_leaves_the_data_as_it_was(worl
     assert asked <= {"staff.api/list", "clientgroup.api/list", "client.api/list"}
     told = world.rows("SELECT message, suggestion FROM sync_errors WHERE entity = 'run' ORDER BY id DESC LIMIT 1")[0]
     assert all(len(text) < 1000 and clean(text) == text for text in told.values())
+
+
+NAME = "Ngata Family Trust"
+"""A client's: it must not get from an answer into the log, into an email, or into what a sync failed of."""
+
+
+def refuse(status, words, *lines):
+    return head(status, *lines, kind="application/json") + json.dumps(words).encode()
+
+
+@pytest.mark.parametrize(
+    "case",
+    {
+        "a detail": ("client.api/list", refuse("400 Bad Request", {"Detail": f"{NAME} is not valid"})),
+        "a detail in lower case, with a mark": (
+            "client.api/list",
+            head("403 Forbidden", kind="application/json") + codecs.BOM_UTF8 + json.dumps({"detail": NAME}).encode(),
+        ),
+        "a known word and more": (
+            "client.api/list",
+            refuse("403 Forbidden", {"Detail": f"TokenExpired: token expired at {NAME}", "Instance": NAME}),
+        ),
+        "a detail that is an object": ("client.api/list", refuse("403 Forbidden", {"Detail": {"Client": NAME}})),
+        "a challenge": (
+            "client.api/list",
+            refuse("401 Unauthorized", {"Detail": NAME}, f'WWW-Authenticate: Bearer error="{NAME}"'),
+        ),
+        "a limit": (
+            "client.api/list",
+            refuse("429 Too Many", {}, f"X-Rate-Limit-Problem: {NAME}", f"Xero-Correlation-Id: {NAME}"),
+        ),
+        "a status of Practice Manager": ("client.api/list", OK + wrap("", status=NAME)),
+        "a root": ("client.api/list", OK + f"<{NAME.replace(' ', '_')}/>".encode()),
+        "no status line": ("client.api/list", f"HTTP/1.1 {NAME}\r\n\r\n".encode()),
+        "a length of a chunk": (
+            "client.api/list",
+            head("200 OK", "Transfer-Encoding: chunked") + NAME.encode() + b"\r\n",
+        ),
+        "an error of the sign-in server": (
+            "/connect/token",
+            refuse("400 Bad Request", {"error": NAME, "error_description": NAME}),
+        ),
+        "no status line of the sign-in server": ("/connect/token", f"HTTP/1.1 {NAME}\r\n\r\n".encode()),
+    }.items(),
+    ids=lambda case: case[0],
+)
+def test_only_known_words_of_an_answer_are_logged(world, sign_in_server, case):
+    _, (call, answer) = case
+    sign_in_server.answers["/connect/token"] = as_json(GRANT)
+    sign_in_server.answers[call] = answer
+    open_log(world.home)
+    world.home.log_file.write_text("")
+    with pytest.raises(XpmsyncError):
+        world.sync()
+    told = world.home.log_file.read_text() + str(world.rows("SELECT message FROM sync_runs ORDER BY id DESC LIMIT 1"))
+    assert "failed" in told
+    assert not any(word in told for word in NAME.split())
+
+
+def test_what_xeros_support_asks_for_is_logged_and_of_other_words_their_length(world):
+    uuid = "bf45f849-6570-48d9-833e-47751426e1f9"
+    open_log(world.home)
+    for detail, logged in (("AuthenticationUnsuccessful", "AuthenticationUnsuccessful"), (NAME, "[18 characters]")):
+        world.server.answers["client.api/list"] = refuse("403 Forbidden", {"Detail": detail, "Instance": uuid})
+        with pytest.raises(Refused):
+            world.sync()
+        assert f"status 403, correlation ID {uuid}, detail {logged}" in world.home.log_file.read_text()
 
 
 def test_an_address_of_the_next_page_is_not_followed(world):
@@ -284,6 +355,13 @@ def test_a_list_of_connections_that_is_none_is_refused(world, answer):
         fetch_connections(gateway)
 
 
+def test_a_list_of_connections_that_begins_with_a_byte_order_mark_is_read(world):
+    body = codecs.BOM_UTF8 + json.dumps([CONNECTION]).encode()
+    world.server.answers = {"/connections": head(kind="application/json") + body}
+    with closing(open_gateway(world)) as gateway:
+        assert [connection.tenant_name for connection in fetch_connections(gateway)] == ["A"]
+
+
 @pytest.mark.parametrize("answer", [head(kind="application/json") + b"9" * 5_000, OK + wrap(""), OK])
 def test_a_list_of_connections_that_is_no_json_may_have_been_cut(world, answer):
     world.server.answers = {"/connections": answer}
@@ -304,7 +382,10 @@ GRANT = {"access_token": "a", "refresh_token": "r", "expires_in": 1800, "scope":
 @pytest.mark.parametrize(
     "answer",
     [
-        *(as_json(GRANT | {"expires_in": value}) for value in ("soon", -1, 0, 10**400, 1.5, True, None, [], {})),
+        *(
+            as_json(GRANT | {"expires_in": value})
+            for value in ("soon", -1, 0, 10**400, 1.5, True, None, [], {}, math.nan, math.inf)
+        ),
         *(
             as_json(GRANT | {"access_token": value})
             for value in ("a\r\nX: y", "a b", "é", "\ud800", "", 7, [], "x" * 70_000)
@@ -312,6 +393,9 @@ GRANT = {"access_token": "a", "refresh_token": "r", "expires_in": 1800, "scope":
         *(as_json(GRANT | {"refresh_token": value}) for value in ("a\r\nX: y", "\x00", "", None, 7, {})),
         *(as_json(GRANT | {"scope": value}) for value in (7, {}, True)),
         as_json([GRANT]),
+        head(kind="application/json") + codecs.BOM_UTF8 * 2 + json.dumps(GRANT).encode(),
+        *(head(kind="application/json") + json.dumps(GRANT).encode(name) for name in ("utf-16", "utf-16-le", "utf-32")),
+        head(kind="application/json") + b'{"access_token": "a", "access_token": [], "refresh_token": "r"}',
         head(kind="application/json") + b'{"a":' * 30_000,
         head(kind="application/json") + b'{"a":' * 100_000,
         head(kind="application/json") + b" " * 1_000_000 + json.dumps(GRANT).encode(),
@@ -332,6 +416,43 @@ def test_a_token_that_is_none_is_trouble_on_the_way_and_no_secret_goes_elsewhere
     assert other.requests == []
     check_error(caught.value)
     assert "the-refresh-token" not in f"{caught.value.details}"
+
+
+@pytest.fixture
+def sign_in_server(world, monkeypatch):
+    """The hostile server is the sign-in server too; the sign-in is as it was afterwards, and nothing waits."""
+    monkeypatch.setattr("xpmsync.xpm.tokens.PAUSES_SECONDS", ())
+    url, secrets = read_config(world.home).xero.identity_url, world.sandbox.keychain.passwords
+    before = dict(secrets)
+    change_config(world.home, {"xero.identity_url": world.server.url})
+    yield world.server
+    change_config(world.home, {"xero.identity_url": url})
+    secrets.clear()
+    secrets.update(before)
+
+
+def load_stored(world):
+    return json.loads(world.sandbox.keychain.passwords["xpmsync", f"{load_home_id(world.home)}/sign-in"])
+
+
+def test_a_token_that_begins_with_a_byte_order_mark_is_read(world, sign_in_server):
+    sign_in_server.answers["/connect/token"] = (
+        head(kind="application/json") + codecs.BOM_UTF8 + json.dumps(GRANT).encode()
+    )
+    assert say("sync")[0] == 0
+    assert load_stored(world)["refresh_token"] == GRANT["refresh_token"]
+
+
+@pytest.mark.parametrize("body", [json.dumps(GRANT).encode("utf-16"), json.dumps(GRANT | {"expires_in": []}).encode()])
+def test_a_token_that_is_none_is_no_bug_for_sync_or_notify_and_costs_no_token(world, sign_in_server, body):
+    before = load_stored(world)
+    sign_in_server.answers["/connect/token"] = head(kind="application/json") + body
+    assert say("sync")[0] == PassingTrouble.exit_code
+    assert say("notify")[0] == PassingTrouble.exit_code
+    assert load_stored(world)["refresh_token"] == before["refresh_token"]
+    sign_in_server.answers["/connect/token"] = as_json(GRANT)
+    assert say("notify")[0] == 0
+    assert load_stored(world)["previous_refresh_token"] == before["refresh_token"]
 
 
 def open_client(world):

@@ -1,9 +1,11 @@
 """What Xero's API means by an answer that is not the one hoped for, by the recorded answers where there are any.
 
 Pure: an answer's status, headers and words in, an exception out that says what to do next. Sends nothing, waits for
-nothing. Xero's correlation ids go into the details, as its support asks for them.
+nothing. Of an answer's words only known ones go into the details, as any other may be a client's data; with them the
+correlation ID, as Xero's support asks for it.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -17,6 +19,15 @@ from xpmsync.errors import PassingTrouble, Refused, SignInNeeded
 LONGEST_WAIT_SECONDS: Final = 120.0
 """A minute's limit is over sooner (22 s recorded); a longer wish is the day's limit by another name."""
 BELIEVABLE_YEARS: Final = range(2000, 2200)
+LIMITS: Final = re.compile("minute|day|concurrent|appminute")
+"""`x-rate-limit-problem`, by the recorded answers."""
+DETAILS: Final = re.compile(
+    "AuthenticationUnsuccessful|AuthorizationUnsuccessful"
+    "|TokenExpired(: token expired at [0-9]{2}/[0-9]{2}/[0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2})?"
+)
+"""`Detail` of Xero's JSON errors, as recorded or told by developers."""
+ID: Final = re.compile("[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Fa-f]{32}")
+"""A UUID. A shorter number could be a business or tax file number."""
 PERMISSION: Final = "“Connect third-party add-ons” (in older practices: “Authorise 3rd Party Full Access”)"
 """The staff permission that the person who connects needs, by both its names."""
 
@@ -64,15 +75,24 @@ def make_trouble(happened: str, details: str | None = None, retry_after_seconds:
 
 
 def describe(answer: requests.Response, words: Mapping[str, Any] | None = None) -> str:
-    """An answer in a line for the log and for Xero's support: status, correlation id, Xero's own detail."""
+    """An answer in a line for the log and for Xero's support: status, correlation ID, limit, Xero's own detail."""
     words = words or {}
     parts = {
         "status": answer.status_code,
-        "correlation id": answer.headers.get("xero-correlation-id") or words.get("instance"),
-        "limit": answer.headers.get("x-rate-limit-problem"),
-        "detail": words.get("detail"),
+        "correlation ID": redact(answer.headers.get("xero-correlation-id") or words.get("instance"), ID),
+        "limit": redact(answer.headers.get("x-rate-limit-problem"), LIMITS),
+        "detail": redact(words.get("detail"), DETAILS),
     }
     return ", ".join(f"{name} {value}" for name, value in parts.items() if value)
+
+
+def redact(value: object, known: re.Pattern[str]) -> str | None:
+    """`value` where `known` matches the whole of it, otherwise its length; None where there is nothing."""
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        return "[not a text]"
+    return value if known.fullmatch(value) else f"[{len(value):,} characters]"
 
 
 def read_retry_after(answer: requests.Response, now: datetime) -> float | None:

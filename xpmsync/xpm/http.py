@@ -34,7 +34,7 @@ from xpmsync.xpm.answers import (
     make_trouble,
     read_date,
 )
-from xpmsync.xpm.line import find_obstacle
+from xpmsync.xpm.line import describe_error, find_obstacle
 
 Taken = TypeVar("Taken")
 Take = Callable[[Iterator[bytes]], Taken]
@@ -240,7 +240,7 @@ class Gateway:
         except OutOfTime:
             raise make_trouble("Xero has not finished its answer in time.") from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            down = make_trouble("The line to Xero is down or was cut.", f"{type(error).__name__}: {error}")
+            down = make_trouble("The line to Xero is down or was cut.", describe_error(error))
             raise find_obstacle(error) or down from error
         except ValueError:
             # How the libraries meet a chunk of a negative length; their words may quote a header of ours.

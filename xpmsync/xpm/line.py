@@ -14,7 +14,7 @@ from xpmsync.errors import PassingTrouble
 
 def find_obstacle(error: BaseException) -> PassingTrouble | None:
     """The trouble to raise for `error` where a person can do something about it; None where it passes by itself."""
-    details = f"{type(error).__name__}: {error}"
+    details = describe_error(error)
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return PassingTrouble(
@@ -32,6 +32,16 @@ def find_obstacle(error: BaseException) -> PassingTrouble | None:
                 details=details,
             )
     return None
+
+
+def describe_error(error: BaseException) -> str:
+    """The kinds of `error` and of its causes, for the log. Their texts may quote what came over the network."""
+    return ", ".join(map(_describe_cause, _causes(error)))
+
+
+def _describe_cause(cause: BaseException) -> str:
+    name = type(cause).__name__
+    return f"{name} ({cause.strerror})" if isinstance(cause, OSError) and cause.errno else name
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -25,8 +25,8 @@ from requests_oauthlib import OAuth2Session
 from xpmsync.config import XeroSettings, is_loopback, require
 from xpmsync.deadline import OutOfTime, call_within
 from xpmsync.errors import ConfigurationError, PassingTrouble, Refused, SignInNeeded
-from xpmsync.xpm.answers import make_trouble
-from xpmsync.xpm.line import find_obstacle
+from xpmsync.xpm.answers import ID, make_trouble, redact
+from xpmsync.xpm.line import describe_error, find_obstacle
 
 CONNECT_AND_READ_SECONDS: Final = (10.0, 30.0)
 ANSWER_SECONDS: Final = 60.0
@@ -41,6 +41,10 @@ LARGEST_ANSWER_BYTES: Final = 256 * 1024
 """Xero's tokens have some two thousand."""
 PIECE_BYTES: Final = 4096
 """As much of an answer as is unpacked at once: it may become a thousand times as much."""
+TOKEN_ERRORS: Final = re.compile(
+    "invalid_(request|client|grant|scope)|(unauthorized_client|unsupported_grant_type|server_error|temporarily_unavailable)"
+)
+"""The token endpoint's errors (RFC 6749, section 5.2), and two of the sign-in page's that servers send here too."""
 
 # At DEBUG it writes access token, refresh token and client secret (tried); a filter outlives any level and set-up.
 logging.getLogger("requests_oauthlib.oauth2_session").addFilter(lambda _: False)
@@ -152,7 +156,7 @@ class IdentityClient:
             refresh_token=token.get("refresh_token", ""),
             lifetime_seconds=min(lifetime_seconds, LONGEST_LIFETIME_SECONDS),
             scopes=_read_scopes(token.get("scope") or claims.get("scope")),
-            user_id=user_id if isinstance(user_id, str) else None,
+            user_id=user_id if isinstance(user_id, str) and ID.fullmatch(user_id) else None,
         )
 
     def _open_session(self) -> OAuth2Session:
@@ -196,7 +200,7 @@ def _ask_in_time(request: Callable[[], Any]) -> Any:
     except OutOfTime:
         raise _trouble("did not finish its answer in time") from None
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        raise find_obstacle(error) or _trouble("cannot be reached", f"{type(error).__name__}: {error}") from error
+        raise find_obstacle(error) or _trouble("cannot be reached", describe_error(error)) from error
 
 
 def _take_in(answer: requests.Response, **_: object) -> requests.Response:
@@ -207,7 +211,7 @@ def _take_in(answer: requests.Response, **_: object) -> requests.Response:
             body += piece
             if len(body) > LARGEST_ANSWER_BYTES:
                 raise _trouble("gave an answer that does not end")
-    answer.raw, answer.encoding = io.BytesIO(body), "utf-8"  # JSON's, whatever the answer claims
+    answer.raw, answer.encoding = io.BytesIO(body), "utf-8-sig"  # JSON's, with or without a mark, whatever it claims
     return answer
 
 
@@ -239,7 +243,7 @@ def _is_token(value: object) -> bool:
 def _explain(answer: requests.Response) -> Exception:
     """What the identity server means by an answer that is not what was asked for."""
     word = _read_json(answer).get("error")
-    details = f"identity server: status {answer.status_code}, error {word!r}"
+    details = f"identity server: status {answer.status_code}, error {redact(word, TOKEN_ERRORS)}"
     match word:
         case "invalid_grant":
             return InvalidGrant()
@@ -275,8 +279,9 @@ def _trouble(what: str, details: str | None = None, retry_after_seconds: float |
 
 
 def _read_json(answer: requests.Response) -> Mapping[str, Any]:
+    """The JSON object in an answer, or an empty one. Reads the same text as oauthlib, so that both find the same."""
     try:
-        body = json.loads(answer.content)
+        body = json.loads(answer.text)
     except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}

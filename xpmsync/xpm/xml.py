@@ -7,6 +7,7 @@ until then.
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, cast
@@ -15,8 +16,11 @@ from lxml.etree import XMLPullParser, XMLSyntaxError, _Element
 
 from xpmsync.errors import PassingTrouble, Refused
 from xpmsync.records import Record, RecordShape
+from xpmsync.xpm.answers import redact
 
 ROOT: Final = "Response"
+WORDS: Final = re.compile("Response|OK|ERROR")
+"""What may be logged of an answer's root and status: anything else may be a client's data."""
 LARGEST_RECORD_BYTES: Final = 8_000_000
 """So much may arrive without a record ending in it: a million words of notes. More would fill the memory."""
 LONGEST_DESCRIPTION: Final = 300
@@ -125,7 +129,7 @@ def _check_outcome(root: _Element, outcome: Mapping[str, str]) -> None:
     raise Unreadable(
         "Xero's answer is not one of Practice Manager's.",
         "If the next runs say the same, remove api_url from config.toml if it is there.",
-        details=f"root {_shorten(root.tag)!r}, status {_shorten(status or '')!r}",
+        details=f"root {redact(root.tag, WORDS)}, status {redact(status, WORDS)}",
     )
 
 
