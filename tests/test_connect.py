@@ -427,30 +427,70 @@ def test_a_keyring_in_trouble_is_told_before_the_person_signs_in(desk, fault):
 # Disconnect
 
 
-def test_disconnect_ends_this_connection_alone_and_forgets_the_sign_in(desk):
-    desk.sandbox.add_practice(Practice(), "Another One")
-    desk.xpmsync("connect", "--tenant", desk.sandbox.tenant_id)
-    code, output, errors = desk.xpmsync("disconnect")
-    assert (code, errors) == (0, "")
-    assert "ended at Xero" in output
-    assert desk.passwords == {}
-    assert [request.method for request in desk.sandbox.requests][-1] == "DELETE"
-    assert desk.xpmsync("disconnect") == (0, "xpmsync is not connected to Xero.\n", "")
+def use_copy(desk, token):
+    """What somebody gets from Xero who has copied a refresh token."""
+    form = {"grant_type": "refresh_token", "client_id": "sandbox-app", "refresh_token": token}
+    return requests.post(f"{desk.sandbox.url}/connect/token", data=form, timeout=10).json()
 
 
-def test_disconnect_can_end_everything_the_app_was_allowed(desk):
+def test_disconnect_ends_the_connection_and_the_grant_so_that_a_copied_token_is_of_no_use(desk):
     desk.xpmsync("connect")
-    assert desk.xpmsync("disconnect", "--revoke")[0] == 0
+    copies = [json.loads(desk.passwords["sign-in"])["refresh_token"]]
+    assert desk.xpmsync("doctor")[0] in (0, 5)  # refreshes
+    copies.append(json.loads(desk.passwords["sign-in"])["refresh_token"])
+    code, output, errors = desk.xpmsync("disconnect", "--yes")
+    assert (code, errors) == (0, "")
+    assert output.startswith("The connection has been ended at Xero.\nThe refresh token has been revoked.\n")
+    assert desk.passwords == {}
+    assert [request.method for request in desk.sandbox.requests][-2:] == ["DELETE", "POST"]
+    assert [use_copy(desk, copy) for copy in copies] == [{"error": "invalid_grant"}] * 2
+    assert desk.xpmsync("disconnect", "--yes") == (0, "xpmsync is not connected to Xero.\n", "")
+
+
+def test_disconnect_leaves_the_users_other_connections_alone_and_says_how_to_end_them(desk):
+    other_id = desk.sandbox.add_practice(Practice(), "Another One")
+    desk.xpmsync("connect", "--tenant", desk.sandbox.tenant_id)
+    copy = json.loads(desk.passwords["sign-in"])["refresh_token"]
+    code, output, errors = desk.xpmsync("disconnect", "--yes")
+    assert (code, errors) == (0, "")
+    assert "would also end your other\nconnections to this app:\n  Another One\n" in output
+    assert desk.passwords == {}
+    assert "access_token" in use_copy(desk, copy)
+    desk.xpmsync("connect", "--tenant", other_id)
+    assert desk.xpmsync("disconnect", "--revoke", "--yes")[0] == 0
     assert desk.sandbox.requests[-1].path == "/connect/revocation"
     assert desk.passwords == {}
+    assert use_copy(desk, copy) == {"error": "invalid_grant"}
 
 
-def test_disconnect_works_when_xero_is_out_of_reach_or_the_grant_is_dead(desk):
+def test_disconnect_asks_a_person_first(desk, type_ahead):
+    desk.xpmsync("connect")
+    before, asked = desk.passwords, len(desk.sandbox.requests)
+    type_ahead("n")
+    code, output, _ = desk.xpmsync("disconnect")
+    assert (code, output.splitlines()[-1]) == (0, "Disconnect? [y/N]: Nothing was changed.")
+    assert (desk.passwords, len(desk.sandbox.requests)) == (before, asked)
+    type_ahead("y")
+    assert desk.xpmsync("disconnect")[0] == 0
+    assert desk.passwords == {}
+
+
+@pytest.mark.parametrize("options", [(), ("--revoke",)])
+def test_disconnect_in_a_script_needs_its_yes(desk, options):
+    desk.xpmsync("connect")
+    code, _, errors = desk.xpmsync("disconnect", *options)
+    assert code == 2
+    assert " ".join(["xpmsync disconnect", *options, "--yes"]) in errors
+    assert list(desk.passwords) == ["sign-in"]
+
+
+def test_disconnect_forgets_a_sign_in_that_xero_has_ended(desk):
     desk.xpmsync("connect")
     with desk.sandbox.faults.active("invalid-grant"):
-        code, output, errors = desk.xpmsync("disconnect")
+        code, output, errors = desk.xpmsync("disconnect", "--yes")
     assert code == 0
-    assert "could not be ended at Xero" in errors
+    assert "Xero no longer accepts this sign-in" in errors
+    assert "If the connection is still listed in Xero, end it there: open Settings > Connected apps." in errors
     assert "has been forgotten" in output
     assert f"  {desk.home.data_folder}\n" in output
     assert desk.passwords == {}
@@ -459,5 +499,5 @@ def test_disconnect_works_when_xero_is_out_of_reach_or_the_grant_is_dead(desk):
 def test_disconnect_keeps_the_sign_in_when_the_keyring_is_locked(desk):
     desk.xpmsync("connect")
     with desk.sandbox.faults.active("keyring-locked"):
-        assert desk.xpmsync("disconnect")[0] == 4
+        assert desk.xpmsync("disconnect", "--yes")[0] == 4
     assert list(desk.passwords) == ["sign-in"]

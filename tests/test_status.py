@@ -132,7 +132,7 @@ def test_after_the_sign_in_was_forgotten_the_first_thing_to_do_is_to_connect(sho
     firm = make_firm(Practice.generate(clients=3, staff=2, seed=7))
     firm.sync()
     assert show("--json")["needs"][0]["command"] != "xpmsync connect"
-    assert run(["disconnect"]) == 0
+    assert run(["disconnect", "--yes"]) == 0
     capsys.readouterr()
     lines = show()
     assert lines[0] == "Not connected to Xero: the last run succeeded just now."
@@ -148,7 +148,7 @@ def test_after_the_sign_in_was_forgotten_the_first_thing_to_do_is_to_connect(sho
 def test_after_somebody_has_signed_in_again_what_is_left_to_do_is_a_run(show, make_firm, capsys, schedule):
     firm = make_firm(Practice.generate(clients=3, staff=2, seed=7))
     firm.sync()
-    assert [run(["disconnect"]), run(["sync"])] == [0, 4]
+    assert [run(["disconnect", "--yes"]), run(["sync"])] == [0, 4]
     firm.write("UPDATE sync_runs SET finished_at = ? WHERE status = 'failed'", f"{NOW - timedelta(hours=1):{UTC_TIME}}")
     capsys.readouterr()
     lines = show()

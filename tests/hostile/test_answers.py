@@ -337,10 +337,6 @@ CONNECTION = {
 @pytest.mark.parametrize(
     "answer",
     [
-        as_json([CONNECTION | {"tenantId": "x\r\nX: y"}]),
-        as_json([CONNECTION | {"id": "../../x"}]),
-        as_json([CONNECTION | {"id": 7}]),
-        as_json([CONNECTION, None]),
         as_json(CONNECTION),
         as_json("x"),
         head(kind="application/json") + b"[" * 100_000,
@@ -367,6 +363,14 @@ def test_a_list_of_connections_that_is_no_json_may_have_been_cut(world, answer):
     world.server.answers = {"/connections": answer}
     with closing(open_gateway(world)) as gateway, pytest.raises(PassingTrouble, match="list of connections"):
         fetch_connections(gateway)
+
+
+def test_of_a_list_of_connections_no_more_than_ids_becomes_a_part_of_an_address_or_a_header(world):
+    odd = [{"tenantId": "x\r\nX: y"}, {"tenantId": None}, {"id": "../../x"}, {"id": 7}]
+    world.server.answers = {"/connections": as_json([None, *(CONNECTION | each for each in odd)])}
+    with closing(open_gateway(world)) as gateway:
+        (found,) = fetch_connections(gateway)
+    assert (found.tenant_id, found.ids) == (CONNECTION["tenantId"], ())
 
 
 @pytest.mark.parametrize("name", [None, 7, {"a": "b"}, ["x"]])

@@ -239,7 +239,7 @@ SCENES = (
         ("admin", "office", "set", "SYD", "--name", "Sydney CBD", "--default-partner", SUCCESSOR, "--yes"),
         add_successor,
     ),
-    Scene("disconnect", ("disconnect",), sync, arrange=connect_anew, ends_sign_in=True),
+    Scene("disconnect", ("disconnect", "--yes"), sync, arrange=connect_anew, ends_sign_in=True),
     Scene("notify, an e-mail is due", ("notify",), fail_unheard, sends_mail=True),
     Scene("notify, a renewal was cut", ("notify",), sync, arrange=cut_a_renewal),
 )

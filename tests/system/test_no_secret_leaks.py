@@ -293,7 +293,7 @@ def live(administrator, mail_port):
         with sandbox.faults.active("answer-lost", path=path):
             assert run("connect") == 6
     assert run("connect") == 0
-    assert run("disconnect", "--revoke") == 0
+    assert run("disconnect", "--revoke", "--yes") == 0
 
     administrator.change_config(xero__client_id="web-app")
     assert administrator.connect_by_hand(paste=lambda address: press(address).replace("state=", "state=x")) == 4
@@ -330,9 +330,9 @@ def live(administrator, mail_port):
         assert run(*command) == 0
     assert run("backup", str(administrator.folder / "person" / "copy.db")) == 0
     with sandbox.faults.active("error-503", path="/connections"):
-        assert run("disconnect") == 0
+        assert run("disconnect", "--yes") == 0
     assert run("connect") == 0
-    assert run("disconnect") == 0
+    assert run("disconnect", "--yes") == 0
 
 
 @pytest.fixture(scope="module")

@@ -4,46 +4,66 @@ Works when Xero cannot be reached or no longer knows the sign-in: what cannot be
 all the same.
 """
 
+import logging
 import os
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from xpmsync.cli.grammar import Command
-from xpmsync.cli.screen import open_console, print_text
-from xpmsync.cli.text import print_remark
+from xpmsync.cli.screen import open_console, print_advice, print_text
+from xpmsync.cli.text import clean, confirm, is_watched, print_remark
 from xpmsync.config import Config, read_config
-from xpmsync.errors import KeyringTrouble, XpmsyncError
+from xpmsync.errors import KeyringTrouble, Refused, XpmsyncError
 from xpmsync.home import find_home, prepare_home
 from xpmsync.log import open_log
 from xpmsync.surroundings import Clock
 
 if TYPE_CHECKING:
+    from xpmsync.xpm.api import Connection
+    from xpmsync.xpm.http import Gateway
     from xpmsync.xpm.tokens import Tokens
 
 PATIENCE_SECONDS: Final = 60.0
+ENDED: Final = "The connection has been ended at Xero."
+
+log = logging.getLogger(__name__)
 
 
 @click.command(cls=Command, example="xpmsync disconnect")
 @click.option("--revoke", is_flag=True, help="End all of your connections to this app at Xero, not this one alone.")
-def command(*, revoke: bool) -> None:
+@click.option("--yes", "is_yes", is_flag=True, help="Do not ask; for scripts.")
+def command(*, revoke: bool, is_yes: bool) -> int:
     """End the connection at Xero and forget the sign-in.
 
+    The refresh token is revoked as well, unless that would end other connections of yours to this app: those are named.
     The data stays, and so do the settings; xpmsync connect signs in again.
     """
     # The network's libraries are slow to load.
     from xpmsync.xpm.tokens import open_tokens  # noqa: PLC0415
     from xpmsync.xpm.vault import UNLOCK_SECONDS, opened  # noqa: PLC0415
 
+    if not (is_yes or is_watched()):
+        typed = f"xpmsync disconnect{' --revoke' if revoke else ''} --yes"
+        raise click.UsageError(f"Nobody is here to be asked. In a script, run: {typed}")
     home = find_home(os.environ)
     prepare_home(home)
     open_log(home)
     config = read_config(home)
     with opened(home, config, patience_seconds=UNLOCK_SECONDS) as vault:
-        if vault.read("sign-in") is None:
-            click.echo("xpmsync is not connected to Xero.")
-            return
-        _disconnect(config, open_tokens(home, config, vault), revoke=revoke)
+        is_connected = vault.read("sign-in") is not None
+    if not is_connected:
+        click.echo("xpmsync is not connected to Xero.")
+        return 0
+    if not (is_yes or _is_agreed(revoke=revoke)):
+        click.echo("Nothing was changed.")
+        return 0
+    with opened(home, config, patience_seconds=UNLOCK_SECONDS) as vault:  # not held while somebody thinks
+        tokens = open_tokens(home, config, vault)
+        exit_code = _end_at_xero(config, tokens, revoke=revoke)
+        tokens.forget()
     click.echo("The sign-in has been forgotten. To connect again: xpmsync connect")
     click.echo("The data stays in this folder:")
     click.echo(f"  {home.data_folder}")  # on one line, to be copied
@@ -51,31 +71,99 @@ def command(*, revoke: bool) -> None:
         open_console(),
         "To stop for good, take xpmsync's lines out of the crontab (crontab -e); otherwise you are told every day.",
     )
+    return exit_code
 
 
-def _disconnect(config: Config, tokens: "Tokens", *, revoke: bool) -> None:
+def _is_agreed(*, revoke: bool) -> bool:
+    what = "all of your connections to this app at Xero" if revoke else "the connection to Xero"
+    print_text(open_console(), f"This ends {what}. No sync works until someone runs xpmsync connect. The data stays.")
+    return confirm("Disconnect?")
+
+
+def _end_at_xero(config: Config, tokens: "Tokens", *, revoke: bool) -> int:
+    """End the connection, revoke its refresh token, and say what was done and what was not; gives the exit code."""
+    from xpmsync.xpm.tokens import GrantEnded  # noqa: PLC0415 - slow to load
+
+    done: str | None = None
+    others: Sequence[Connection] = ()
     try:
-        if revoke:
+        if not revoke:
+            done, others = _delete_connection(config, tokens)
+        if not others:
             tokens.revoke()
-        else:
-            _end_connection(config, tokens)
     except KeyringTrouble:
         raise  # what it holds could not be forgotten either
+    except GrantEnded as error:
+        print_remark(error.happened)
+        print_remark("If the connection is still listed in Xero, end it there: open Settings > Connected apps.")
+        return 0
     except XpmsyncError as error:
-        there = "To end it there: in Xero, open Settings > Connected apps."
-        for text in (error.happened, f"So the connection could not be ended at Xero. {there}"):
-            print_remark(text)
-    else:
-        click.echo("The connection has been ended at Xero.")
-    tokens.forget()
+        _explain_failure(error, done)
+        return error.exit_code
+    if revoke:
+        done = "All of your connections to this app have been ended at Xero."
+    console = open_console()
+    print_text(console, done or ENDED)
+    if not others:
+        print_text(console, "The refresh token has been revoked.")
+        return 0
+    print_text(
+        console, "The refresh token has not been revoked, as that would also end your other connections to this app:"
+    )
+    for connection in others:
+        print_text(console, clean(connection.tenant_name or connection.tenant_id), indent=2)
+    print_advice(console, "To end these too, run: xpmsync connect, then: xpmsync disconnect --revoke")
+    return 0
 
 
-def _end_connection(config: Config, tokens: "Tokens") -> None:
-    """Remove this practice's connection alone: revoking would end the user's others to the app as well."""
-    from xpmsync.xpm.api import delete_connection, fetch_connections  # noqa: PLC0415 - slow to load
+def _delete_connection(config: Config, tokens: "Tokens") -> tuple[str | None, list["Connection"]]:
+    """End this practice's connection alone; gives what was done, and the user's other connections to the app.
+
+    Where there are no others and it cannot be deleted, nothing was done yet: revoking ends it as well.
+    """
+    from xpmsync.xpm.api import fetch_connections  # noqa: PLC0415 - slow to load
     from xpmsync.xpm.http import opened_gateway  # noqa: PLC0415
 
     with opened_gateway(config.xero.api_url, tokens, PATIENCE_SECONDS, Clock()) as gateway:
-        for connection in fetch_connections(gateway):
-            if connection.tenant_id == config.sync.tenant_id:
-                delete_connection(gateway, connection.id)
+        connections = fetch_connections(gateway)
+        own = [connection for connection in connections if connection.tenant_id == config.sync.tenant_id]
+        others = [connection for connection in connections if connection.tenant_id != config.sync.tenant_id]
+        try:
+            for connection in own:
+                _delete(gateway, connection)
+        except XpmsyncError as error:
+            if others or isinstance(error, KeyringTrouble):
+                raise
+            log.warning("the connection could not be deleted: %s", error.for_log)
+            return None, []
+    return (ENDED if own else "Xero lists no connection to this practice any more."), others
+
+
+def _delete(gateway: "Gateway", connection: "Connection") -> None:
+    from xpmsync.xpm.answers import NotFound  # noqa: PLC0415 - slow to load
+    from xpmsync.xpm.api import delete_connection  # noqa: PLC0415
+
+    if not connection.ids:
+        raise Refused(
+            "Xero's list of connections gives no valid ID for this one.", "In Xero, open Settings > Connected apps."
+        )
+    for connection_id in connection.ids:
+        with suppress(NotFound):  # ended meanwhile
+            delete_connection(gateway, connection_id)
+
+
+def _explain_failure(error: XpmsyncError, done: str | None) -> None:
+    """Say why something could not be ended at Xero, what that is, and how to end it there."""
+    log.warning("could not be ended at Xero: %s", error.for_log)
+    print_remark(error.happened)
+    if done:
+        print_text(open_console(), done)
+        print_remark(
+            "The refresh token could not be revoked. Without a connection it reads nothing, and Xero ends it after 60 "
+            "days without use. To revoke it, run: xpmsync connect, then: xpmsync disconnect"
+        )
+    else:
+        print_remark(
+            "So the connection could not be ended at Xero, and its refresh token was not revoked. To end the connection"
+            " there: in Xero, open Settings > Connected apps."
+        )

@@ -6,6 +6,7 @@ what a record means.
 """
 
 import json
+import logging
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -31,30 +32,52 @@ STAFF_IDS: Final = RecordShape("StaffList/Staff", {"UUID": "uuid"})
 LARGEST_LIST_BYTES: Final = 4_000_000
 """A connection has some 300."""
 
+log = logging.getLogger(__name__)
+
 Take = Callable[[Iterator[Record]], None]
 
 
 @dataclass(frozen=True)
 class Connection:
-    """One thing in Xero that the person has connected to the app."""
+    """One tenant that the user has connected to the app."""
 
-    id: str
     tenant_id: str
     tenant_type: str
     tenant_name: str | None
     """None in Xero's own example of a practice, a text elsewhere."""
+    ids: tuple[str, ...]
+    """What it is deleted by: usually one; several where Xero lists the tenant more than once."""
 
 
 def fetch_connections(gateway: Gateway) -> list[Connection]:
-    """Everything the person has connected to the app, of whatever type."""
+    """The tenants that the user has connected to the app, of whatever type. Entries that name no tenant are skipped."""
     try:
-        found = gateway.fetch(Call("connections", "application/json"), _parse_json)
-        return [_read_connection(values) for values in found]
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        entries = gateway.fetch(Call("connections", "application/json"), _parse_json)
+    except (ValueError, RecursionError):
+        entries = None
+    if not isinstance(entries, list):
         raise Refused(
             "Xero's list of connections cannot be read.",
             "If the next runs say the same, remove api_url from config.toml if it is there.",
-        ) from None
+        )
+    tenants: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    skipped = 0
+    for entry in entries:
+        if isinstance(entry, dict) and (tenant_id := _read_id(entry.get("tenantId"))):
+            tenants.setdefault((tenant_id, _read_text(entry.get("tenantType")) or ""), []).append(entry)
+        else:
+            skipped += 1
+    if skipped:
+        log.warning("entries of the list of connections that name no tenant, and are skipped: %d", skipped)
+    return [
+        Connection(
+            tenant_id,
+            tenant_type,
+            tenant_name=next(filter(None, (_read_text(entry.get("tenantName")) for entry in same)), None),
+            ids=tuple(dict.fromkeys(filter(None, (_read_id(entry.get("id")) for entry in same)))),
+        )
+        for (tenant_id, tenant_type), same in tenants.items()
+    ]
 
 
 def delete_connection(gateway: Gateway, connection_id: str) -> None:
@@ -138,15 +161,13 @@ def _read_whole(chunks: Iterator[bytes]) -> bytes:
     return body
 
 
-def _read_connection(values: dict[str, Any]) -> Connection:
-    """One entry of the list; raises ValueError and its like where it is none.
+def _read_id(value: object) -> str | None:
+    """A UUID; None for anything else, as IDs become a part of addresses and headers."""
+    try:
+        return check_uuid(value)
+    except ValueError:
+        return None
 
-    The identifiers become a part of addresses and headers, so nothing but identifiers will do.
-    """
-    name = values.get("tenantName")
-    return Connection(
-        id=check_uuid(values["id"]),
-        tenant_id=check_uuid(values["tenantId"]),
-        tenant_type=values["tenantType"],
-        tenant_name=name if isinstance(name, str) else None,
-    )
+
+def _read_text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

@@ -139,7 +139,8 @@ class IdentityClient:
                 )
 
         answer = _ask_in_time(post)
-        if answer.status_code != requests.codes.ok:
+        is_page = "html" in answer.headers.get("content-type", "")  # of a hotel's network, say
+        if answer.status_code != requests.codes.ok or is_page:
             raise _explain(answer)
 
     def _ask(self, session: OAuth2Session, request: Callable[[str], Mapping[str, Any]]) -> Grant:

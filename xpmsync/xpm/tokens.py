@@ -36,8 +36,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from xpmsync.config import Config
 from xpmsync.errors import ConfigurationError, KeyringTrouble, PassingTrouble, Refused, SignInNeeded
@@ -49,6 +50,8 @@ from xpmsync.xpm.pending import clear_mark, explain_folder, find_mark, set_mark
 from xpmsync.xpm.sign_in import CONNECT, StoredSignIn, load_sign_in
 from xpmsync.xpm.vault import Vault
 
+Answer = TypeVar("Answer")
+
 GRACE: Final = timedelta(minutes=30)
 """How long Xero accepts a replaced refresh token after its first use (said by Xero)."""
 LOCK_SECONDS: Final = 300.0
@@ -58,6 +61,10 @@ PAUSES_SECONDS: Final = (1.0, 5.0)
 LONGEST_PAUSE_SECONDS: Final = 60.0
 EARLY_SECONDS: Final = 60.0
 """An access token is renewed this long before its end, so that it does not end on the way."""
+
+
+class GrantEnded(SignInNeeded):
+    """Xero accepts no refresh token of this sign-in any more."""
 
 
 @dataclass(frozen=True)
@@ -128,8 +135,10 @@ class Tokens:
 
     def revoke(self) -> None:
         """End the grant at Xero, and with it all of the user's connections to the app. Forgets nothing here."""
+        # Refresh first: a server answers 200 also for a token that it no longer knows (RFC 7009), and revokes nothing.
+        self.access_token()
         with self._held(), suppress(InvalidGrant):  # a grant that is dead already is no trouble
-            self._client.revoke(self._load().refresh_token)
+            self._ask_patiently(partial(self._client.revoke, self._load().refresh_token), iter(PAUSES_SECONDS))
 
     def forget(self) -> None:
         """Remove the sign-in from the keyring. The client secret stays: it is the app's, not the sign-in's."""
@@ -181,7 +190,7 @@ class Tokens:
             raise
         except InvalidGrant:
             self._withdraw(intended, None)  # no refresh is pending any more; the tokens stay
-            raise SignInNeeded(
+            raise GrantEnded(
                 "Xero no longer accepts this sign-in: it was ended at Xero, or not used for 60 days, or this machine"
                 " stopped in the middle of a refresh for longer than Xero waits.",
                 f"{CONNECT}. Any user of the practice who may connect third-party add-ons can do it.",
@@ -202,7 +211,7 @@ class Tokens:
             if token in refused:
                 continue
             try:
-                return token, self._ask_patiently(token, pauses)
+                return token, self._ask_patiently(partial(self._client.refresh, token), pauses)
             except InvalidGrant:
                 refused.add(token)
         raise InvalidGrant
@@ -215,18 +224,18 @@ class Tokens:
         if latest.previous_refresh_token is not None:
             yield latest.previous_refresh_token
 
-    def _ask_patiently(self, refresh_token: str, pauses: Iterator[float]) -> Grant:
+    def _ask_patiently(self, request: Callable[[], Answer], pauses: Iterator[float]) -> Answer:
         """Ask again after passing trouble. The same token may be sent again: that is what Xero's grace is for."""
         for pause_seconds in pauses:
             try:
-                return self._client.refresh(refresh_token)
+                return request()
             except PassingTrouble as trouble:
                 self._may_be_used_up = True  # the answer may have been lost after Xero had acted
                 asked_seconds = trouble.retry_after_seconds or 0
                 if asked_seconds > LONGEST_PAUSE_SECONDS:
                     raise
                 self._sleep(max(pause_seconds, asked_seconds))
-        return self._client.refresh(refresh_token)
+        return request()
 
     def _save(self, intended: StoredSignIn, used: str, grant: Grant) -> None:
         used_at = intended.previous_used_at if used == intended.previous_refresh_token else intended.intent_at
