@@ -11,6 +11,7 @@ import webbrowser
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from queue import Queue
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
@@ -171,6 +172,37 @@ def test_cancel_changes_nothing(desk):
     assert read_config(desk.home).sync.tenant_id is None
 
 
+@pytest.mark.parametrize("query", ["error=Call+1800+123+456", "error=access_denied&state=guessed", "code=c0de"])
+def test_a_page_that_does_not_know_the_sign_in_ends_nothing_and_is_not_quoted(desk, monkeypatch, query):
+    redirect = read_config(desk.home).xero.redirect_uri
+
+    def browse(address):
+        with requests.Session() as browser:
+            browser.trust_env = False
+            desk.shown.put(browser.get(f"{redirect}?{query}", timeout=10))
+        return desk.browse(address)
+
+    monkeypatch.setattr(webbrowser, "open", browse)
+    code, output, errors = desk.xpmsync("connect")
+    assert (code, errors) == (0, "")
+    page = desk.shown.get(timeout=5)
+    assert [each.status_code for each in page.history] == [302]
+    for text in (page.text, page.url, output, desk.home.log_file.read_text()):
+        assert not any(word in text for word in ("1800", "guessed", "c0de", "access_denied"))
+    assert "Another sign-in is waiting" in page.text
+
+
+def test_an_error_that_oauth_does_not_know_is_not_repeated(desk, by_hand):
+    def bend(address):
+        query = parse_qs(urlsplit(address).query)
+        return f"{query['redirect_uri'][0]}?error=Call+1800+123+456&state={query['state'][0]}"
+
+    code, _, output, errors = by_hand(bend)
+    assert code == 7
+    assert "Xero has refused the sign-in (an unknown error)." in errors
+    assert "1800" not in output + errors + desk.home.log_file.read_text()
+
+
 def test_a_browser_that_never_comes_back_is_explained(desk, monkeypatch):
     monkeypatch.setattr(webbrowser, "open", lambda _: False)
     code, output, errors = desk.xpmsync("connect", "--wait", "1")
@@ -197,11 +229,21 @@ def test_without_a_browser_the_address_stands_alone_and_the_answer_is_pasted(des
     assert list(desk.passwords) == ["sign-in"]
 
 
-@pytest.mark.parametrize("pasted", ["", "http://localhost:8742/callback?code=x&state=another", "nonsense"])
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        "",
+        "http://localhost:8742/callback?code=x&state=another",
+        "http://localhost:8742/callback?error=Call+1800+123+456",
+        "nonsense" * 100_000,
+    ],
+    ids=["nothing", "another state", "no state", "endless"],
+)
 def test_another_address_is_not_taken_for_the_answer(desk, by_hand, pasted):
     code, _, _, errors = by_hand(lambda _: pasted)
     assert code == 4
     assert "not the address that this sign-in ends on" in errors
+    assert "1800" not in errors
     assert desk.passwords == {}
 
 

@@ -31,7 +31,7 @@ from xpmsync.config import Config, change_config, read_config
 from xpmsync.errors import ConfigurationError, PassingTrouble, Refused, XpmsyncError
 from xpmsync.home import Home
 from xpmsync.rules.fields import CLIENT_SHAPE, GROUP_SHAPE, STAFF_SHAPE
-from xpmsync.xpm.callback import Reply, read_reply
+from xpmsync.xpm.callback import ERRORS, UNKNOWN_ERROR, Reply, read_reply
 from xpmsync.xpm.oauth import Grant, IdentityClient, InvalidGrant
 from xpmsync.xpm.xml import parse_records
 
@@ -253,7 +253,8 @@ def check_pasted_address(_world: World, draw: Callable[..., Any]) -> None:
     address = draw(addresses())
     reply = read_reply(address, "S")
     assert reply is None or isinstance(reply, Reply)
-    if reply and reply.code:
+    if reply:
         assert "state=S" in address
+        assert reply.error is None or reply.error in {*ERRORS, UNKNOWN_ERROR}
     if draw(st.integers(0, 20)) == 0 and "\n" not in address:
         check_output(say("connect", "--no-browser", typed=f"{address}\n"), {4, 5, 6, 7})

@@ -1,3 +1,4 @@
+import contextlib
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
@@ -6,7 +7,7 @@ import pytest
 import requests
 
 from xpmsync.errors import ConfigurationError
-from xpmsync.xpm.callback import PAGES, Reply, listen, read_reply
+from xpmsync.xpm.callback import LARGEST_REQUEST_BYTES, LONGEST_ADDRESS, PAGES, Reply, listen, read_reply
 
 STATE = "the-state-of-this-sign-in"
 
@@ -29,13 +30,18 @@ def visit(uri, query):
     [
         (f"?code=c0de&scope=x&state={STATE}&session_state=y", Reply(code="c0de")),
         (f"?error=access_denied&state={STATE}", Reply(error="access_denied")),
-        ("?error=access_denied", Reply(error="access_denied")),
+        (f"?error=server_error&state={STATE}", Reply(error="server_error")),
+        (f"?error=Call+1800+123+456&state={STATE}", Reply(error="an unknown error")),
+        (f"?error=ACCESS_DENIED&state={STATE}&code=c0de", Reply(error="an unknown error")),
+        ("?error=access_denied", None),
+        ("?error=access_denied&state=", None),
         ("?code=c0de", None),
         ("?code=c0de&state=another", None),
         ("?error=access_denied&state=another", None),
         (f"?state={STATE}", None),
         ("", None),
         ("?code=c0de&state=%F0%9F%99%82", None),
+        (f"?code={'c' * LONGEST_ADDRESS}&state={STATE}", None),
     ],
 )
 def test_a_redirect_is_believed_only_with_the_right_state(query, reply):
@@ -61,6 +67,7 @@ def test_the_browser_ends_on_a_clean_page(uri):
         (f"?error=access_denied&state={STATE}", "/cancelled"),
         (f"?error=server_error&state={STATE}", "/refused"),
         ("?code=c0de&state=another", "/mismatch"),
+        ("?error=access_denied", "/mismatch"),
     ],
 )
 def test_every_outcome_has_its_own_page(uri, query, address):
@@ -75,6 +82,41 @@ def test_a_stranger_does_not_end_the_waiting(uri):
         assert listener.wait(0.05) is None
         assert visit(uri, f"?code=c0de&state={STATE}")[0] == "/signed-in"
         assert listener.wait(1) == Reply(code="c0de")
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"POST /callback?error=WORDS HTTP/1.1\r\n\r\n",
+        b"WORDS\r\n\r\n",
+        b"GET /callback?WORDS HTTP/9.9\r\n\r\n",
+        b"GET /callback?error=WORDS HTTP/1.1\r\nX: " + b"WORDS" * LARGEST_REQUEST_BYTES,
+        b"GET /callback?error=" + b"WORDS" * LARGEST_REQUEST_BYTES,
+        b"GET /callback HTTP/1.1\r\n" + b"WORDS: x\r\n" * 200 + b"\r\n",
+        b"GET /callback HTTP/1.1\r\n" + (b"X: " + b"WORDS" * 12_000 + b"\r\n") * 3,
+    ],
+    ids=[
+        "another method",
+        "no request",
+        "another version",
+        "an endless header",
+        "an endless address",
+        "many headers",
+        "long ones",
+    ],
+)
+def test_nothing_of_a_strangers_request_is_shown_and_no_more_is_read_than_a_limit(uri, request_, capfd):
+    port = int(uri.split(":")[2].split("/")[0])
+    with listen(uri, STATE) as listener, socket.create_connection(("127.0.0.1", port), timeout=5) as stranger:
+        answer = b""
+        with contextlib.suppress(ConnectionError):  # it may be closed before all is sent; a time-out is a failure
+            stranger.sendall(request_)
+            while piece := stranger.recv(65536):
+                answer += piece
+        assert listener.wait(0.05) is None
+        assert visit(uri, f"?code=c0de&state={STATE}")[0] == "/signed-in"
+    assert b"WORDS" not in answer
+    assert capfd.readouterr() == ("", "")
 
 
 def test_only_the_first_redirect_counts(uri):

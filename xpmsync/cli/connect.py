@@ -23,7 +23,7 @@ from xpmsync.log import open_log
 from xpmsync.set_up import is_database_lost
 from xpmsync.spelling import fold
 from xpmsync.surroundings import Clock
-from xpmsync.xpm.callback import Reply, listen, read_reply
+from xpmsync.xpm.callback import LONGEST_ADDRESS, Reply, listen, read_reply
 
 if TYPE_CHECKING:
     from xpmsync.xpm.api import Connection
@@ -176,7 +176,7 @@ def _redeem(consent: "Consent", reply: Reply) -> "Grant":
             "To connect after all, run xpmsync connect again and press “Allow access”.",
         )
     raise Refused(
-        f"Xero has refused the sign-in ({clean(reply.error)}).",
+        f"Xero has refused the sign-in ({reply.error}).",
         f"Compare the app's page at {APPS_PAGE} with config.toml, then run xpmsync connect again.",
     )
 
@@ -281,4 +281,4 @@ def _read_secret_line(question: str) -> str:
     """A line that the terminal does not show, or the next line of a pipe."""
     if sys.stdin.isatty():
         return str(click.prompt(question, hide_input=True, default="", show_default=False, err=True)).strip()
-    return sys.stdin.readline().strip()
+    return sys.stdin.readline(LONGEST_ADDRESS + 1).strip()

@@ -1,12 +1,14 @@
 """The way back from the browser: a listener on this machine for the one redirect that ends a sign-in, and its pages.
 
 Listens on 127.0.0.1 alone, takes the first redirect that carries the right state, and answers it with another one, to a
-page without the code in its address. Responsible for reading what came back, from the browser or pasted by hand; what
-it means for the sign-in, and what the terminal says, is not known here. Nothing of a request is ever printed.
+page without the code in its address. Any page can send the browser here: without the right state nothing ends.
+Responsible for reading what came back, from the browser or pasted by hand; what it means for the sign-in, and what the
+terminal says, is not known here. Of a request nothing is printed or shown but OAuth's own words for an error.
 """
 
 import errno
 import hmac
+import io
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -26,11 +28,32 @@ LAST_PAGE_SECONDS: Final = 3.0
 """For the browser to fetch the page it was sent on to, once the redirect has been taken."""
 IDLE_SECONDS: Final = 10.0
 """Browsers open connections in advance and say nothing on them."""
+LONGEST_ADDRESS: Final = 8_192
+"""Xero's has some 500 characters."""
+LARGEST_REQUEST_BYTES: Final = 64 * 1024
+ERRORS: Final = frozenset(
+    {
+        "access_denied",
+        "invalid_request",
+        "invalid_scope",
+        "server_error",
+        "temporarily_unavailable",
+        "unauthorized_client",
+        "unsupported_response_type",
+        # OpenID Connect
+        "account_selection_required",
+        "consent_required",
+        "interaction_required",
+        "login_required",
+    }
+)
+"""The errors of RFC 6749, section 4.1.2.1, and of OpenID Connect Core, section 3.1.2.6."""
+UNKNOWN_ERROR: Final = "an unknown error"
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What the browser brought back: a code, or the word for why there is none."""
+    """What the browser brought back: a code, or one of `ERRORS` for why there is none, or `UNKNOWN_ERROR`."""
 
     code: str | None = field(default=None, repr=False)
     error: str | None = None
@@ -38,17 +61,17 @@ class Reply:
 
 def read_reply(address: str, state: str) -> Reply | None:
     """What a redirect address says; None where it does not belong to the sign-in that began with `state`."""
+    if len(address) > LONGEST_ADDRESS:
+        return None
     try:
         values = {name: each[0] for name, each in parse_qs(urlsplit(address.strip()).query).items()}
     except ValueError:  # not an address at all
         return None
-    code, error, given = values.get("code"), values.get("error"), values.get("state")
-    if error and given is None:
-        return Reply(error=error)  # Xero's Cancel is known without a state; it can do no more harm than not coming back
-    if given is None or not hmac.compare_digest(given.encode(errors="replace"), state.encode()):
+    if not hmac.compare_digest(values.get("state", "").encode(errors="replace"), state.encode()):
         return None
-    if error:
-        return Reply(error=error)
+    if error := values.get("error"):
+        return Reply(error=error if error in ERRORS else UNKNOWN_ERROR)
+    code = values.get("code")
     return Reply(code=code) if code else None
 
 
@@ -144,11 +167,27 @@ class _Server(socketserver.ThreadingTCPServer):
         """Say nothing: a browser that goes away half-way is its own business."""
 
 
+class _Bounded(io.BufferedReader):
+    """A request up to a limit; what is longer seems to end there."""
+
+    left = LARGEST_REQUEST_BYTES
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        limit = self.left if size is None or size < 0 else min(size, self.left)
+        line = super().readline(limit)
+        self.left -= len(line)
+        return line
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     server_version = "xpmsync"
     sys_version = ""
     timeout = IDLE_SECONDS
+
+    def setup(self) -> None:
+        super().setup()
+        self.rfile = _Bounded(self.rfile.detach())
 
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
@@ -173,6 +212,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
         self.end_headers()
         self.wfile.write(body)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
+        """Answer without a page: the base class's own quotes the request."""
+        self.close_connection = True
+        self.send_response(code)
+        self._end(b"")
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
         """Say nothing: the request line holds the code."""
@@ -235,10 +280,10 @@ PAGES: Final = {
         "The terminal says why, and what to do.",
     ),
     "/mismatch": _render(
-        _BAD,
-        "From an earlier sign-in",
-        "The page you come from was opened by an earlier <code>xpmsync connect</code>, so it was not used.",
-        "Close it, and use the page that was opened last; its address is in the terminal.",
+        _STOPPED,
+        "Another sign-in is waiting",
+        "This page does not belong to the sign-in that xpmsync is waiting for. Nothing has changed.",
+        "To sign in, open the address that is in the terminal. To stop, press Ctrl-C there.",
     ),
 }
 """The pages, by the clean addresses that the browser ends on."""
