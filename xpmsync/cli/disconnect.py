@@ -42,6 +42,7 @@ def command(*, revoke: bool, is_yes: bool) -> int:
     The data stays, and so do the settings; xpmsync connect signs in again.
     """
     # The network's libraries are slow to load.
+    from xpmsync.xpm.line import check_authorities  # noqa: PLC0415
     from xpmsync.xpm.tokens import open_tokens  # noqa: PLC0415
     from xpmsync.xpm.vault import UNLOCK_SECONDS, opened  # noqa: PLC0415
 
@@ -52,6 +53,7 @@ def command(*, revoke: bool, is_yes: bool) -> int:
     prepare_home(home)
     open_log(home)
     config = read_config(home)
+    check_authorities(config.xero.identity_url)  # before anything is forgotten that could be ended at Xero then
     with opened(home, config, patience_seconds=UNLOCK_SECONDS) as vault:
         is_connected = vault.read("sign-in") is not None
     if not is_connected:

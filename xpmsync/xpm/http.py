@@ -34,7 +34,7 @@ from xpmsync.xpm.answers import (
     make_trouble,
     read_date,
 )
-from xpmsync.xpm.line import describe_error, find_obstacle
+from xpmsync.xpm.line import check_authorities, describe_error, find_obstacle
 
 Taken = TypeVar("Taken")
 Take = Callable[[Iterator[bytes]], Taken]
@@ -98,6 +98,7 @@ class Gateway:
         sleep: Callable[[float], None],
         deadline: float,
     ) -> None:
+        check_authorities(api_url)
         self._api_url = api_url
         self._tokens = tokens
         self._now = now

@@ -1,15 +1,47 @@
 """What stands between this computer and Xero, where it can be told: a certificate that nobody vouches for, a proxy.
 
-Pure: the exception of a line that did not come about in, words that help out. Everything else on the way passes by
-itself and is the caller's to tell.
+The exception of a line that did not come about in, words that help out. Everything else on the way passes by itself and
+is the caller's to tell.
 """
 
+import os
 import ssl
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
 
 import requests
 
-from xpmsync.errors import PassingTrouble
+from xpmsync.errors import ConfigurationError, PassingTrouble
+
+AUTHORITIES_VARIABLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""What requests looks for a file (or a folder) of certificate authorities in: the first that is not empty."""
+
+
+def check_authorities(address: str) -> None:
+    """Raise ConfigurationError where the environment names certificate authorities that cannot be read.
+
+    requests finds out in the middle of a call, and its error names neither the variable nor the reason.
+    """
+    variable = next(filter(os.environ.get, AUTHORITIES_VARIABLES), None)
+    if variable is None or urlsplit(address).scheme != "https":
+        return
+    path = Path(os.environ[variable])
+    try:
+        if path.is_dir():
+            return
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except ssl.SSLError:
+        reason = "It holds no certificate that can be read"
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+    else:
+        return
+    raise ConfigurationError(
+        f"The variable {variable} names a file of certificate authorities that cannot be used: {path}. {reason}.",
+        f"Correct {variable} or remove it; for cron it is set in the crontab (crontab -e). Then run: xpmsync doctor",
+    )
 
 
 def find_obstacle(error: BaseException) -> PassingTrouble | None:

@@ -26,7 +26,7 @@ from xpmsync.config import XeroSettings, is_loopback, require
 from xpmsync.deadline import OutOfTime, call_within
 from xpmsync.errors import ConfigurationError, PassingTrouble, Refused, SignInNeeded
 from xpmsync.xpm.answers import ID, make_trouble, redact
-from xpmsync.xpm.line import describe_error, find_obstacle
+from xpmsync.xpm.line import check_authorities, describe_error, find_obstacle
 
 CONNECT_AND_READ_SECONDS: Final = (10.0, 30.0)
 ANSWER_SECONDS: Final = 60.0
@@ -162,6 +162,7 @@ class IdentityClient:
 
     def _open_session(self) -> OAuth2Session:
         client_id = require(self.settings.client_id, "xero.client_id")
+        check_authorities(self.settings.identity_url)
         session = OAuth2Session(client_id, redirect_uri=self.settings.redirect_uri, pkce="S256")
         session.max_redirects = 0  # what is posted here goes to Xero or nowhere
         session.hooks["response"].append(_take_in)
@@ -200,7 +201,7 @@ def _ask_in_time(request: Callable[[], Any]) -> Any:
         return call_within(ANSWER_SECONDS, request)
     except OutOfTime:
         raise _trouble("did not finish its answer in time") from None
-    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
         raise find_obstacle(error) or _trouble("cannot be reached", describe_error(error)) from error
 
 
