@@ -5,6 +5,7 @@ import codecs
 import gzip
 import json
 import math
+import re
 from contextlib import closing
 
 import pytest
@@ -73,7 +74,10 @@ HOSTILE = {
         OK + b'<?xml version="1.0" encoding="latin-1"?>' + wrap(b"<Client>\xe9</Client>"),
     ),
     "another root": (Refused, OK + b"<Reply><Status>OK</Status></Reply>"),
-    "a namespace": (Refused, OK + wrap("<Client />").replace(b"<Response>", b'<Response xmlns="urn:x">')),
+    "an entity among contacts": (
+        Refused,
+        typed('<!ENTITY x "y">', "<Client><UUID>c1</UUID><Contacts>&x;<Contact>&x;</Contact></Contacts></Client>"),
+    ),
     "two answers in one": (Refused, OK + wrap("<Client />") * 2),
     "JSON": (Refused, head(kind="application/json") + json.dumps({"Status": "OK"}).encode()),
     "nothing": (PassingTrouble, OK),
@@ -216,6 +220,17 @@ def test_an_address_of_the_next_page_is_not_followed(world):
         world.server.answers["client.api/list"] = head("200 OK", link) + world.right["client.api/list"]
         world.sync()
     assert other.requests == []
+
+
+@pytest.mark.parametrize("prefix", [b"", b"x:"], ids=["default", "prefix"])
+def test_an_answer_in_a_namespace_is_the_same_answer(world, prefix):
+    before = world.load()
+    declaration = b'xmlns:x="urn:x"' if prefix else b'xmlns="urn:x"'
+    for call, body in world.right.items():
+        named = re.sub(rb"<(/?)(?=[A-Za-z])", rb"<\1" + prefix, body)
+        world.server.answers[call] = head() + re.sub(rb"<(\w+:)?Response", rb"\g<0> " + declaration, named, count=1)
+    world.sync()
+    assert world.load() == before
 
 
 def test_utf_8_is_read_as_utf_8_whatever_the_answer_claims_to_be(world):

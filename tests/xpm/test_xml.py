@@ -105,6 +105,24 @@ def test_a_declaration_and_line_breaks_change_nothing():
     assert parse(content)[0]["uuid"] == "c1"
 
 
+def test_only_the_local_names_of_elements_count():
+    content = (
+        b'<a:Response xmlns:a="urn:a" xmlns="urn:b"><Status>OK</Status><Clients><b:Client xmlns:b="urn:b">'
+        b'<a:UUID>c1</a:UUID><AccountManager><UUID xmlns="">s1</UUID></AccountManager>'
+        b"<a:Groups><Group><b:Name>G</b:Name></Group></a:Groups></b:Client></Clients></a:Response>"
+    )
+    (record,) = parse(content)
+    assert (record["uuid"], record["partner_uuid"], record["name"]) == ("c1", "s1", None)
+    assert record["groups"] == '[{"uuid":null,"name":"G"}]'
+    with pytest.raises(ErrorReported, match="error of its own"):
+        parse(b'<Response xmlns="urn:a"><Status>ERROR</Status></Response>')
+
+
+def test_tags_without_end_are_not_kept_in_memory():
+    noise = "".join(f"<N{number}>x</N{number}>" for number in range(5000))
+    assert parse(answer(f"<Client>{noise}<UUID>c1</UUID></Client>"))[0]["uuid"] == "c1"
+
+
 def test_an_empty_list_gives_nothing():
     assert parse(answer("")) == []
 

@@ -1,16 +1,16 @@
 """Records out of Xero's XML while it arrives, in constant memory.
 
-Follows a RecordShape: elements that the shape does not name are skipped, their order does not matter, text is handed on
-as it came, None where the element is absent or empty. Judges the answer as a whole (is it one, is it complete, does
-Xero say OK), never a record. Nothing may be believed before the iterator has ended: an answer that was cut looks well
-until then.
+Follows a RecordShape: elements that the shape does not name are skipped, their order and namespaces do not matter, text
+is handed on as it came, None where the element is absent or empty. Judges the answer as a whole (is it one, is it
+complete, does Xero say OK), never a record. Nothing may be believed before the iterator has ended: an answer that was
+cut looks well until then.
 """
 
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final, TypeVar, cast
 
 from lxml.etree import XMLPullParser, XMLSyntaxError, _Element
 
@@ -18,11 +18,14 @@ from xpmsync.errors import PassingTrouble, Refused
 from xpmsync.records import Record, RecordShape
 from xpmsync.xpm.answers import redact
 
+Value = TypeVar("Value")
+
 ROOT: Final = "Response"
 WORDS: Final = re.compile("Response|OK|ERROR")
 """What may be logged of an answer's root and status: anything else may be a client's data."""
 LARGEST_RECORD_BYTES: Final = 8_000_000
 """So much may arrive without a record ending in it: a million words of notes. More would fill the memory."""
+MOST_TAGS: Final = 1_000
 LONGEST_DESCRIPTION: Final = 300
 _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -47,17 +50,27 @@ class Unreadable(Refused):
     """The answer is not what Practice Manager answers."""
 
 
+class _ByLocalName(dict[str, Value | None]):
+    """What is known of elements, by their tags; None for others. A tag with a namespace is looked up without it."""
+
+    def __missing__(self, tag: str) -> Value | None:
+        found = self.get(_local_name(tag))
+        if len(self) < MOST_TAGS:  # kept, as a million children have some fifty tags
+            self[tag] = found
+        return found
+
+
 @dataclass(frozen=True)
 class _ListPlan:
     """Where a list's items are found, and what is read of each."""
 
     slot: int
     item: str
-    keys: Mapping[str, str]
+    keys: "_ByLocalName[str]"
     empty_item: dict[str, str | None]
 
 
-_Plan = Mapping[str, "int | _ListPlan | _Plan"]
+_Plan = _ByLocalName["int | _ListPlan | _Plan"]
 """Child element to the value's place in the record, to a list, or to the plan for its own children."""
 
 
@@ -72,7 +85,7 @@ def parse_records(chunks: Iterable[bytes], shape: RecordShape) -> Iterator[Recor
     empty: list[str | None] = [None] * len(shape.columns)
     parser = XMLPullParser(
         ("end",),
-        tag=(tag, "Status", "ErrorDescription"),
+        tag=[f"{{*}}{name}" for name in (tag, "Status", "ErrorDescription")],
         resolve_entities=False,
         no_network=True,
         remove_comments=True,
@@ -98,14 +111,15 @@ def parse_records(chunks: Iterable[bytes], shape: RecordShape) -> Iterator[Recor
                 details=_words(error),
             ) from None
         for _, element in cast("Iterable[tuple[str, _Element]]", parser.read_events()):
-            if element.tag == tag and _is_within(element, parents):
+            name = _local_name(element.tag)
+            if name == tag and _is_within(element, parents):
                 values = empty.copy()
                 _read(element, plan, values)
                 yield tuple(values)
                 _drop(element)
                 unfinished_bytes = 0
-            elif element.tag != tag and _is_within(element, [ROOT]):
-                outcome[element.tag] = element.text or ""
+            elif name != tag and _is_within(element, [ROOT]):
+                outcome[name] = element.text or ""
     try:
         root = parser.close()
     except XMLSyntaxError as error:
@@ -121,7 +135,8 @@ def _check_outcome(root: _Element, outcome: Mapping[str, str]) -> None:
     """Whether Xero says, around the records, that all is well."""
     status = outcome.get("Status")
     # Practice Manager declares no document type; one would bring entities, and texts that are not what they seem.
-    is_answer = root.tag == ROOT and root.getroottree().docinfo.internalDTD is None
+    name = _local_name(root.tag)
+    is_answer = name == ROOT and root.getroottree().docinfo.internalDTD is None
     if is_answer and status == "OK":
         return
     if is_answer and status == "ERROR":
@@ -129,7 +144,7 @@ def _check_outcome(root: _Element, outcome: Mapping[str, str]) -> None:
     raise Unreadable(
         "Xero's answer is not one of Practice Manager's.",
         "If the next runs say the same, remove api_url from config.toml if it is there.",
-        details=f"root {redact(root.tag, WORDS)}, status {redact(status, WORDS)}",
+        details=f"root {redact(name, WORDS)}, status {redact(status, WORDS)}",
     )
 
 
@@ -140,23 +155,23 @@ def _shorten(text: str) -> str:
 
 
 def _make_plan(shape: RecordShape) -> _Plan:
-    plan: dict[str, int | _ListPlan | _Plan] = {}
+    plan: _Plan = _ByLocalName()
     slots = {column: slot for slot, column in enumerate(shape.columns)}
     for path, column in shape.values.items():
         _branch(plan, path)[path.rpartition("/")[2]] = slots[column]
     for part in shape.lists:
         container, _, item = part.path.rpartition("/")
         _branch(plan, container)[container.rpartition("/")[2]] = _ListPlan(
-            slots[part.column], item, part.values, dict.fromkeys(part.values.values())
+            slots[part.column], item, _ByLocalName(part.values), dict.fromkeys(part.values.values())
         )
     return plan
 
 
-def _branch(plan: dict[str, "int | _ListPlan | _Plan"], path: str) -> dict[str, "int | _ListPlan | _Plan"]:
+def _branch(plan: _Plan, path: str) -> _Plan:
     """The part of `plan` in which the last element of `path` is planned; made on the way."""
     for element in path.split("/")[:-1]:
-        branch = plan.setdefault(element, {})
-        assert isinstance(branch, dict)  # noqa: S101 - a shape that reads an element as a text and as a parent is a bug
+        branch = plan.setdefault(element, _ByLocalName())
+        assert isinstance(branch, _ByLocalName)  # noqa: S101 - an element read as a text and as a parent is a bug
         plan = branch
     return plan
 
@@ -167,13 +182,13 @@ def _read(element: _Element, plan: _Plan, values: list[str | None]) -> None:
     One pass with a look-up each, as there are a million children: a search for each field takes three times as long.
     """
     for child in element:
-        step = plan.get(child.tag)
+        step = plan[child.tag]
         if step is None:
             continue
         if isinstance(step, int):
             values[step] = child.text or None
         elif isinstance(step, _ListPlan):
-            items = [_read_item(item, step) for item in child if item.tag == step.item]
+            items = [_read_item(item, step) for item in child if _local_name(item.tag) == step.item]
             values[step.slot] = _to_json(items) if items else "[]"
         else:
             _read(child, step, values)
@@ -182,7 +197,7 @@ def _read(element: _Element, plan: _Plan, values: list[str | None]) -> None:
 def _read_item(item: _Element, plan: _ListPlan) -> dict[str, str | None]:
     values, keys = plan.empty_item.copy(), plan.keys
     for child in item:
-        key = keys.get(child.tag)
+        key = keys[child.tag]
         if key is not None:
             values[key] = child.text or None
     return values
@@ -192,7 +207,7 @@ def _is_within(element: _Element, parents: Iterable[str]) -> bool:
     """Whether the elements around this one are `parents`, from the inside to the root."""
     around = element.getparent()
     for tag in parents:
-        if around is None or around.tag != tag:
+        if around is None or _local_name(around.tag) != tag:
             return False
         around = around.getparent()
     return around is None
@@ -206,6 +221,11 @@ def _drop(element: _Element) -> None:
         while element.getprevious() is not None:
             del container[0]
         element, container = container, container.getparent()
+
+
+def _local_name(tag: object) -> str:
+    """The name of an element without its namespace, which lxml writes before it in braces; an entity has none."""
+    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
 
 
 def _words(error: XMLSyntaxError) -> str:
