@@ -406,7 +406,8 @@ def test_a_home_whose_practice_is_not_offered_is_not_asked_which_other_one_it_sh
     desk.sandbox.add_practice(Practice(), "Another One")
     code, _, errors = desk.xpmsync("connect")
     assert code == 5
-    assert "or “Another One”. Nothing has changed." in errors
+    assert f"You have connected “{desk.sandbox.practice.name}” and “Another One”." in errors
+    assert "Another One" not in desk.home.log_file.read_text()
 
 
 def test_the_data_tells_whose_home_it_is_even_when_the_settings_are_lost(desk):

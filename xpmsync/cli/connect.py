@@ -254,9 +254,9 @@ def _choose_practice(connections: Iterable["Connection"], tenant: str | None, se
     candidates = named or practices
     if settled_id and settled_id not in [practice.tenant_id for practice in candidates]:
         raise ConfigurationError(
-            f"This home holds the data of another practice than {' or '.join(map(_name, candidates))}. Nothing has "
-            "changed.",
-            "Each practice needs a home of its own: set XPMSYNC_HOME to another folder, and run xpmsync connect there.",
+            "This data folder holds the data of another practice. Nothing has changed.",
+            "Each practice needs a folder of its own: set XPMSYNC_HOME to another one, and run xpmsync connect there.",
+            names=f"You have connected {' and '.join(map(_name, candidates))}.",
         )
     if len(candidates) == 1:
         return candidates[0]

@@ -31,6 +31,7 @@ STAFF_IDS: Final = RecordShape("StaffList/Staff", {"UUID": "uuid"})
 
 LARGEST_LIST_BYTES: Final = 4_000_000
 """A connection has some 300."""
+LONGEST_NAME: Final = 300
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +74,9 @@ def fetch_connections(gateway: Gateway) -> list[Connection]:
         Connection(
             tenant_id,
             tenant_type,
-            tenant_name=next(filter(None, (_read_text(entry.get("tenantName")) for entry in same)), None),
+            tenant_name=next(
+                (name[:LONGEST_NAME] for entry in same if (name := _read_text(entry.get("tenantName")))), None
+            ),
             ids=tuple(dict.fromkeys(filter(None, (_read_id(entry.get("id")) for entry in same)))),
         )
         for (tenant_id, tenant_type), same in tenants.items()
