@@ -148,13 +148,13 @@ class World:
             return say(*arguments)
 
 
-def say(*arguments: str, typed: str = "") -> tuple[int, str, str]:
+def say(*arguments: str, typed: str = "", clock: Clock | None = None) -> tuple[int, str, str]:
     """Exit code, output and errors of a command, run in this process."""
     output = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     errors = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="backslashreplace")  # as Python opens it
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors), pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stdin", io.StringIO(typed))
-        exit_code = cli.run(list(arguments))
+        exit_code = cli.run(list(arguments), clock=clock)
     return exit_code, *(_read(stream) for stream in (output, errors))  # type: ignore[return-value]
 
 

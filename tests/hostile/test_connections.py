@@ -13,6 +13,7 @@ from xpmsync.config import change_config, read_config
 from xpmsync.home import load_home_id
 from xpmsync.sandbox import App, Practice, Sandbox
 from xpmsync.sandbox.browser import press
+from xpmsync.surroundings import Clock
 
 ID, SECOND_ID, OTHER_ID = (f"5a97a3a1-b0de-4c49-82b5-e75e1ebc035{number}" for number in range(3))
 OTHER = {
@@ -78,6 +79,10 @@ class Desk:
         return ("xpmsync", f"{load_home_id(self.firm.home)}/sign-in") not in self.firm.sandbox.keychain.passwords
 
 
+def disconnect():
+    return say("disconnect", "--yes", clock=Clock(sleep=lambda _: None))
+
+
 def test_connect_skips_entries_that_name_no_practice_and_takes_one_that_comes_twice_for_one(desk):
     change_config(desk.firm.home, {"sync.tenant_id": None})
     own = desk.own(id="0", tenantName=None)
@@ -102,7 +107,7 @@ def test_connect_says_that_there_is_no_practice_where_all_entries_are_odd(desk):
 )
 def test_disconnect_ends_every_connection_to_the_practice_and_the_grant(desk, ids, deleted):
     desk.list(*ODD, *(desk.own(id=each) for each in ids))
-    exit_code, output, errors = say("disconnect", "--yes")
+    exit_code, output, errors = disconnect()
     assert (exit_code, errors) == (0, "")
     assert ("ended at Xero" if ids else "lists no connection to this practice any more") in output
     assert "The refresh token has been revoked." in output
@@ -112,7 +117,7 @@ def test_disconnect_ends_every_connection_to_the_practice_and_the_grant(desk, id
 
 def test_disconnect_does_not_revoke_what_others_need_and_names_them(desk):
     desk.list(*ODD, OTHER, desk.own(), OTHER)
-    exit_code, output, errors = say("disconnect", "--yes")
+    exit_code, output, errors = disconnect()
     assert (exit_code, errors) == (0, "")
     assert desk.deleted == [ID]
     assert (desk.is_revoked, desk.is_forgotten) == (False, True)
@@ -127,24 +132,35 @@ REFUSED = head("403 Forbidden", kind="application/json") + b'{"Detail": "Authent
 def test_disconnect_revokes_where_the_connection_cannot_be_deleted_or_is_gone(desk, answer):
     desk.list(desk.own())
     desk.server.answers[f"/connections/{ID}"] = answer
-    assert say("disconnect", "--yes")[0] == 0
+    assert disconnect()[0] == 0
     assert (desk.is_revoked, desk.is_forgotten) == (True, True)
 
 
 @pytest.mark.parametrize(
-    ("entries", "answer", "code"),
-    [("own, other", REFUSED, 7), ("odd own, other", None, 7), ("unreadable", None, 7), ("no token", None, 5)],
+    ("answers", "faults", "code"),
+    [
+        ({f"/connections/{ID}": REFUSED}, (), 7),
+        ({"/connections": head(kind="application/json") + b'{"a": "list"}'}, (), 7),
+        ({"/connections": head("503 Service Unavailable")}, (), 6),
+        ({}, ("invalid-client",), 5),
+    ],
+    ids=["not deleted", "unreadable", "out of order", "no token"],
 )
-def test_disconnect_says_what_could_not_be_ended(desk, entries, answer, code):
-    lists = {"own, other": [desk.own(), OTHER], "odd own, other": [desk.own(id="0"), OTHER]}
-    desk.list(*lists.get(entries, ()))
-    if entries == "unreadable":
-        desk.server.answers["/connections"] = head(kind="application/json") + b'{"a": "list"}'
-    if answer:
-        desk.server.answers[f"/connections/{ID}"] = answer
-    if entries == "no token":
-        desk.firm.sandbox.faults.start("invalid-client")
-    exit_code, output, errors = say("disconnect", "--yes")
+def test_disconnect_says_what_could_not_be_ended(desk, answers, faults, code):
+    desk.list(desk.own(), OTHER)
+    desk.server.answers |= answers
+    for fault in faults:
+        desk.firm.sandbox.faults.start(fault)
+    check_nothing_was_ended(desk, code)
+
+
+def test_disconnect_says_so_where_xero_gives_no_id_and_others_are_connected(desk):
+    desk.list(desk.own(id="0"), OTHER)
+    check_nothing_was_ended(desk, 7)
+
+
+def check_nothing_was_ended(desk, code):
+    exit_code, output, errors = disconnect()
     assert exit_code == code
     assert "ended at Xero" not in output
     assert "could not be ended at Xero, and its refresh token was not revoked" in errors
@@ -152,11 +168,10 @@ def test_disconnect_says_what_could_not_be_ended(desk, entries, answer, code):
     assert (desk.is_revoked, desk.is_forgotten) == (False, True)
 
 
-def test_disconnect_says_that_the_connection_is_ended_where_only_revoking_fails(desk, monkeypatch):
-    monkeypatch.setattr("xpmsync.xpm.tokens.PAUSES_SECONDS", ())
+def test_disconnect_says_that_the_connection_is_ended_where_only_revoking_fails(desk):
     desk.list(desk.own())
     with desk.firm.sandbox.faults.active("html-page", path="/connect/revocation"):
-        exit_code, output, errors = say("disconnect", "--yes")
+        exit_code, output, errors = disconnect()
     assert exit_code == 6
     assert "The connection has been ended at Xero." in output
     assert "The refresh token could not be revoked." in errors

@@ -35,7 +35,8 @@ log = logging.getLogger(__name__)
 @click.command(cls=Command, example="xpmsync disconnect")
 @click.option("--revoke", is_flag=True, help="End all of your connections to this app at Xero, not this one alone.")
 @click.option("--yes", "is_yes", is_flag=True, help="Do not ask; for scripts.")
-def command(*, revoke: bool, is_yes: bool) -> int:
+@click.pass_obj
+def command(clock: Clock | None, *, revoke: bool, is_yes: bool) -> int:
     """End the connection at Xero and forget the sign-in.
 
     The refresh token is revoked as well, unless that would end other connections of yours to this app: those are named.
@@ -48,7 +49,7 @@ def command(*, revoke: bool, is_yes: bool) -> int:
 
     if not (is_yes or is_watched()):
         typed = f"xpmsync disconnect{' --revoke' if revoke else ''} --yes"
-        raise click.UsageError(f"Nobody is here to be asked. In a script, run: {typed}")
+        raise click.UsageError(f"Nothing was changed, as nobody is here to be asked. In a script, run: {typed}")
     home = find_home(os.environ)
     prepare_home(home)
     open_log(home)
@@ -63,8 +64,9 @@ def command(*, revoke: bool, is_yes: bool) -> int:
         click.echo("Nothing was changed.")
         return 0
     with opened(home, config, patience_seconds=UNLOCK_SECONDS) as vault:  # not held while somebody thinks
-        tokens = open_tokens(home, config, vault)
-        exit_code = _end_at_xero(config, tokens, revoke=revoke)
+        clock = clock or Clock()
+        tokens = open_tokens(home, config, vault, now=clock.now, sleep=clock.sleep)
+        exit_code = _end_at_xero(config, tokens, clock, revoke=revoke)
         tokens.forget()
     click.echo("The sign-in has been forgotten. To connect again: xpmsync connect")
     click.echo("The data stays in this folder:")
@@ -82,7 +84,7 @@ def _is_agreed(*, revoke: bool) -> bool:
     return confirm("Disconnect?")
 
 
-def _end_at_xero(config: Config, tokens: "Tokens", *, revoke: bool) -> int:
+def _end_at_xero(config: Config, tokens: "Tokens", clock: Clock, *, revoke: bool) -> int:
     """End the connection, revoke its refresh token, and say what was done and what was not; gives the exit code."""
     from xpmsync.xpm.tokens import GrantEnded  # noqa: PLC0415 - slow to load
 
@@ -90,7 +92,7 @@ def _end_at_xero(config: Config, tokens: "Tokens", *, revoke: bool) -> int:
     others: Sequence[Connection] = ()
     try:
         if not revoke:
-            done, others = _delete_connection(config, tokens)
+            done, others = _delete_connection(config, tokens, clock)
         if not others:
             tokens.revoke()
     except KeyringTrouble:
@@ -118,7 +120,7 @@ def _end_at_xero(config: Config, tokens: "Tokens", *, revoke: bool) -> int:
     return 0
 
 
-def _delete_connection(config: Config, tokens: "Tokens") -> tuple[str | None, list["Connection"]]:
+def _delete_connection(config: Config, tokens: "Tokens", clock: Clock) -> tuple[str | None, list["Connection"]]:
     """End this practice's connection alone; gives what was done, and the user's other connections to the app.
 
     Where there are no others and it cannot be deleted, nothing was done yet: revoking ends it as well.
@@ -126,7 +128,7 @@ def _delete_connection(config: Config, tokens: "Tokens") -> tuple[str | None, li
     from xpmsync.xpm.api import fetch_connections  # noqa: PLC0415 - slow to load
     from xpmsync.xpm.http import opened_gateway  # noqa: PLC0415
 
-    with opened_gateway(config.xero.api_url, tokens, PATIENCE_SECONDS, Clock()) as gateway:
+    with opened_gateway(config.xero.api_url, tokens, PATIENCE_SECONDS, clock) as gateway:
         connections = fetch_connections(gateway)
         own = [connection for connection in connections if connection.tenant_id == config.sync.tenant_id]
         others = [connection for connection in connections if connection.tenant_id != config.sync.tenant_id]
