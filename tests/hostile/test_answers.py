@@ -159,10 +159,7 @@ def refuse(status, words, *lines):
     "case",
     {
         "a detail": ("client.api/list", refuse("400 Bad Request", {"Detail": f"{NAME} is not valid"})),
-        "a detail in lower case, with a mark": (
-            "client.api/list",
-            head("403 Forbidden", kind="application/json") + codecs.BOM_UTF8 + json.dumps({"detail": NAME}).encode(),
-        ),
+        "a detail in lower case": ("client.api/list", refuse("403 Forbidden", {"detail": NAME})),
         "a known word and more": (
             "client.api/list",
             refuse("403 Forbidden", {"Detail": f"TokenExpired: token expired at {NAME}", "Instance": NAME}),
@@ -208,7 +205,8 @@ def test_what_xeros_support_asks_for_is_logged_and_of_other_words_their_length(w
     uuid = "bf45f849-6570-48d9-833e-47751426e1f9"
     open_log(world.home)
     for detail, logged in (("AuthenticationUnsuccessful", "AuthenticationUnsuccessful"), (NAME, "[18 characters]")):
-        world.server.answers["client.api/list"] = refuse("403 Forbidden", {"Detail": detail, "Instance": uuid})
+        words = codecs.BOM_UTF8 + json.dumps({"Detail": detail, "Instance": uuid}).encode()
+        world.server.answers["client.api/list"] = head("403 Forbidden", kind="application/json") + words
         with pytest.raises(Refused):
             world.sync()
         assert f"status 403, correlation ID {uuid}, detail {logged}" in world.home.log_file.read_text()

@@ -42,7 +42,8 @@ LARGEST_ANSWER_BYTES: Final = 256 * 1024
 PIECE_BYTES: Final = 4096
 """As much of an answer as is unpacked at once: it may become a thousand times as much."""
 TOKEN_ERRORS: Final = re.compile(
-    "invalid_(request|client|grant|scope)|(unauthorized_client|unsupported_grant_type|server_error|temporarily_unavailable)"
+    "invalid_(request|client|grant|scope)|unauthorized_client|unsupported_grant_type"
+    "|server_error|temporarily_unavailable"
 )
 """The token endpoint's errors (RFC 6749, section 5.2), and two of the sign-in page's that servers send here too."""
 
