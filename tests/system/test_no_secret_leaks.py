@@ -330,7 +330,7 @@ def live(administrator, mail_port):
         assert run(*command) == 0
     assert run("backup", str(administrator.folder / "person" / "copy.db")) == 0
     with sandbox.faults.active("error-503", path="/connections"):
-        assert run("disconnect", "--yes") == 0
+        assert run("disconnect", "--yes") == 6
     assert run("connect") == 0
     assert run("disconnect", "--yes") == 0
 
