@@ -25,6 +25,8 @@ from xpmsync.sandbox import App, Practice, Sandbox
 from xpmsync.sandbox.browser import press
 
 SECRET = "a-secret-of-the-web-app"
+ACCESS = ("XPM administration privileges", "“Connect third-party add-ons”", "“Authorise 3rd Party Full Access”")
+"""What the person who connects needs, by every name."""
 
 
 @dataclass
@@ -278,12 +280,26 @@ def test_a_script_without_a_client_id_is_told_where_it_goes(desk):
     assert "client_id" in errors
 
 
-def test_without_the_permission_a_person_is_told_both_its_names(desk):
+def names_access(text):
+    return all(name in " ".join(text.split()) for name in ACCESS)
+
+
+def test_what_the_person_needs_is_named_before_the_browser_opens(desk, monkeypatch, by_hand):
+    shown = []
+    monkeypatch.setattr(
+        webbrowser, "open", lambda address: shown.append(desk.capsys.readouterr().out) or desk.browse(address)
+    )
+    assert desk.xpmsync("connect")[0] == 0
+    assert names_access(shown[0])
+    errors_before_the_address = by_hand(lambda _: "")[3].partition("Open this address")[0]
+    assert names_access(errors_before_the_address)
+
+
+def test_where_xero_offers_no_practice_the_person_is_told_what_they_need(desk):
     desk.sandbox.set_switches(user_may_connect=False)
     code, _, errors = desk.xpmsync("connect")
     assert code == 7
-    assert "Connect third-party add-ons" in errors
-    assert "Authorise 3rd Party Full Access" in errors
+    assert names_access(errors)
     assert desk.passwords == {}
 
 

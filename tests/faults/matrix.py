@@ -140,8 +140,9 @@ ACCESS_REFUSED = _lasting(
     7,
     "Xero refuses access to this practice: the connection was ended, or the person who connected has left or has lost a"
     " permission.",
-    "In Practice Manager, under Business > Settings > Staff > that person > Permissions, tick “Connect third-party"
-    " add-ons” (in older practices: “Authorise … Party Full Access”); or let somebody who has it run: xpmsync connect",
+    "In Practice Manager, under Business > Settings > Staff > that person > Permissions, give them XPM administration"
+    " privileges and the permission “Connect third-party add-ons” (in older practices: “Authorise … Party Full"
+    " Access”); or let somebody who has both run: xpmsync connect",
 )
 ERROR_REPORTED = _lasting(
     7,

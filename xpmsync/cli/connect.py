@@ -128,9 +128,12 @@ def _ask_for_app(config: Config, *, client_secret_stdin: bool) -> tuple[str, str
 
 
 def _sign_in_with_browser(client: "IdentityClient", wait_seconds: int) -> "Grant":
+    from xpmsync.xpm.answers import ACCESS  # noqa: PLC0415 - slow to load
+
     consent = client.ask_for_consent()
     with listen(client.settings.redirect_uri, consent.state) as listener:
         console = open_console()
+        print_text(console, f"You need {ACCESS}.")
         print_text(
             console, "Your browser opens on Xero's page: sign in there, choose the practice, and press “Allow access”."
         )
@@ -148,8 +151,10 @@ def _sign_in_with_browser(client: "IdentityClient", wait_seconds: int) -> "Grant
 
 
 def _sign_in_by_hand(client: "IdentityClient") -> "Grant":
+    from xpmsync.xpm.answers import ACCESS  # noqa: PLC0415 - slow to load
+
     consent = client.ask_for_consent()
-    before = "Open this address in a browser on any computer, sign in, and press “Allow access”:\n"
+    before = f"You need {ACCESS}.\nOpen this address in a browser on any computer, sign in, and press “Allow access”:\n"
     after = (
         f"\nThe browser then tries to open {client.settings.redirect_uri}?… and may show an error; that is all right."
         "\nCopy the whole address from its address bar, and paste it here. (It is not shown.)"
@@ -235,16 +240,16 @@ def _find_settled_practice(home: Home, config: Config) -> str | None:
 
 def _choose_practice(connections: Iterable["Connection"], tenant: str | None, settled_id: str | None) -> "Connection":
     """The practice that was named, or is this home's already, or is the only one, or is asked for."""
-    from xpmsync.xpm.answers import PERMISSION  # noqa: PLC0415 - slow to load
+    from xpmsync.xpm.answers import ACCESS  # noqa: PLC0415 - slow to load
     from xpmsync.xpm.api import PRACTICE_MANAGER  # noqa: PLC0415
 
     practices = [connection for connection in connections if connection.tenant_type == PRACTICE_MANAGER]
     if not practices:
         raise Refused(
             "You have signed in, but Xero offers no practice of Xero Practice Manager to connect.",
-            "You need a staff permission: in Practice Manager, under Business > Settings > Staff > your name >"
-            f" Permissions > Practice Administration, tick {PERMISSION}. Then run xpmsync connect again, and choose the"
-            " practice on Xero's page.",
+            f"You need {ACCESS}. They are given in Practice Manager, under Business > Settings > Staff > your name >"
+            " Permissions > Practice Administration. Then run xpmsync connect again, and choose the practice on Xero's"
+            " page.",
         )
     wanted = tenant or settled_id
     named = [practice for practice in practices if wanted and _is_named(practice, wanted)]

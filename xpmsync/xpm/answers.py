@@ -28,8 +28,11 @@ DETAILS: Final = re.compile(
 """`Detail` of Xero's JSON errors, as recorded or told by developers."""
 ID: Final = re.compile("[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Fa-f]{32}")
 """A UUID. A shorter number could be a business or tax file number."""
-PERMISSION: Final = "“Connect third-party add-ons” (in older practices: “Authorise 3rd Party Full Access”)"
-"""The staff permission that the person who connects needs, by both its names."""
+ACCESS: Final = (
+    "XPM administration privileges and the permission “Connect third-party add-ons” (in older practices: “Authorise "
+    "3rd Party Full Access”)"
+)
+"""What the person who connects needs in Practice Manager."""
 
 
 class DayLimitReached(PassingTrouble):
@@ -134,8 +137,8 @@ def _explain_forbidden(words: Mapping[str, Any], details: str) -> Exception:
     return Refused(
         "Xero refuses access to this practice: the connection was ended, or the person who connected has left or has"
         " lost a permission.",
-        f"In Practice Manager, under Business > Settings > Staff > that person > Permissions, tick {PERMISSION}; or let"
-        " somebody who has it run: xpmsync connect",
+        f"In Practice Manager, under Business > Settings > Staff > that person > Permissions, give them {ACCESS}; or"
+        " let somebody who has both run: xpmsync connect",
         details=details,
     )
 
