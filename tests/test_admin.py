@@ -132,8 +132,8 @@ def firm(empty):
 def test_an_office_is_set_up_and_changed(firm):
     assert firm.admin("office add MEL --name ' Melbourne  City '") == [
         "The office Melbourne City (MEL) is set up.",
-        "It has no default partner yet, who takes the clients that have none in XPM.",
-        "Choose one:",
+        "A default partner, who is given its clients that name no partner in XPM, is",
+        "optional:",
         "  xpmsync admin office set MEL --default-partner EMAIL",
     ]
     assert firm.query("SELECT * FROM offices WHERE code = 'MEL'") == [

@@ -14,6 +14,7 @@ from xpmsync.cli import run
 from xpmsync.config import SmtpSettings, change_config, read_config
 from xpmsync.home import load_home_id
 from xpmsync.sandbox import Practice
+from xpmsync.surroundings import Clock
 from xpmsync.xpm.vault import open_vault
 
 SET_UP = ["--office", "SYD", "--default-partner", "ann@firm.example", "--notify", "bob@firm.example"]
@@ -33,16 +34,103 @@ def firm(make_firm):
     return firm
 
 
-def call(*arguments):
-    return run(["configure", *arguments])
+def call(*arguments, **options):
+    return run(["configure", *arguments], **options)
 
 
 def load_offices(firm):
     """Each office's code, name, and the address of its default partner."""
     rows = firm.rows(
-        "SELECT code, offices.name, email FROM offices JOIN users ON users.id = default_partner_id ORDER BY code"
+        "SELECT code, offices.name, email FROM offices LEFT JOIN users ON users.id = default_partner_id ORDER BY code"
     )
     return [tuple(row.values()) for row in rows]
+
+
+class Person(io.StringIO):
+    """Somebody at the keyboard, who answers Enter to every question that they have no answer for."""
+
+    def __init__(self, capsys, answers):
+        super().__init__()
+        self._capsys = capsys
+        self._answers = {
+            question: [each] if isinstance(each, str) else list(each) for question, each in answers.items()
+        }
+        self.screen = ""
+        self.questions = []
+
+    def isatty(self):
+        return True
+
+    def look(self):
+        self.screen += self._capsys.readouterr().out
+
+    def readline(self, _size=-1):
+        self.look()
+        self.questions.append(self.screen.rpartition("\n")[2])
+        answer = next((each.pop(0) for key, each in self._answers.items() if key in self.questions[-1] and each), "")
+        self.screen += f"{answer}\n"
+        return f"{answer}\n"
+
+
+@pytest.fixture
+def answer(capsys, monkeypatch):
+    """Runs the command in front of a person with these answers; gives its exit code, and the person."""
+
+    def answer(answers, *arguments):
+        capsys.readouterr()
+        person = Person(capsys, {**answers, "Start a sync now?": "n"})
+        with monkeypatch.context() as terminal:
+            terminal.setattr(sys, "stdin", person)
+            terminal.setattr(sys.stdout, "isatty", lambda: True)
+            terminal.setenv("TERM", "dumb")
+            exit_code = call(*arguments)
+        person.look()
+        return exit_code, person
+
+    return answer
+
+
+class Terminal:
+    """A person at a real terminal, in front of one command."""
+
+    def __init__(self, *arguments):
+        self.screen = ""
+        self.process, self.line = pty.fork()
+        if self.process == 0:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a test run in the background ignores it
+            os.environ |= {"TERM": "dumb", "COLUMNS": "80", "PYTHONWARNINGS": "ignore"}
+            os.execv(sys.executable, [sys.executable, "-m", "xpmsync", *arguments])  # noqa: S606 - our own program
+
+    def answer(self, question, answer):
+        """Wait for the question, then type the answer."""
+        self.read_until(lambda: question in self.screen)
+        self.screen = ""
+        os.write(self.line, f"{answer}\n".encode())
+
+    def interrupt(self, question):
+        """Wait for the question, then press Ctrl-C."""
+        self.read_until(lambda: question in self.screen)
+        time.sleep(0.3)  # a person sees the question, and Python waits for an answer, before Ctrl-C comes
+        os.write(self.line, b"\x03")
+
+    def read_until(self, is_enough):
+        deadline = time.monotonic() + 20
+        while not is_enough():
+            assert time.monotonic() < deadline, self.screen
+            if select.select([self.line], [], [], 0.2)[0]:
+                try:
+                    received = os.read(self.line, 65536)
+                except OSError:  # Linux's way of saying that the other side has gone
+                    received = b""
+                if not received:
+                    break
+                self.screen += received.decode()
+
+    def end(self):
+        """What was printed since the last answer, and the exit code."""
+        self.read_until(lambda: False)
+        os.close(self.line)
+        return self.screen.replace("\r\n", "\n"), os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
 
 
 # In a script.
@@ -50,14 +138,9 @@ def load_offices(firm):
 
 def test_a_script_is_told_everything_that_is_missing_at_once(firm, capsys):
     assert call() == 2
-    assert "Missing: --office, --default-partner, --notify. (Without a terminal nothing is asked.)" in (
-        capsys.readouterr().err
-    )
+    assert "Missing: --office, --notify. (Without a terminal nothing is asked.)" in capsys.readouterr().err
     assert call("--office", "SYD", "--smtp-username", "sync") == 2
-    assert (
-        "Missing: --default-partner, --notify, --smtp-host, --smtp-from, --smtp-password-stdin."
-        in capsys.readouterr().err
-    )
+    assert "Missing: --notify, --smtp-host, --smtp-from, --smtp-password-stdin." in capsys.readouterr().err
     assert firm.rows("SELECT * FROM users") == []
 
 
@@ -122,16 +205,22 @@ def test_start_runs_the_first_sync_at_once(firm):
     assert [row["legal_name"] for row in firm.rows("SELECT legal_name FROM clients")] == ["Smith & Sons Pty Ltd"]
 
 
-def test_one_option_changes_one_thing_and_the_rest_stays(firm):
+def test_one_option_changes_one_thing_and_the_rest_stays(firm, capsys):
     assert call(*SET_UP, "--office-name", "Sydney", *MAIL) == 0
     text = firm.home.config_file.read_text("utf-8")
-    asked = len(firm.sandbox.requests)
     assert call("--default-partner", "Cara@Firm.example") == 0
     assert firm.home.config_file.read_text("utf-8") == text
     assert load_offices(firm) == [("SYD", "Sydney", "cara@firm.example")]
     (last,) = firm.rows("SELECT entity, entity_id, action, field FROM changes ORDER BY id DESC LIMIT 1")
     assert list(last.values()) == ["office", "SYD", "updated", "default_partner_id"]
-    assert len(firm.sandbox.requests) == asked
+    before = firm.rows("SELECT * FROM changes"), text
+    assert call(*SET_UP[:2], "--default-partner", "cara@firm.example", *SET_UP[4:], *MAIL) == 0
+    assert (firm.rows("SELECT * FROM changes"), firm.home.config_file.read_text("utf-8")) == before
+    capsys.readouterr()
+    assert call("--notify", "cara@firm.example") == 0
+    saved = capsys.readouterr().out
+    assert "Alert recipient  cara@firm.example" in saved
+    assert "Emails           through mail.firm.example" in saved
 
 
 def test_another_default_partner_says_first_how_many_clients_it_moves(firm, capsys):
@@ -146,11 +235,38 @@ def test_another_default_partner_says_first_how_many_clients_it_moves(firm, caps
     assert load_offices(firm) == [("SYD", "SYD", "cara@firm.example")]
 
 
-def test_the_same_answers_again_change_nothing(firm):
-    assert call(*SET_UP, *MAIL) == 0
-    before = firm.rows("SELECT * FROM changes"), firm.home.config_file.read_text("utf-8")
-    assert call(*SET_UP, *MAIL) == 0
-    assert (firm.rows("SELECT * FROM changes"), firm.home.config_file.read_text("utf-8")) == before
+def test_a_default_partner_is_optional_stays_until_changed_and_can_be_cleared(firm, answer, capsys):
+    recipient = ("--notify", "bob@firm.example")
+    assert call("--office", "SYD", *recipient) == 0
+    assert "Default partner  none" in capsys.readouterr().out
+    assert load_offices(firm) == [("SYD", "SYD", None)]
+    assert (firm.sync().errors, firm.rows("SELECT code FROM sync_errors")) == (1, [{"code": "partner-missing"}])
+    for command in ("status", "doctor", "admin office list", "report"):
+        run(command.split())
+        assert "has no default partner" not in capsys.readouterr().out
+    assert answer({"Default partner": ""})[0] == 0
+    assert load_offices(firm) == [("SYD", "SYD", None)]
+    assert call("--default-partner", "ann@firm.example") == 0
+    assert call(*recipient) == 0
+    assert answer({"Default partner": ""})[0] == 0
+    assert load_offices(firm) == [("SYD", "SYD", "ann@firm.example")]
+    exit_code, person = answer({"Default partner": "-", "Go on?": "y"})
+    assert exit_code == 0
+    assert "1 client of SYD (SYD) has no partner in XPM." in person.screen
+    assert load_offices(firm) == [("SYD", "SYD", None)]
+    assert call("--default-partner", "ann@firm.example", "--no-default-partner") == 2
+    assert "Choose one of --default-partner and --no-default-partner." in capsys.readouterr().err
+    assert call("--default-partner", "ann@firm.example") == 0
+    assert call("--no-default-partner") == 0
+    assert load_offices(firm) == [("SYD", "SYD", None)]
+
+
+def test_a_default_partner_who_is_no_longer_active_stays_until_changed(firm, answer):
+    assert call(*SET_UP) == 0
+    firm.write("UPDATE users SET status = 'deactivated' WHERE email = 'ann@firm.example'")
+    assert call("--sync-name", "Smith & Co") == 0
+    assert answer({})[0] == 0
+    assert load_offices(firm) == [("SYD", "SYD", "ann@firm.example")]
 
 
 def test_a_second_office_keeps_the_first_and_its_partner(firm):
@@ -169,11 +285,13 @@ def test_an_office_is_found_whatever_the_case_of_its_code(firm):
 
 def test_an_address_that_no_active_user_has_is_refused_and_nothing_is_written(firm, capsys):
     assert call(*SET_UP) == 0
-    firm.write("UPDATE users SET status = 'removed' WHERE email = 'cara@firm.example'")
+    firm.practice.staff.pop(
+        firm.rows("SELECT xpm_staff_uuid FROM users WHERE first_name = 'Cara'")[0]["xpm_staff_uuid"]
+    )
     text = firm.home.config_file.read_text("utf-8")
     assert call("--notify", "cara@firm.example", "--sync-name", "Another") == 2
     error = " ".join(capsys.readouterr().err.split())
-    assert "cara@firm.example is no active user of Active, and only an active user can be chosen." in error
+    assert "cara@firm.example isn't an active user, and you can only choose an active user." in error
     assert "There are: ann@firm.example, bob@firm.example. Choose one of them, or see" in error
     assert "xpmsync admin user --help" in error
     assert firm.home.config_file.read_text("utf-8") == text
@@ -186,6 +304,16 @@ def test_an_address_that_was_written_by_hand_is_left_alone(firm):
     assert read_config(firm.home).notify.email == "helpdesk@it.example"
 
 
+def test_a_practice_without_usable_staff_says_what_to_enter(make_firm, capsys):
+    firm = make_firm(Practice())
+    assert call(*SET_UP) == 5
+    assert "Active has no user" in capsys.readouterr().err
+    assert firm.rows("SELECT code, default_partner_id FROM offices") == [{"code": "MAIN", "default_partner_id": None}]
+
+
+# The practice.
+
+
 def test_another_practice_is_refused(firm, capsys):
     assert call(*SET_UP) == 0
     assert call("--tenant", "3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11") == 5
@@ -193,17 +321,104 @@ def test_another_practice_is_refused(firm, capsys):
     assert read_config(firm.home).sync.tenant_id == firm.sandbox.tenant_id
 
 
-def test_a_home_that_is_not_connected_needs_its_practice(firm, capsys):
+def test_the_only_practice_of_the_connection_is_taken_without_a_question(firm, capsys):
     change_config(firm.home, {"sync.tenant_id": None})
+    assert call(*SET_UP) == 0
+    assert f"The practice is “{firm.practice.name}”." in capsys.readouterr().out
+    assert read_config(firm.home).sync.tenant_id == firm.sandbox.tenant_id
+
+
+def connect_several_practices(firm, **switches):
+    other_id = firm.sandbox.add_practice(firm.practice, "Other & Sons")
+    firm.sandbox.set_switches(**switches)
+    firm.connect()
+    change_config(firm.home, {"sync.tenant_id": None})
+    return other_id
+
+
+def test_a_script_is_shown_the_practices_with_the_option_to_type(firm, capsys):
+    other_id = connect_several_practices(firm)
     assert call(*SET_UP) == 2
-    assert "Missing: --tenant." in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert f"  --tenant {firm.sandbox.tenant_id}  {firm.practice.name}\n" in error
+    assert f"  --tenant {other_id}  Other & Sons\n" in error
+    assert call(*SET_UP, "--tenant", other_id) == 0
+    assert read_config(firm.home).sync.tenant_id == other_id
 
 
-def test_a_practice_without_usable_staff_says_what_to_enter(make_firm, capsys):
-    firm = make_firm(Practice())
-    assert call(*SET_UP) == 5
-    assert "Active has no user" in capsys.readouterr().err
-    assert firm.rows("SELECT code, default_partner_id FROM offices") == [{"code": "MAIN", "default_partner_id": None}]
+@pytest.mark.parametrize("is_nameless", [False, True])
+def test_a_person_chooses_the_practice_from_a_numbered_list(firm, answer, is_nameless):
+    other_id = connect_several_practices(firm, tenant_name_null=is_nameless)
+    exit_code, person = answer({"Which practice": ["3", "2"], "Alert recipient": "2", "Code": "SYD"})
+    assert exit_code == 0
+    assert (f"2  the practice {other_id}" if is_nameless else "2  “Other & Sons”") in person.screen
+    assert person.questions[:2] == ["Which practice: ", "Which practice: "]
+    assert read_config(firm.home).sync.tenant_id == other_id
+
+
+# The staff.
+
+
+def add_by_hand(first_name, last_name, email):
+    assert run(["admin", "user", "add", email, "--first-name", first_name, "--last-name", last_name]) == 0
+
+
+def test_a_partner_who_was_added_by_hand_is_linked_and_all_other_staff_are_offered_too(firm, answer):
+    add_by_hand("Ann", "Perera", "Ann@Firm.example")
+    exit_code, person = answer({"Code": "SYD", "Default partner": "bob@firm.example", "Alert recipient": "3"})
+    assert exit_code == 0
+    assert [line.split() for line in person.screen.splitlines() if "@" in line][:3] == [
+        ["1", "Ann", "Perera", "ann@firm.example"],
+        ["2", "Bob", "Tamihana", "bob@firm.example"],
+        ["3", "Cara", "Ng", "cara@firm.example"],
+    ]
+    assert load_offices(firm) == [("SYD", "SYD", "bob@firm.example")]
+    users = firm.rows("SELECT email, xpm_staff_uuid FROM users ORDER BY email")
+    assert [user["email"] for user in users] == ["ann@firm.example", "bob@firm.example", "cara@firm.example"]
+    assert all(user["xpm_staff_uuid"] for user in users)
+
+
+def test_staff_who_were_added_in_xpm_later_can_be_chosen_at_once(firm):
+    assert call(*SET_UP, "--start") == 0
+    firm.practice.add_staff("Dan Fox", "dan@firm.example")
+    assert call("--notify", "dan@firm.example") == 0
+    assert read_config(firm.home).notify.email == "dan@firm.example"
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("connection-reset", "Xero's sign-in server cannot be reached"),
+        ("user-revoked", "Xero refuses access"),
+        ("invalid-grant", "Xero no longer accepts"),
+        ("keyring-locked", "The keyring is locked"),
+    ],
+)
+def test_where_the_staff_cannot_be_had_the_users_there_are_can_be_chosen(firm, capsys, fault, reason):
+    clock = Clock(sleep=lambda _: None)
+    with firm.sandbox.faults.active(fault):
+        assert call(*SET_UP, clock=clock) in (4, 6, 7)
+    add_by_hand("Bob", "Tamihana", "bob@firm.example")
+    capsys.readouterr()
+    with firm.sandbox.faults.active(fault):
+        assert call("--office", "SYD", "--notify", "bob@firm.example", clock=clock) == 0
+    (remark,) = capsys.readouterr().err.splitlines()
+    assert remark.startswith(f"The staff couldn't be imported. {reason}")
+    assert remark.endswith("Going on with the users there are.")
+    assert read_config(firm.home).notify.email == "bob@firm.example"
+
+
+def test_where_too_many_of_the_staff_would_be_gone_none_is_removed(firm, capsys):
+    for number in range(4):
+        firm.practice.add_staff(f"Temp {number}", f"temp{number}@firm.example")
+    assert call(*SET_UP) == 0
+    with firm.sandbox.faults.active("empty-list", path="staff.api"):
+        assert call("--sync-name", "Smith & Co") == 0
+    assert "The staff couldn't be imported. XPM's answer looks wrong" in capsys.readouterr().err
+    assert {user["status"] for user in firm.rows("SELECT status FROM users")} == {"active"}
+
+
+# The mail server.
 
 
 def test_the_mail_password_goes_from_standard_input_into_the_keyring_and_nowhere_else(firm, capfd, monkeypatch):
@@ -224,13 +439,28 @@ def test_the_mail_password_goes_from_standard_input_into_the_keyring_and_nowhere
     assert read_config(firm.home).smtp.port == 2525
 
 
-@pytest.mark.usefixtures("firm")
-def test_what_is_saved_is_shown_with_what_held_already(capsys):
-    assert call(*SET_UP, *MAIL) == 0
-    assert call("--notify", "cara@firm.example") == 0
-    (second,) = capsys.readouterr().out.split("Saved.")[2:]
-    assert "Told of trouble  cara@firm.example" in second
-    assert "E-mails          through mail.firm.example" in second
+def test_settings_that_do_not_fit_together_are_refused_before_the_office_is_written(firm, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("hunter 2\n"))
+    options = [*MAIL, "--smtp-username", "sync", "--smtp-security", "none", "--smtp-password-stdin"]
+    assert call(*SET_UP, *options) == 5
+    told = capsys.readouterr().err
+    assert "config.toml is as it was, since with this it would have a mistake:\n  smtp.security: must be" in told
+    assert "Run it again with another answer, such as --smtp-security starttls." in told
+    assert "Correct the file" not in told
+    assert load_offices(firm) == []
+
+
+def test_mail_settings_that_are_no_longer_wanted_are_removed_with_the_password(firm, answer, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("hunter 2\n"))
+    assert call(*SET_UP, *MAIL, "--smtp-username", "sync", "--smtp-password-stdin") == 0
+    vault = open_vault(load_home_id(firm.home), read_config(firm.home).keyring)
+    assert vault.read("smtp-password") == "hunter 2"
+    assert answer({"Send emails through a mail server?": "n"})[0] == 0
+    assert read_config(firm.home).smtp is None
+    assert vault.read("smtp-password") is None
+
+
+# The crontab.
 
 
 def test_the_lines_of_the_crontab_are_printed_again_and_nothing_is_asked(firm, capsys):
@@ -243,55 +473,7 @@ def test_the_lines_of_the_crontab_are_printed_again_and_nothing_is_asked(firm, c
     assert lines.partition("\n")[2] in told
 
 
-def test_settings_that_do_not_fit_together_are_refused_before_the_office_is_written(firm, capsys, monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.StringIO("hunter 2\n"))
-    options = [*MAIL, "--smtp-username", "sync", "--smtp-security", "none", "--smtp-password-stdin"]
-    assert call(*SET_UP, *options) == 5
-    told = capsys.readouterr().err
-    assert "config.toml is as it was, since with this it would have a mistake:\n  smtp.security: must be" in told
-    assert "Run it again with another answer, such as --smtp-security starttls." in told
-    assert "Correct the file" not in told
-    assert load_offices(firm) == []
-
-
 # On a terminal.
-
-
-class Terminal:
-    """A person at a terminal, in front of one command."""
-
-    def __init__(self, *arguments):
-        self.screen = ""
-        self.process, self.line = pty.fork()
-        if self.process == 0:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a test run in the background ignores it
-            os.environ |= {"TERM": "dumb", "COLUMNS": "80", "PYTHONWARNINGS": "ignore"}
-            os.execv(sys.executable, [sys.executable, "-m", "xpmsync", *arguments])  # noqa: S606 - our own program
-
-    def answer(self, question, answer):
-        """Wait for the question, then type the answer."""
-        self.read_until(lambda: question in self.screen)
-        self.screen = ""
-        os.write(self.line, f"{answer}\n".encode())
-
-    def read_until(self, is_enough):
-        deadline = time.monotonic() + 20
-        while not is_enough():
-            assert time.monotonic() < deadline, self.screen
-            if select.select([self.line], [], [], 0.2)[0]:
-                try:
-                    received = os.read(self.line, 65536)
-                except OSError:  # Linux's way of saying that the other side has gone
-                    received = b""
-                if not received:
-                    break
-                self.screen += received.decode()
-
-    def end(self):
-        """What was printed since the last answer, and the exit code."""
-        self.read_until(lambda: False)
-        os.close(self.line)
-        return self.screen.replace("\r\n", "\n"), os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
 
 
 def test_a_person_is_asked_everything_and_a_wrong_answer_again(firm):
@@ -300,23 +482,20 @@ def test_a_person_is_asked_everything_and_a_wrong_answer_again(firm):
     terminal.answer("Code of the office", "two words")
     terminal.answer("Error: It must be up to 20 letters", "SYD")
     terminal.answer("Name of the office SYD [SYD]: ", "Sydney")
-    terminal.read_until(lambda: "Default partner" in terminal.screen)
-    assert [line.split() for line in terminal.screen.splitlines() if "@" in line] == [
-        ["1", "Ann", "Perera", "ann@firm.example"],
-        ["2", "Bob", "Tamihana", "bob@firm.example"],
-        ["3", "Cara", "Ng", "cara@firm.example"],
-    ]
-    terminal.answer("Default partner of the office (number or e-mail address): ", "4")
-    terminal.answer("Error: It must be a number or an address of the list: only an active user can be chosen.", "1")
-    terminal.answer("Who is told when the sync is disrupted", "BOB@firm.example")
-    terminal.answer("Send e-mails through a mail server? [y/N]: ", "smtp.example.com")
+    terminal.read_until(lambda: "for none) [-]: " in terminal.screen)
+    assert "clients that name no partner in XPM" in " ".join(terminal.screen.split())
+    terminal.answer("Default partner (number or email, - for none) [-]: ", "4")
+    terminal.answer("Error: It must be a number or an address of the list: you can only choose an active user.", "1")
+    terminal.answer("Alert recipient, who gets an email when syncs fail (number or email): ", "BOB@firm.example")
+    terminal.answer("Send emails through a mail server? [y/N]: ", "smtp.example.com")
     terminal.answer("Error: Answer y or n.", "y")
     terminal.answer("Mail server: ", "mail.firm.example")
-    terminal.answer("Protection of the line (starttls, tls, none) [starttls]: ", "tls")
+    terminal.answer("Encryption (starttls, tls, none) [starttls]: ", "tls")
     terminal.answer("Port [465]: ", "")
-    terminal.answer("User name (- if the server wants none) [-]: ", "sync")
-    terminal.answer("Password of the mail server", "hunter 2")
-    terminal.answer("Sender of the e-mails: ", "sync@firm.example")
+    terminal.answer("User name (- if the server wants none) [-]: ", "sync@firm.example")
+    terminal.answer("Password of the mail server (not shown): ", "")
+    terminal.answer("Password of the mail server (not shown): ", "hunter 2")
+    terminal.answer("Sender of the emails [sync@firm.example]: ", "")
     terminal.answer("Start a sync now? [Y/n]: ", "n")
     screen, exit_code = terminal.end()
     assert exit_code == 0
@@ -324,52 +503,75 @@ def test_a_person_is_asked_everything_and_a_wrong_answer_again(firm):
     config = read_config(firm.home)
     assert (config.sync.name, config.sync.default_office_code) == ("Smith & Co", "SYD")
     assert config.notify.email == "bob@firm.example"
-    assert (config.smtp.port, config.smtp.username) == (465, "sync")
+    assert (config.smtp.port, config.smtp.username, config.smtp.sender) == (465, *["sync@firm.example"] * 2)
     assert load_offices(firm) == [("SYD", "Sydney", "ann@firm.example")]
     assert open_vault(load_home_id(firm.home), config.keyring).read("smtp-password") == "hunter 2"
 
 
-def test_run_again_it_offers_what_holds_and_enter_changes_nothing(firm):
+def test_run_again_it_offers_what_holds_and_enter_changes_nothing(firm, answer):
     assert call(*SET_UP, "--office-name", "Sydney", *MAIL) == 0
     before = firm.rows("SELECT * FROM changes"), read_config(firm.home)
-    terminal = Terminal("configure")
-    for question in (
+    exit_code, person = answer({})
+    assert exit_code == 0
+    assert person.questions == [
         "Name of this sync [Xero Practice Manager]: ",
-        "such as SYD [SYD]: ",
+        "Office for new clients (number) [1]: ",
         "Name of the office SYD [Sydney]: ",
-        "[ann@firm.example]: ",
-        "[bob@firm.example]: ",
-        "Send e-mails through a mail server? [Y/n]: ",
-        "[mail.firm.example]: ",
-        "[starttls]: ",
+        "Default partner (number or email, - for none) [ann@firm.example]: ",
+        "Alert recipient, who gets an email when syncs fail (number or email) [bob@firm.example]: ",
+        "Send emails through a mail server? [Y/n]: ",
+        "Mail server [mail.firm.example]: ",
+        "Encryption (starttls, tls, none) [starttls]: ",
         "Port [587]: ",
-        "User name",
-        "[sync@firm.example]: ",
-    ):
-        terminal.answer(question, "")
-    terminal.answer("Start a sync now?", "n")
-    assert terminal.end()[1] == 0
+        "User name (- if the server wants none) [-]: ",
+        "Sender of the emails [sync@firm.example]: ",
+        "Start a sync now? [Y/n]: ",
+    ]
     assert (firm.rows("SELECT * FROM changes"), read_config(firm.home)) == before
 
 
-def test_with_an_option_a_person_is_asked_only_for_what_is_missing(firm):
-    terminal = Terminal("configure", "--office", "SYD", "--notify", "bob@firm.example")
-    terminal.answer("Default partner of the office", "ann@firm.example")
-    screen, exit_code = terminal.end()
+def test_with_an_option_a_person_is_asked_only_for_what_is_missing(firm, answer):
+    exit_code, person = answer({"Alert recipient": "2"}, "--office", "SYD")
     assert exit_code == 0
-    assert "[Y/n]" not in screen
-    assert load_offices(firm) == [("SYD", "SYD", "ann@firm.example")]
+    assert [question.partition(",")[0] for question in person.questions] == ["Alert recipient"]
+    assert load_offices(firm) == [("SYD", "SYD", None)]
 
 
-def test_a_person_is_asked_whether_clients_shall_move_to_another_default_partner(firm):
+@pytest.mark.parametrize(
+    ("typed", "office"),
+    [
+        ("", "SYD"),
+        ("1", "MEL"),
+        ("mel", "MEL"),
+        (["3", "2"], "SYD"),
+        ("0", "PER"),
+        ("new", "PER"),
+    ],
+)
+def test_the_offices_there_are_stand_in_a_numbered_list_with_a_new_one(firm, answer, typed, office):
+    assert call(*SET_UP, "--office", "MEL", "--office-name", "Melbourne") == 0
+    assert call("--office", "SYD", "--office-name", "Sydney") == 0
+    exit_code, person = answer({"Office for new clients (number) [2]: ": typed, "Code of the new office": "PER"})
+    assert exit_code == 0
+    assert "   1  MEL  Melbourne\n   2  SYD  Sydney\n   0  new office\n" in person.screen
+    assert read_config(firm.home).sync.default_office_code == office
+    assert [code for code, _, _ in load_offices(firm)] == [*["MEL"], *(["PER"] if office == "PER" else []), "SYD"]
+
+
+def test_a_number_means_the_place_in_the_list_whatever_the_codes_are(firm, answer):
+    assert call(*SET_UP, "--office", "2") == 0
+    assert call("--office", "3") == 0
+    assert answer({"Office for new clients": "2"})[0] == 0
+    assert read_config(firm.home).sync.default_office_code == "3"
+
+
+def test_a_person_is_asked_whether_clients_shall_move_to_another_default_partner(firm, answer):
     assert call(*SET_UP, "--start") == 0
-    terminal = Terminal("configure", "--default-partner", "cara@firm.example")
-    terminal.answer("Go on? [y/N]: ", "n")
-    assert terminal.end() == ("n\nNothing was changed.\n", 0)
+    exit_code, person = answer({"Go on?": "n"}, "--default-partner", "cara@firm.example")
+    assert exit_code == 0
+    assert person.screen.endswith("Go on? [y/N]: n\nNothing was changed.\n")
     assert load_offices(firm) == [("SYD", "SYD", "ann@firm.example")]
-    terminal = Terminal("configure", "--default-partner", "cara@firm.example")
-    terminal.answer("Go on? [y/N]: ", "y")
-    assert terminal.end()[1] == 0
+    assert answer({"Go on?": "y"}, "--default-partner", "cara@firm.example")[0] == 0
     assert load_offices(firm) == [("SYD", "SYD", "cara@firm.example")]
 
 
@@ -378,9 +580,7 @@ def test_an_interrupt_before_the_end_writes_no_answer(firm):
     terminal = Terminal("configure")
     terminal.answer("Name of this sync", "Another")
     terminal.answer("Code of the office", "SYD")
-    terminal.read_until(lambda: "Name of the office" in terminal.screen)
-    time.sleep(0.3)  # a person sees the question, and Python waits for an answer, before Ctrl-C comes
-    os.write(terminal.line, b"\x03")
+    terminal.interrupt("Name of the office")
     screen, exit_code = terminal.end()
     assert exit_code == 130
     assert "Interrupted." in screen
@@ -388,81 +588,22 @@ def test_an_interrupt_before_the_end_writes_no_answer(firm):
     assert load_offices(firm) == []
 
 
-def test_a_person_is_asked_for_a_password_until_there_is_one_and_can_take_the_user_name_away(firm):
-    assert call(*SET_UP, *MAIL) == 0
-    questions = ("Name of this sync", "such as SYD", "Name of the office", "[ann@firm", "[bob@firm", "Send")
-    questions += ("[mail.firm.example]: ", "[starttls]: ", "Port [587]: ")
-    terminal = Terminal("configure")
-    for question in questions:
-        terminal.answer(question, "")
-    terminal.answer("[-]: ", "sync")
-    terminal.answer("Password of the mail server (not shown): ", "")
-    terminal.answer("Password of the mail server (not shown): ", "hunter 2")
-    terminal.answer("[sync@firm.example]: ", "")
-    terminal.answer("Start a sync now?", "n")
-    assert terminal.end()[1] == 0
-    assert read_config(firm.home).smtp.username == "sync"
-    terminal = Terminal("configure")
-    for question in questions:
-        terminal.answer(question, "")
-    terminal.answer("[sync]: ", "-")
-    terminal.answer("[sync@firm.example]: ", "")
-    terminal.answer("Start a sync now?", "n")
-    assert terminal.end()[1] == 0
+def test_the_user_name_of_the_mail_server_can_be_taken_away(firm, answer, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("hunter 2\n"))
+    assert call(*SET_UP, *MAIL, "--smtp-username", "sync", "--smtp-password-stdin") == 0
+    assert answer({"User name": "-"})[0] == 0
     assert read_config(firm.home).smtp.username is None
     assert call("--smtp-username", "") == 0
 
 
-def test_a_user_name_that_is_an_address_is_offered_as_the_sender(firm):
+def test_an_office_that_is_mistyped_in_an_option_is_confirmed_before_it_is_set_up(firm, answer):
     assert call(*SET_UP) == 0
-    terminal = Terminal("configure")
-    for question in ("Name of this sync", "such as SYD", "Name of the office", "[ann@firm", "[bob@firm"):
-        terminal.answer(question, "")
-    terminal.answer("Send e-mails", "y")
-    terminal.answer("Mail server: ", "mail.firm.example")
-    terminal.answer("[starttls]: ", "")
-    terminal.answer("Port [587]: ", "")
-    terminal.answer("[-]: ", "office@firm.example")
-    terminal.answer("Password of the mail server", "hunter 2")
-    terminal.answer("Sender of the e-mails [office@firm.example]: ", "")
-    terminal.answer("Start a sync now?", "n")
-    assert terminal.end()[1] == 0
-    assert read_config(firm.home).smtp.sender == "office@firm.example"
-
-
-def test_mail_settings_that_are_no_longer_wanted_are_removed_with_the_password(firm, monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.StringIO("hunter 2\n"))
-    assert call(*SET_UP, *MAIL, "--smtp-username", "sync", "--smtp-password-stdin") == 0
-    vault = open_vault(load_home_id(firm.home), read_config(firm.home).keyring)
-    assert vault.read("smtp-password") == "hunter 2"
-    terminal = Terminal("configure")
-    for question in ("Name of this sync", "such as SYD", "Name of the office", "[ann@firm", "[bob@firm"):
-        terminal.answer(question, "")
-    terminal.answer("Send e-mails through a mail server?", "n")
-    terminal.answer("Start a sync now?", "n")
-    assert terminal.end()[1] == 0
-    assert read_config(firm.home).smtp is None
-    assert vault.read("smtp-password") is None
-
-
-def test_a_person_who_mistypes_the_office_is_asked_before_a_new_one_is_set_up(firm):
-    assert call(*SET_UP) == 0
-    terminal = Terminal("configure", "--office", "SYDN")
-    terminal.answer("Did you mean “SYD”?\r\nSet up the office SYDN? [y/N]: ", "n")
-    screen, exit_code = terminal.end()
+    exit_code, person = answer({"Set up": "n"}, "--office", "SYDN")
     assert exit_code == 2
-    assert "Nothing was changed.\nThe offices are: SYD\n" in screen
-    terminal = Terminal("configure")
-    terminal.answer("Name of this sync", "")
-    terminal.answer("such as SYD", "SYDN")
-    terminal.answer("Set up the office SYDN? [y/N]: ", "")
-    terminal.answer("such as SYD", "\x03")
-    assert terminal.end()[1] == 130
-    terminal = Terminal("configure", "--office", "SYDN", "--later")
-    terminal.answer("Set up the office SYDN? [y/N]: ", "y")
-    terminal.answer("Default partner of the office", "2")
-    assert "bob@firm.example" in terminal.end()[0]
-    assert ("SYDN", "SYDN", "bob@firm.example") in load_offices(firm)
+    assert "Active has no office SYDN yet. Did you mean “SYD”?\nSet up the office SYDN? [y/N]: " in person.screen
+    assert load_offices(firm) == [("SYD", "SYD", "ann@firm.example")]
+    assert answer({"Set up": "y"}, "--office", "SYDN", "--later")[0] == 0
+    assert load_offices(firm)[1:] == [("SYDN", "SYDN", None)]
 
 
 # Where the database or the settings are gone.
@@ -482,38 +623,28 @@ def test_a_script_makes_no_new_database_where_one_is_gone_unless_it_is_told_to(f
     assert firm.sync().clients.created == 1
 
 
-def test_a_person_whose_database_is_gone_is_asked_before_a_new_one_is_made(firm):
+def test_a_person_whose_database_is_gone_is_asked_before_a_new_one_is_made(firm, answer):
     assert call(*SET_UP) == 0
     firm.home.database_file.unlink()
-    terminal = Terminal("configure")
-    terminal.answer("Start anew, without that data? [y/N]: ", "")
-    screen, exit_code = terminal.end()
+    exit_code, person = answer({})
     assert exit_code == 0
-    assert "xpmsync restore FILE" in screen
+    assert person.questions == ["Start anew, without that data? [y/N]: "]
+    assert "xpmsync restore FILE" in person.screen
     assert not firm.home.database_file.exists()
 
 
-def test_a_new_database_takes_its_place_when_every_answer_is_in_and_not_before(firm):
+def test_a_new_database_takes_its_place_when_every_answer_is_in_and_not_before(firm, answer):
     assert call(*SET_UP) == 0
     firm.home.database_file.unlink()
     terminal = Terminal("configure")
     terminal.answer("Start anew", "y")
     for question in ("Name of this sync", "such as SYD [SYD]", "Name of the office"):
         terminal.answer(question, "")
-    terminal.read_until(lambda: "Default partner" in terminal.screen)
-    time.sleep(0.3)  # as in front of every question
-    os.write(terminal.line, b"\x03")
+    terminal.interrupt("Default partner")
     assert terminal.end()[1] == 130
     assert not firm.home.database_file.exists()
     assert run(["status"]) == 9
-    terminal = Terminal("configure", "--start-anew")
-    for question in ("Name of this sync", "such as SYD [SYD]", "Name of the office"):
-        terminal.answer(question, "")
-    terminal.answer("Default partner", "1")
-    for question in ("[bob@firm.example]: ", "Send e-mails"):
-        terminal.answer(question, "")
-    terminal.answer("Start a sync now?", "n")
-    assert terminal.end()[1] == 0
+    assert answer({"Default partner": "1"}, "--start-anew")[0] == 0
     assert load_offices(firm) == [("SYD", "SYD", "ann@firm.example")]
 
 
@@ -535,10 +666,11 @@ def test_a_database_that_is_put_back_while_a_person_answers_is_left_alone(firm):
     assert call(*SET_UP) == 0
     moved = firm.home.database_file.with_name("moved.db")
     firm.home.database_file.rename(moved)
-    terminal = Terminal("configure", "--start-anew", "--office", "MEL", "--notify", "bob@firm.example")
-    terminal.read_until(lambda: "Default partner" in terminal.screen)
+    change_config(firm.home, {"notify.email": None})
+    terminal = Terminal("configure", "--start-anew", "--office", "MEL")
+    terminal.read_until(lambda: "Alert recipient" in terminal.screen)
     moved.rename(firm.home.database_file)
-    terminal.answer("Default partner", "2")
+    terminal.answer("Alert recipient", "2")
     screen, exit_code = terminal.end()
     assert exit_code == 10
     assert "Meanwhile another xpmsync has made the database." in screen

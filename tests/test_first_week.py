@@ -98,7 +98,7 @@ def test_a_firm_s_first_week(week):  # noqa: PLR0915 - a story is told in one pi
 
     # A look at what would happen changes nothing.
     preview = week.read("sync --dry-run")
-    assert preview["users"]["created"] == 2
+    assert preview["users"]["unchanged"] == 3
     assert {each["code"] for each in preview["problems"]} >= {"partner-without-email", "abn-contradicts"}
     assert week.read("errors") == []
     assert [each["code"] for each in week.read("admin client list")] == ["early", "OURS"]

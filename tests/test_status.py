@@ -124,7 +124,7 @@ def test_the_error_of_the_sync_as_a_whole_is_told_apart_from_those_that_keep_rec
     assert f"{summary.errors} errors keep records from being synced." in text
     # Nothing that needs a person is left out where all comes together.
     commands = [need["command"] for need in show("--json")["needs"]]
-    assert len(commands) == 6
+    assert len(commands) == 5
     assert set(commands) <= set(show())
 
 
@@ -227,7 +227,6 @@ def test_the_usual_case_fits_one_screen(firm, capsys, schedule):
     schedule(firm.home)
     for _ in range(6):
         firm.sync(is_watched=False)
-    firm.write("UPDATE offices SET default_partner_id = (SELECT id FROM users LIMIT 1)")
     assert run(["status"]) == 0
     assert len(capsys.readouterr().out.splitlines()) < 24
 
@@ -239,7 +238,6 @@ def test_what_needs_a_person_comes_with_the_command_to_type(show, firm, schedule
     assert [need["command"] for need in document["needs"]] == [
         "xpmsync errors",
         "xpmsync admin user list --waiting",
-        "xpmsync admin office set MAIN --default-partner EMAIL",
     ]
     lines = show()
     place = lines.index(f"{document['waiting_users']} users cannot use Active yet.")

@@ -96,6 +96,20 @@ def fetched_practice(
             yield Fetched(gateway.first_answer_at, vanished)
 
 
+@contextmanager
+def fetched_staff(
+    home: Home, config: Config, tokens: Tokens, database: Database, *, tenant_id: str, seconds: float, clock: Clock
+) -> Iterator[None]:
+    """Fetch the staff alone, within so many `seconds`; the spool is attached for the length of the ``with`` block."""
+    with (
+        opened_gateway(config.xero.api_url, tokens, seconds, clock) as gateway,
+        open_spool(home.spool_file, SHAPES, database) as spool,
+    ):
+        PracticeManager(gateway, tenant_id).fetch_staff(STAFF_SHAPE, spool.taker("xpm_staff"))
+        with mirror.attached(database, spool):
+            yield
+
+
 def _fetch_lists(practice: PracticeManager, spool: Spool, cursor: datetime | None, report: Report) -> None:
     def taker(table: str) -> Callable[[Iterator[Record]], None]:
         take = spool.taker(table)

@@ -20,7 +20,7 @@ SANDBOX, REDIRECT, MAILBOX = "8743", "8742", "2525"
 PATIENCE_SECONDS = 30
 PROMISED = """\
 Connected to “Kahikatea & Wattle Accountants”
-Told of trouble  imogen.cooper@example.com.au
+Alert recipient  imogen.cooper@example.com.au
 An e-mail is on its way
 Working: the last run succeeded
 “no email yet” is not one e-mail address.

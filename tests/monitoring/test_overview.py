@@ -154,7 +154,6 @@ def test_users_who_cannot_use_active_yet_are_those_of_the_admin_centre(firm, loo
 def test_what_is_settled_needs_nobody(firm, look):
     firm.write("UPDATE users SET role = 'User', office_code = 'MAIN'")
     firm.write("INSERT INTO user_modules SELECT id, 'Tax' FROM users")
-    firm.write("UPDATE offices SET default_partner_id = (SELECT id FROM users LIMIT 1)")
     firm.write("UPDATE sync_errors SET resolved_at = last_seen_at")
     assert look().needs == ()
 

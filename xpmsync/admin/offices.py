@@ -23,7 +23,7 @@ def add_office(centre: Centre, code: str, name: str) -> Outcome:
     centre.changes.append(ChangeRow("office", code, "created", new_value=name))
     return Outcome(
         f"The office {name} ({code}) is set up.",
-        remarks=("It has no default partner yet, who takes the clients that have none in XPM. Choose one:",),
+        remarks=("A default partner, who is given its clients that name no partner in XPM, is optional:",),
         next_command=f"xpmsync admin office set {shlex.quote(code)} --default-partner EMAIL",
     )
 

@@ -7,21 +7,21 @@ import os
 import sys
 import threading
 import webbrowser
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
 from xpmsync.cli.grammar import Command, Number
-from xpmsync.cli.screen import choose, open_console, print_advice, print_text
-from xpmsync.cli.text import ask, clean, is_watched, render_count, wrap
+from xpmsync.cli.practices import choose_practice, name_practice
+from xpmsync.cli.screen import open_console, print_advice, print_text
+from xpmsync.cli.text import ask, render_count, wrap
 from xpmsync.config import Config, change_config, check_setting, read_config
 from xpmsync.errors import ConfigurationError, PassingTrouble, Refused, SignInNeeded
 from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.log import open_log
 from xpmsync.set_up import is_database_lost
-from xpmsync.spelling import fold
 from xpmsync.surroundings import Clock
 from xpmsync.xpm.callback import LONGEST_ADDRESS, Reply, listen, read_reply
 
@@ -104,7 +104,9 @@ def command(
         },
     )
     console = open_console()
-    print_text(console, f"Connected to {_name(practice)}: {render_count(staff_count, 'staff member')} can be read.")
+    print_text(
+        console, f"Connected to {name_practice(practice)}: {render_count(staff_count, 'staff member')} can be read."
+    )
     print_text(console, f"The sign-in is kept in {vault.description}.")
     is_configured = config.sync.default_office_code is not None and config.sync.tenant_id == practice.tenant_id
     print_text(console, f"Next: xpmsync {'sync' if is_configured else 'configure'}")
@@ -223,7 +225,7 @@ def _prove(home: Home, config: Config, grant: "Grant", tenant: str | None, clock
 
     settled_id = _find_settled_practice(home, config)
     with opened_gateway(config.xero.api_url, TrialTokens(grant), PROOF_SECONDS, clock) as gateway:
-        practice = _choose_practice(fetch_connections(gateway), tenant, settled_id)
+        practice = choose_practice(fetch_connections(gateway), tenant, settled_id)
         return practice, PracticeManager(gateway, practice.tenant_id).count_staff()
 
 
@@ -236,50 +238,6 @@ def _find_settled_practice(home: Home, config: Config) -> str | None:
         return None
     with open_database(home.database_file) as database:
         return load_settled_practice(database, config.sync.tenant_id)
-
-
-def _choose_practice(connections: Iterable["Connection"], tenant: str | None, settled_id: str | None) -> "Connection":
-    """The practice that was named, or is this home's already, or is the only one, or is asked for."""
-    from xpmsync.xpm.answers import ACCESS  # noqa: PLC0415 - slow to load
-    from xpmsync.xpm.api import PRACTICE_MANAGER  # noqa: PLC0415
-
-    practices = [connection for connection in connections if connection.tenant_type == PRACTICE_MANAGER]
-    if not practices:
-        raise Refused(
-            "You have signed in, but Xero offers no practice of Xero Practice Manager to connect.",
-            f"You need {ACCESS}. They are given in Practice Manager, under Business > Settings > Staff > your name >"
-            " Permissions > Practice Administration. Then run xpmsync connect again, and choose the practice on Xero's"
-            " page.",
-        )
-    wanted = tenant or settled_id
-    named = [practice for practice in practices if wanted and _is_named(practice, wanted)]
-    if tenant and len(named) != 1:
-        count = "no practice" if not named else f"{len(named)} practices"
-        raise click.UsageError(f"You have connected {count} called “{clean(tenant)}”. There are:\n{_list(practices)}")
-    candidates = named or practices
-    if settled_id and settled_id not in [practice.tenant_id for practice in candidates]:
-        raise ConfigurationError(
-            "This data folder holds the data of another practice. Nothing has changed.",
-            "Each practice needs a folder of its own: set XPMSYNC_HOME to another one, and run xpmsync connect there.",
-            names=f"You have connected {' and '.join(map(_name, candidates))}.",
-        )
-    if len(candidates) == 1:
-        return candidates[0]
-    if is_watched():
-        return candidates[choose(open_console(), "Which practice", [_name(practice) for practice in candidates])]
-    raise click.UsageError(f"You have connected several practices. Choose one with --tenant:\n{_list(candidates)}")
-
-
-def _is_named(practice: "Connection", wanted: str) -> bool:
-    return fold(wanted) in (practice.tenant_id, fold(practice.tenant_name or ""))
-
-
-def _name(practice: "Connection") -> str:
-    return f"“{clean(practice.tenant_name)}”" if practice.tenant_name else f"the practice {practice.tenant_id}"
-
-
-def _list(practices: Iterable["Connection"]) -> str:
-    return "\n".join(f"  {practice.tenant_id}  {clean(practice.tenant_name or '')}".rstrip() for practice in practices)
 
 
 def _read_secret_line(question: str) -> str:

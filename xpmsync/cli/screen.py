@@ -159,10 +159,15 @@ def print_advice(console: Console, text: str, *, indent: int = 0, style: str = "
             print_text(console, part, indent=indent, style=style)
 
 
+def print_choices(console: Console, choices: Sequence[str], *, first: int = 1) -> None:
+    """Numbered choices, one beneath the other."""
+    for number, choice in enumerate(choices, start=first):
+        print_text(console, f"{number:>3}  {choice}", indent=1)
+
+
 def choose(console: Console, question: str, choices: Sequence[str]) -> int:
     """Show numbered choices and ask for one; gives back its index."""
-    for number, choice in enumerate(choices, start=1):
-        print_text(console, f"{number:>3}  {choice}", indent=1)
+    print_choices(console, choices)
     numbers = [str(number) for number in range(1, len(choices) + 1)]
 
     def read_index(answer: object) -> int:

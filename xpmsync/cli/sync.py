@@ -38,7 +38,7 @@ def command(*, full: bool, dry_run: bool, accept_removals: bool, strict: bool, a
     prepare_home(home)
     open_log(home)
     watched = is_watched()
-    with _report(is_shown=watched and not as_json) as report:
+    with open_report(is_shown=watched and not as_json) as report:
         if dry_run:
             preview = _preview(home, report, full=full, accept_removals=accept_removals)
         else:
@@ -55,7 +55,8 @@ def command(*, full: bool, dry_run: bool, accept_removals: bool, strict: bool, a
     return PROBLEMS_EXIT_CODE if strict and summary.errors else 0
 
 
-def _report(*, is_shown: bool) -> AbstractContextManager[Report]:
+def open_report(*, is_shown: bool) -> AbstractContextManager[Report]:
+    """Where a sync says how far it is: on the terminal, or nowhere."""
     if not is_shown:
         return nullcontext(_Silence())
     from xpmsync.cli.watching import Progress  # noqa: PLC0415 - slow to load, and cron is shown nothing

@@ -16,7 +16,6 @@ from xpmsync.active import runs
 from xpmsync.active.database import Database
 from xpmsync.active.error_log import load_causes
 from xpmsync.active.notifications import is_last_refused
-from xpmsync.active.offices import load_offices
 from xpmsync.active.totals import count_by_status
 from xpmsync.active.users import load_needs
 from xpmsync.config import Config
@@ -149,7 +148,7 @@ def load_overview(
             *(_list_needs_of_stopped_runs(causes) if not failures else ()),
             *_list_needs_of_mail(database, config),
             *_list_needs_of_schedule(state, failures, is_in_crontab, are_coming),
-            *_list_needs_of_records(database, config, causes, waiting_users),
+            *_list_needs_of_records(causes, waiting_users),
         ),
         latest_runs=latest,
         causes=causes,
@@ -241,17 +240,10 @@ def _list_needs_of_schedule(
         yield Need("The runs have stopped: see what cron meets.", "xpmsync doctor --cron")
 
 
-def _list_needs_of_records(
-    database: Database, config: Config, causes: Sequence[sqlite3.Row], waiting_users: int
-) -> Iterator[Need]:
+def _list_needs_of_records(causes: Sequence[sqlite3.Row], waiting_users: int) -> Iterator[Need]:
     if errors := sum(row["records"] for row in causes if row["severity"] == "error" and row["entity"] != "run"):
         keep = "One error keeps a record" if errors == 1 else f"{errors:,} errors keep records"
         yield Need(f"{keep} from being synced.", "xpmsync errors")
     if waiting_users:
         some = "One user" if waiting_users == 1 else f"{waiting_users:,} users"
         yield Need(f"{some} cannot use Active yet.", "xpmsync admin user list --waiting")
-    code = config.sync.default_office_code
-    if any(office["code"] == code and not office["default_partner_id"] for office in load_offices(database)):
-        yield Need(
-            f"The office {code} has no default partner.", f"xpmsync admin office set {code} --default-partner EMAIL"
-        )

@@ -1,0 +1,53 @@
+"""Imports the practice's staff as users without a whole sync: before set-up, and whenever it is run again.
+
+Matched, limited and written as in a sync. Touches no client, writes no row of a sync, moves no cursor.
+"""
+
+from typing import Final
+
+from xpmsync.active import mirror
+from xpmsync.active.database import Database
+from xpmsync.active.history import ChangeLog
+from xpmsync.active.turns import turn
+from xpmsync.config import Config
+from xpmsync.derive.result import Derivation
+from xpmsync.derive.users import derive_users
+from xpmsync.errors import AnotherRun
+from xpmsync.fetch import fetched_staff
+from xpmsync.guard import check_losses
+from xpmsync.home import Home
+from xpmsync.rules.fields import STAFF_SHAPE
+from xpmsync.surroundings import Clock
+from xpmsync.xpm.tokens import open_tokens
+from xpmsync.xpm.vault import UNLOCK_SECONDS, opened
+
+LOCK_SECONDS: Final = 10.0
+
+
+def import_staff(
+    home: Home, config: Config, database: Database, tenant_id: str, *, actor: str, seconds: float, clock: Clock
+) -> None:
+    """Fetch the staff within so many `seconds`, and make them users.
+
+    Raises AnotherRun where a sync is in progress, SuspiciousChange where too many of the staff would be gone, and what
+    the keyring and Xero raise.
+    """
+    busy = AnotherRun("A sync is in progress.", "Wait until it has ended, then run: xpmsync configure")
+    with (
+        turn(home.run_lock, busy, wait_seconds=LOCK_SECONDS),
+        opened(home, config, patience_seconds=UNLOCK_SECONDS) as vault,
+        fetched_staff(
+            home,
+            config,
+            open_tokens(home, config, vault, now=clock.now, sleep=clock.sleep),
+            database,
+            tenant_id=tenant_id,
+            seconds=seconds,
+            clock=clock,
+        ),
+        database.transaction(),
+    ):
+        check_losses(database, config.guard, {}, are_clients_complete=False)
+        now = clock.now()
+        mirror.merge_records(database, "xpm_staff", STAFF_SHAPE, is_full_list=True, now=now)
+        derive_users(database, Derivation(ChangeLog(database, run_id=None, actor=actor, now=now)))
