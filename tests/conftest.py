@@ -55,6 +55,17 @@ FIRST_PORT = 20_000
 may be another test's when it is used."""
 PORTS_OF_A_WORKER = 1_000
 MOST_WORKERS = 12
+CRONTAB_PROGRAM = """\
+#!/bin/sh
+# As Debian's does it.
+case "$1" in
+-l) cat '{0}' 2> /dev/null || {{ echo "no crontab for ann" >&2; exit 1; }} ;;
+-) cat > '{0}.new'
+   [ -z "$(tail -c 1 '{0}.new')" ] || {{ echo "missing newline before EOF, can't install." >&2; exit 1; }}
+   mv '{0}.new' '{0}' ;;
+*) exit 2 ;;
+esac
+"""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -282,6 +293,21 @@ def make_firm(
 def allow_access(monkeypatch: pytest.MonkeyPatch) -> None:
     """The browser that a command opens is somebody who presses “Allow access”."""
     monkeypatch.setattr(webbrowser, "open", lambda address: browser.main([address]) == 0)
+
+
+def crontab(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A crontab program that is no one's but the test's; gives the file that is the crontab, once there is one.
+
+    xpmsync is typed as its program, on a machine without a desktop.
+    """
+    folder = tmp_path_factory.mktemp("machine")
+    file = folder / "lines"
+    (folder / "crontab").write_text(CRONTAB_PROGRAM.format(file))
+    (folder / "crontab").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    monkeypatch.setattr(sys, "argv", [str(Path(sys.executable).with_name("xpmsync"))])
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
+    return file
 
 
 @pytest.fixture

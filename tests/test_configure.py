@@ -7,6 +7,7 @@ import sqlite3
 import sys
 import time
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -16,6 +17,8 @@ from xpmsync.home import load_home_id
 from xpmsync.sandbox import Practice
 from xpmsync.surroundings import Clock
 from xpmsync.xpm.vault import open_vault
+
+pytestmark = pytest.mark.usefixtures("crontab")
 
 SET_UP = ["--office", "SYD", "--default-partner", "ann@firm.example", "--notify", "bob@firm.example"]
 MAIL = ["--smtp-host", "mail.firm.example", "--smtp-from", "sync@firm.example"]
@@ -52,9 +55,7 @@ class Person(io.StringIO):
     def __init__(self, capsys, answers):
         super().__init__()
         self._capsys = capsys
-        self._answers = {
-            question: [each] if isinstance(each, str) else list(each) for question, each in answers.items()
-        }
+        self._answers = [(key, [each] if isinstance(each, str) else list(each)) for key, each in answers]
         self.screen = ""
         self.questions = []
 
@@ -67,7 +68,7 @@ class Person(io.StringIO):
     def readline(self, _size=-1):
         self.look()
         self.questions.append(self.screen.rpartition("\n")[2])
-        answer = next((each.pop(0) for key, each in self._answers.items() if key in self.questions[-1] and each), "")
+        answer = next((each.pop(0) for key, each in self._answers if key in self.questions[-1] and each), "")
         self.screen += f"{answer}\n"
         return f"{answer}\n"
 
@@ -78,7 +79,7 @@ def answer(capsys, monkeypatch):
 
     def answer(answers, *arguments):
         capsys.readouterr()
-        person = Person(capsys, {**answers, "Start a sync now?": "n"})
+        person = Person(capsys, [*answers.items(), ("Add the two lines", "n"), ("Start a sync now?", "n")])
         with monkeypatch.context() as terminal:
             terminal.setattr(sys, "stdin", person)
             terminal.setattr(sys.stdout, "isatty", lambda: True)
@@ -179,16 +180,13 @@ def test_the_staff_become_users_and_the_partner_is_chosen_among_them(firm, capsy
     ]
     assert {(change["run_id"], change["actor"]) for change in changes} == {(None, "configure")}
     printed = capsys.readouterr()
-    assert "\n17 * * * * " in printed.out
-    assert f"\nXPMSYNC_HOME={firm.home.data_folder}\n" in printed.out
     assert printed.err == ""
 
 
 @pytest.mark.usefixtures("firm")
 def test_the_screen_fits_80_columns(capsys):
     assert call(*SET_UP, *MAIL) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert max(len(line) for line in lines if " * * * " not in line and "XPMSYNC_HOME" not in line) <= 80
+    assert max(len(line) for line in capsys.readouterr().out.splitlines() if " * * * " not in line) <= 80
 
 
 def test_the_sync_that_follows_finds_the_users_it_would_have_made(firm):
@@ -463,14 +461,66 @@ def test_mail_settings_that_are_no_longer_wanted_are_removed_with_the_password(f
 # The crontab.
 
 
-def test_the_lines_of_the_crontab_are_printed_again_and_nothing_is_asked(firm, capsys):
+def list_lines(text):
+    return [line for line in text.splitlines() if " * * * " in line]
+
+
+def test_a_script_is_shown_the_two_lines_until_they_are_in_the_crontab(firm, capsys, crontab):
     assert call(*SET_UP) == 0
-    told = capsys.readouterr().out
-    assert call("--crontab") == 0
-    lines = capsys.readouterr().out
-    assert lines.splitlines()[1] == f"XPMSYNC_HOME={firm.home.data_folder}"
-    assert [line.split()[-1] for line in lines.splitlines()[-2:]] == ["sync", "notify"]
-    assert lines.partition("\n")[2] in told
+    shown = capsys.readouterr().out
+    assert "To add them: xpmsync configure --crontab install" in shown
+    lines = list_lines(shown)
+    assert [line.split()[-1] for line in lines] == ["sync", "notify"]
+    assert not crontab.exists()
+    assert call("--sync-name", "Smith & Co", "--crontab", "install") == 0
+    assert (crontab.read_text().splitlines(), read_config(firm.home).sync.name) == (lines, "Smith & Co")
+    capsys.readouterr()
+    assert call(*SET_UP) == 0
+    assert list_lines(capsys.readouterr().out) == []
+
+
+def test_a_person_is_asked_once_whether_the_lines_go_into_the_crontab_and_sees_what_they_replace(firm, answer, crontab):
+    older = f"17 * * * * XPMSYNC_HOME={firm.home.data_folder} /old/xpmsync sync"
+    crontab.write_text(f"A=b\n{older}\n")
+    assert call(*SET_UP) == 0
+    exit_code, person = answer({"Add the two lines to your crontab? [Y/n]: ": "n"})
+    assert exit_code == 0
+    assert list_lines(person.screen)[2:] == [older]
+    assert "To add them later: xpmsync configure --crontab install" in person.screen
+    assert crontab.read_text() == f"A=b\n{older}\n"
+    exit_code, person = answer({"Add the two lines to your crontab? [Y/n]: ": ""})
+    assert exit_code == 0
+    lines = list_lines(person.screen)
+    assert crontab.read_text().splitlines() == ["A=b", *lines[:2]]
+    assert "xpmsync doctor --cron" in person.screen
+    exit_code, person = answer({})
+    assert exit_code == 0
+    assert "crontab" not in person.screen
+
+
+@pytest.mark.usefixtures("firm")
+def test_a_crontab_that_cannot_be_changed_is_no_end_of_the_set_up(answer, crontab, capsys):
+    assert call(*SET_UP) == 0
+    (crontab.parent / "crontab").write_text("#!/bin/sh\n[ $1 != -l ] || { echo no crontab for ann >&2; exit 1; }\n")
+    exit_code, person = answer({"Add the two lines": "y"})
+    assert (exit_code, person.questions[-1]) == (0, "Start a sync now? [Y/n]: ")
+    (crontab.parent / "crontab").write_text("#!/bin/sh\nexit 1\n")
+    exit_code, person = answer({})
+    assert exit_code == 0
+    assert not any("crontab" in question for question in person.questions)
+    assert len(list_lines(person.screen)) == 2
+    assert capsys.readouterr().err == ""
+
+
+def test_where_syncs_come_by_themselves_no_line_is_offered(firm, answer):
+    assert call(*SET_UP) == 0
+    for hours in (3, 2, 1):
+        now = datetime.now(UTC) - timedelta(hours=hours)
+        firm.sync(is_watched=False, clock=Clock(now=lambda now=now: now))
+    exit_code, person = answer({})
+    assert exit_code == 0
+    assert "Syncs start by themselves already, though not from your crontab." in person.screen
+    assert not any("crontab" in question for question in person.questions)
 
 
 # On a terminal.
@@ -496,6 +546,7 @@ def test_a_person_is_asked_everything_and_a_wrong_answer_again(firm):
     terminal.answer("Password of the mail server (not shown): ", "")
     terminal.answer("Password of the mail server (not shown): ", "hunter 2")
     terminal.answer("Sender of the emails [sync@firm.example]: ", "")
+    terminal.answer("Add the two lines to your crontab? [Y/n]: ", "n")
     terminal.answer("Start a sync now? [Y/n]: ", "n")
     screen, exit_code = terminal.end()
     assert exit_code == 0
@@ -525,6 +576,7 @@ def test_run_again_it_offers_what_holds_and_enter_changes_nothing(firm, answer):
         "Port [587]: ",
         "User name (- if the server wants none) [-]: ",
         "Sender of the emails [sync@firm.example]: ",
+        "Add the two lines to your crontab? [Y/n]: ",
         "Start a sync now? [Y/n]: ",
     ]
     assert (firm.rows("SELECT * FROM changes"), read_config(firm.home)) == before

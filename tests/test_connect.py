@@ -24,6 +24,8 @@ from xpmsync.home import Home, find_home, load_home_id, prepare_home
 from xpmsync.sandbox import App, Practice, Sandbox
 from xpmsync.sandbox.browser import press
 
+pytestmark = pytest.mark.usefixtures("crontab")
+
 SECRET = "a-secret-of-the-web-app"
 ACCESS = ("XPM administration privileges", "“Connect third-party add-ons”", "“Authorise 3rd Party Full Access”")
 """What the person who connects needs, by every name."""
@@ -553,6 +555,27 @@ def test_disconnect_forgets_a_sign_in_that_xero_has_ended(desk):
     assert "has been forgotten" in output
     assert f"  {desk.home.data_folder}\n" in output
     assert desk.passwords == {}
+
+
+@pytest.mark.parametrize(("answer", "is_kept"), [("y", False), ("n", True)])
+def test_disconnect_offers_to_remove_the_lines_from_the_crontab(desk, crontab, type_ahead, answer, is_kept):
+    crontab.write_text("A=b\n")
+    desk.xpmsync("connect")
+    desk.xpmsync("configure", "--crontab", "install")
+    lines = crontab.read_text().splitlines()[1:]
+    type_ahead(answer)
+    _, output, _ = desk.xpmsync("disconnect")
+    assert "\n".join(["Your crontab still starts syncs for this data folder:", *lines]) in output
+    assert crontab.read_text().splitlines() == ["A=b", *(lines if is_kept else [])]
+    assert ("xpmsync configure --crontab remove" in output) == is_kept
+
+
+def test_a_script_that_disconnects_is_told_how_to_remove_the_lines_from_the_crontab(desk, crontab):
+    desk.xpmsync("connect")
+    desk.xpmsync("configure", "--crontab", "install")
+    before = crontab.read_text()
+    assert "\n  xpmsync configure --crontab remove\n" in desk.xpmsync("disconnect")[1]
+    assert crontab.read_text() == before
 
 
 def test_disconnect_keeps_the_sign_in_when_the_keyring_is_locked(desk):

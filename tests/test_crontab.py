@@ -1,15 +1,16 @@
 import os
 import pwd
-import sys
+import subprocess
 from datetime import datetime
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
-from xpmsync.cli.crontab import render_crontab
-from xpmsync.config import Config, KeyringSettings
-from xpmsync.crontab import find_next_time, make_environment, parse_crontab
-from xpmsync.home import find_home
+from xpmsync.cli import run
+from xpmsync.crontab import find_next_time, make_environment, parse_crontab, read_crontab, replace_lines
+from xpmsync.home import find_home, load_home_id
+from xpmsync.rules.schedule import hourly_minute
 
 NOW = datetime(2026, 11, 4, 14, 17, 30).astimezone()  # a Wednesday
 
@@ -107,23 +108,186 @@ def test_the_example_runs_the_sync_every_hour_off_the_full_hour_and_the_watchman
     assert not any("%" in line for line in lines)
 
 
-@pytest.mark.parametrize(
-    ("program", "home", "bus", "key_file", "variables", "command"),
-    [
-        ("/opt/x/bin/xpmsync", "", "", None, [], "/opt/x/bin/xpmsync"),
-        ("/opt/x/xpmsync/__main__.py", "", "", None, [], f"{sys.executable} -m xpmsync"),
-        ("/opt/90 %/xpmsync", "/srv/firm", "", None, ["XPMSYNC_HOME=/srv/firm"], r"'/opt/90 \%/xpmsync'"),
-        ("/opt/xpmsync", "", "unix:path=/bus", None, ["DBUS_SESSION_BUS_ADDRESS=unix:path=/bus"], "/opt/xpmsync"),
-        ("/opt/xpmsync", "", "unix:path=/bus", "/etc/xpmsync/keyring.key", [], "/opt/xpmsync"),
-    ],
-    ids=["the command", "the package", "a home of its own", "a desktop's keyring", "a keyring of our own"],
+# What is replaced, and what is not.
+
+OURS = ["1 * * * * XPMSYNC_HOME=/srv/a /new/xpmsync sync", "*/10 * * * * XPMSYNC_HOME=/srv/a /new/xpmsync notify"]
+HOME = find_home({"XPMSYNC_HOME": "/srv/a"})
+OTHERS = (
+    "MAILTO=ann@example.com\r\n"
+    "# 17 * * * * XPMSYNC_HOME=/srv/a /old/xpmsync sync\n"
+    "\n"
+    "17 * * * * XPMSYNC_HOME=/srv/b /old/xpmsync sync\n"
+    "17 * * * * /old/xpmsync sync\n"
+    "40 3 * * * XPMSYNC_HOME=/srv/a /old/xpmsync backup /b/$(date +\\%a).db\n"
+    "0 4 * * 0 XPMSYNC_HOME=/srv/a /old/xpmsync sync --full\n"
+    "5 * * * * XPMSYNC_HOME=/srv/a /old/xpmsync sync && touch /tmp/done\n"
+    "5 * * * * XPMSYNC_HOME=/srv/a nice /old/xpmsync sync\n"
+    "5 * * * * XPMSYNC_HOME=/srv/a /old/xpmsync sync > /tmp/log; reboot\n"
+    "5 * * * * XPMSYNC_HOME=/srv/a /old/xpmsync sync '\n"
+    "\tJalape\udcf1o \x0b\u2028 = 1\n"
+    "@reboot /opt/other\n"
 )
-def test_the_lines_to_paste_hold_all_that_cron_needs(monkeypatch, program, home, bus, key_file, variables, command):
-    monkeypatch.setattr(sys, "argv", [program, "configure"])
-    monkeypatch.setenv("XPMSYNC_HOME", home)
-    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", bus)
-    assert render_crontab(Config(keyring=KeyringSettings(key_file=key_file))).splitlines() == [
-        *variables,
-        f"17 * * * * {command} sync",
-        f"*/10 * * * * {command} notify",
+"""Lines of other people, of other homes, and those of this home that somebody has added to."""
+
+
+@pytest.mark.parametrize(
+    "older",
+    [
+        ["17 * * * * XPMSYNC_HOME=/srv/a /old/xpmsync sync", "*/10 * * * * XPMSYNC_HOME=/srv/a /old/xpmsync notify"],
+        ["17 * * * * XPMSYNC_HOME=/srv/a /old/xpmsync sync\r"],
+        [
+            "@hourly env XPMSYNC_HOME='/srv/a' '/my tools/xpmsync' sync >> /tmp/my.log 2>&1",
+            "* * * * * XPMSYNC_HOME=/srv/a xpmsync notify >/dev/null",
+        ],
+        ["17 * * * * XPMSYNC_HOME=/srv/a/ A=b /opt/python3.11 -m xpmsync sync"] * 2,
+        OURS,
+        [],
+    ],
+)
+def test_only_the_plain_lines_of_the_same_home_are_replaced(older):
+    before, after = OTHERS.split("\n\n")
+    text = "\n".join([f"{before}\n", *older, after])
+    replaced = replace_lines(text, HOME, OURS)
+    place = "\n".join([f"{before}\n", *OURS, after])
+    assert replaced == (place if older else text + "\n".join([*OURS, ""]))
+    assert replace_lines(replaced, HOME, OURS) == replaced
+    assert replace_lines(replaced, HOME, []) == OTHERS
+
+
+@pytest.mark.parametrize("text", ["", "A=b", "# no end", "A=b\r\n", "\n\n"])
+def test_lines_are_added_beneath_whatever_the_crontab_ends_with(text):
+    added = replace_lines(text, HOME, OURS)
+    assert added.startswith(text)
+    assert added.endswith("\n" + "\n".join([*OURS, ""])) or not text
+    assert replace_lines(added, HOME, []) == (text if text.endswith("\n") or not text else f"{text}\n")
+
+
+def test_a_variable_of_the_crontab_decides_whose_a_line_is():
+    line = "17 * * * * xpmsync sync\n"
+    text = f"{line}XPMSYNC_HOME=/srv/a\n{line}XPMSYNC_HOME = '/srv/b'\n{line}"
+    assert replace_lines(text, HOME, []) == f"{line}XPMSYNC_HOME=/srv/a\nXPMSYNC_HOME = '/srv/b'\n{line}"
+
+
+def test_the_minute_of_the_hourly_sync_stays_and_is_spread_over_the_hour_but_for_its_start():
+    minutes = [hourly_minute(str(uuid4())) for _ in range(2000)]
+    assert set(minutes) == set(range(1, 60))
+    assert hourly_minute("3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11") == 49
+
+
+# In the machine's crontab, by the command.
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A home whose path wants to be quoted, for a shell and for cron."""
+    monkeypatch.setenv("XPMSYNC_HOME", str(tmp_path / "my firm's 50%"))
+    return find_home(os.environ)
+
+
+def change(deed):
+    return run(["configure", "--crontab", deed])
+
+
+def list_copies(home):
+    return sorted(home.data_folder.glob("crontab-before-*"))
+
+
+def test_both_lines_are_added_and_removed_and_the_crontab_before_is_kept(home, crontab, capsys):
+    before = b"MAILTO=ann@example.com\r\n0 1 * * * caf\xe9\n"
+    crontab.write_bytes(before)
+    assert change("install") == 0
+    added = crontab.read_bytes().removeprefix(before).decode().splitlines()
+    minute = hourly_minute(load_home_id(home))
+    assert [(line.split()[:5], line.split()[-1]) for line in added] == [
+        ([str(minute), "*", "*", "*", "*"], "sync"),
+        (["*/10", "*", "*", "*", "*"], "notify"),
     ]
+    (copy,) = list_copies(home)
+    assert (copy.read_bytes(), copy.stat().st_mode & 0o777) == (before, 0o600)
+    printed = capsys.readouterr().out
+    assert "\n".join(added) in printed
+    assert f"\n  {copy}\n" in printed
+    assert change("install") == 0
+    assert "Your crontab has the two lines already." in capsys.readouterr().out
+    assert list_copies(home) == [copy]
+    assert change("print") == 0
+    assert capsys.readouterr().out.splitlines() == ["# Paste these lines with: crontab -e", *added]
+    assert change("remove") == 0
+    assert "\n".join(added) in capsys.readouterr().out
+    assert crontab.read_bytes() == before
+    assert change("remove") == 0
+    assert "Your crontab has no such line for this data folder." in capsys.readouterr().out
+
+
+def test_the_lines_work_where_cron_hands_them_to_a_shell(home, crontab):
+    assert change("install") == 0
+    jobs = read_crontab().of(home)
+    assert (jobs.runs("sync"), jobs.runs("notify")) == (True, True)
+    assert [job.find_missing_program() for job in jobs.jobs] == [None, None]
+    (line,) = (line for line in crontab.read_text().splitlines() if line.endswith(" sync"))
+    command = line.split(maxsplit=5)[5].replace("\\%", "%").removesuffix("sync")
+    shown = subprocess.run(["/bin/sh", "-c", f"{command} errors"], env={}, capture_output=True, check=True, text=True)
+    assert str(home.data_folder) in shown.stdout.replace("\n", " ")
+
+
+def test_older_lines_of_this_home_are_replaced_and_what_was_added_to_is_named(home, crontab, capsys):
+    other = "17 * * * * XPMSYNC_HOME=/another /old/xpmsync sync\n"
+    mine = f"5 * * * * /old/xpmsync sync --strict || echo {home.data_folder.name!r}\n".replace("%", "\\%")
+    crontab.write_text(f"{other}XPMSYNC_HOME={home.data_folder}\n17 * * * * /old/xpmsync sync\n{mine}A=b\n")
+    assert change("install") == 0
+    first, second, *lines = crontab.read_text().splitlines(keepends=True)
+    assert (first, second, lines[2:]) == (other, f"XPMSYNC_HOME={home.data_folder}\n", [mine, "A=b\n"])
+    assert (
+        f"Left as it is, since it was changed by hand; remove it if it's not needed:\n{mine}" in capsys.readouterr().out
+    )
+
+
+def test_at_most_five_copies_are_kept(home, crontab):
+    crontab.write_text("A=b\n")
+    for deed in ("install", "remove") * 4:
+        assert change(deed) == 0
+    copies = list_copies(home)
+    assert len(copies) == 5
+    assert copies[-1].read_text().count("xpmsync") == 2
+
+
+def test_the_platforms_own_home_is_meant_also_where_the_crontab_names_another(monkeypatch, tmp_path, crontab):
+    monkeypatch.delenv("XPMSYNC_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    assert change("install") == 0
+    assert "XPMSYNC_HOME" not in crontab.read_text()
+    crontab.write_text("XPMSYNC_HOME=/srv/a\n17 * * * * /old/xpmsync sync\n")
+    assert change("install") == 0
+    assert crontab.read_text().startswith("XPMSYNC_HOME=/srv/a\n17 * * * * /old/xpmsync sync\n")
+    assert crontab.read_text().count(f" XDG_DATA_HOME={tmp_path}/data XPMSYNC_HOME= ") == 2
+    assert read_crontab().of(find_home({})).runs("notify")
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason"),
+    [
+        (None, "can't be read or changed: there is no crontab program on this computer"),
+        ("echo 'you (ann) are not allowed to use this program' >&2; exit 1", "can't be read or changed: the crontab"),
+        ("[ $1 = -l ] && exec cat {0}; echo bad minute >&2; exit 1", "was not changed: the crontab program says: bad"),
+        ("[ $1 = -l ] && exec cat {0}; exit 0", "was not changed: what was written isn't what is there now"),
+        ("[ $1 = -l ] && exec cat {0}; cat > {0}; echo more >> {0}", "what was written isn't what is there now"),
+    ],
+)
+@pytest.mark.usefixtures("home")
+def test_a_crontab_program_that_fails_is_told_and_the_lines_can_be_printed(
+    crontab, capsys, behaviour, reason, monkeypatch
+):
+    crontab.write_text("A=b\n")
+    if behaviour is None:
+        monkeypatch.setenv("PATH", "/nowhere")
+    else:
+        (crontab.parent / "crontab").write_text(f"#!/bin/sh\n{behaviour.format(crontab)}\n")
+    assert change("install") == 2
+    error = capsys.readouterr().err
+    assert reason in error
+    assert "xpmsync configure --crontab print" in error
+    assert "more" in crontab.read_text() or crontab.read_text() == "A=b\n"
+    assert change("print") == 0
+    assert capsys.readouterr().out.count("xpmsync") == 2

@@ -392,10 +392,10 @@ def test_an_address_to_notify_that_is_missing_or_that_no_active_user_has_is_a_wa
 
 def test_a_crontab_that_does_not_do_its_work_is_a_warning(firm, warns):
     for old, new, found, remedy in (
-        ("xpmsync notify", "true", "has no line for xpmsync notify", "xpmsync configure --crontab"),
-        ("xpmsync ", "true ", "no line for xpmsync sync and none for xpmsync notify", "xpmsync configure --crontab"),
+        ("xpmsync notify", "true", "has no line for xpmsync notify", "xpmsync configure --crontab install"),
+        ("xpmsync ", "true ", "no line for xpmsync sync and none for xpmsync notify", "configure --crontab install"),
         ("17 * * * * ", "17 * * * * /nowhere", "would not find the program /nowhere", "Write its whole path"),
-        ("XPMSYNC_HOME=", "#XPMSYNC_HOME=", "another home", "put above xpmsync's lines (crontab -e): XPMSYNC_HOME="),
+        ("XPMSYNC_HOME=", "#XPMSYNC_HOME=", "another data folder", "xpmsync configure --crontab install"),
     ):
         edit_crontab(firm, old, new)
         warns("Crontab", found, remedy)
@@ -449,7 +449,7 @@ def test_as_cron_nothing_is_tried_where_no_line_works_in_the_home_that_is_meant(
     out, err = capfd.readouterr()
     assert out == ""
     assert f"No line of the crontab works in {firm.home.data_folder}, which your XPMSYNC_HOME names." in err
-    assert "xpmsync configure --crontab" in err
+    assert "xpmsync configure --crontab install" in err
 
 
 @pytest.mark.usefixtures("firm")

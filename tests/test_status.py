@@ -1,5 +1,4 @@
 import json
-import os
 import re
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -11,6 +10,8 @@ from xpmsync.config import change_config
 from xpmsync.errors import Refused
 from xpmsync.rules.schedule import next_full_at
 from xpmsync.sandbox import Practice
+
+pytestmark = pytest.mark.usefixtures("crontab")
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 UTC_TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -34,18 +35,6 @@ def record(home, record):
 @pytest.fixture
 def firm(make_firm):
     return make_firm(Practice.generate(clients=30, staff=5, seed=7))
-
-
-@pytest.fixture(autouse=True)
-def crontab(tmp_path_factory, monkeypatch):
-    """The machine's crontab, as a file to write."""
-    folder = tmp_path_factory.mktemp("machine")
-    program = folder / "crontab"
-    program.write_text(f"#!/bin/sh\ncat '{folder}/lines'\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
-    (folder / "lines").touch()
-    return folder / "lines"
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
-"""The person's crontab: which of xpmsync's lines it has, when they are due, and the environment cron runs them in.
+"""The user's crontab: which of xpmsync's lines it has, when they are due, the environment cron runs them in.
 
-Best effort, as `crontab -l` is all there is to ask. Changes nothing; knows nothing of what the commands do.
+Read by `crontab -l` and written by `crontab -`. Every line but those of one home's hourly commands stays as it is, byte
+for byte. Knows nothing of what the commands do.
 """
 
 import os
@@ -9,8 +10,8 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from itertools import product
 from pathlib import Path
@@ -18,12 +19,15 @@ from typing import Final
 
 from xpmsync.home import Home, find_home
 
+HOURLY: Final = ("sync", "notify")
+"""The commands of xpmsync that a home needs in the crontab, a line for each."""
 USUAL_PATH: Final = "/usr/bin:/bin"
 PATIENCE_SECONDS: Final = 10.0
 VARIABLE: Final = re.compile(r"""\s*(["']?)(?P<name>[A-Za-z_]\w*)\1\s*=\s*(?P<value>.*?)\s*""")
 JOB: Final = re.compile(r"\s*(?P<schedule>@\w+|[\d*](\S*\s+){4}\S+)\s+(?P<command>\S.*)")
 ASSIGNMENT: Final = re.compile(r"[A-Za-z_]\w*=")
 QUOTED: Final = re.compile(r"""(["'])(?P<text>.*)\1""")
+REDIRECTION: Final = re.compile(r"(?:\d*|&)(?:>>?|<)(?P<target>&\d|[^\s;|&<>()`]+)?")
 LIMITS: Final = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 """Of each field of a schedule: minute, hour, day of the month, month, day of the week."""
 PART: Final = re.compile(r"(?:\*|(?P<first>\d{1,2})(?:-(?P<last>\d{1,2}))?)(?:/(?P<step>[1-9]\d?))?")
@@ -40,10 +44,22 @@ class Job:
     command: str
     variables: Mapping[str, str]
     """What is set for it: in the lines above, and in front of the program."""
+    number: int
+    """Its place among the lines, from 0."""
 
     def runs(self, name: str) -> bool:
         """Whether it is for this command of xpmsync."""
         return re.search(rf"xpmsync[\"']?\s+{name}\b", self.command) is not None
+
+    def is_plain(self) -> bool:
+        """Whether it runs one of the hourly commands, and nothing and nobody has been added to it."""
+        words = _split(self.command)
+        index = _find_xpmsync(words)
+        if index is None or words[index + 1 : index + 2] not in [[name] for name in HOURLY]:
+            return False
+        before = [word for word in words[:index] if not ASSIGNMENT.match(word) and word != "env"]
+        is_module = before[1:] == ["-m"] and re.fullmatch(r"python[\d.]*", Path(before[0]).name) is not None
+        return (not before or is_module) and _are_redirections(words[index + 2 :])
 
     def find_missing_program(self) -> str | None:
         """The program, as the line names it, if cron would not find it."""
@@ -57,10 +73,12 @@ class Crontab:
     """The lines of a crontab in whose commands xpmsync occurs."""
 
     jobs: tuple[Job, ...]
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What its lines set, for all lines beneath them."""
 
     def of(self, home: Home) -> "Crontab":
         """The lines that work in this home alone: a person may sync several practices."""
-        return Crontab(tuple(job for job in self.jobs if find_home(job.variables) == home))
+        return Crontab(tuple(job for job in self.jobs if find_home(job.variables) == home), self.variables)
 
     def runs(self, name: str) -> bool:
         """Whether there is a line for this command of xpmsync."""
@@ -84,38 +102,87 @@ def make_environment(variables: Mapping[str, str]) -> dict[str, str]:
     return {**usual, **variables, "LOGNAME": user.pw_name}
 
 
+class CannotRun(Exception):
+    """The crontab program is missing, silent, or did not do what it was asked; says why."""
+
+
 def read_crontab(environment: Mapping[str, str] = os.environ) -> Crontab | None:
     """The crontab of whoever runs this; None where the machine does not tell."""
     try:
-        listing = subprocess.run(
-            ["crontab", "-l"],  # noqa: S607 - wherever the machine has it
+        return parse_crontab(read_text(environment))
+    except CannotRun:
+        return None
+
+
+def read_text(environment: Mapping[str, str] = os.environ) -> str:
+    """The crontab of whoever runs this as it stands, bytes that are no UTF-8 too; empty where there is none.
+
+    Raises CannotRun.
+    """
+    listing = _run("-l", b"", environment)
+    if listing.returncode and b"no crontab" not in listing.stderr:
+        raise CannotRun(_explain(listing))
+    return (b"" if listing.returncode else listing.stdout).decode("utf-8", "surrogateescape")
+
+
+def write_text(text: str, environment: Mapping[str, str] = os.environ) -> None:
+    """Put `text` in the place of the crontab, and read it back; raises CannotRun."""
+    written = _run("-", text.encode("utf-8", "surrogateescape"), environment)
+    if written.returncode:
+        raise CannotRun(_explain(written))
+    if read_text(environment) != text:
+        raise CannotRun("what was written isn't what is there now")
+
+
+def _run(option: str, given: bytes, environment: Mapping[str, str]) -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run(  # noqa: S603 - the machine's own program
+            ["crontab", option],  # noqa: S607 - wherever the machine has it
             env={**environment, "LC_ALL": "C"},
             capture_output=True,
             check=False,
-            text=True,
-            errors="replace",
-            stdin=subprocess.DEVNULL,
+            input=given,
             timeout=PATIENCE_SECONDS,
         )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    if listing.returncode and "no crontab" not in listing.stderr:
-        return None
-    return parse_crontab(listing.stdout)
+    except FileNotFoundError:
+        raise CannotRun("there is no crontab program on this computer") from None
+    except OSError as error:
+        raise CannotRun(f"the crontab program can't be run: {error.strerror}") from None
+    except subprocess.TimeoutExpired:
+        raise CannotRun("the crontab program doesn't answer") from None
+
+
+def _explain(ended: subprocess.CompletedProcess[bytes]) -> str:
+    said = " ".join(ended.stderr.decode("utf-8", "replace").split())
+    return (
+        f"the crontab program says: {said}" if said else f"the crontab program ended with exit code {ended.returncode}"
+    )
 
 
 def parse_crontab(text: str) -> Crontab:
     """The lines that matter."""
     variables: dict[str, str] = {}
     jobs: list[Job] = []
-    for line in text.splitlines():
+    for number, line in enumerate(text.replace("\r", "").split("\n")):
         if line.lstrip().startswith("#"):
             continue
         if found := VARIABLE.fullmatch(line):
             variables[found["name"]] = _unquote(found["value"])
         elif (job := JOB.fullmatch(line)) and "xpmsync" in job["command"]:
-            jobs.append(Job(job["schedule"], job["command"], {**variables, **_find_own_variables(job["command"])}))
-    return Crontab(tuple(jobs))
+            own = _find_own_variables(job["command"])
+            jobs.append(Job(job["schedule"], job["command"], {**variables, **own}, number))
+    return Crontab(tuple(jobs), variables)
+
+
+def replace_lines(text: str, home: Home, lines: Sequence[str]) -> str:
+    """`text` with these lines in the place of this home's plain ones, or at its end; all others stay as they are."""
+    kept = text.split("\n")  # each may end in a carriage return, and keeps it
+    older = [job.number for job in parse_crontab(text).of(home).jobs if job.is_plain()]
+    place = older[0] if older else len(kept) - (kept[-1] == "")
+    for number in reversed(older):
+        del kept[number]
+    kept[place:place] = lines
+    return "\n".join(kept if kept[-1] == "" else [*kept, ""])  # crontab refuses a last line that does not end
 
 
 def find_next_time(schedule: str, now: datetime) -> datetime | None:
@@ -185,6 +252,16 @@ def _split(command: str) -> list[str]:
         return shlex.split(command.replace(r"\%", "%"))
     except ValueError:
         return []
+
+
+def _are_redirections(words: Sequence[str]) -> bool:
+    """Whether these words only say where the output of a command goes."""
+    rest = iter(words)
+    for word in rest:
+        found = REDIRECTION.fullmatch(word)
+        if found is None or (found["target"] is None and next(rest, None) is None):
+            return False
+    return True
 
 
 def _find_xpmsync(words: list[str]) -> int | None:

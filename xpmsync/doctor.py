@@ -27,7 +27,7 @@ from xpmsync.disk import is_encrypted
 from xpmsync.errors import ConfigurationError, DatabaseTrouble, SignInNeeded, XpmsyncError
 from xpmsync.fetch import RESERVED_CALLS
 from xpmsync.health import RHYTHM_MEMORY, Failure, find_trouble, has_rhythm
-from xpmsync.home import HOME_VARIABLE, Home, prepare_home
+from xpmsync.home import Home, prepare_home
 from xpmsync.lock import hold
 from xpmsync.log import open_log
 from xpmsync.mail_server import try_mail_server
@@ -344,9 +344,9 @@ class _Examination:
         if crontab is None:
             return Note(
                 "it cannot be read here",
-                "See to it that its two lines are in force: xpmsync configure --crontab",
+                "See to it that its two lines are in force: xpmsync configure --crontab print",
             )
-        return _judge_crontab(crontab, self._given_home, self._environment)
+        return _judge_crontab(crontab, self._given_home)
 
     def _are_runs_coming(self) -> bool:
         now = self._clock.now()
@@ -403,17 +403,18 @@ def _need(check: str, value: Value | None) -> Value:
     return value
 
 
-def _judge_crontab(crontab: Crontab, home: Home, environment: Mapping[str, str]) -> Note:
+def _judge_crontab(crontab: Crontab, home: Home) -> Note:
     lines = crontab.of(home)
     if crontab.jobs and not lines.jobs:
-        folder = environment.get(HOME_VARIABLE)
-        line = f"For this home, put above xpmsync's lines (crontab -e): {HOME_VARIABLE}={folder}. " if folder else ""
-        return Note("cron's commands work in another home than this", f"{line}To look into it: xpmsync doctor --cron")
+        return Note(
+            "cron's commands work in another data folder than this",
+            "For this data folder, run: xpmsync configure --crontab install. To look into it: xpmsync doctor --cron",
+        )
     missing = [f"xpmsync {name}" for name in ("sync", "notify") if not lines.runs(name)]
     if missing:
         return Note(
             f"has no line for {' and none for '.join(missing)}",
-            "Print the lines for it: xpmsync configure --crontab. Nothing, if systemd starts them.",
+            "Add both lines: xpmsync configure --crontab install. Nothing, if systemd starts them.",
         )
     if program := next(filter(None, (job.find_missing_program() for job in lines.jobs)), None):
         return Note(f"cron would not find the program {program}", "Write its whole path there: crontab -e")

@@ -1,7 +1,7 @@
 """Every command line of the documents is run, or it is said why not.
 
 The README is followed word by word, in order, with the stand-in in Xero's place, and the guide for operators after it.
-Only what is a person's is put in its place: the button in the browser, the answers to questions, the editor.
+Only what is a person's is put in its place: the button in the browser, the answers to questions.
 """
 
 import json
@@ -83,13 +83,12 @@ CLIENT = "ABC123"
 
 
 class Computer:
-    """The firm's computer, with a shell, a browser, an editor for the crontab, and the stand-in in Xero's place."""
+    """The firm's computer, with a shell, a browser, a crontab, and the stand-in in Xero's place."""
 
     def __init__(self, folder, sandbox, mailbox, callback_port):
         self.folder = folder
         self.mailbox = mailbox
         self.crontab = folder / "crontab"
-        self.crontab.write_text("")
         self.printed = {}
         keyring = {
             "PYTHON_KEYRING_BACKEND": "xpmsync.sandbox.keyring.SandboxKeyring",
@@ -107,7 +106,7 @@ identity_url = "{sandbox.url}"
 api_url = "{sandbox.url}"
 """
         )
-        self._cron = "".join(f"{name}={value}\n" for name, value in keyring.items())
+        self.crontab.write_text("".join(f"{name}={value}\n" for name, value in keyring.items()))
         self._environment = {
             **keyring,
             "HOME": str(folder),
@@ -115,12 +114,11 @@ api_url = "{sandbox.url}"
             "XPMSYNC_HOME": str(self.home),
             "BROWSER": f"{shlex.quote(sys.executable)} -m xpmsync.sandbox.browser %s",
         }
-        self._write_program("crontab", f'[ "$1" = -l ] && exec cat {shlex.quote(str(self.crontab))}')
+        crontab = shlex.quote(str(self.crontab))
+        self._write_program("crontab", f"case $1 in -l) cat {crontab} ;; -) cat > {crontab} ;; esac")
 
     def follow(self, command):
         """Do what a document says; gives what is printed."""
-        if command == "crontab -e":
-            return self._paste_into_crontab()
         process = subprocess.run(
             ["/bin/sh", "-euc", self._answer(command)],
             env=self._environment,
@@ -143,14 +141,6 @@ api_url = "{sandbox.url}"
             mail = f"--smtp-host 127.0.0.1 --smtp-port {self.mailbox.port} --smtp-security none --smtp-from {ANN}"
             return f"{command} {office} {mail} --later"
         return command
-
-    def _paste_into_crontab(self):
-        """The lines that `xpmsync configure` has printed; and where this computer has its keyring."""
-        lines = [
-            line for line in self.printed["xpmsync configure"].splitlines() if re.match(r"XPMSYNC_HOME=|[\d*]", line)
-        ]
-        self.crontab.write_text(self._cron + "\n".join(lines) + "\n")
-        return ""
 
     def _write_program(self, name, text):
         path = self.folder / "bin" / name
@@ -186,7 +176,7 @@ def test_whoever_follows_the_documents_arrives(computer):
     for command in list_commands():
         if command not in NOT_RUN:
             computer.follow(command)
-    assert "Runs start every hour" in computer.printed["xpmsync configure"]
+    assert "Syncs start every hour" in computer.printed["xpmsync configure"]
     assert [message["To"] for message in computer.mailbox.messages] == [ANN]
     assert "Nobody's Ltd" in computer.printed["xpmsync errors"]
     assert parse_crontab(computer.crontab.read_text()).runs("sync")

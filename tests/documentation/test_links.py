@@ -77,7 +77,7 @@ def test_nothing_that_is_printed_names_a_file_that_only_the_checkout_has():
     texts = [text for module in (ROOT / "xpmsync").rglob("*.py") for text in find_strings(module)]
     texts += [render_help(path) for path in ((), *walk(commands, click.Context(commands)))]
     texts.append(render_explanation())
-    assert "No line of the crontab starts the runs: print the lines for it" in "".join(texts)
+    assert "The hourly sync isn't in your crontab: add it." in "".join(texts)
     assert [name for text in texts for name in find_names(text)] == []
 
 

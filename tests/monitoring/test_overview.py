@@ -114,24 +114,26 @@ def test_where_nothing_is_set_up_but_cron_works_elsewhere_that_folder_is_named(l
 def test_a_sync_that_nothing_starts_needs_a_line_in_the_crontab(look):
     assert look(lines="").next_run_at is None
     assert look(lines="").is_scheduled is False
-    assert "xpmsync configure --crontab" in commands(look(lines=""))
-    assert "xpmsync configure --crontab" not in commands(look())
-    assert "xpmsync configure --crontab" not in commands(look(lines=None))
+    assert "xpmsync configure --crontab install" in commands(look(lines=""))
+    assert "xpmsync configure --crontab install" not in commands(look())
+    assert "xpmsync configure --crontab install" not in commands(look(lines=None))
 
 
 def test_runs_that_come_hour_after_hour_are_started_by_something_that_need_not_be_cron(firm, look):
     for _ in range(2):
         firm.sync(is_watched=False)
-    assert "xpmsync configure --crontab" in commands(look(lines=""))  # three within an hour, as by ssh, are no timer's
+    assert "xpmsync configure --crontab install" in commands(
+        look(lines="")
+    )  # three within an hour, as by ssh, are no timer's
     firm.write("UPDATE sync_runs SET started_at = strftime('%Y-%m-%dT%H:%M:%SZ', 'now', (id - 3) || ' hours')")
     for lines in ("", None):
         overview = look(lines=lines)
         assert overview.is_scheduled is True
         assert overview.next_run_at is None
-        assert "xpmsync configure --crontab" not in commands(overview)
+        assert "xpmsync configure --crontab install" not in commands(overview)
     assert look(lines="", hours=4).is_scheduled is False
     firm.write("UPDATE sync_runs SET is_watched = 1 WHERE id = 2")
-    assert "xpmsync configure --crontab" in commands(look(lines=""))
+    assert "xpmsync configure --crontab install" in commands(look(lines=""))
 
 
 def test_the_next_run_is_that_of_cron_where_it_tells(look):

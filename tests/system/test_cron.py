@@ -1,17 +1,18 @@
-"""A server without a desktop, set up by docs/server.md and started by a real cron with the lines of crontab.example.
+"""A server without a desktop, set up by docs/server.md and started by a real cron, from the lines that xpmsync adds.
 
 Every command of the document is run, word by word, by the user who runs the tests: in CI that is root, so it is root's
 crontab; a user of its own would need a Python of its own as well. Only what is a person's is put in its place: the
-paths, the button that is pressed in the browser, and the lines that are written in the editor. The crontab that was
-there before is put back.
+paths and the button that is pressed in the browser. The crontab that was there before is put back.
 """
 
+import itertools
 import os
 import re
 import sqlite3
 import subprocess
 import sys
 import time
+import uuid
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ import pytest
 
 from xpmsync.config import KeyringSettings, change_config, read_config
 from xpmsync.home import Home, find_home, prepare_home
+from xpmsync.rules.schedule import hourly_minute
 from xpmsync.sandbox import Practice, Sandbox
 from xpmsync.sandbox.browser import press
 from xpmsync.xpm.pending import find_mark, set_mark
@@ -40,11 +42,6 @@ SUDO = """\
 [ "$1 $2" = "apt install" ] || exec "$@"
 shift 2
 exec dpkg-query --show --showformat='${Package} ${db:Status-Status}\\n' "$@"
-"""
-EDITOR = """\
-#!/bin/sh
-sleep 1.1  # crontab looks at the file's time, in whole seconds
-cat "$HOME/crontab.txt" > "$1"
 """
 
 
@@ -83,7 +80,6 @@ class Server:
             "HOME": str(self.folder),
             "PATH": f"{self.folder / 'bin'}:{XPMSYNC.parent}:{os.environ['PATH']}",
             "XPMSYNC_HOME": str(self.home.data_folder),
-            "EDITOR": str(self.folder / "bin" / "editor"),
         }
 
     def write_program(self, name, text):
@@ -123,16 +119,19 @@ def server(tmp_path, monkeypatch, require_program):
         )
         server = Server(home, tmp_path, sandbox)
         server.write_program("sudo", SUDO)
-        server.write_program("editor", EDITOR)
         yield server
 
 
 @pytest.fixture
 def crontab(require_program):
-    """Puts the crontab back as it was."""
+    """Reads and writes the crontab; puts it back as it was."""
     program = require_program("crontab")
     before = subprocess.run([program, "-l"], capture_output=True, check=False)
-    yield
+
+    def crontab(option, text=""):
+        return subprocess.run([program, option], input=text, capture_output=True, check=True, text=True).stdout
+
+    yield crontab
     if before.returncode == 0:
         subprocess.run([program, "-"], input=before.stdout, check=True)
     else:
@@ -165,19 +164,10 @@ def cron(require_program, do_without):
             process.terminate()
 
 
-def write_crontab(server):
-    """What a person makes of crontab.example; where cron keeps its own time, she asks for every minute."""
-    text = (ROOT / "crontab.example").read_text("utf-8")
-    for placeholder, value in {
-        "YOU@EXAMPLE.COM": "root",
-        "#XPMSYNC_HOME=/PATH/TO/HOME": f"XPMSYNC_HOME={server.home.data_folder}",
-        "/PATH/TO/xpmsync": str(XPMSYNC),
-    }.items():
-        assert placeholder in text
-        text = text.replace(placeholder, value)
-    if is_cron_running():
-        text = re.sub(r"^(17|\*/10) ", "* ", text, flags=re.MULTILINE)
-    (server.folder / "crontab.txt").write_text(text, "utf-8")
+def choose_minute_17(home):
+    """Give the home an ID whose hourly sync is due when the clock that hurries has just begun."""
+    ids = (str(uuid.uuid5(uuid.NAMESPACE_DNS, str(number))) for number in itertools.count())
+    home.home_id_file.write_text(next(each for each in ids if hourly_minute(each) == 17) + "\n")
 
 
 def wait_until(condition):
@@ -187,15 +177,21 @@ def wait_until(condition):
         time.sleep(0.1)
 
 
-@pytest.mark.usefixtures("crontab")
-def test_cron_finds_the_sign_in_on_a_server_set_up_as_the_document_says(server, require_program, do_without):
-    write_crontab(server)
+@pytest.mark.slow
+def test_cron_finds_the_sign_in_on_a_server_set_up_as_the_document_says(server, crontab, require_program, do_without):
+    choose_minute_17(server.home)
+    others = "MAILTO=root\n# 17 * * * * xpmsync sync\n0 0 1 1 * true\n"
+    crontab("-", others)
     for command in COMMANDS:
         said = server.run(command)
         if "apt install" in command:
             assert all(line.endswith(" installed") for line in said.splitlines())
     assert read_config(server.home).keyring == KeyringSettings(key_file=str(server.folder / "etc" / "keyring.key"))
     assert server.runs() == []
+    lines = crontab("-l").removeprefix(others)
+    assert re.findall(r"(?m)^(\S+) .* (\w+)$", lines) == [("17", "sync"), ("*/10", "notify")]
+    if is_cron_running():
+        crontab("-", re.sub(r"(?m)^(17|\*/10) ", "* ", others + lines))
     with cron(require_program, do_without):
         wait_until(server.runs)
         assert server.runs()[0] == ("succeeded", 0)
@@ -204,3 +200,5 @@ def test_cron_finds_the_sign_in_on_a_server_set_up_as_the_document_says(server, 
     assert "no renewal of the sign-in is half done any more" in server.home.log_file.read_text("utf-8")
     assert "the sign-in" in server.run("xpmsync keyring")
     assert "succeeded" in server.run("xpmsync status")
+    server.run("xpmsync configure --crontab remove")
+    assert crontab("-l") == others

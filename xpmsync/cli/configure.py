@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from rich.console import Console
 
-from xpmsync.cli.crontab import render_crontab
+from xpmsync.cli.crontab import DEEDS, edit_crontab, offer_lines
 from xpmsync.cli.explanation import render_explanation
 from xpmsync.cli.grammar import Choice, Command, Number, typed
 from xpmsync.cli.practices import check_own_practice, choose_practice, name_practice
@@ -31,8 +31,8 @@ from xpmsync.cli.questions import (
 from xpmsync.cli.screen import open_console, print_advice, print_facts, print_text
 from xpmsync.cli.text import confirm, is_watched, print_remark
 from xpmsync.config import SECURITIES, SETTINGS, Config, changing_config, read_config
-from xpmsync.crontab import read_crontab
 from xpmsync.errors import AnotherRun, ConfigurationError, DatabaseTrouble, XpmsyncError
+from xpmsync.health import RHYTHM_MEMORY, has_rhythm
 from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.log import open_log
 from xpmsync.records import User
@@ -55,19 +55,11 @@ def _option(name: str, explanation: str, **more: Any) -> Callable[[Any], Any]:
     return click.option(FLAGS[name], name.replace(".", "_"), help=explanation, callback=check, **more)
 
 
-def _printing(flag: str, render: Callable[[], str], explanation: str) -> Callable[[Any], Any]:
-    """An option that prints something, asks nothing, and ends."""
-
-    def callback(context: click.Context, _parameter: click.Parameter, is_given: bool) -> None:
-        if is_given:
-            click.echo(render(), nl=False)
-            context.exit()
-
-    return click.option(flag, is_flag=True, is_eager=True, expose_value=False, callback=callback, help=explanation)
-
-
-def _render_for_pasting() -> str:
-    return f"# Paste these lines with: crontab -e\n{render_crontab(read_config(find_home(os.environ)))}"
+def _explain(context: click.Context, _parameter: click.Parameter, is_given: bool) -> None:
+    """Print every setting, and end."""
+    if is_given:
+        click.echo(render_explanation(), nl=False)
+        context.exit()
 
 
 @click.command(cls=Command, example="xpmsync configure --notify ann@example.com")
@@ -87,14 +79,27 @@ def _render_for_pasting() -> str:
 @click.option("--start-anew", is_flag=True, help="Make a new database where the one that was there is gone.")
 @click.option("--start", "next_step", flag_value="start", help="Start the first sync at once.")
 @click.option("--later", "next_step", flag_value="later", help="Leave the first sync to cron.")
-@_printing("--explain", render_explanation, "Explain every setting of config.toml, and end.")
-@_printing("--crontab", _render_for_pasting, "Print the lines for the crontab, and end.")
+@click.option(
+    "--explain",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_explain,
+    help="Explain every setting of config.toml, and end.",
+)
+@click.option(
+    "--crontab",
+    "crontab_deed",
+    type=Choice(DEEDS),
+    help="Add the two lines to your crontab, remove them, or print them. Alone it does nothing else.",
+)
 @click.pass_context
 def command(
     context: click.Context,
     /,
     *,
     no_default_partner: bool,
+    crontab_deed: str | None,
     smtp_password_stdin: bool,
     start_anew: bool,
     next_step: str | None,
@@ -106,6 +111,7 @@ def command(
     a script it never asks.
     """
     from xpmsync.active.database import open_database, open_rehearsal  # noqa: PLC0415 - slow to load
+    from xpmsync.active.runs import load_unwatched_starts  # noqa: PLC0415
     from xpmsync.cli.admin.dialogue import is_agreed  # noqa: PLC0415
 
     given = {name: options[name.replace(".", "_")] for name in FLAGS if options[name.replace(".", "_")] is not None}
@@ -117,6 +123,9 @@ def command(
     prepare_home(home)
     open_log(home)
     config = read_config(home)
+    if crontab_deed and not given:
+        edit_crontab(crontab_deed, home, config)
+        return 0
     clock = context.obj or Clock()
     password = sys.stdin.readline().rstrip("\r\n") if smtp_password_stdin else None
     check_settings_kept(home, config)
@@ -134,14 +143,14 @@ def command(
         if outlook and not is_agreed(outlook, is_yes=not form.may_ask):
             return 0
         _save(home, config, database, answers)
+        are_coming = has_rhythm(load_unwatched_starts(database, clock.now() - RHYTHM_MEMORY), clock.now())
     console = open_console()
     config = read_config(home)
     _print_answers(console, answers, config)
-    crontab = read_crontab()
-    if not (crontab and all(crontab.of(home).runs(name) for name in ("sync", "notify"))):
-        print_text(console, "Runs start every hour once these lines are in your crontab (crontab -e):")
-        click.echo(render_crontab(config), nl=False)
-        print_text(console, "Then see whether they have all they need: xpmsync doctor --cron")
+    if crontab_deed:
+        edit_crontab(crontab_deed, home, config)
+    else:
+        offer_lines(home, config, may_ask=form.asks_all, are_coming=are_coming)
     if next_step == "start" or (next_step is None and form.asks_all and confirm("Start a sync now?", default=True)):
         from xpmsync.cli.sync import command as sync  # noqa: PLC0415 - slow to load
 

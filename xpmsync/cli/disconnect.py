@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from xpmsync.cli.crontab import offer_removal
 from xpmsync.cli.grammar import Command
 from xpmsync.cli.screen import open_console, print_advice, print_text
 from xpmsync.cli.text import clean, confirm, is_watched, print_remark
@@ -71,10 +72,7 @@ def command(clock: Clock | None, *, revoke: bool, is_yes: bool) -> int:
     click.echo("The sign-in has been forgotten. To connect again: xpmsync connect")
     click.echo("The data stays in this folder:")
     click.echo(f"  {home.data_folder}")  # on one line, to be copied
-    print_text(
-        open_console(),
-        "To stop for good, take xpmsync's lines out of the crontab (crontab -e); otherwise you are told every day.",
-    )
+    offer_removal(home)
     return exit_code
 
 

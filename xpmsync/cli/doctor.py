@@ -86,7 +86,7 @@ def _run_as_cron(*, as_json: bool) -> int:
         # Whatever cron meets in another home, its remedies would be typed in this one.
         raise ConfigurationError(
             f"No line of the crontab works in {home.data_folder}, which your {HOME_VARIABLE} names.",
-            "Print the lines for it, and paste them: xpmsync configure --crontab",
+            "Add them: xpmsync configure --crontab install",
         )
     if not as_json:
         names = ", ".join(variables) or "no variable"

@@ -41,7 +41,7 @@ REMARKS: Final = {
 def command(*, is_test: bool, dry_run: bool) -> int:
     """Look after the sync: send the e-mail that is due, at most one in 24 hours.
 
-    Cron runs this every ten minutes; xpmsync configure --crontab prints the line. It also finishes a renewal of the
+    Cron runs this every ten minutes, from the line that xpmsync configure adds. It also finishes a renewal of the
     sign-in that a crash left half done. Unless a person is watching it prints nothing, except that an e-mail is due and
     cannot be sent: that at most once in 24 hours, since cron mails it.
     """

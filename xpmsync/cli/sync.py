@@ -31,8 +31,8 @@ PROBLEMS_EXIT_CODE: Final = 3
 def command(*, full: bool, dry_run: bool, accept_removals: bool, strict: bool, as_json: bool) -> int:
     """Bring Active's users and clients up to date with XPM, once.
 
-    Cron runs this every hour; xpmsync configure --crontab prints the line. Prints nothing on success unless a person
-    is watching.
+    Cron runs this every hour, from the line that xpmsync configure adds. Prints nothing on success unless a person is
+    watching.
     """
     home = find_home(os.environ)
     prepare_home(home)

@@ -232,9 +232,8 @@ def _list_needs_of_schedule(
         return
     if is_in_crontab is False:
         yield Need(
-            "No line of the crontab starts the runs: print the lines for it. A timer of systemd's is noticed after "
-            "three hours.",
-            "xpmsync configure --crontab",
+            "The hourly sync isn't in your crontab: add it. A timer of systemd's is noticed after three hours.",
+            "xpmsync configure --crontab install",
         )
     elif state is State.DISRUPTED and not failures:
         yield Need("The runs have stopped: see what cron meets.", "xpmsync doctor --cron")
