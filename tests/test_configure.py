@@ -1,4 +1,5 @@
 import io
+import json
 import os
 import pty
 import select
@@ -201,6 +202,7 @@ def test_the_sync_that_follows_finds_the_users_it_would_have_made(firm):
 def test_start_runs_the_first_sync_at_once(firm):
     assert call(*SET_UP, "--start") == 0
     assert [row["legal_name"] for row in firm.rows("SELECT legal_name FROM clients")] == ["Smith & Sons Pty Ltd"]
+    assert [request.path for request in firm.sandbox.requests].count("/practicemanager/3.1/client.api/list") == 1
 
 
 def test_one_option_changes_one_thing_and_the_rest_stays(firm, capsys):
@@ -521,6 +523,72 @@ def test_where_syncs_come_by_themselves_no_line_is_offered(firm, answer):
     assert exit_code == 0
     assert "Syncs start by themselves already, though not from your crontab." in person.screen
     assert not any("crontab" in question for question in person.questions)
+
+
+# The prerequisites.
+
+
+def list_prerequisites(screen):
+    """Beneath their heading: what stands behind each."""
+    lines = screen.partition("Prerequisites of the sync\n")[2].splitlines()[:4]
+    return [line.partition("  ")[2].strip() for line in lines]
+
+
+def test_set_up_ends_with_the_prerequisites_each_met_or_with_how_many_records_do_not_meet_it(firm, capsys):
+    recipient = ("--notify", "bob@firm.example")
+    assert call("--office", "SYD", *recipient) == 0
+    screen = capsys.readouterr().out
+    assert list_prerequisites(screen) == ["ok", "1 client", "ok", "ok"]
+    assert "\nTo see which records: xpmsync sync --dry-run\n" in screen
+    assert call("--default-partner", "ann@firm.example") == 0
+    screen = capsys.readouterr().out
+    assert list_prerequisites(screen) == ["ok"] * 4
+    assert "--dry-run" not in screen
+    firm.practice.add_staff("", "nameless@firm.example")
+    firm.practice.add_staff("Dan Fox", "")
+    gone = ("99999999-9999-4999-8999-999999999999", "Zoe Gone")
+    firm.practice.add_client("", client_code="NONAME")
+    firm.practice.add_client("Left Ltd", client_code="LEFT", account_manager=gone)
+    firm.practice.add_client("Match Ltd", client_code="MATCH", account_manager=gone)
+    add_by_hand("Eve", "Old", "eve@old.example")
+    for name, code in (("By Hand Ltd", "HAND"), ("Match", "match")):
+        assert run(["admin", "client", "add", "--legal-name", name, "--code", code]) == 0
+    capsys.readouterr()
+    assert call(*recipient) == 0
+    shown = capsys.readouterr().out
+    expected = ["2 staff members", "1 client", "2 clients, 1 Active user", "1 Active client"]
+    assert list_prerequisites(shown) == expected
+    assert max(map(len, shown.splitlines()[-6:])) <= 80
+    before = firm.rows("SELECT * FROM changes"), firm.rows("SELECT * FROM clients")
+    assert run(["sync", "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert list_prerequisites(shown) == expected
+    names = ["A staff member without", "Dan Fox", "A client without", "Left Ltd", "Match Ltd", "Eve Old", "By Hand Ltd"]
+    assert all(f"\n {name}" in shown for name in names)
+    assert shown.index("Dan Fox") < shown.index("A client without") < shown.index("Left Ltd") < shown.index("Eve Old")
+    assert run(["sync", "--dry-run", "--json"]) == 0
+    prerequisites = json.loads(capsys.readouterr().out)["prerequisites"]
+    assert [len(each["records"]) for each in prerequisites] == [2, 1, 3, 1]
+    assert {each["is_met"] for each in prerequisites} == {False}
+    assert prerequisites[3]["records"] == [
+        {
+            "entity": "Active client",
+            "name": "By Hand Ltd",
+            "xpm_uuid": None,
+            "message": "No client in XPM has the client code HAND.",
+        }
+    ]
+    assert (firm.rows("SELECT * FROM changes"), firm.rows("SELECT * FROM clients")) == before
+    assert firm.rows("SELECT * FROM sync_runs") == []
+
+
+def test_where_the_clients_cannot_be_had_the_set_up_is_done_and_the_prerequisites_are_told_later(firm, capsys):
+    with firm.sandbox.faults.active("connection-reset", path="client.api"):
+        assert call(*SET_UP, clock=Clock(sleep=lambda _: None)) == 0
+    printed = capsys.readouterr()
+    assert printed.err.startswith("The prerequisites of the sync couldn't be checked. The line to Xero is down")
+    assert printed.err.endswith("To check the prerequisites of the sync: xpmsync sync --dry-run\n")
+    assert load_offices(firm) == [("SYD", "SYD", "ann@firm.example")]
 
 
 # On a terminal.

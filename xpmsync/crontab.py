@@ -138,7 +138,7 @@ def _run(option: str, given: bytes, environment: Mapping[str, str]) -> subproces
     try:
         return subprocess.run(  # noqa: S603 - the machine's own program
             ["crontab", option],  # noqa: S607 - wherever the machine has it
-            env={**environment, "LC_ALL": "C"},
+            env={**environment, "LC_ALL": "C", "CRONTAB_NOHEADER": "Y"},  # Debian's shows its own header without
             capture_output=True,
             check=False,
             input=given,

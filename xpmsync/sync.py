@@ -29,6 +29,7 @@ from xpmsync.active.turns import turn
 from xpmsync.active.users import load_users
 from xpmsync.config import Config, discard_draft, read_mail_settings, require
 from xpmsync.derive import Counts, Derivation, derive
+from xpmsync.derive.prerequisites import load_prerequisites
 from xpmsync.errors import (
     INTERRUPTED_EXIT_CODE,
     AnotherRun,
@@ -44,6 +45,7 @@ from xpmsync.health import Failure
 from xpmsync.home import Home
 from xpmsync.moments import from_text, to_text
 from xpmsync.records import fingerprint
+from xpmsync.rules.prerequisites import Prerequisite
 from xpmsync.rules.problems import Problem, problem
 from xpmsync.rules.schedule import Mode, Past, choose_mode
 from xpmsync.set_up import check_database_kept, check_set_up, check_settings_kept
@@ -91,6 +93,7 @@ class Preview:
     changes: Sequence[Mapping[str, Any]]
     """The rows that the history would get, with names instead of identifiers."""
     problems: Sequence[Problem]
+    prerequisites: Sequence[Prerequisite]
     suspicious: SuspiciousChange | None
     """What the guard would stop the run for."""
 
@@ -232,7 +235,9 @@ def preview_sync(
             last_id = load_last_change_id(database)
             derivation = _derive(run, fetched)
             changes = _read_changes(database, last_id)
-        return Preview(mode, derivation.users, derivation.clients, changes, derivation.problems, suspicious)
+            prerequisites = load_prerequisites(database, derivation.problems)
+        problems = derivation.problems
+        return Preview(mode, derivation.users, derivation.clients, changes, problems, prerequisites, suspicious)
 
 
 def _read_changes(database: Database, after_id: int) -> list[dict[str, Any]]:

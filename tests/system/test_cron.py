@@ -80,6 +80,7 @@ class Server:
             "HOME": str(self.folder),
             "PATH": f"{self.folder / 'bin'}:{XPMSYNC.parent}:{os.environ['PATH']}",
             "XPMSYNC_HOME": str(self.home.data_folder),
+            "CRONTAB_NOHEADER": "N",  # Debian's crontab then lists three lines of its own
         }
 
     def write_program(self, name, text):

@@ -34,6 +34,13 @@ def load_clients(database: Database, client_ids: Sequence[str]) -> dict[str, dic
     return {row["id"]: row for row in to_dicts(rows)}
 
 
+def load_unlinked_clients(database: Database) -> list[sqlite3.Row]:
+    """Name and code of the active clients that are linked to no client of XPM: those set up by hand."""
+    return database.connection.execute(
+        "SELECT legal_name, code FROM clients WHERE xpm_client_uuid IS NULL AND status = 'active' ORDER BY legal_name"
+    ).fetchall()
+
+
 def load_clients_of(database: Database, user_id: str) -> list[dict[str, Any]]:
     """The clients whose partner or manager a user is, whole."""
     rows = database.connection.execute(

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from xpmsync.admin.forecast import Outlook
 
 ACTOR: Final = "configure"
+DRY_RUN: Final = "xpmsync sync --dry-run"
 FETCH_SECONDS: Final = 120.0
 FETCH_SECONDS_AGAIN: Final = 12.0
 """Where there are users already: enough for a staff list, and for no more than three tries where Xero is in trouble."""
@@ -137,7 +138,7 @@ def command(
         if not form.may_ask:
             refuse_missing(form, has_password=password is not None)
         tenant_id = _settle_practice(form, home, config, database, clock)
-        users = _import_users(home, config, database, tenant_id, clock)
+        users, is_reached = _import_users(home, config, database, tenant_id, clock)
         answers = _fill(form, home, config, database, tenant_id, users, password)
         outlook = _foretell(database, answers)
         if outlook and not is_agreed(outlook, is_yes=not form.may_ask):
@@ -151,11 +152,13 @@ def command(
         edit_crontab(crontab_deed, home, config)
     else:
         offer_lines(home, config, may_ask=form.asks_all, are_coming=are_coming)
+    if next_step != "start":  # a sync itself says what it met
+        _check_prerequisites(home, config, clock, is_reached=is_reached)
     if next_step == "start" or (next_step is None and form.asks_all and confirm("Start a sync now?", default=True)):
         from xpmsync.cli.sync import command as sync  # noqa: PLC0415 - slow to load
 
         return int(context.invoke(sync))
-    print_text(console, "Start a run when you like: xpmsync sync")
+    print_text(console, "Start a sync when you like: xpmsync sync")
     return 0
 
 
@@ -228,14 +231,17 @@ def _settle_practice(form: Form, home: Home, config: Config, database: "Database
     return practice.tenant_id
 
 
-def _import_users(home: Home, config: Config, database: "Database", tenant_id: str, clock: Clock) -> list[User]:
-    """The active users, once the practice's staff are among them; without the staff where they cannot be had now."""
+def _import_users(
+    home: Home, config: Config, database: "Database", tenant_id: str, clock: Clock
+) -> tuple[list[User], bool]:
+    """The active users, and whether the practice's staff are among them now; only other users can do without."""
     from xpmsync.active.users import load_users  # noqa: PLC0415 - slow to load
     from xpmsync.cli.sync import open_report  # noqa: PLC0415
     from xpmsync.staff import import_staff  # noqa: PLC0415
 
     has_users = bool(load_users(database))
     seconds = FETCH_SECONDS_AGAIN if has_users else FETCH_SECONDS
+    is_reached = True
     try:
         with open_report(is_shown=is_watched()) as report:
             report.begin("Importing the staff")
@@ -245,6 +251,7 @@ def _import_users(home: Home, config: Config, database: "Database", tenant_id: s
     except XpmsyncError as error:
         if not has_users:
             raise
+        is_reached = False
         print_remark(f"The staff couldn't be imported. {error.happened} Going on with the users there are.")
     users = [user for user in load_users(database) if user.status == "active"]
     if not users:
@@ -252,7 +259,7 @@ def _import_users(home: Home, config: Config, database: "Database", tenant_id: s
             "Active has no user, and XPM lists no staff member with a name and an email address.",
             "In XPM, Business > Settings > Staff, enter names and email addresses; then run: xpmsync configure",
         )
-    return users
+    return users, is_reached
 
 
 def _fill(
@@ -334,6 +341,30 @@ def _save(home: Home, config: Config, database: "Database", answers: _Answers) -
             if home.database_file.exists():
                 raise AnotherRun("Meanwhile another xpmsync has made the database.", "Run: xpmsync configure")
             put_anew(database.path, home.database_file)
+
+
+def _check_prerequisites(home: Home, config: Config, clock: Clock, *, is_reached: bool) -> None:
+    """Say what the practice lacks before a sync, by a dry run; whatever keeps it from being said is no failure."""
+    from xpmsync.cli.sync import open_report  # noqa: PLC0415 - slow to load
+    from xpmsync.cli.watching import print_prerequisites  # noqa: PLC0415
+    from xpmsync.sync import preview_sync  # noqa: PLC0415
+
+    console = open_console()
+    later = f"To check the prerequisites of the sync: {DRY_RUN}"
+    if not is_reached:
+        print_advice(console, later)
+        return
+    try:
+        with open_report(is_shown=is_watched()) as report:
+            preview = preview_sync(home, config, report=report, clock=clock)
+    except XpmsyncError as error:
+        print_remark(f"The prerequisites of the sync couldn't be checked. {error.happened} {later}")
+        return
+    print_prerequisites(console, preview.prerequisites)
+    if any(each.shortfalls for each in preview.prerequisites):
+        print_advice(console, f"To see which records: {DRY_RUN}")
+    if preview.suspicious:
+        print_remark(f"{preview.suspicious.in_full} {preview.suspicious.remedy}")
 
 
 def _print_answers(console: Console, answers: _Answers, config: Config) -> None:

@@ -97,6 +97,14 @@ def _show_preview(preview: "Preview", *, as_json: bool) -> None:
                 "clients": dataclasses.asdict(preview.clients),
                 "changes": list(preview.changes),
                 "problems": [vars(problem) for problem in preview.problems],
+                "prerequisites": [
+                    {
+                        "requirement": each.requirement,
+                        "is_met": not each.shortfalls,
+                        "records": [vars(shortfall) for shortfall in each.shortfalls],
+                    }
+                    for each in preview.prerequisites
+                ],
                 "stopped_by_guard": preview.suspicious.in_full if preview.suspicious else None,
             }
         )

@@ -1,17 +1,24 @@
 """What a person at the terminal sees of a run: how far it is, what it did, what it would do."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Final, Self
 
 from rich.console import Console
 
-from xpmsync.cli.errors import name_record
 from xpmsync.cli.screen import open_console, print_facts, print_table, print_text
 from xpmsync.cli.text import print_remark, render_count
 from xpmsync.derive import Counts
+from xpmsync.rules.prerequisites import Prerequisite, Shortfall
 from xpmsync.sync import Preview, Summary
 
+NOUNS: Final[Mapping[str, tuple[str, str]]] = {
+    "user": ("staff member", "staff members"),
+    "client": ("client", "clients"),
+    "Active user": ("Active user", "Active users"),
+    "Active client": ("Active client", "Active clients"),
+}
 SHOWN_ROWS: Final = 100
 """A terminal is no place for more."""
 
@@ -76,7 +83,6 @@ def print_preview(preview: Preview) -> None:
     console = open_console()
     print_text(console, "This is what a run would do. Nothing was changed.", style="bold")
     print_facts(console, [("Users", _describe(preview.users)), ("Clients", _describe(preview.clients))])
-    refused = [problem for problem in preview.problems if problem.severity == "error"]
     rows = [
         (
             each["entity"],
@@ -89,12 +95,24 @@ def print_preview(preview: Preview) -> None:
     ]
     command = f"xpmsync sync{' --full' if preview.mode == 'full' else ''} --dry-run --json"
     _print_part(console, ("Kind", "Record", "Field", "Old", "New"), rows, command)
-    _print_part(
-        console,
-        ("Refused", "Why"),
-        [(name_record({**vars(each), "client_code": None}), each.message) for each in refused],
-        command,
-    )
+    shortfalls = [shortfall for each in preview.prerequisites for shortfall in each.shortfalls]
+    _print_part(console, ("To fix", "Why"), [(_name(each), each.message) for each in shortfalls], command)
+    print_prerequisites(console, preview.prerequisites)
+
+
+def print_prerequisites(console: Console, prerequisites: Sequence[Prerequisite]) -> None:
+    """Say of each prerequisite whether it is met, or how many records of which kind do not meet it."""
+    print_text(console, "Prerequisites of the sync", style="bold")
+    print_facts(console, [(each.requirement, _count(each.shortfalls)) for each in prerequisites])
+
+
+def _count(shortfalls: Sequence[Shortfall]) -> str:
+    numbers = Counter(NOUNS[each.entity] for each in shortfalls)
+    return ", ".join(render_count(number, *noun) for noun, number in numbers.items()) or "ok"
+
+
+def _name(shortfall: Shortfall) -> str:
+    return shortfall.name or f"A {NOUNS[shortfall.entity][0]} without a name ({shortfall.xpm_uuid})"
 
 
 def _print_part(console: Console, headings: Sequence[str], rows: Sequence[Sequence[object]], command: str) -> None:
