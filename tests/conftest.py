@@ -295,6 +295,7 @@ def allow_access(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webbrowser, "open", lambda address: browser.main([address]) == 0)
 
 
+@pytest.fixture
 def crontab(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A crontab program that is no one's but the test's; gives the file that is the crontab, once there is one.
 

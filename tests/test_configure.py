@@ -241,7 +241,7 @@ def test_a_default_partner_is_optional_stays_until_changed_and_can_be_cleared(fi
     assert "Default partner  none" in capsys.readouterr().out
     assert load_offices(firm) == [("SYD", "SYD", None)]
     assert (firm.sync().errors, firm.rows("SELECT code FROM sync_errors")) == (1, [{"code": "partner-missing"}])
-    for command in ("status", "doctor", "admin office list", "report"):
+    for command in ("status", "admin office list"):
         run(command.split())
         assert "has no default partner" not in capsys.readouterr().out
     assert answer({"Default partner": ""})[0] == 0

@@ -1,5 +1,6 @@
 """``xpmsync connect`` and ``xpmsync disconnect``, with a browser and without one, as a person sees them."""
 
+import io
 import json
 import os
 import pty
@@ -92,24 +93,44 @@ def desk(tmp_path, free_port, monkeypatch, capsys):
         yield desk
 
 
+class Pipe(io.StringIO):
+    """Standard input: lines that are there already; then what `answer` makes of the address that has been printed."""
+
+    def __init__(self, lines, answer, capsys):
+        super().__init__(lines)
+        self._answer = answer
+        self._capsys = capsys
+        self.out, self.err = "", ""
+
+    def look(self):
+        """What is printed, up to now."""
+        printed = self._capsys.readouterr()
+        self.out += printed.out
+        self.err += printed.err
+
+    def readline(self, _size=-1):
+        if line := super().readline():
+            return line
+        self.look()
+        return f"{self._answer(self.address)}\n"
+
+    @property
+    def address(self):
+        return self.out.partition("\n")[0]
+
+
 @pytest.fixture
-def by_hand():
+def by_hand(capsys, monkeypatch):
     """Run ``connect --no-browser`` as through a pipe, pasting what `answer` makes of the printed address."""
 
     def by_hand(answer, *options, first_line=""):
-        program = subprocess.Popen(
-            [sys.executable, "-m", "xpmsync", "connect", "--no-browser", *options],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        if first_line:
-            program.stdin.write(f"{first_line}\n")
-            program.stdin.flush()
-        address = program.stdout.readline().strip()
-        output, errors = program.communicate(f"{answer(address)}\n" if address else "")
-        return program.returncode, address, output, errors
+        capsys.readouterr()
+        pipe = Pipe(f"{first_line}\n" if first_line else "", answer, capsys)
+        with monkeypatch.context() as shell:
+            shell.setattr(sys, "stdin", pipe)
+            code = run(["connect", "--no-browser", *options])
+        pipe.look()
+        return code, pipe.address, pipe.out, pipe.err
 
     return by_hand
 
@@ -207,11 +228,12 @@ def test_an_error_that_oauth_does_not_know_is_not_repeated(desk, by_hand):
     assert "1800" not in output + errors + desk.home.log_file.read_text()
 
 
-def test_a_browser_that_never_comes_back_is_explained(desk, monkeypatch):
+def test_a_browser_that_never_comes_back_is_explained_and_the_way_without_one_is_named(desk, monkeypatch):
     monkeypatch.setattr(webbrowser, "open", lambda _: False)
     code, output, errors = desk.xpmsync("connect", "--wait", "1")
     assert code == 4
     assert f"\n{desk.sandbox.url}/identity/connect/authorize?" in output
+    assert "Over SSH, or without a desktop, press Ctrl-C, and\ntype:\n  xpmsync connect --no-browser" in output
     for cause in ("Invalid redirect_uri", "Invalid scope", "Unknown client", read_config(desk.home).xero.redirect_uri):
         assert cause in errors
 
@@ -305,32 +327,22 @@ def test_where_xero_offers_no_practice_the_person_is_told_what_they_need(desk):
     assert desk.passwords == {}
 
 
-def test_scopes_that_are_not_granted_are_named(desk):
-    desk.sandbox.set_switches(withheld_scopes="practicemanager.client.read")
+@pytest.mark.parametrize("missing", ["practicemanager.client.read", "offline_access"])
+def test_a_scope_that_is_not_granted_is_named(desk, missing):
+    desk.sandbox.set_switches(withheld_scopes=missing)
     code, _, errors = desk.xpmsync("connect")
     assert code == 7
-    assert "Missing: practicemanager.client.read" in errors
+    assert f"Missing: {missing}" in errors
     assert desk.passwords == {}
 
 
-def test_a_sign_in_that_would_end_within_the_hour_is_refused(desk):
-    desk.sandbox.set_switches(withheld_scopes="offline_access")
-    code, _, errors = desk.xpmsync("connect")
-    assert code == 7
-    assert "Missing: offline_access" in errors
-
-
-def test_more_scopes_than_asked_for_are_fine(desk):
+def test_more_scopes_than_asked_for_are_fine_and_the_broad_one_covers_the_narrow_ones(desk):
     desk.sandbox.set_switches(extra_scopes="practicemanager.job.read")
     assert desk.xpmsync("connect")[0] == 0
-
-
-def test_the_broad_scope_covers_the_narrow_ones(desk):
     desk.sandbox.set_switches(
         extra_scopes="practicemanager", withheld_scopes="practicemanager.staff.read practicemanager.client.read"
     )
-    _, _, errors = desk.xpmsync("connect")
-    assert "Missing" not in errors
+    assert "Missing" not in desk.xpmsync("connect")[2]
 
 
 def test_several_practices_are_listed_for_a_script_to_choose(desk):
@@ -443,12 +455,6 @@ def test_after_a_second_sign_in_the_next_thing_is_a_run(desk):
     desk.xpmsync("connect")
     desk.take_over_staff()
     assert desk.xpmsync("connect")[1].endswith("Next: xpmsync sync\n")
-
-
-def test_where_no_browser_opens_the_way_without_one_is_named(desk, monkeypatch):
-    monkeypatch.setattr(webbrowser, "open", lambda _: False)
-    _, output, _ = desk.xpmsync("connect", "--wait", "2")
-    assert "Over SSH, or without a desktop, press Ctrl-C, and\ntype:\n  xpmsync connect --no-browser" in output
 
 
 def test_who_pastes_half_an_address_may_paste_again(desk):

