@@ -29,7 +29,7 @@ import pyte
 import pytest
 
 from xpmsync.config import change_config
-from xpmsync.home import find_home
+from xpmsync.home import find_home, prepare_home
 from xpmsync.sandbox import App, Practice, Sandbox
 from xpmsync.sandbox.mailbox import Mailbox
 from xpmsync.sandbox.switches import Switches
@@ -192,7 +192,9 @@ def story(find_free_port: Callable[[], int]) -> Iterator[Story]:
     programs.mkdir()
     crontab = programs / "crontab"
     crontab.write_text(
-        '#!/bin/sh\ncat "$XPMSYNC_HOME/crontab" 2>/dev/null || { echo no crontab for ann >&2; exit 1; }\n'
+        "#!/bin/sh\n"
+        '[ "$1" = -l ] || exec cat > "$XPMSYNC_HOME/crontab"\n'
+        'cat "$XPMSYNC_HOME/crontab" 2>/dev/null || { echo no crontab for ann >&2; exit 1; }\n'
     )
     crontab.chmod(0o700)
     apps = [App(redirect_ports=(callback_port,))]
@@ -210,6 +212,8 @@ def story(find_free_port: Callable[[], int]) -> Iterator[Story]:
             "BROWSER": f"{shlex.quote(sys.executable)} -m xpmsync.sandbox.browser %s",
         }
         home = find_home(environment)
+        prepare_home(home)
+        home.home_id_file.write_text("3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11\n")  # decides the minute of the hourly sync
         change_config(
             home,
             {

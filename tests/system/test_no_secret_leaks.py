@@ -370,7 +370,7 @@ def test_everybody_was_talkative(evidence):
     said = b"".join(evidence.read("said").values())
     for words in (
         *(b"DEBUG:xpmsync", b"Traceback", b"SignInNeeded", b"ConfigurationError", b"KeyringTrouble", b"InvalidGrant"),
-        *(b"e-mails arrive", b"the sync needs a person for its sign-in"),
+        *(b"emails arrive", b"the sync needs a person for its sign-in"),
     ):
         assert words in said
     assert b" DEBUG xpmsync" in evidence.read("home")[evidence.folder / "home" / "xpmsync.log"]

@@ -108,8 +108,8 @@ def command(
 ) -> int:
     """Set the default office, its partner and the alert recipient.
 
-    Imports your staff as users first. On a terminal it asks; with options it asks only for what is still missing. In
-    a script it never asks.
+    Imports your staff as users first, and ends with the prerequisites of a sync, which a dry run checks. On a terminal
+    it asks; with options it asks only for what is still missing. In a script it never asks.
     """
     from xpmsync.active.database import open_database, open_rehearsal  # noqa: PLC0415 - slow to load
     from xpmsync.active.runs import load_unwatched_starts  # noqa: PLC0415
