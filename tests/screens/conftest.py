@@ -213,6 +213,7 @@ def story(find_free_port: Callable[[], int]) -> Iterator[Story]:
         }
         home = find_home(environment)
         prepare_home(home)
+        home.home_id_file.touch(0o600)
         home.home_id_file.write_text("3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11\n")  # decides the minute of the hourly sync
         change_config(
             home,

@@ -7,7 +7,7 @@ from typing import Final, Self
 
 from rich.console import Console
 
-from xpmsync.cli.screen import open_console, print_facts, print_table, print_text
+from xpmsync.cli.screen import open_console, print_advice, print_facts, print_table, print_text
 from xpmsync.cli.text import print_remark, render_count
 from xpmsync.derive import Counts
 from xpmsync.rules.prerequisites import Prerequisite, Shortfall
@@ -98,6 +98,8 @@ def print_preview(preview: Preview) -> None:
     shortfalls = [shortfall for each in preview.prerequisites for shortfall in each.shortfalls]
     _print_part(console, ("To fix", "Why"), [(_name(each), each.message) for each in shortfalls], command)
     print_prerequisites(console, preview.prerequisites)
+    if shortfalls:
+        print_advice(console, f"The records are listed above; for a program: {command}")
 
 
 def print_prerequisites(console: Console, prerequisites: Sequence[Prerequisite]) -> None:
