@@ -29,7 +29,6 @@ from xpmsync.active.turns import turn
 from xpmsync.active.users import load_users
 from xpmsync.config import Config, discard_draft, read_mail_settings, require
 from xpmsync.derive import Counts, Derivation, derive
-from xpmsync.derive.prerequisites import load_prerequisites
 from xpmsync.errors import (
     INTERRUPTED_EXIT_CODE,
     AnotherRun,
@@ -219,6 +218,8 @@ def preview_sync(
 
     Writes no row, moves no cursor, sends no e-mail; the sign-in that it renews is kept.
     """
+    from xpmsync.derive.prerequisites import load_prerequisites  # noqa: PLC0415 - a sync has no use for it
+
     clock = clock or Clock()
     with _only_run(home, config), open_rehearsal(home.database_file) as database:
         past = _load_past(database)

@@ -54,9 +54,10 @@ class Form:
         self.may_ask = may_ask
         self.asks_all = may_ask and not given
 
-    def asks(self, name: str) -> bool:
+    def asks(self, name: str, default: str | None = None) -> bool:
         """Whether a person is asked for this answer."""
-        return name not in self.given and (self.asks_all or (self.may_ask and self.present.get(name) is None))
+        is_missing = self.present.get(name, default) is None
+        return name not in self.given and (self.asks_all or (self.may_ask and is_missing))
 
     def find(self, name: str) -> Any:
         """The answer without asking anybody; None where there is none."""
@@ -67,7 +68,7 @@ class Form:
     ) -> Any:
         """The answer that is told, else asked for, else the one that holds; `default` is offered where none holds."""
         present = self.present.get(name, default)
-        if name not in self.given and (self.asks_all or (self.may_ask and present is None)):
+        if self.asks(name, default):
             return ask(question, check or (lambda text: check_answer(name, text)), default=present and str(present))
         return self.given.get(name, present)
 
