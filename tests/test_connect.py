@@ -569,7 +569,7 @@ def test_disconnect_offers_to_remove_the_lines_from_the_crontab(desk, crontab, t
     desk.xpmsync("connect")
     desk.xpmsync("configure", "--crontab", "install")
     lines = crontab.read_text().splitlines()[1:]
-    type_ahead(answer)
+    type_ahead("y", answer)
     _, output, _ = desk.xpmsync("disconnect")
     assert "\n".join(["Your crontab still starts syncs for this data folder:", *lines]) in output
     assert crontab.read_text().splitlines() == ["A=b", *(lines if is_kept else [])]
@@ -580,7 +580,7 @@ def test_a_script_that_disconnects_is_told_how_to_remove_the_lines_from_the_cron
     desk.xpmsync("connect")
     desk.xpmsync("configure", "--crontab", "install")
     before = crontab.read_text()
-    assert "\n  xpmsync configure --crontab remove\n" in desk.xpmsync("disconnect")[1]
+    assert "\n  xpmsync configure --crontab remove\n" in desk.xpmsync("disconnect", "--yes")[1]
     assert crontab.read_text() == before
 
 
