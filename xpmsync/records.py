@@ -39,6 +39,15 @@ class RecordShape:
         """Every column, in the order of a Record."""
         return (*self.values.values(), *(part.column for part in self.lists))
 
+    @cached_property
+    def elements(self) -> Mapping[str, tuple[str, ...]]:
+        """Each element that stands right within a record, and the columns that are read from it."""
+        columns: dict[str, tuple[str, ...]] = {}
+        for path, column in (*self.values.items(), *((part.path, part.column) for part in self.lists)):
+            element = path.partition("/")[0]
+            columns[element] = (*columns.get(element, ()), column)
+        return columns
+
 
 def fingerprint(*shapes: RecordShape) -> str:
     """A short text that is another one as soon as any of the shapes is."""

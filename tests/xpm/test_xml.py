@@ -25,8 +25,17 @@ CLIENTS = RecordShape(
 )
 
 
+ELEMENTS = {"UUID", "Name", "Email", "AccountManager", "Contacts", "Groups"}
+
+
 def answer(records, status="<Status>OK</Status>"):
     return f'<Response api-method="List">{status}<Clients>{records}</Clients></Response>'.encode()
+
+
+def find_absent(content):
+    absent = set(CLIENTS.elements)
+    list(parse_records([content], CLIENTS, absent))
+    return absent
 
 
 def parse(content, shape=CLIENTS, *, chunk_bytes=7):
@@ -56,6 +65,20 @@ def test_a_record_has_every_column_whatever_the_order_of_its_elements():
             "groups": '[{"uuid":"g1","name":"Ōtaki & Sons"}]',
         }
     ]
+
+
+@pytest.mark.parametrize(
+    ("records", "absent"),
+    [
+        ("", ELEMENTS),
+        ("<Client><UUID>c1</UUID><Name>A</Name></Client>", ELEMENTS - {"UUID", "Name"}),
+        ("<Client><UUID /><Email></Email><Groups /><Contacts></Contacts></Client>", {"Name", "AccountManager"}),
+        ("<Client><AccountManager /></Client><Client><Name>A</Name></Client>", ELEMENTS - {"AccountManager", "Name"}),
+        ("<Client><UUID>c1</UUID><New><Email>a</Email></New></Client>", ELEMENTS - {"UUID"}),
+    ],
+)
+def test_what_is_absent_from_all_records_is_told_apart_from_what_is_empty(records, absent):
+    assert find_absent(answer(records)) == absent
 
 
 @pytest.mark.parametrize("email", ["", "<Email></Email>", "<Email />", "<Email><!-- none --></Email>"])

@@ -1,8 +1,9 @@
 """What xpmsync asks of Xero: the connections of the person who signed in, and a practice's staff, clients and groups.
 
 Responsible for addresses and parameters. A list is handed on while it arrives: `take` is called anew for every try,
-with the records of one answer from its start, and whoever takes starts over; so two answers never mix. Knows nothing of
-what a record means.
+with the records of one answer from its start, and whoever takes starts over; so two answers never mix. A set that is
+handed in as `absent` holds, after that, the elements that no record of the answer has. Knows nothing of what a record
+means.
 """
 
 import json
@@ -95,9 +96,9 @@ class PracticeManager:
     gateway: Gateway
     tenant_id: str
 
-    def fetch_staff(self, shape: RecordShape, take: Take) -> None:
+    def fetch_staff(self, shape: RecordShape, take: Take, *, absent: set[str] | None = None) -> None:
         """The whole staff list."""
-        self._fetch("staff.api/list", shape, take)
+        self._fetch("staff.api/list", shape, take, absent=absent)
 
     def count_staff(self) -> int:
         """How many staff are listed: one real question, which proves that the practice can be read."""
@@ -110,13 +111,20 @@ class PracticeManager:
         self.fetch_staff(STAFF_IDS, take)
         return count
 
-    def fetch_clients(self, shape: RecordShape, take: Take, *, modified_since: datetime | None = None) -> None:
+    def fetch_clients(
+        self,
+        shape: RecordShape,
+        take: Take,
+        *,
+        modified_since: datetime | None = None,
+        absent: set[str] | None = None,
+    ) -> None:
         """All clients with contacts and groups, archived and deleted ones too; or those modified since a moment."""
         # Detailed always: the plain list has no groups, the paged one neither contacts nor archived clients.
         parameters = {"detailed": "true"}
         if modified_since is not None:
             parameters["modifiedsince"] = f"{modified_since.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
-        self._fetch("client.api/list", shape, take, parameters)
+        self._fetch("client.api/list", shape, take, parameters, absent)
 
     def fetch_groups(self, shape: RecordShape, take: Take) -> None:
         """All client groups, without their members."""
@@ -140,9 +148,22 @@ class PracticeManager:
             raise
         return found[0] if found else None
 
-    def _fetch(self, path: str, shape: RecordShape, take: Take, parameters: dict[str, str] | None = None) -> None:
+    def _fetch(
+        self,
+        path: str,
+        shape: RecordShape,
+        take: Take,
+        parameters: dict[str, str] | None = None,
+        absent: set[str] | None = None,
+    ) -> None:
         call = Call(f"{BASE}/{path}", "application/xml", parameters or {}, self.tenant_id)
-        self.gateway.fetch(call, lambda chunks: take(parse_records(chunks, shape)))
+
+        def read(chunks: Iterator[bytes]) -> None:
+            if absent is not None:
+                absent.update(shape.elements)
+            take(parse_records(chunks, shape, absent))
+
+        self.gateway.fetch(call, read)
 
 
 def _parse_json(chunks: Iterator[bytes]) -> Any:

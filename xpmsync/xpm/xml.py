@@ -74,10 +74,11 @@ _Plan = _ByLocalName["int | _ListPlan | _Plan"]
 """Child element to the value's place in the record, to a list, or to the plan for its own children."""
 
 
-def parse_records(chunks: Iterable[bytes], shape: RecordShape) -> Iterator[Record]:
+def parse_records(chunks: Iterable[bytes], shape: RecordShape, absent: set[str] | None = None) -> Iterator[Record]:
     """Each record of an answer, as soon as it has arrived.
 
-    Raises ErrorReported where Xero says so, Unreadable where this is no such answer, CutShort where it is half of one.
+    An element that a record has, empty or not, is taken out of `absent`. Raises ErrorReported where Xero says so,
+    Unreadable where this is no such answer, CutShort where it is half of one.
     """
     *containers, tag = shape.path.split("/")
     parents = [*reversed(containers), ROOT]
@@ -115,6 +116,8 @@ def parse_records(chunks: Iterable[bytes], shape: RecordShape) -> Iterator[Recor
             if name == tag and _is_within(element, parents):
                 values = empty.copy()
                 _read(element, plan, values)
+                if absent:  # in most answers only until the first few records are read
+                    absent.difference_update(child.tag for child in element.iterchildren(*absent))
                 yield tuple(values)
                 _drop(element)
                 unfinished_bytes = 0
