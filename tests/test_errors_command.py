@@ -200,7 +200,7 @@ def test_the_trouble_of_a_run_comes_before_that_of_records(show, record):
     record(MISSING, ALSO_MISSING, FAILURE)
     text = show()
     assert text.startswith("Error: xero-refused\n  The sync as a whole\n    Xero says no.\n")
-    assert ", seen once; a run that gets past it clears it\n" in text
+    assert ", seen once; clears when a sync gets past this point\n" in text
     assert "2 things to do for 2 records: 3 errors" in text
 
 

@@ -135,7 +135,13 @@ def test_the_recorded_staff_become_users_and_clients_without_a_partner_become_er
     assert {(u["role"], u["office_code"], u["status"]) for u in users} == {(None, None, "active")}
     assert firm.rows("SELECT * FROM clients") == []
     assert (summary.users.created, summary.clients.created, summary.clients.skipped) == (10, 0, 12)
-    errors = firm.rows("SELECT code, severity, entity, xpm_uuid, name, field, message FROM sync_errors ORDER BY id")
+    *errors, absent = firm.rows(
+        "SELECT code, severity, entity, xpm_uuid, name, field, message FROM sync_errors ORDER BY id"
+    )
+    assert absent["message"] == (
+        "XPM sends none of these elements: "
+        "AccountManager, BusinessStructure, ClientCode, FirstName, JobManager, LastName, Title of clients."
+    )
     assert errors == [
         {
             "code": "staff-name-one-word",
@@ -176,7 +182,7 @@ def test_the_recorded_clients_arrive_whole_once_the_office_has_a_default_partner
         assert len(row.pop("id")) == 36
         assert row.pop("code_key") is None
     assert told == {uuid: {**NOTHING_SET, "partner_id": partner, **values} for uuid, values in CLIENTS.items()}
-    assert (summary.clients.created, summary.clients.skipped, summary.errors, summary.warnings) == (12, 0, 0, 2)
+    assert (summary.clients.created, summary.clients.skipped, summary.errors, summary.warnings) == (12, 0, 0, 3)
     assert firm.rows("SELECT name, xpm_group_uuid FROM client_groups") == [
         {"name": "Test Group", "xpm_group_uuid": "6b92c360-462b-47f0-83e3-0e49553fafa3"}
     ]
@@ -188,6 +194,7 @@ def test_the_recorded_clients_arrive_whole_once_the_office_has_a_default_partner
     assert firm.rows("SELECT code FROM sync_errors WHERE resolved_at IS NULL ORDER BY id") == [
         {"code": "staff-name-one-word"},
         {"code": "staff-name-one-word"},
+        {"code": "elements-never-sent"},
     ]
 
 

@@ -304,27 +304,32 @@ class SmtpSettings:
 
 @dataclass(frozen=True)
 class GuardSettings:
-    """From where on a change is too large to be believed: the run stops until a person has looked."""
+    """Safety limits: a larger change stops the sync until someone has checked it. To accept: xpmsync sync --accept N"""
 
     lost_clients_percent: int = _setting(
         check_percent,
-        "A run stops when more than this share of the clients is gone, or is archived or deleted, at once.",
+        "A sync stops when more than this share of the clients is archived or deleted at once, a full sync also when as"
+        " many are missing.",
         10,
     )
-    lost_clients_at_least: int = _setting(check_count, "The fewest clients that stop a run, whatever their share.", 10)
-    lost_staff_percent: int = _setting(
-        check_percent, "A run stops when more than this share of the staff is gone at once.", 10
+    lost_clients_at_least: int = _setting(
+        check_count, "The fewest clients that stop a sync; if all are missing, it always stops.", 10
     )
-    lost_staff_at_least: int = _setting(check_count, "The fewest staff that stop a run, whatever their share.", 3)
+    lost_staff_percent: int = _setting(
+        check_percent, "A sync stops when more than this share of the staff is missing at once.", 10
+    )
+    lost_staff_at_least: int = _setting(
+        check_count, "The fewest staff that stop a sync; if all are missing, it always stops.", 3
+    )
     emptied_field_percent: int = _setting(
-        check_percent, "A run stops when a field is suddenly empty on more than this share of the clients.", 10
+        check_percent, "A sync stops when a field is suddenly empty on more than this share of the clients.", 10
     )
     emptied_field_at_least: int = _setting(
-        check_count, "The fewest clients with an emptied field that stop a run, whatever their share.", 10
+        check_count, "The fewest clients with an emptied field that stop a sync.", 10
     )
     full_again_after_hours: int = _setting(
         check_hours,
-        "How long to wait until everything is fetched again after such a run, or after one that failed.",
+        "How long to wait until everything is fetched again after a full sync that was stopped, or that failed.",
         6,
     )
 

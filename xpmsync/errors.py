@@ -7,7 +7,7 @@
     ├── ConfigurationError    5   the settings, or who runs them, are wrong
     ├── PassingTrouble        6   Xero or the line to it is in trouble; the next run tries again
     ├── Refused               7   Xero says no, or says something nobody can read
-    ├── SuspiciousChange      8   too much would change at once; nothing was written
+    ├── SuspiciousChange      8   the safety limits stopped the sync; nothing was written
     ├── DatabaseTrouble       9   the database cannot be read or written
     └── AnotherRun           10   another run is in progress
 
@@ -26,13 +26,15 @@ INTERRUPTED_EXIT_CODE: Final = 130
 class XpmsyncError(Exception):
     """Something that a person is told in three parts: what happened, what it means for the data, what to do.
 
-    `story` and `usual_remedy` tell of a kind of failure where none is meant in particular.
+    `story`, `usual_remedy` and `end` tell of a kind of failure where none is meant in particular.
     """
 
     exit_code: ClassVar[int] = 1
     code: ClassVar[str] = "bug"
     story: ClassVar[str] = "xpmsync met something that its makers had not foreseen, and stopped."
     usual_remedy: ClassVar[str] = "Send the log to the people who make xpmsync; the next run tries again."
+    end: ClassVar[str] = "By itself, with the next run that succeeds."
+    """How the failed run's entry in the log goes away."""
 
     def __init__(self, happened: str, remedy: str, *, details: str | None = None, names: str | None = None) -> None:
         super().__init__(happened)
@@ -150,25 +152,32 @@ class Refused(XpmsyncError):
 
 
 class SuspiciousChange(XpmsyncError):
-    """A list or a field has shrunk beyond belief; nothing was written."""
+    """More would be removed or blanked at once than the safety limits allow; nothing was written."""
 
     exit_code = 8
     code = "suspicious-change"
     story = (
-        "More would be lost at once than can be believed: a list of clients or staff has shrunk or is empty, "
-        "many clients are archived or deleted, or a field is suddenly empty on many of them. It may be a "
-        "glitch as well as a great tidying up, so the run stopped before it wrote anything. The limits are in "
-        "config.toml, under [guard]."
+        "The safety limits stopped the sync before it wrote anything: it would have removed or blanked too much at "
+        "once. They hold for missing staff, for clients that are archived or deleted, for a field that is suddenly "
+        "empty and, in a full sync, for missing clients. Too many are more than a tenth and at least ten (of the "
+        "staff three), or all of a list. The limits are in config.toml, under [guard]. Until a sync has succeeded, it "
+        "also stops if XPM sends no ClientCode, AccountManager or Name for at least 20 clients, or no Email for at "
+        "least 3 staff."
     )
     usual_remedy = (
-        "See who is concerned: xpmsync sync --full --dry-run; then look into XPM. If it is right, run: xpmsync sync "
-        "--accept-removals; if not, the next runs find it mended."
+        "See what it is, and the number N of the sync: xpmsync errors --code suspicious-change. List the affected "
+        "records: xpmsync sync --accept N --dry-run. If XPM is correct, run: xpmsync sync --accept N. If not, correct "
+        "XPM; the next full sync picks it up."
+    )
+    end = (
+        "When a full sync passes, by itself or because somebody has accepted what stopped it. What stopped an "
+        "incremental sync also goes away with the next incremental sync that succeeds."
     )
 
     def __init__(self, happened: str, remedy: str, *, names: str | None = None, counts: Mapping[str, int]) -> None:
         super().__init__(happened, remedy, names=names, details=f"counted: {dict(counts)}")
         self.counts = counts
-        """What would be lost, by kind: what a person may accept, and no more."""
+        """How much of each kind would be lost."""
 
 
 class DatabaseTrouble(XpmsyncError):
@@ -218,5 +227,3 @@ MEANWHILE: Final = (
     "The run changed nothing: Active holds the data of the last run that succeeded. The next run tries again."
 )
 """What a failed run means for the data, whichever it was."""
-END: Final = "By itself, with the next run that succeeds."
-"""How a failed run's entry in the log goes away."""

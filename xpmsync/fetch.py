@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -57,6 +58,8 @@ class Fetched:
     """Xero's own time at the first answer about the practice."""
     vanished: tuple[str, ...]
     """Clients that were asked for by their identifier, and that Xero no longer knows."""
+    absent: Mapping[str, AbstractSet[str]]
+    """By the table of a list: the elements that none of its records has. Of an empty list, all."""
 
 
 @contextmanager
@@ -84,7 +87,7 @@ def fetched_practice(
         try:
             report.begin("Signing in at Xero")
             tokens.access_token()
-            _fetch_lists(practice, spool, cursor, report)
+            absent = _fetch_lists(practice, spool, cursor, report)
             with mirror.attached(database, spool):
                 rivals = mirror.find_silent_rivals(database) if cursor and _has_calls(gateway) else []
             vanished = tuple(_fetch_rivals(practice, spool, rivals[:MOST_RIVALS]))
@@ -93,36 +96,48 @@ def fetched_practice(
             traffic.bytes_received = gateway.bytes_received
             traffic.day_calls_remaining = gateway.day_calls_remaining
         with mirror.attached(database, spool):
-            yield Fetched(gateway.first_answer_at, vanished)
+            yield Fetched(gateway.first_answer_at, vanished, absent)
 
 
 @contextmanager
 def fetched_staff(
     home: Home, config: Config, tokens: Tokens, database: Database, *, tenant_id: str, seconds: float, clock: Clock
-) -> Iterator[None]:
-    """Fetch the staff alone, within so many `seconds`; the spool is attached for the length of the ``with`` block."""
+) -> Iterator[AbstractSet[str]]:
+    """Fetch the staff alone, within so many `seconds`; the spool is attached for the length of the ``with`` block.
+
+    Gives the elements that no record of the list has.
+    """
     with (
         opened_gateway(config.xero.api_url, tokens, seconds, clock) as gateway,
         open_spool(home.spool_file, SHAPES, database) as spool,
     ):
-        PracticeManager(gateway, tenant_id).fetch_staff(STAFF_SHAPE, spool.taker("xpm_staff"))
+        absent: set[str] = set()
+        PracticeManager(gateway, tenant_id).fetch_staff(STAFF_SHAPE, spool.taker("xpm_staff"), absent=absent)
         with mirror.attached(database, spool):
-            yield
+            yield absent
 
 
-def _fetch_lists(practice: PracticeManager, spool: Spool, cursor: datetime | None, report: Report) -> None:
+def _fetch_lists(
+    practice: PracticeManager, spool: Spool, cursor: datetime | None, report: Report
+) -> Mapping[str, AbstractSet[str]]:
+    """Fetch the lists into the spool; gives, by table, the elements that no record of a list has."""
+    absent: dict[str, set[str]] = {"xpm_staff": set(), "xpm_clients": set()}
+
     def taker(table: str) -> Callable[[Iterator[Record]], None]:
         take = spool.taker(table)
         return lambda records: take(_count(records, report))
 
     report.begin("Fetching the staff")
-    practice.fetch_staff(STAFF_SHAPE, taker("xpm_staff"))
+    practice.fetch_staff(STAFF_SHAPE, taker("xpm_staff"), absent=absent["xpm_staff"])
     if _has_calls(practice.gateway):  # otherwise a group's new name waits
         report.begin("Fetching the client groups")
         practice.fetch_groups(GROUP_SHAPE, taker("xpm_groups"))
     report.begin("Fetching the clients")
     modified_since = find_modified_since(cursor) if cursor else None
-    practice.fetch_clients(CLIENT_SHAPE, taker("xpm_clients"), modified_since=modified_since)
+    practice.fetch_clients(
+        CLIENT_SHAPE, taker("xpm_clients"), modified_since=modified_since, absent=absent["xpm_clients"]
+    )
+    return absent
 
 
 def _has_calls(gateway: Gateway) -> bool:

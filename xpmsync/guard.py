@@ -1,68 +1,220 @@
-"""Stops a run whose full lists would take away more than can be believed without a person.
+"""The safety limits: stop a sync that would remove or blank more than it may before a person has looked.
 
-Brings what is counted, what is believed and what a person has accepted together.
+Brings what is counted, what is allowed and what a person has accepted together. Writes nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Final
 
+from xpmsync.active import mirror
 from xpmsync.active.database import Database
-from xpmsync.active.losses import CLIENTS_CLOSED, CLIENTS_GONE, STAFF_GONE, measure_client_losses, measure_staff_losses
+from xpmsync.active.elements import load_not_sent
+from xpmsync.active.losses import (
+    CLIENTS_CLOSED,
+    CLIENTS_MISSING,
+    STAFF_MISSING,
+    Affected,
+    emptied,
+    measure_client_losses,
+    measure_staff_losses,
+)
+from xpmsync.active.stops import Accepted, count_more, load_names, name_not_sent
+from xpmsync.active.users import load_users
 from xpmsync.config import GuardSettings
-from xpmsync.errors import SuspiciousChange
-from xpmsync.rules.fields import CLIENT_FIELDS, CLIENT_SHAPE
-from xpmsync.rules.guard import Loss, find_unaccepted
+from xpmsync.errors import Refused, SuspiciousChange
+from xpmsync.records import RecordShape
+from xpmsync.rules.fields import CLIENT_FIELDS, CLIENT_SHAPE, STAFF_SHAPE
+from xpmsync.rules.guard import NEEDED_ELEMENTS, Loss
+from xpmsync.rules.schedule import Mode
+from xpmsync.rules.staff import plan_users
+
+SHAPES: Final[Mapping[str, RecordShape]] = {"xpm_staff": STAFF_SHAPE, "xpm_clients": CLIENT_SHAPE}
+"""Of the lists that are judged, by the mirror's table."""
+NOUNS: Final = {"xpm_staff": "staff", "xpm_clients": "clients"}
+NAMES_SHOWN: Final = 3
 
 
-def check_losses(
-    database: Database, limits: GuardSettings, accepted: Mapping[str, int], *, are_clients_complete: bool
-) -> tuple[str, ...]:
-    """Raise SuspiciousChange where the attached spool would take away too much, beyond what is `accepted` by kind.
+@dataclass(frozen=True)
+class Elements:
+    """What a list says of the elements of its records."""
 
-    Gives what would have been too much and is accepted, a sentence for each kind. The staff list is always complete;
-    the clients' is in a full run, and a quiet incremental run is no empty list.
+    shape: RecordShape
+    sent: AbstractSet[str] = frozenset()
+    """At least one record has them."""
+    not_sent: AbstractSet[str] = frozenset()
+    """No record of this full list has them."""
+    accepted: AbstractSet[str] = frozenset()
+    """Of those, the ones that somebody has accepted: their values go."""
+    kept: AbstractSet[str] = frozenset()
+    """Those that are not sent, and whose values stay."""
+
+    def find_columns(self, elements: AbstractSet[str]) -> frozenset[str]:
+        """The mirror's columns for some elements."""
+        return frozenset(column for element in elements for column in self.shape.elements[element])
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a sync may go on."""
+
+    stop: SuspiciousChange | None
+    losses: tuple[Affected, ...] = ()
+    """All that a person would have to accept, where it is stopped."""
+    accepted: tuple[str, ...] = ()
+    """What would have stopped it, had a person not accepted it: a sentence each, in counts alone."""
+
+
+def read_elements(
+    database: Database, mode: Mode, absent: Mapping[str, AbstractSet[str]], accepted: Accepted | None
+) -> dict[str, Elements]:
+    """What the lists say of the elements of their records, by table; `absent` has those that no record of one has.
+
+    The staff list is always a full one. Of the modified clients, those that lack an element are no evidence; but what
+    the last full list came without, and nobody has accepted, is not cleared by them either.
     """
-    losses = _list_losses(database, limits, are_clients_complete=are_clients_complete)
-    suspicious = [loss for loss in losses if loss.is_suspicious]
-    if unaccepted := find_unaccepted(suspicious, accepted):
-        names = [loss.name() for loss in unaccepted if loss.names]
-        raise SuspiciousChange(
-            "XPM's answer looks wrong: " + " ".join(loss.describe() for loss in unaccepted),
-            SuspiciousChange.usual_remedy,
-            names=" ".join(names) or None,
-            counts={loss.kind: loss.lost for loss in suspicious},
+    known = load_not_sent(database)
+    found = {}
+    for table, shape in SHAPES.items():
+        lacking = absent[table] - {"UUID"}
+        open_, agreed = (
+            {each.element for each in known if each.table == table and each.is_accepted is is_accepted}
+            for is_accepted in (False, True)
         )
-    return tuple(loss.describe() for loss in suspicious)
+        if absent[table] == shape.elements.keys():
+            found[table] = Elements(shape)  # an empty list says nothing
+        elif table == "xpm_clients" and mode != "full":
+            found[table] = Elements(shape, sent=shape.elements.keys() - lacking, kept=lacking & open_)
+        else:
+            agreed |= accepted.elements.get(table, frozenset()) if accepted else set()
+            found[table] = Elements(
+                shape, shape.elements.keys() - lacking, lacking, lacking & agreed, kept=lacking - agreed
+            )
+    return found
 
 
-def _list_losses(database: Database, limits: GuardSettings, *, are_clients_complete: bool) -> list[Loss]:
-    # The first names of people are read for “Name” too, and the lines of an address are one element.
-    labels = {field.mirror_columns[0]: field.xpm_name for field in reversed(CLIENT_FIELDS)}
-    list_columns = {part.column for part in CLIENT_SHAPE.lists}
-    counts = measure_staff_losses(database)
-    if are_clients_complete:
-        counts |= measure_client_losses(database, {column: column in list_columns for column in labels})
+def judge(
+    database: Database,
+    limits: GuardSettings,
+    mode: Mode,
+    elements: Mapping[str, Elements],
+    accepted: Accepted | None,
+    *,
+    run_id: int,
+    is_first: bool,
+) -> Verdict:
+    """Compare what the attached spool would take away with the limits and with what is `accepted`.
+
+    Of a kind that is accepted, a single record more stops the sync again. `is_first` says that no sync has succeeded
+    yet; `run_id` is 0 for a dry run, which nobody can accept. Raises Refused where a full list has no identifiers.
+    """
+    _check_identifiers(database, mode)
+    stopping, passing = [], []
+    losses, names = [], []
+    for affected, loss in _list_losses(database, limits, mode, elements, is_first=is_first):
+        if not loss.is_too_much and (accepted is None or affected.kind not in accepted.kinds):
+            continue
+        losses.append(affected)
+        if more := count_more(database, affected, accepted):
+            stopping.append(loss.describe(more))
+            names.append(_name(load_names(database, affected, accepted, NAMES_SHOWN), more))
+        else:
+            passing.append(loss.describe())
+    if not stopping:
+        return Verdict(None, accepted=(*passing, *_describe_elements(elements, accepted)))
+    stop = SuspiciousChange(
+        f"The safety limits stopped the sync: {' '.join(stopping)}",
+        _make_remedy(run_id, mode),
+        names=" ".join(filter(None, names)) or None,
+        counts={affected.kind: affected.lost for affected in losses},
+    )
+    return Verdict(stop, tuple(losses))
+
+
+def _make_remedy(run_id: int, mode: Mode) -> str:
+    full = "full " if mode == "full" else ""
+    if not run_id:
+        sync = "xpmsync sync --full" if full else "xpmsync sync"
+        return f"If XPM is correct, run: {sync}. It is stopped too, and prints the command that accepts this."
+    return (
+        f"List the affected records: xpmsync sync --accept {run_id} --dry-run. If XPM is correct, run: xpmsync sync "
+        f"--accept {run_id}. If not, correct XPM; the next {full}sync picks it up."
+    )
+
+
+def _name(names: tuple[str, ...], count: int) -> str | None:
+    """Some of those affected. A name may hold a comma, so they stand between semicolons."""
+    shown = "; ".join(names)
+    if not shown:
+        return None
+    return f"Among the {count:,}: {shown}; …" if count > len(names) else f"Namely: {shown}."
+
+
+def _describe_elements(elements: Mapping[str, Elements], accepted: Accepted | None) -> Iterator[str]:
+    """What is accepted of elements that XPM does not send, and did not stop the sync."""
+    if accepted and not accepted.kinds:
+        for table, each in elements.items():
+            if agreed := sorted(each.accepted & accepted.elements.get(table, frozenset())):
+                yield f"XPM does not send {', '.join(agreed)} of {NOUNS[table]}."
+
+
+def _check_identifiers(database: Database, mode: Mode) -> None:
+    for table in SHAPES if mode == "full" else ("xpm_staff",):
+        if mirror.is_unidentified(database, table):
+            raise Refused(
+                f"XPM's list of {NOUNS[table]} has no UUID in it, by which records are told apart.",
+                "If the next syncs say the same, tell Xero's support.",
+            )
+
+
+def _list_losses(
+    database: Database, limits: GuardSettings, mode: Mode, elements: Mapping[str, Elements], *, is_first: bool
+) -> Iterator[tuple[Affected, Loss]]:
     clients = (limits.lost_clients_percent, limits.lost_clients_at_least)
     fields = (limits.emptied_field_percent, limits.emptied_field_at_least)
+    of_clients = elements["xpm_clients"]
+    unjudged = of_clients.find_columns(of_clients.not_sent | of_clients.kept)
+    # The first names of people are read for “Name” too, and the lines of an address are one element.
+    labels = {field.mirror_columns[0]: field for field in reversed(CLIENT_FIELDS)}
+    watched = {column: field for column, field in labels.items() if column not in unjudged}
     rules = {
-        STAFF_GONE: ("{lost} of {total} staff are gone", limits.lost_staff_percent, limits.lost_staff_at_least),
-        CLIENTS_GONE: ("{lost} of {total} clients are gone", *clients),
+        STAFF_MISSING: ("{lost} of {total} staff are missing", limits.lost_staff_percent, limits.lost_staff_at_least),
+        CLIENTS_MISSING: ("{lost} of {total} clients are missing", *clients),
         CLIENTS_CLOSED: ("{lost} of {total} clients are archived or deleted", *clients),
         **{
-            f"{column} emptied": (f"“{label}” is suddenly empty on {{lost}} of {{total}} clients", *fields)
-            for column, label in labels.items()
+            emptied(column): (f"“{field.xpm_name}” is suddenly empty on {{lost}} of {{total}} clients", *fields)
+            for column, field in watched.items()
         },
     }
-    return [
-        Loss(
-            kind,
-            sentence,
-            counts[kind].lost,
-            counts[kind].total,
-            counts[kind].names,
-            percent,
-            at_least,
-            is_list=kind in (STAFF_GONE, CLIENTS_GONE),
-        )
-        for kind, (sentence, percent, at_least) in rules.items()
-        if kind in counts
-    ]
+    is_list = {column: field.is_list for column, field in watched.items()}
+    for affected in (
+        *_measure_staff(database),
+        *measure_client_losses(database, is_list, is_full_list=mode == "full"),
+    ):
+        sentence, percent, at_least = rules[affected.kind]
+        are_gone = affected.kind in (STAFF_MISSING, CLIENTS_MISSING)
+        yield affected, Loss(sentence, affected.lost, affected.total, percent, at_least, is_list=are_gone)
+    if is_first:
+        yield from _list_missing_elements(database, elements)
+
+
+def _measure_staff(database: Database) -> list[Affected]:
+    """The staff who are missing; those whose user matching gives to a staff member who is listed are not."""
+    missing = measure_staff_losses(database)
+    if not missing:
+        return missing
+    users = load_users(database)
+    plan = plan_users(mirror.load_told_staff(database), users)
+    kept = plan.settlement.records.values()
+    return measure_staff_losses(database, relinked=[user.xpm_staff_uuid for user in users if user.id in kept])
+
+
+def _list_missing_elements(database: Database, elements: Mapping[str, Elements]) -> Iterator[tuple[Affected, Loss]]:
+    """The elements that matching relies on, and that a first sync finds in no record."""
+    for table, noun in NOUNS.items():
+        total = mirror.count_told(database, table)
+        for element, at_least in NEEDED_ELEMENTS[noun].items():
+            if element in elements[table].not_sent:
+                everybody = Affected(name_not_sent(table, element), total, total, "SELECT '' AS uuid, NULL AS name")
+                yield everybody, Loss(f"XPM sends no {element} for its {{total}} {noun}", total, total, 0, at_least)

@@ -59,14 +59,10 @@ WORDS: Final[Mapping[int | None, _Words]] = {
     ),
     7: _Words("the sync stopped because Xero refuses it"),
     8: _Words(
-        "the sync stopped before a suspicious change",
-        "has stopped before a change that is too large to be believed without a person.",
-        (
-            "See in XPM whether it is right. Who is concerned: xpmsync sync --full --dry-run",
-            "If it is right, accept it: xpmsync sync --accept-removals",
-            "If it is wrong, have it put right in XPM; the sync goes on by itself once XPM's answer is whole again.",
-        ),
-        "The e-mails end once a run succeeds.",
+        "the safety limits stopped the sync",
+        "waits for a person.",
+        (REMEDY,),
+        "The emails end once a sync succeeds.",
     ),
     9: _Words("the sync stopped because its database cannot be used"),
     None: _Words(

@@ -5,7 +5,7 @@ Matched, limited and written as in a sync. Touches no client, writes no row of a
 
 from typing import Final
 
-from xpmsync.active import mirror
+from xpmsync.active import mirror, runs
 from xpmsync.active.database import Database
 from xpmsync.active.history import ChangeLog
 from xpmsync.active.turns import turn
@@ -14,9 +14,9 @@ from xpmsync.derive.result import Derivation
 from xpmsync.derive.users import derive_users
 from xpmsync.errors import AnotherRun
 from xpmsync.fetch import fetched_staff
-from xpmsync.guard import check_losses
+from xpmsync.guard import judge, read_elements
 from xpmsync.home import Home
-from xpmsync.rules.fields import STAFF_SHAPE
+from xpmsync.rules.fields import CLIENT_SHAPE, STAFF_SHAPE
 from xpmsync.surroundings import Clock
 from xpmsync.xpm.tokens import open_tokens
 from xpmsync.xpm.vault import UNLOCK_SECONDS, opened
@@ -44,10 +44,16 @@ def import_staff(
             tenant_id=tenant_id,
             seconds=seconds,
             clock=clock,
-        ),
+        ) as absent,
         database.transaction(),
     ):
-        check_losses(database, config.guard, {}, are_clients_complete=False)
+        no_clients = frozenset(CLIENT_SHAPE.elements)
+        elements = read_elements(database, "incremental", {"xpm_staff": absent, "xpm_clients": no_clients}, None)
+        is_first = runs.load_last_success(database) is None
+        verdict = judge(database, config.guard, "incremental", elements, None, run_id=0, is_first=is_first)
+        if verdict.stop:
+            raise verdict.stop
         now = clock.now()
-        mirror.merge_records(database, "xpm_staff", STAFF_SHAPE, is_full_list=True, now=now)
+        kept = elements["xpm_staff"].find_columns(elements["xpm_staff"].kept)
+        mirror.merge_records(database, "xpm_staff", STAFF_SHAPE, is_full_list=True, now=now, kept=kept)
         derive_users(database, Derivation(ChangeLog(database, run_id=None, actor=actor, now=now)))

@@ -4,7 +4,6 @@ Fetching never judges, judging never fetches. A run that fails leaves the data a
 the error log, and sees to it that somebody is told.
 """
 
-import json
 import logging
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from xpmsync.active import losses, mirror, notifications, offices, runs
+from xpmsync.active import elements as not_sent
+from xpmsync.active import mirror, notifications, offices, runs, stops
 from xpmsync.active.database import (
     Database,
     discard_rehearsals,
@@ -25,6 +25,7 @@ from xpmsync.active.database import (
 )
 from xpmsync.active.error_log import save_problems
 from xpmsync.active.history import ChangeLog, find_changes, load_last_change_id
+from xpmsync.active.stops import Accepted
 from xpmsync.active.turns import turn
 from xpmsync.active.users import load_users
 from xpmsync.config import Config, discard_draft, read_mail_settings, require
@@ -39,7 +40,7 @@ from xpmsync.errors import (
     XpmsyncError,
 )
 from xpmsync.fetch import SHAPES, Fetched, Traffic, fetched_practice
-from xpmsync.guard import check_losses
+from xpmsync.guard import NOUNS, Elements, Verdict, judge, read_elements
 from xpmsync.health import Failure
 from xpmsync.home import Home
 from xpmsync.moments import from_text, to_text
@@ -79,7 +80,7 @@ class Summary:
     bytes_received: int
     day_calls_remaining: int | None
     accepted: Sequence[str] = ()
-    """What the guard would have stopped the run for, had a person not accepted it; in counts alone."""
+    """What the safety limits would have stopped the sync for, had a person not accepted it; in counts alone."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Preview:
     problems: Sequence[Problem]
     prerequisites: Sequence[Prerequisite]
     suspicious: SuspiciousChange | None
-    """What the guard would stop the run for."""
+    """What the safety limits would stop the sync for."""
 
 
 def run_sync(
@@ -104,20 +105,22 @@ def run_sync(
     report: Report,
     is_watched: bool,
     full: bool = False,
-    accept_removals: bool = False,
+    accept: int | None = None,
     clock: Clock | None = None,
 ) -> Summary:
     """Run one sync; gives what it did.
 
-    `full` fetches everything although less would do; `accept_removals` does too, and accepts what the guard counted
-    when it stopped a run. Raises AnotherRun where one is in progress, DatabaseTrouble where the database is gone or
-    cannot be opened, and every other XpmsyncError after the run's row, the error log and the chosen person know of it.
+    `full` fetches everything although less would do; `accept` repeats the sync of this number in its mode, and accepts
+    exactly what that was stopped for. Raises AnotherRun where one is in progress, NotPossible where there is nothing
+    to accept, DatabaseTrouble where the database is gone or cannot be opened, and every other XpmsyncError after the
+    run's row, the error log and the chosen person know of it.
     """
     clock = clock or Clock()
     with _only_run(home, config), open_database(home.database_file) as database:
         started_at = clock.now()
         past = _load_past(database)
-        mode = "full" if full or accept_removals else _choose_mode(config, past, started_at)
+        accepted = None if accept is None else stops.find_accepted(database, accept)
+        mode = _choose_mode(config, past, started_at, full=full, accepted=accepted)
         with database.transaction():
             run_id = runs.start_run(
                 database, tenant_id=config.sync.tenant_id, mode=mode, is_watched=is_watched, now=started_at
@@ -126,7 +129,7 @@ def run_sync(
         run = _Run(run_id, mode, started_at, past, home, config, database, report, clock)
         secrets = _Secrets()
         try:
-            summary = _sync(run, secrets, losses.load_suspicious(database) if accept_removals else {})
+            summary = _sync(run, secrets, accepted)
         except KeyboardInterrupt:
             _end_run(run, "interrupted", "The run was interrupted.", INTERRUPTED_EXIT_CODE)
             raise
@@ -211,7 +214,7 @@ def preview_sync(
     *,
     report: Report,
     full: bool = False,
-    accept_removals: bool = False,
+    accept: int | None = None,
     clock: Clock | None = None,
 ) -> Preview:
     """Run one sync and roll it back; gives what it would have done.
@@ -223,22 +226,19 @@ def preview_sync(
     clock = clock or Clock()
     with _only_run(home, config), open_rehearsal(home.database_file) as database:
         past = _load_past(database)
-        mode = "full" if full or accept_removals else _choose_mode(config, past, clock.now())
+        accepted = None if accept is None else stops.find_accepted(database, accept)
+        mode = _choose_mode(config, past, clock.now(), full=full, accepted=accepted)
         run = _Run(0, mode, clock.now(), past, home, config, database, report, clock)
-        accepted = losses.load_suspicious(database) if accept_removals else {}
         with _fetched(run, _Secrets()) as fetched, database.rehearsal():
-            suspicious = None
-            try:
-                _guard(run, accepted)
-            except SuspiciousChange as error:
-                error.meaning = _explain_data(database)
-                suspicious = error
+            elements, verdict = _judge(run, fetched, accepted)
+            if verdict.stop:
+                verdict.stop.meaning = _explain_data(database)
             last_id = load_last_change_id(database)
-            derivation = _derive(run, fetched)
+            derivation = _derive(run, fetched, elements)
             changes = _read_changes(database, last_id)
             prerequisites = load_prerequisites(database, derivation.problems)
         problems = derivation.problems
-        return Preview(mode, derivation.users, derivation.clients, changes, problems, prerequisites, suspicious)
+        return Preview(mode, derivation.users, derivation.clients, changes, problems, prerequisites, verdict.stop)
 
 
 def _read_changes(database: Database, after_id: int) -> list[dict[str, Any]]:
@@ -300,23 +300,35 @@ class _Secrets:
             yield vault
 
 
-def _sync(run: _Run, secrets: _Secrets, accepted: Mapping[str, int]) -> Summary:
-    """One run: fetch everything, and in one transaction guard, merge, derive, log, finish."""
+def _sync(run: _Run, secrets: _Secrets, accepted: Accepted | None) -> Summary:
+    """One run: fetch everything, and in one transaction compare with the safety limits, merge, derive, log, finish."""
     database = run.database
     if run.mode == "full":
         database.check()  # once a day: a page that is damaged may not be met for a long time
     with _fetched(run, secrets) as fetched, database.transaction():
-        losses_accepted = _guard(run, accepted)
-        derivation = _derive(run, fetched)
-        summary = _summarise(run, derivation, losses_accepted)
-        now = summary.finished_at
-        row = _to_row(run, summary, fetched.first_answer_at or run.past.cursor)
-        runs.finish_run(database, run.id, status="succeeded", now=now, values=row)
-        unjudged = [] if run.mode == "full" else [*JUDGED_IN_FULL_RUNS]
-        if losses.load_suspicious(database):
-            unjudged.append(SuspiciousChange.code)  # an hourly run does not see whether clients are gone
-        problems = map(vars, derivation.problems)
-        save_problems(database, problems, run_id=run.id, now=now, resolve_others=True, unjudged=unjudged)
+        elements, verdict = _judge(run, fetched, accepted)
+        if verdict.stop:
+            stops.save_stop(database, run.id, run.mode, verdict.losses, verdict.stop.counts)
+        else:
+            summary = _write(run, fetched, elements, verdict)
+    if verdict.stop:
+        raise verdict.stop
+    return summary
+
+
+def _write(run: _Run, fetched: Fetched, elements: Mapping[str, Elements], verdict: Verdict) -> Summary:
+    """Write what was fetched, and all that a sync that succeeds leaves."""
+    database = run.database
+    derivation = _derive(run, fetched, elements)
+    summary = _summarise(run, derivation, verdict.accepted)
+    now = summary.finished_at
+    row = _to_row(run, summary, fetched.first_answer_at or run.past.cursor)
+    runs.finish_run(database, run.id, status="succeeded", now=now, values=row)
+    stops.settle_stops(database, run.mode)
+    unjudged = [] if run.mode == "full" else [*JUDGED_IN_FULL_RUNS]
+    unjudged += [f"{SuspiciousChange.code}/{mode}" for mode in stops.load_waiting(database)]
+    problems = map(vars, derivation.problems)
+    save_problems(database, problems, run_id=run.id, now=now, resolve_others=True, unjudged=unjudged)
     return summary
 
 
@@ -343,13 +355,17 @@ def _fetched(run: _Run, secrets: _Secrets) -> Iterator[Fetched]:
             yield fetched
 
 
-def _guard(run: _Run, accepted: Mapping[str, int]) -> tuple[str, ...]:
-    return check_losses(run.database, run.config.guard, accepted, are_clients_complete=run.mode == "full")
+def _judge(run: _Run, fetched: Fetched, accepted: Accepted | None) -> tuple[Mapping[str, Elements], Verdict]:
+    """What the lists say of their elements, and whether the safety limits let the sync go on."""
+    elements = read_elements(run.database, run.mode, fetched.absent, accepted)
+    is_first = runs.load_last_success(run.database) is None
+    limits = run.config.guard
+    return elements, judge(run.database, limits, run.mode, elements, accepted, run_id=run.id, is_first=is_first)
 
 
-def _derive(run: _Run, fetched: Fetched) -> Derivation:
+def _derive(run: _Run, fetched: Fetched, elements: Mapping[str, Elements]) -> Derivation:
     """Merge what was fetched into the mirror, and derive Active from it."""
-    list_problems = _merge(run, fetched)
+    list_problems = [*_merge(run, fetched, elements), *_list_not_sent(run)]
     office = require(run.config.sync.default_office_code, "sync.default_office_code")
     changes = ChangeLog(run.database, run_id=run.id or None, actor=ACTOR, now=run.clock.now())
     derivation = derive(run.database, office, changes)
@@ -369,7 +385,11 @@ def _load_past(database: Database) -> Past:
     )
 
 
-def _choose_mode(config: Config, past: Past, now: datetime) -> Mode:
+def _choose_mode(config: Config, past: Past, now: datetime, *, full: bool, accepted: Accepted | None) -> Mode:
+    if accepted:
+        return accepted.mode
+    if full:
+        return "full"
     return choose_mode(
         past,
         now,
@@ -379,7 +399,7 @@ def _choose_mode(config: Config, past: Past, now: datetime) -> Mode:
     )
 
 
-def _merge(run: _Run, fetched: Fetched) -> list[Problem]:
+def _merge(run: _Run, fetched: Fetched, elements: Mapping[str, Elements]) -> list[Problem]:
     """Merge what was fetched into the mirror; gives what is odd about the lists themselves."""
     problems = []
     for table, entity, records in (("xpm_staff", "staff", "staff"), ("xpm_clients", "client", "clients")):
@@ -388,10 +408,38 @@ def _merge(run: _Run, fetched: Fetched) -> list[Problem]:
             problems.append(problem("first-list-empty", None, None, records=records))
         names = mirror.load_unidentified(run.database, table)
         problems += [problem(f"{entity}-without-id", None, name) for name in names]
-        mirror.merge_records(run.database, table, SHAPES[table], is_full_list=is_full_list, now=run.clock.now())
+        each = elements[table]
+        mirror.merge_records(
+            run.database,
+            table,
+            SHAPES[table],
+            is_full_list=is_full_list,
+            now=run.clock.now(),
+            kept=each.find_columns(each.kept),
+            cleared=each.find_columns(each.accepted),
+        )
+        not_sent.forget_sent(run.database, table, each.sent)
+        not_sent.save_not_sent(run.database, table, absent=each.not_sent, accepted=each.accepted, run_id=run.id)
     mirror.mark_vanished(run.database, fetched.vanished, now=run.clock.now())
     mirror.merge_groups(run.database)
     return problems
+
+
+def _list_not_sent(run: _Run) -> Iterator[Problem]:
+    """The elements that XPM does not send: one warning for those of which there are values, one for all others."""
+    waiting = [each for each in not_sent.load_not_sent(run.database) if not each.is_accepted]
+    codes: dict[str, list[not_sent.NotSent]] = {}
+    for each in waiting:
+        has_values = mirror.has_values(run.database, each.table, SHAPES[each.table], each.element)
+        codes.setdefault("elements-no-longer-sent" if has_values else "elements-never-sent", []).append(each)
+    for code, found in codes.items():
+        lists = [
+            f"{', '.join(names)} of {noun}"
+            for table, noun in NOUNS.items()
+            if (names := [each.element for each in found if each.table == table])
+        ]
+        number = max(each.run_id for each in found) or "N"
+        yield problem(code, None, None, elements="; ".join(lists), number=number)
 
 
 def _summarise(run: _Run, derivation: Derivation, accepted: Sequence[str]) -> Summary:
@@ -456,16 +504,16 @@ def _record_failure(run: _Run, failure: XpmsyncError) -> None:
         entity="run",
         xpm_uuid=None,
         name=None,
-        field=None,
+        # What stopped a full sync waits for another one, whatever incremental ones do meanwhile.
+        field=run.mode if isinstance(failure, SuspiciousChange) else None,
         message=failure.in_full,
         suggestion=failure.remedy,
     )
-    suspicious = json.dumps(failure.counts) if isinstance(failure, SuspiciousChange) else None
     with run.database.transaction():
         save_problems(run.database, [vars(entry)], run_id=run.id, now=run.clock.now(), resolve_others=False)
-        _end_run(run, "failed", failure.happened, failure.exit_code, suspicious)
+        _end_run(run, "failed", failure.happened, failure.exit_code)
 
 
-def _end_run(run: _Run, status: str, message: str, exit_code: int, suspicious: str | None = None) -> None:
-    values = {"message": message, "exit_code": exit_code, "suspicious": suspicious, **vars(run.traffic)}
+def _end_run(run: _Run, status: str, message: str, exit_code: int) -> None:
+    values = {"message": message, "exit_code": exit_code, **vars(run.traffic)}
     runs.finish_run(run.database, run.id, status=status, now=run.clock.now(), values=values)

@@ -38,7 +38,7 @@ def test_a_command_that_is_mentioned_exists(document):
 def test_mentions_are_found_however_they_are_written():
     found = {name_of(document): set(find_mentions(document)) for document in TEXTS}
     assert {"demo", "connect", "sync --dry-run", "admin user set --help"} <= found["README.md"]
-    assert "sync --accept-removals" in found["docs/problems.md"]
+    assert "sync --accept N" in found["docs/problems.md"]
     assert "connect" in found["config.example.toml"]
     assert {"sync", "notify"} <= found["crontab.example"]
     assert "sandbox --clients 300 --staff 12 --seed 7" in found["docs/sandbox.md"]

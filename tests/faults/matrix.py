@@ -161,9 +161,9 @@ NOT_PRACTICE_MANAGER = _lasting(
 )
 SUSPICIOUS = _lasting(
     8,
-    "XPM's answer looks wrong: …",
-    "See who is concerned: xpmsync sync --full --dry-run; then look into XPM. If it is right, run: xpmsync sync "
-    "--accept-removals; if not, the next runs find it mended.",
+    "The safety limits stopped the sync: …",
+    "List the affected records: xpmsync sync --accept N --dry-run. If XPM is correct, run: xpmsync sync --accept N. "
+    "If not, correct XPM; the next full sync picks it up.",
 )
 KEYRING_LOCKED = _lasting(4, "The keyring is locked.", BY_KEYRING, tries=0)
 KEYRING_MISSING = _lasting(4, "There is no keyring that xpmsync can reach.", BY_KEYRING, tries=0)
@@ -224,7 +224,7 @@ MATRIX: tuple[Row, ...] = (
     Row(("empty-list", "thin-list"), ("staff", "clients"), SUSPICIOUS),
     Row(("empty-list", "thin-list"), ("groups", "rival"), DONE),
     Row(("empty-list", "thin-list", "no-tax-block"), ("modified",), BELIEVED),
-    Row(("no-tax-block",), ("clients",), SUSPICIOUS),
+    Row(("no-tax-block",), ("clients",), BELIEVED),
     Row(("no-tax-block",), ("staff", "groups", "rival"), DONE),
     Row(SPOILT, LISTS, DAMAGED),
     Row(("external-entity",), LISTS, NOT_PRACTICE_MANAGER),

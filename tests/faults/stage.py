@@ -34,7 +34,9 @@ PATHS: Mapping[str, str] = {
 }
 """The requests of a run, and the two of `connect` beside the staff list, by a part of path and query."""
 INCREMENTAL: Collection[str] = ("modified", "rival")
-RECORDS_OF_RUNS: Collection[str] = ("_sqlite_migrations", "sync_runs", "sync_errors", "notifications", "changes")
+RECORDS_OF_RUNS: Collection[str] = (
+    *("_sqlite_migrations", "sync_runs", "sync_errors", "stopped_changes", "notifications", "changes"),
+)
 
 
 @dataclass

@@ -158,8 +158,11 @@ def check_values(world: World, draw: Callable[..., Any]) -> None:
     check_output(preview, {0, 8})
     json.loads(preview[1])
     check_output(say("sync", "--dry-run", "--full"), {0, 8}, is_table=True)
-    shown = say("sync", "--full", "--accept-removals", "--json")
+    shown = say("sync", "--full", "--json")
     check_output(shown, {0, 8})
+    if shown[0]:
+        shown = say("sync", "--accept", str(world.rows("SELECT max(id) AS id FROM sync_runs")[0]["id"]), "--json")
+        check_output(shown, {0})
     check_database(world)
     check_output(say("status"), {0}, is_table=True)
     json.loads(say("status", "--json")[1])

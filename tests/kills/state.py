@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+ACCEPT = re.compile(r"(?<=--accept )\d+")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 NAMES = {
     "users": "SELECT id, 'user ' || email FROM users",
@@ -27,7 +28,13 @@ UNCOMPARED = {
     "sync_runs": {"api_calls", "bytes_received", "day_calls_remaining"},
 }
 """Columns that may differ between two runs that did the same: what Xero is asked depends on how late it is."""
-RUN_COLUMNS = {"sync_runs": {"id"}, "changes": {"run_id"}, "sync_errors": {"first_run_id", "last_run_id"}}
+RUN_COLUMNS = {
+    "sync_runs": {"id"},
+    "changes": {"run_id"},
+    "sync_errors": {"first_run_id", "last_run_id"},
+    "stopped_changes": {"first_run_id", "last_run_id"},
+    "elements_not_sent": {"run_id"},
+}
 CUT_OFF = "The run was cut off; it changed nothing."
 
 
@@ -102,6 +109,7 @@ def _read(connection: sqlite3.Connection, old_times: frozenset[str]) -> State:
         text = f"{value}"
         for identifier in UUID.findall(text):
             text = text.replace(identifier, names.get(identifier, identifier))
+        text = ACCEPT.sub(lambda found: str(run_names.get(int(found[0]))), text)
         if text.startswith("{"):
             text = json.dumps(_sort_lists(json.loads(text)), ensure_ascii=False)
         return TIME.sub(lambda found: found[0] if found[0] in old_times else "(new)", text)

@@ -55,8 +55,8 @@ def test_how_a_run_failed_is_told_without_names(record, make):
     record()
     record(stopped, status="failed", message=message, exit_code=8)
     assert SECRET not in make()
-    assert "The sync stopped before a suspicious change." in read(make())
-    assert "xpmsync errors --entity run" in read(make())
+    assert "The safety limits stopped the sync." in read(make())
+    assert "If XPM is correct, run: xpmsync sync --accept N." in read(make())
     assert message in read(make(has_names=True))
 
 

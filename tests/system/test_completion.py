@@ -25,7 +25,7 @@ READY = {
 LINES = [
     ("xpmsync hist", "xpmsync history "),
     ("xpmsync admin user deact", "xpmsync admin user deactivate "),
-    ("xpmsync sync --acc", "xpmsync sync --accept-removals "),
+    ("xpmsync sync --acc", "xpmsync sync --accept "),
     ("xpmsync errors --severity warn", "xpmsync errors --severity warning "),
     ("xpmsync errors --explain partner-not-l", "xpmsync errors --explain partner-not-listed "),
 ]

@@ -5,6 +5,7 @@ had so many. No version had fewer than four. That of today is kept by the code o
 """
 
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -57,7 +58,9 @@ def find_columns(path):
 
 
 def read_views(path):
-    return {view: sorted(read(path, f"SELECT {columns} FROM {view}"), key=repr) for view, columns in VIEWS.items()}
+    """The views, without the numbers of syncs."""
+    views = {view: sorted(read(path, f"SELECT {columns} FROM {view}"), key=repr) for view, columns in VIEWS.items()}
+    return re.sub(r"--accept \d+", "--accept N", repr(views))
 
 
 def revive(file, folder):

@@ -24,8 +24,9 @@ def save_problems(
 ) -> None:
     """Log the problems of a run: new, or seen again.
 
-    With `resolve_others`, open ones that are gone are resolved, but for the codes in `unjudged`, of which the run could
-    not tell. A problem is told apart by its code, entity, XPM record and field.
+    With `resolve_others`, open ones that are gone are resolved, but for those in `unjudged`, of which the run could not
+    tell: a code, or a code and a field with a slash between them. A problem is told apart by its code, entity, XPM
+    record and field.
     """
     moment = to_text(now)
     database.connection.executemany(
@@ -44,7 +45,7 @@ def save_problems(
     if resolve_others:
         database.connection.execute(
             "UPDATE sync_errors SET resolved_at = ? WHERE resolved_at IS NULL AND last_run_id <> ? "
-            "AND code NOT IN (SELECT value FROM json_each(?))",
+            "AND code || coalesce('/' || field, '') NOT IN (SELECT value FROM json_each(?))",
             (moment, run_id, json.dumps(list(unjudged))),
         )
 

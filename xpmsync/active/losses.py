@@ -1,68 +1,69 @@
-"""Counts what a full answer would take away from the mirror, before it is merged, and tells what was counted earlier.
+"""Counts what the fetched lists would take away from the mirror, before they are merged, and finds each record.
 
 Judges nothing.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Final
 
 from xpmsync.active.database import Database
-from xpmsync.active.mirror import is_open
+from xpmsync.active.mirror import is_open, read_text
 
-STAFF_GONE = "staff gone"
-CLIENTS_GONE = "clients gone"
-CLIENTS_CLOSED = "clients archived or deleted"
-NAMES_SHOWN = 3
+STAFF_MISSING: Final = "staff missing"
+CLIENTS_MISSING: Final = "clients missing"
+CLIENTS_CLOSED: Final = "clients archived or deleted"
+
+_IS_LISTED: Final = "mirror.vanished_at IS NULL"
 
 
 @dataclass(frozen=True)
-class Count:
-    """So many of so many live records lose something."""
+class Affected:
+    """The live records that would lose the same thing."""
 
+    kind: str
     lost: int
     total: int
-    names: tuple[str, ...]
+    """How many live records there are."""
+    records: str
+    """SQL: the SELECT of their `uuid` and `name`."""
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    """Of that SELECT."""
 
 
-def measure_staff_losses(database: Database) -> dict[str, Count]:
-    """Count, by kind, what the spool's staff list would take away."""
-    return _measure(database, "xpm_staff", "mirror.vanished_at IS NULL", STAFF_GONE)
+def emptied(column: str) -> str:
+    """The kind of loss of the clients whose text or list in `column` is emptied."""
+    return f"{column} emptied"
 
 
-def measure_client_losses(database: Database, emptied_columns: Mapping[str, bool]) -> dict[str, Count]:
-    """Count, by kind, what the spool's full client list would take away.
+def measure_staff_losses(database: Database, *, relinked: Collection[str | None] = ()) -> list[Affected]:
+    """Who is missing from the spool's staff list, without those in `relinked`, who have another UUID now."""
+    condition = f"{_is_missing('xpm_staff')} AND mirror.uuid NOT IN (SELECT value FROM json_each(:relinked))"
+    staff = "main.xpm_staff AS mirror"
+    parameters = {"relinked": json.dumps([uuid for uuid in relinked if uuid])}
+    return _measure(database, staff, staff, _IS_LISTED, {STAFF_MISSING: condition}, parameters)
 
-    `emptied_columns` maps each of the clients' columns that is watched to whether it holds a list; its kind is
-    ``COLUMN emptied``.
+
+def measure_client_losses(database: Database, columns: Mapping[str, bool], *, is_full_list: bool) -> list[Affected]:
+    """Which live clients are archived or deleted in the spool, or have one of `columns` emptied there.
+
+    Where the spool has a full list, also those that are missing from it. `columns` maps each to whether it is a list.
     """
-    emptied = {f"{column} emptied": _is_emptied(column, is_list) for column, is_list in emptied_columns.items()}
-    return _measure(
-        database,
-        "xpm_clients",
-        f"mirror.vanished_at IS NULL AND {is_open('mirror')}",
-        CLIENTS_GONE,
-        {CLIENTS_CLOSED: f"NOT ({is_open('told')})", **emptied},
-    )
+    clients, live = "main.xpm_clients AS mirror", f"{_IS_LISTED} AND {is_open('mirror')}"
+    # In this order: of what is told, little is not known.
+    told = f"spool.xpm_clients AS told CROSS JOIN {clients} ON mirror.uuid = told.uuid"
+    conditions = {CLIENTS_CLOSED: f"NOT ({is_open('told')})"}
+    conditions |= {emptied(column): _is_emptied(column, is_list) for column, is_list in columns.items()}
+    missing = {CLIENTS_MISSING: _is_missing("xpm_clients")} if is_full_list else {}
+    return [
+        *_measure(database, clients, clients, live, missing),
+        *_measure(database, clients, told, live, conditions),
+    ]
 
 
-def load_suspicious(database: Database) -> dict[str, int]:
-    """What the guard has counted, by kind, in the runs that it stopped, as far as it is not settled yet.
-
-    A run that succeeds settles what it has seen: a full run everything, an hourly one the staff.
-    """
-    counted: dict[str, int] = {}
-    for row in database.connection.execute(
-        "SELECT mode, suspicious FROM sync_runs WHERE suspicious IS NOT NULL OR status = 'succeeded' ORDER BY id"
-    ):
-        if row["suspicious"]:
-            counted |= json.loads(row["suspicious"])
-        elif row["mode"] == "full":
-            counted.clear()
-        else:
-            counted.pop(STAFF_GONE, None)
-    return counted
+def _is_missing(table: str) -> str:
+    return f"mirror.uuid NOT IN (SELECT uuid FROM spool.{table}_told)"
 
 
 def _is_emptied(column: str, is_list: bool) -> str:
@@ -70,38 +71,34 @@ def _is_emptied(column: str, is_list: bool) -> str:
     if is_list:  # a list that is absent was not told, and is kept
         return f"{before} <> '[]' AND {now} = '[]'"
     # That they differ at all is asked first: it is quickly asked, and is true of few.
-    return f"{before} IS NOT {now} AND trim(coalesce({before}, '')) <> '' AND trim(coalesce({now}, '')) = ''"
+    return f"{before} IS NOT {now} AND {read_text(before)} <> '' AND {read_text(now)} = ''"
 
 
 def _measure(
-    database: Database, table: str, watched: str, gone: str, conditions: Mapping[str, str] = MappingProxyType({})
-) -> dict[str, Count]:
-    """Count the watched records of the mirror's `table` that are `gone`, and those that meet each of `conditions`.
+    database: Database,
+    everybody: str,
+    source: str,
+    live: str,
+    conditions: Mapping[str, str],
+    parameters: Mapping[str, object] = {},
+) -> list[Affected]:
+    """Count those of `source` that are live and meet each condition, by kind; a kind that nobody meets is left out.
 
-    The conditions are about a record as it is known, `mirror`, and as it is told now, `told`.
+    A condition is about a record as it is known, `mirror`, and as it is told now, `told`.
     """
-    everything = f"main.{table} AS mirror"
-    # In this order: of what is told, little is not known.
-    told = f"spool.{table} AS told CROSS JOIN {everything} ON mirror.uuid = told.uuid"
-    kinds = {gone: (everything, f"mirror.uuid NOT IN (SELECT uuid FROM spool.{table}_told)")}
-    kinds |= {kind: (told, condition) for kind, condition in conditions.items()}
-
-    def count(source: str) -> tuple[int, ...]:
-        """How many are watched, and how many of them meet each condition on this source."""
-        sums = [f"coalesce(sum({condition}), 0)" for its_source, condition in kinds.values() if its_source == source]
-        columns = ", ".join(["count(*)", *sums])
-        return tuple(database.connection.execute(f"SELECT {columns} FROM {source} WHERE {watched}").fetchone())
-
-    def load_names(source: str, condition: str) -> tuple[str, ...]:
-        rows = database.connection.execute(
-            f"SELECT mirror.name FROM {source} WHERE {watched} AND {condition} AND mirror.name IS NOT NULL LIMIT ?",
-            (NAMES_SHOWN,),
+    sums = ", ".join(["count(*)", *(f"sum({condition})" for condition in conditions.values())])
+    counts = database.connection.execute(f"SELECT {sums} FROM {source} WHERE {live}", parameters).fetchone()
+    if not any(counts[1:]):
+        return []
+    total = database.connection.execute(f"SELECT count(*) FROM {everybody} WHERE {live}").fetchone()[0]
+    return [
+        Affected(
+            kind,
+            lost,
+            total,
+            f"SELECT mirror.uuid AS uuid, mirror.name AS name FROM {source} WHERE {live} AND {condition}",
+            parameters,
         )
-        return tuple(" ".join(row["name"].split()) for row in rows)
-
-    total, *lost = count(everything)
-    lost += count(told)[1:]
-    return {
-        kind: Count(number, total, load_names(*where) if number else ())
-        for (kind, where), number in zip(kinds.items(), lost, strict=True)
-    }
+        for (kind, condition), lost in zip(conditions.items(), counts[1:], strict=True)
+        if lost
+    ]

@@ -469,3 +469,30 @@ LEFT JOIN offices ON changes.entity = 'office' AND offices.code = changes.entity
 ORDER BY changes.id DESC
 """,
     )
+
+
+@STEPS.append
+def remember_stops(db: "Database") -> None:
+    """What syncs were stopped for, record by record, and the elements that XPM does not send."""
+    _execute(
+        db,
+        """
+CREATE TABLE stopped_changes (
+  mode TEXT NOT NULL CHECK (mode IN ('full', 'incremental')),
+  kind TEXT NOT NULL, -- what would be lost
+  xpm_uuid TEXT NOT NULL, -- of the record that would lose it; empty where all records would
+  first_run_id INTEGER NOT NULL REFERENCES sync_runs (id),
+  last_run_id INTEGER NOT NULL REFERENCES sync_runs (id), -- with all stopped syncs of the mode in between
+  PRIMARY KEY (mode, kind, xpm_uuid, first_run_id)
+) STRICT, WITHOUT ROWID
+""",
+        """
+CREATE TABLE elements_not_sent (
+  mirror_table TEXT NOT NULL CHECK (mirror_table IN ('xpm_staff', 'xpm_clients')),
+  element TEXT NOT NULL,
+  run_id INTEGER NOT NULL, -- the first sync whose full list came without it
+  is_accepted INTEGER NOT NULL DEFAULT 0, -- 1: somebody has said that this is right
+  PRIMARY KEY (mirror_table, element)
+) STRICT, WITHOUT ROWID
+""",
+    )

@@ -5,7 +5,7 @@ Within one transaction a spool of fetched records is merged into it; rows that a
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -40,18 +40,32 @@ def attached(database: Database, spool: Spool) -> Iterator[None]:
         execute("DETACH spool")
 
 
-def merge_records(database: Database, table: str, shape: RecordShape, *, is_full_list: bool, now: datetime) -> None:
+def merge_records(
+    database: Database,
+    table: str,
+    shape: RecordShape,
+    *,
+    is_full_list: bool,
+    now: datetime,
+    kept: Collection[str] = (),
+    cleared: Collection[str] = (),
+) -> None:
     """Merge the spool's records into the mirror's `table`.
 
-    A list (of contacts, of groups) that is absent was not told: what is known stays. From a full list, a record that
-    is missing has vanished. Records without an identifier cannot be kept; `load_unidentified` names them.
+    A list (of contacts, of groups) that is absent was not told: what is known stays, as it does in the columns `kept`;
+    in those `cleared` it goes. From a full list, a record that is missing has vanished. Records without an identifier
+    cannot be kept; `load_unidentified` names them.
     """
     quoted = [f'"{column}"' for column in shape.columns]
     list_columns = {part.column for part in shape.lists}
+    kept = (list_columns | {*kept}) - {*cleared}
     updates = {
-        name: f"coalesce(excluded.{name}, {table}.{name})" if column in list_columns else f"excluded.{name}"
+        name: f"coalesce(excluded.{name}, {table}.{name})" if column in kept else f"excluded.{name}"
         for column, name in zip(shape.columns, quoted, strict=True)
         if column != "uuid"
+    } | {
+        f'"{column}"': f"CASE WHEN {table}.\"{column}\" IS NULL THEN NULL ELSE '[]' END"
+        for column in list_columns.intersection(cleared)
     }
     assignments = ", ".join(f"{name} = {value}" for name, value in updates.items())
     differences = " OR ".join(f"{table}.{name} IS NOT {value}" for name, value in updates.items())
@@ -93,6 +107,11 @@ def find_silent_rivals(database: Database) -> list[str]:
     return [row["uuid"] for row in rows]
 
 
+def read_text(expression: str) -> str:
+    """The SQL of a text without the white space around it; one that is not set is empty."""
+    return f"trim(coalesce({expression}, ''), ' ' || char(9, 10, 11, 12, 13, 133, 160))"
+
+
 def is_open(table: str) -> str:
     """The SQL condition that a mirrored client is neither archived nor deleted."""
     flags = (f"lower(trim(coalesce({table}.{flag}, ''))) IN ('yes', 'true')" for flag in ("is_archived", "is_deleted"))
@@ -117,6 +136,34 @@ def load_unidentified(database: Database, table: str) -> list[str | None]:
     """The names of the spool's records that came without an identifier."""
     rows = database.connection.execute(f"SELECT name FROM spool.{table} WHERE uuid IS NULL")
     return [row["name"] for row in rows]
+
+
+def is_unidentified(database: Database, table: str) -> bool:
+    """Whether the spool's list has records, and none of them an identifier."""
+    row = database.connection.execute(
+        f"SELECT EXISTS (SELECT 1 FROM spool.{table} WHERE uuid IS NULL) "
+        f"AND NOT EXISTS (SELECT 1 FROM spool.{table}_told)"
+    ).fetchone()
+    return bool(row[0])
+
+
+def count_told(database: Database, table: str) -> int:
+    """How many records the spool's list has."""
+    return int(database.connection.execute(f"SELECT count(*) FROM spool.{table}_told").fetchone()[0])
+
+
+def has_values(database: Database, table: str, shape: RecordShape, element: str) -> bool:
+    """Whether a listed record has something of this element."""
+    has_something = " OR ".join(f"{read_text(column)} NOT IN ('', '[]')" for column in shape.elements[element])
+    statement = f"SELECT EXISTS (SELECT 1 FROM {table} WHERE vanished_at IS NULL AND ({has_something}))"
+    return bool(database.connection.execute(statement).fetchone()[0])
+
+
+def load_told_staff(database: Database) -> list[sqlite3.Row]:
+    """The staff in the attached spool's list."""
+    return database.connection.execute(
+        "SELECT * FROM xpm_staff_as_told WHERE uuid IS NOT NULL ORDER BY uuid"
+    ).fetchall()
 
 
 def load_listed_staff(database: Database) -> list[sqlite3.Row]:

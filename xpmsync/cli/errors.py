@@ -298,7 +298,10 @@ def _render_history(row: Row) -> str:
     if row["resolved_at"]:
         return f"{text}, resolved {render_time(row['resolved_at'])}"
     # What has been put right meanwhile is known by the next run alone.
-    return f"{text}; a run that gets past it clears it" if row["entity"] == "run" else text
+    if row["entity"] != "run" or row["severity"] != "error":
+        return text
+    sync = "full sync" if row["field"] == "full" else "sync"
+    return f"{text}; clears when a {sync} gets past this point"
 
 
 def _summarise(causes: Sequence[Sequence[Row]]) -> str:
@@ -334,7 +337,7 @@ def _explain(home: Home, code: str) -> None:
     else:
         ending = errors.ENDINGS[code]
         title = f"ends a run, with the exit code {ending.exit_code}"
-        texts = (ending.story, errors.MEANWHILE, ending.usual_remedy, errors.END)
+        texts = (ending.story, errors.MEANWHILE, ending.usual_remedy, ending.end)
     headings = ("What it is", "Meanwhile", "What to do", "How it goes away", "Open now")
     try:
         open_now = _count_open(code, _load(home, codes=[code]))

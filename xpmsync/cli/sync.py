@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from xpmsync.cli.grammar import Command
+from xpmsync.cli.grammar import Command, Number
 from xpmsync.cli.text import is_watched, print_json, print_remark
 from xpmsync.config import read_config
-from xpmsync.errors import ConfigurationError, DatabaseTrouble
+from xpmsync.errors import ConfigurationError, DatabaseTrouble, NotPossible
 from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.log import open_log
 from xpmsync.moments import to_text
@@ -25,10 +25,18 @@ PROBLEMS_EXIT_CODE: Final = 3
 @click.command(cls=Command, example="xpmsync sync --dry-run")
 @click.option("--full", is_flag=True, help="Fetch everything, not only what was modified.")
 @click.option("--dry-run", is_flag=True, help="Show what a run would do, and change nothing.")
-@click.option("--accept-removals", is_flag=True, help="Accept what the last run was stopped for, and no more.")
+@click.option(
+    "--accept",
+    type=Number(),
+    metavar="N",
+    help="Repeat sync N, which the safety limits stopped, and accept exactly what it was stopped for.",
+)
+@click.option("--accept-removals", is_flag=True, hidden=True, help="Replaced by --accept N.")
 @click.option("--strict", is_flag=True, help="End with exit code 3 if any record has an error.")
 @click.option("--json", "as_json", is_flag=True, help="Print what the run did, or would do, as JSON.")
-def command(*, full: bool, dry_run: bool, accept_removals: bool, strict: bool, as_json: bool) -> int:
+def command(
+    *, full: bool, dry_run: bool, accept: int | None, accept_removals: bool, strict: bool, as_json: bool
+) -> int:
     """Bring Active's users and clients up to date with XPM, once.
 
     Cron runs this every hour, from the line that xpmsync configure adds. Prints nothing on success unless a person is
@@ -37,12 +45,16 @@ def command(*, full: bool, dry_run: bool, accept_removals: bool, strict: bool, a
     home = find_home(os.environ)
     prepare_home(home)
     open_log(home)
+    if accept_removals:
+        raise _name_accept(home)
+    if full and accept:
+        raise click.UsageError(f"Leave --full out: xpmsync sync --accept {accept} repeats that sync in its own mode.")
     watched = is_watched()
     with open_report(is_shown=watched and not as_json) as report:
         if dry_run:
-            preview = _preview(home, report, full=full, accept_removals=accept_removals)
+            preview = _preview(home, report, full=full, accept=accept)
         else:
-            summary = _run(home, report, is_watched=watched, full=full, accept_removals=accept_removals)
+            summary = _run(home, report, is_watched=watched, full=full, accept=accept)
     if dry_run:
         _show_preview(preview, as_json=as_json)
         return PROBLEMS_EXIT_CODE if strict and any(each.severity == "error" for each in preview.problems) else 0
@@ -51,7 +63,7 @@ def command(*, full: bool, dry_run: bool, accept_removals: bool, strict: bool, a
     elif watched:
         from xpmsync.cli.watching import print_summary  # noqa: PLC0415 - slow to load, and cron is shown nothing
 
-        print_summary(summary, accept_removals=accept_removals)
+        print_summary(summary, is_accepting=accept is not None)
     return PROBLEMS_EXIT_CODE if strict and summary.errors else 0
 
 
@@ -64,7 +76,7 @@ def open_report(*, is_shown: bool) -> AbstractContextManager[Report]:
     return Progress()
 
 
-def _run(home: Home, report: Report, *, is_watched: bool, full: bool, accept_removals: bool) -> "Summary":
+def _run(home: Home, report: Report, *, is_watched: bool, full: bool, accept: int | None) -> "Summary":
     from xpmsync.sync import run_sync, tell_without_run  # noqa: PLC0415 - the network's libraries are slow to load
 
     try:
@@ -74,17 +86,26 @@ def _run(home: Home, report: Report, *, is_watched: bool, full: bool, accept_rem
             tell_without_run(home, error, report)
         raise
     try:
-        return run_sync(home, config, report=report, is_watched=is_watched, full=full, accept_removals=accept_removals)
+        return run_sync(home, config, report=report, is_watched=is_watched, full=full, accept=accept)
     except DatabaseTrouble as error:
         if not is_watched and not home.database_file.exists():
             tell_without_run(home, error, report)
         raise
 
 
-def _preview(home: Home, report: Report, *, full: bool, accept_removals: bool) -> "Preview":
+def _preview(home: Home, report: Report, *, full: bool, accept: int | None) -> "Preview":
     from xpmsync.sync import preview_sync  # noqa: PLC0415 - the network's libraries are slow to load
 
-    return preview_sync(home, read_config(home), report=report, full=full, accept_removals=accept_removals)
+    return preview_sync(home, read_config(home), report=report, full=full, accept=accept)
+
+
+def _name_accept(home: Home) -> NotPossible:
+    """What is said to somebody who types the option that was there before."""
+    from xpmsync.active.database import open_rehearsal  # noqa: PLC0415 - only where it is asked for
+    from xpmsync.active.stops import advise  # noqa: PLC0415 - as above
+
+    with open_rehearsal(home.database_file) as database:
+        return NotPossible("There is no --accept-removals: a sync is accepted by its number.", advise(database))
 
 
 def _show_preview(preview: "Preview", *, as_json: bool) -> None:

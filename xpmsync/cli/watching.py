@@ -54,7 +54,7 @@ class Progress:
         self._status.update(f"{text} …")
 
 
-def print_summary(summary: Summary, *, accept_removals: bool) -> None:
+def print_summary(summary: Summary, *, is_accepting: bool) -> None:
     """Say what the run did, and what it accepted where it was told to."""
     console = open_console()
     seconds = (summary.finished_at - summary.started_at).total_seconds()
@@ -64,7 +64,7 @@ def print_summary(summary: Summary, *, accept_removals: bool) -> None:
         [
             ("Users", _describe(summary.users)),
             ("Clients", _describe(summary.clients)),
-            *([("Accepted", " ".join(summary.accepted) or "There was nothing to accept.")] if accept_removals else ()),
+            *([("Accepted", " ".join(summary.accepted) or "There was nothing to accept.")] if is_accepting else ()),
             ("Problems", f"{render_count(summary.errors, 'error')}, {render_count(summary.warnings, 'warning')}"),
             ("Xero", f"{render_count(summary.api_calls, 'call')}, {summary.bytes_received / 1000:,.0f} KB"),
         ],

@@ -11,12 +11,13 @@ from typing import Final
 
 from xpmsync.active.database import Database
 from xpmsync.active.error_log import load_names
+from xpmsync.errors import SuspiciousChange
 from xpmsync.monitoring.overview import NEEDS_BY_FAILURE
 from xpmsync.rules.problems import CATALOGUE, Fact
 
 SHOWN_NAMES: Final = 20
 OMITTED: Final = Fact("[…]")
-GENERAL_FACTS: Final = {"count": Fact("several"), "records": Fact("records")}
+GENERAL_FACTS: Final = {"count": Fact("several"), "records": Fact("records"), "number": Fact("N")}
 RECORDS: Final = {"user": "staff members", "client": "clients", "run": "runs"}
 
 
@@ -62,22 +63,28 @@ def name_causes(database: Database, rows: Iterable[sqlite3.Row]) -> list[Cause]:
     ]
 
 
-def generalise_causes(rows: Iterable[sqlite3.Row]) -> list[Cause]:
-    """The rows of the view `open_causes` in the catalogue's own words, those of one code together."""
+def generalise_causes(rows: Iterable[sqlite3.Row], stopped: Sequence[int]) -> list[Cause]:
+    """The rows of the view `open_causes` in the catalogue's own words, those of one code together.
+
+    `stopped` are the syncs that wait for somebody to accept what stopped them.
+    """
     groups: dict[tuple[str, str, str], list[Mapping[str, object]]] = {}
     for row in rows:
         groups.setdefault((row["severity"], row["entity"], row["code"]), []).append(dict(row))
     causes = []
     for (severity, entity, code), members in groups.items():
         records = sum(int(str(member["records"])) for member in members)
-        what, remedy = _generalise(code, entity, records)
+        what, remedy = _generalise(code, entity, records, stopped)
         first_seen_at = min(str(member["first_seen_at"]) for member in members)
         causes.append(Cause(severity, entity, records, what, remedy, first_seen_at, f"xpmsync errors --code {code}"))
     return sorted(causes, key=lambda cause: (cause.severity, -cause.records))
 
 
-def _generalise(code: str, entity: str, records: int) -> tuple[str, str]:
+def _generalise(code: str, entity: str, records: int, stopped: Sequence[int]) -> tuple[str, str]:
     """What is wrong and what to do, as far as the code alone tells."""
+    if code == SuspiciousChange.code:
+        commands = " Or: ".join(f"xpmsync sync --accept {run_id}." for run_id in (stopped or ("N",)))
+        return "The safety limits stopped a sync.", f"If XPM is correct, run: {commands}"
     kind = CATALOGUE.get(code)
     if kind is None:  # what a whole run ended with
         need = NEEDS_BY_FAILURE.get(code)

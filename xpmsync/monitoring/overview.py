@@ -16,11 +16,11 @@ from xpmsync.active import runs
 from xpmsync.active.database import Database
 from xpmsync.active.error_log import load_causes
 from xpmsync.active.notifications import is_last_refused
+from xpmsync.active.stops import load_waiting
 from xpmsync.active.totals import count_by_status
 from xpmsync.active.users import load_needs
 from xpmsync.config import Config
 from xpmsync.crontab import Crontab
-from xpmsync.errors import SuspiciousChange
 from xpmsync.health import PATIENCE, RHYTHM_MEMORY, has_rhythm
 from xpmsync.home import HOME_VARIABLE, Home
 from xpmsync.moments import from_text
@@ -67,6 +67,8 @@ class Overview:
     """From when on everything is fetched again."""
     needs: Sequence[Need]
     """What needs a person, the most urgent first."""
+    stopped: Sequence[int]
+    """The syncs that the safety limits stopped, and that wait for somebody to accept it: the last one of each mode."""
     latest_runs: Sequence[sqlite3.Row]
     causes: Sequence[sqlite3.Row]
     """The open problems by cause: rows of the view `open_causes`. Hold names."""
@@ -92,15 +94,11 @@ NEEDS_BY_FAILURE: Final[Mapping[str, Need]] = {
     "keyring-trouble": Need("The keyring that holds the sign-in keeps it to itself.", "xpmsync doctor"),
     "configuration-wrong": Need("The settings must be put right.", "xpmsync doctor"),
     "xero-refused": Need("Xero refuses the sync: read why, and what to do.", "xpmsync errors --entity run"),
-    "suspicious-change": Need(
-        "A run was stopped because too much would be lost: see what, and in XPM whether it is right.",
-        "xpmsync errors --entity run",
-    ),
     "database-trouble": Need("The database cannot be used.", "xpmsync doctor"),
     "bug": Need("xpmsync has a fault: read what to send to whom.", "xpmsync errors --entity run"),
 }
 """By the code in the error log. Trouble at Xero passes by itself and needs nobody."""
-NOT_ENDED_BY_USUAL_RUN: Final = frozenset({"suspicious-change", "bug"})
+NOT_ENDED_BY_USUAL_RUN: Final = frozenset({"bug"})
 """The failures of which the error log says which run to make, if any."""
 
 
@@ -118,6 +116,7 @@ def load_overview(
     `signed_in_at` is when somebody signed in last, where that is known.
     """
     latest = runs.load_last_runs(database, SHOWN_RUNS)
+    stopped = tuple(sorted(load_waiting(database).values()))
     failures = runs.load_failures_since_success(database)
     success, full = runs.load_last_success(database), runs.load_last_success(database, mode="full")
     last_success_at = from_text(success["finished_at"]) if success else None
@@ -145,11 +144,12 @@ def load_overview(
             *(_list_needs_of_home(crontab, home) if state is State.NOT_SET_UP else ()),
             *_list_needs_of_set_up(config, is_fresh=not success and not failures),
             *(_list_needs_of_failure(failures[-1], signed_in_at, next_run_at) if failures else ()),
-            *(_list_needs_of_stopped_runs(causes) if not failures else ()),
+            *_list_needs_of_stops(stopped),
             *_list_needs_of_mail(database, config),
             *_list_needs_of_schedule(state, failures, is_in_crontab, are_coming),
             *_list_needs_of_records(causes, waiting_users),
         ),
+        stopped=stopped,
         latest_runs=latest,
         causes=causes,
         users=count_by_status(database, "users"),
@@ -214,10 +214,14 @@ def _list_needs_of_failure(
         yield Need(f"Then {run}", "xpmsync sync")
 
 
-def _list_needs_of_stopped_runs(causes: Sequence[sqlite3.Row]) -> Iterator[Need]:
-    """A full run that the guard stopped waits for a person, also while the hourly ones succeed."""
-    if any(cause["code"] == SuspiciousChange.code for cause in causes):
-        yield NEEDS_BY_FAILURE[SuspiciousChange.code]
+def _list_needs_of_stops(stopped: Sequence[int]) -> Iterator[Need]:
+    """What stopped a full sync waits for a person, also while the incremental ones succeed."""
+    for run_id in stopped:
+        yield Need(
+            f"The safety limits stopped sync {run_id}: list the affected records.",
+            f"xpmsync sync --accept {run_id} --dry-run",
+        )
+        yield Need(f"If XPM is correct, accept what stopped sync {run_id}.", f"xpmsync sync --accept {run_id}")
 
 
 def _list_needs_of_mail(database: Database, config: Config) -> Iterator[Need]:

@@ -35,7 +35,9 @@ def make_page(
     first = runs.load_first_run(database)
     latest = runs.load_runs_since(database, begin_of_days(days, now))
     hours = sort_hours(latest, from_text(first["started_at"]) if first else None, days, now)
-    causes = name_causes(database, overview.causes) if has_names else generalise_causes(overview.causes)
+    causes = (
+        name_causes(database, overview.causes) if has_names else generalise_causes(overview.causes, overview.stopped)
+    )
     return render_page(Contents(overview, hours, causes, has_names))
 
 
