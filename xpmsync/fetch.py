@@ -59,7 +59,7 @@ class Fetched:
     vanished: tuple[str, ...]
     """Clients that were asked for by their identifier, and that Xero no longer knows."""
     absent: Mapping[str, AbstractSet[str]]
-    """By the table of a list: the elements that none of its records has. Of an empty list, all."""
+    """By the table of a list: the elements that no record has. Of an empty list, all."""
 
 
 @contextmanager
@@ -90,7 +90,7 @@ def fetched_practice(
             absent = _fetch_lists(practice, spool, cursor, report)
             with mirror.attached(database, spool):
                 rivals = mirror.find_silent_rivals(database) if cursor and _has_calls(gateway) else []
-            vanished = tuple(_fetch_rivals(practice, spool, rivals[:MOST_RIVALS]))
+            vanished = tuple(_fetch_rivals(practice, spool, rivals[:MOST_RIVALS], absent["xpm_clients"]))
         finally:
             traffic.api_calls = gateway.api_calls
             traffic.bytes_received = gateway.bytes_received
@@ -119,7 +119,7 @@ def fetched_staff(
 
 def _fetch_lists(
     practice: PracticeManager, spool: Spool, cursor: datetime | None, report: Report
-) -> Mapping[str, AbstractSet[str]]:
+) -> dict[str, set[str]]:
     """Fetch the lists into the spool; gives, by table, the elements that no record of a list has."""
     absent: dict[str, set[str]] = {"xpm_staff": set(), "xpm_clients": set()}
 
@@ -144,20 +144,23 @@ def _has_calls(gateway: Gateway) -> bool:
     return gateway.day_calls_remaining is None or gateway.day_calls_remaining >= RESERVED_CALLS
 
 
-def _fetch_rivals(practice: PracticeManager, spool: Spool, rivals: list[str]) -> Iterator[str]:
+def _fetch_rivals(practice: PracticeManager, spool: Spool, rivals: list[str], absent: set[str]) -> Iterator[str]:
     """Ask for the clients that seem to hold the code of a client just told, and were not told themselves.
 
     One of them may have been archived, merged or deleted without a trace among the modified (said by users of other
-    products); its own word decides before two clients are called duplicates. Gives those that Xero no longer knows.
+    products); its own word decides before two clients are called duplicates. Gives those that Xero no longer knows, and
+    takes the elements that the others have out of `absent`.
     """
     for uuid in rivals:
+        lacking: set[str] = set()
         try:
-            record = practice.fetch_client(uuid, CLIENT_SHAPE)
+            record = practice.fetch_client(uuid, CLIENT_SHAPE, absent=lacking)
         except (Refused, PassingTrouble, SignInNeeded) as error:  # the lists are there: a full run tells of this one
             log.warning("the client %s could not be asked for: %s", redact(uuid, ID), error.for_log)
             return
         if record:
             spool.add("xpm_clients", record)
+            absent &= lacking
         else:
             yield uuid
 

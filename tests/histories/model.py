@@ -6,7 +6,6 @@ up, and walks where the tool works out in rounds. It imports nothing of the tool
 """
 
 import re
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -78,7 +77,12 @@ TEXTS = {
 }
 ADDRESSES = {"residential_address_line": "Address", "postal_address_line": "PostalAddress"}
 WATCHED = ("Name", "Address", "PostalAddress", *(element for element, _ in TEXTS.values()))
-"""The texts whose sudden absence from many clients is not believed."""
+"""The texts of which many clients must not be emptied at once."""
+PEOPLE, LISTS, FLAGS = ("AccountManager", "JobManager"), ("Contacts", "Groups"), ("IsArchived", "IsDeleted")
+KNOWN = {"staff": {"Name", "Email"}, "clients": {*WATCHED, *PEOPLE, *LISTS, *FLAGS}}
+"""The elements that are read of each kind of record, beside its UUID."""
+NEEDED = {"staff": {"Email": 3}, "clients": {"ClientCode": 20, "AccountManager": 20, "Name": 20}}
+"""Those by which records are matched, and of how many records not all may lack them in a first sync."""
 
 
 def find_name(told: Elements) -> str | None:
@@ -237,9 +241,23 @@ class Settling:
         return same(record.values.get(self.key.column))
 
 
+Losses = dict[str | tuple[str, str], set[str]]
+"""Who loses what: a kind of loss to UUIDs; or a kind of record and an element that all of them lack."""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What a person accepts of one sync, by its number."""
+
+    is_full: bool
+    losses: Losses = field(default_factory=dict)
+    elements: set[tuple[str, str]] = field(default_factory=set)
+    """Kind of record and element that XPM does not send."""
+
+
 @dataclass(frozen=True)
 class Limits:
-    """From where on the guard does not believe a loss."""
+    """From where on a loss stops a sync."""
 
     clients_percent: int
     clients_at_least: int
@@ -260,6 +278,15 @@ class Answers:
     gone: Collection[str] = ()
     """Asked for one by one, and not known any more."""
 
+    def find_absent(self, kind: str) -> set[str]:
+        """The elements that no record of a list has; none are missed in an empty list."""
+        told = self.staff if kind == "staff" else self.clients
+        return KNOWN[kind] - {name for each in told.values() for name in each} if told else set()
+
+    def is_complete(self, kind: str) -> bool:
+        """Whether what no record of a list has is evidence."""
+        return kind == "staff" or self.is_full
+
 
 class Model:
     """XPM as far as Xero has told, and Active as it must be."""
@@ -270,6 +297,10 @@ class Model:
         self.clients: dict[str, Elements] = {}
         self.group_names: dict[str, str | None] = {}
         self.has_heard_of = {"staff": False, "clients": False}
+        self.has_succeeded = False
+        self.not_sent: dict[tuple[str, str], int | None] = {}
+        """Kind of record and element that the last full list came without, to the number of the first sync that noticed
+        it; None where somebody has accepted it."""
         self.offices: dict[str, str | None] = {DEFAULT_OFFICE: None}
         """Code to default partner."""
         self.active_users: dict[str, Record] = {}
@@ -290,46 +321,114 @@ class Model:
             if uuid not in clients and find_status(told) == "active" and same(told.get("ClientCode")) in codes
         ]
 
-    def count_losses(self, answers: Answers) -> dict[str, int]:
-        """What the guard stops a run for: kind to number."""
-        limits = self.limits
-        staff_gone = len(self.staff.keys() - answers.staff.keys())
-        suspicious = {}
-        if _is_beyond(staff_gone, len(self.staff), limits.staff_percent, limits.staff_at_least, is_list=True):
-            suspicious["staff"] = staff_gone
-        if not answers.is_full:
-            return suspicious
-        live = {uuid: told for uuid, told in self.clients.items() if find_status(told) == "active"}
-        kept = {uuid: (told, answers.clients[uuid]) for uuid, told in live.items() if uuid in answers.clients}
-        gone, closed = len(live) - len(kept), sum(find_status(now) != "active" for _, now in kept.values())
-        if _is_beyond(gone, len(live), limits.clients_percent, limits.clients_at_least, is_list=True):
-            suspicious["clients"] = gone
-        if _is_beyond(closed, len(live), limits.clients_percent, limits.clients_at_least):
-            suspicious["closed"] = closed
-        emptied = Counter(name for before, now in kept.values() for name in _find_emptied(before, now))
-        return suspicious | {
-            name: lost
-            for name, lost in emptied.items()
-            if _is_beyond(lost, len(live), limits.field_percent, limits.field_at_least)
-        }
+    def judge(self, answers: Answers, accepted: Accepted | None) -> Losses | None:
+        """All that a person must accept where the safety limits stop a sync; None where they let it pass."""
+        wanted = accepted.losses if accepted else {}
+        found, must_stop = {}, False
+        for kind, (losers, is_too_much) in self._find_losses(answers, accepted).items():
+            if is_too_much or (losers and kind in wanted):
+                found[kind] = losers
+                must_stop |= bool(losers - wanted.get(kind, set()))
+        return found if must_stop else None
 
-    def hear(self, answers: Answers) -> None:
-        """Keep what was told. Contacts or groups that are absent were not told: what is known of them stays."""
+    def _find_losses(self, answers: Answers, accepted: Accepted | None) -> dict[Any, tuple[set[str], bool]]:
+        """Who would lose what, and whether those are too many."""
+        limits = self.limits
+        of_clients, of_fields = (
+            (limits.clients_percent, limits.clients_at_least),
+            (limits.field_percent, limits.field_at_least),
+        )
+        missing = self.staff.keys() - answers.staff.keys() - self._find_relinked(answers.staff)
+        staff_limits = (limits.staff_percent, limits.staff_at_least)
+        found = {"staff": (missing, _is_beyond(missing, self.staff, *staff_limits, is_list=True))}
+        live = {uuid: told for uuid, told in self.clients.items() if find_status(told) == "active"}
+        if answers.is_full:
+            gone = live.keys() - answers.clients.keys()
+            found["clients"] = (gone, _is_beyond(gone, live, *of_clients, is_list=True))
+        kept = {uuid: (told, answers.clients[uuid]) for uuid, told in live.items() if uuid in answers.clients}
+        closed = {uuid for uuid, (_, now) in kept.items() if find_status(now) != "active"}
+        found["closed"] = (closed, _is_beyond(closed, live, *of_clients))
+        is_judged = KNOWN["clients"] - (
+            answers.find_absent("clients") if answers.is_full else self._find_staying("clients", answers, accepted)
+        )
+        for name in is_judged:
+            emptied = {uuid for uuid, (before, now) in kept.items() if name in _find_emptied(before, now)}
+            found[name] = (emptied, _is_beyond(emptied, live, *of_fields))
+        if not self.has_succeeded:
+            for kind, told in (("staff", answers.staff), ("clients", answers.clients)):
+                for name in NEEDED[kind].keys() & answers.find_absent(kind):
+                    found[kind, name] = ({"all"}, len(told) >= NEEDED[kind][name])
+        return found
+
+    def _find_relinked(self, staff: dict[str, Elements]) -> set[str | None]:
+        """The staff whose user another one takes over, who is listed now."""
+        readable, settling = self._settle_users(staff)
+        places = [settling.find_record(uuid) for uuid in readable if uuid not in settling.problems]
+        return {place.xpm_uuid for place in places if place}
+
+    def _find_staying(self, kind: str, answers: Answers, accepted: Accepted | None) -> set[str]:
+        """The elements that are not sent, and whose values stay."""
+        agreed = {name for of, name in accepted.elements if of == kind} if accepted else set()
+        known = {name: number for (of, name), number in self.not_sent.items() if of == kind}
+        absent = answers.find_absent(kind)
+        if answers.is_complete(kind):
+            return absent - agreed - {name for name, number in known.items() if number is None}
+        return absent & {name for name, number in known.items() if number is not None}
+
+    def find_accepted_elements(self, number: int) -> set[tuple[str, str]]:
+        """The elements that a sync of this number has warned of."""
+        open_ = {element: first for element, first in self.not_sent.items() if first is not None}
+        return {element for element, first in open_.items() if first <= number} if number in open_.values() else set()
+
+    def hear(self, answers: Answers, number: int, accepted: Accepted | None = None) -> None:
+        """Keep what was told. Contacts or groups that are absent were not told: what is known of them stays.
+
+        So does what is known of an element that no record of a full list has, until somebody accepts it.
+        """
         self.problems = set()
+        self.has_succeeded = True
+        staying = {kind: self._find_staying(kind, answers, accepted) for kind in KNOWN}
+        absent = {kind: answers.find_absent(kind) for kind in KNOWN}
         for kind, told in (("staff", answers.staff), ("clients", answers.clients)):
             self.has_heard_of[kind] |= bool(told)
             if not self.has_heard_of[kind]:
                 self.problems.add(("first-list-empty", kind))
-        self.staff = answers.staff
+        self.staff = {
+            uuid: _keep(self.staff.get(uuid, {}), staying["staff"]) | told for uuid, told in answers.staff.items()
+        }
+        agreed = absent["clients"] - staying["clients"] if answers.is_full else set()
         for uuid, told in answers.clients.items():
             earlier = self.clients.get(uuid, {})
-            kept = {name: earlier[name] for name in ("Contacts", "Groups") if name in earlier}
-            self.clients[uuid] = kept | told
+            emptied = {name: [] for name in LISTS if name in agreed and name in earlier}
+            self.clients[uuid] = _keep(earlier, {*LISTS} | staying["clients"]) | emptied | told
         vanished = self.clients.keys() - answers.clients.keys() if answers.is_full else answers.gone
         for uuid in vanished:
             self.clients[uuid]["vanished"] = True
         brought = [group for told in answers.clients.values() for group in told.get("Groups", ())]
         self.group_names |= {group["UUID"]: group.get("Name") for group in brought} | answers.groups
+        for kind, told in (("staff", answers.staff), ("clients", answers.clients)):
+            self._remember_not_sent(kind, bool(told), absent[kind], staying[kind], answers.is_complete(kind), number)
+        self._warn_of_not_sent()
+
+    def _remember_not_sent(
+        self, kind: str, has_told: bool, absent: set[str], staying: set[str], is_complete: bool, number: int
+    ) -> None:
+        for name in KNOWN[kind] - absent if has_told else ():
+            self.not_sent.pop((kind, name), None)
+        for name in absent if is_complete else ():
+            first = self.not_sent.setdefault((kind, name), number)
+            self.not_sent[kind, name] = first if name in staying else None
+
+    def _warn_of_not_sent(self) -> None:
+        """One warning of those of which there are values, one of all others."""
+        records = {
+            "staff": self.staff.values(),
+            "clients": [told for told in self.clients.values() if not told.get("vanished")],
+        }
+        for (kind, name), first in self.not_sent.items():
+            if first is not None:
+                has_values = any(_has_value(told, name) for told in records[kind])
+                self._report("elements-no-longer-sent" if has_values else "elements-never-sent", None)
 
     # What becomes of it.
 
@@ -340,9 +439,25 @@ class Model:
         self._rename_groups()
         self._derive_clients()
 
-    def _read_staff(self) -> dict[str, tuple[str, str]]:
-        """Name and address of those who have both."""
-        readable = {}
+    def _settle_users(self, staff: dict[str, Elements]) -> tuple[dict[str, tuple[str, str]], Settling]:
+        """Name and address of those who have both, and which user each of them is."""
+        named = {uuid: (squeeze(told.get("Name")), trim(told.get("Email"))) for uuid, told in staff.items()}
+        readable = {
+            uuid: (name, email) for uuid, (name, email) in named.items() if name and email and is_address(email)
+        }
+
+        def judge(uuid: str, user: Record) -> str | None:
+            if user.xpm_uuid in staff:
+                return "staff-email-taken"
+            name = " ".join(filter(None, (user.values["first_name"], user.values.get("last_name"))))
+            # A new person must not inherit the role of one who has left.
+            is_another = user.xpm_uuid and same(name) != same(readable[uuid][0])
+            return "staff-email-held-by-former-user" if is_another else None
+
+        wants = {uuid: same(email) for uuid, (_, email) in readable.items()}
+        return readable, Settling(EMAIL, wants, set(), self.active_users.values(), judge)
+
+    def _report_staff(self) -> None:
         for uuid, told in self.staff.items():
             name, email = squeeze(told.get("Name")), trim(told.get("Email"))
             if not name:
@@ -351,25 +466,12 @@ class Model:
                 self._report("staff-without-email", uuid)
             elif not is_address(email):
                 self._report("staff-email-unusable", uuid)
-            else:
-                readable[uuid] = (name, email)
-                if " " not in name:
-                    self._report("staff-name-one-word", uuid)
-        return readable
+            elif " " not in name:
+                self._report("staff-name-one-word", uuid)
 
     def _derive_users(self) -> None:
-        readable = self._read_staff()
-
-        def judge(uuid: str, user: Record) -> str | None:
-            if user.xpm_uuid in self.staff:
-                return "staff-email-taken"
-            name = " ".join(filter(None, (user.values["first_name"], user.values.get("last_name"))))
-            # A new person must not inherit the role of one who has left.
-            is_another = user.xpm_uuid and same(name) != same(readable[uuid][0])
-            return "staff-email-held-by-former-user" if is_another else None
-
-        wants = {uuid: same(email) for uuid, (_, email) in readable.items()}
-        settling = Settling(EMAIL, wants, set(), self.active_users.values(), judge)
+        self._report_staff()
+        readable, settling = self._settle_users(self.staff)
         self._report_all(settling.problems)
         places = {uuid: settling.find_record(uuid) for uuid in readable if uuid not in settling.problems}
         for uuid, place in places.items():
@@ -522,17 +624,27 @@ class Model:
                 self._report(code, uuid)
 
 
-def _is_beyond(lost: int, total: int, percent: int, at_least: int, *, is_list: bool = False) -> bool:
-    is_emptied = is_list and lost == total > 0
-    return is_emptied or (lost >= at_least and lost / total > percent / 100)
+def _is_beyond(
+    lost: Collection[str], everybody: Collection[str], percent: int, at_least: int, *, is_list: bool = False
+) -> bool:
+    is_emptied = is_list and len(lost) == len(everybody) > 0
+    return is_emptied or (len(lost) >= at_least and len(lost) / len(everybody) > percent / 100)
 
 
-def _find_emptied(before: Elements, now: Elements) -> Iterable[str]:
+def _keep(earlier: Elements, names: Collection[str]) -> Elements:
+    return {name: earlier[name] for name in names if name in earlier}
+
+
+def _has_value(told: Elements, name: str) -> bool:
+    value = told.get(name)
+    texts = value.values() if isinstance(value, dict) else [value]
+    return bool(value) if name in LISTS else any(trim(text) for text in texts)
+
+
+def _find_emptied(before: Elements, now: Elements) -> set[str]:
     """The supported fields that were set and are empty now."""
-    yield from (name for name in WATCHED if trim(before.get(name)) and not trim(now.get(name)))
-    yield from (
-        name
-        for name in ("AccountManager", "JobManager")
-        if find_person(before, name)[0] and not find_person(now, name)[0]
-    )
-    yield from (name for name in ("Contacts", "Groups") if before.get(name) and now.get(name) == [])
+    return {
+        *(name for name in WATCHED if trim(before.get(name)) and not trim(now.get(name))),
+        *(name for name in PEOPLE if find_person(before, name)[0] and not find_person(now, name)[0]),
+        *(name for name in LISTS if before.get(name) and now.get(name) == []),
+    }

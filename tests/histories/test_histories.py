@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
-from model import Answers, Model, Record, same, trim
+from model import Accepted, Answers, Losses, Model, Record, same, trim
 from vocabulary import (
     ADDRESSES,
     CODES,
@@ -28,6 +28,7 @@ from vocabulary import (
     HOUR_SECONDS,
     LIMITS,
     LISTS,
+    MANY,
     MOST_CLIENTS,
     MOST_GROUPS,
     MOST_OFFICES,
@@ -48,7 +49,7 @@ from xpmsync.admin import clients as admin_clients
 from xpmsync.admin import links as admin_links
 from xpmsync.admin import offices as admin_offices
 from xpmsync.admin import users as admin_users
-from xpmsync.errors import SuspiciousChange, XpmsyncError
+from xpmsync.errors import NotPossible, SuspiciousChange, XpmsyncError
 from xpmsync.rules.fields import CLIENT_FIELDS
 
 pytestmark = pytest.mark.slow
@@ -106,8 +107,8 @@ class Histories(RuleBasedStateMachine):
         self.world.skew = timedelta(hours=skew_hours)
         self.practice = self.world.practice
         self.model = Model(limits)
-        self.counted: dict[str, int] = {}
-        """What the guard has stopped runs for, and a person may accept."""
+        self.stops: dict[int, tuple[str, Losses]] = {}
+        """The syncs that the safety limits stopped, and what a person may accept of each: number to mode and losses."""
         self.told_until = None
         """Up to when, on Xero's clock, everything has been told."""
         self.is_refuted, self.steps_since_run = False, 0
@@ -225,6 +226,24 @@ class Histories(RuleBasedStateMachine):
     @step(which=WHICH, what=st.sampled_from(["archive_client", "delete_client", "restore_client"]))
     def archive_delete_or_restore(self, which, what):
         getattr(self.practice, what)(pick(self.practice.clients, which))
+
+    @precondition(lambda self: self.practice.clients)
+    @step(what=MANY, text=st.sampled_from([None, ""]))
+    def close_or_empty_all_clients(self, what, text):
+        self._close_or_empty_all(what, text)
+
+    def _close_or_empty_all(self, what, text):
+        for uuid in self.practice.clients:
+            if what in ELEMENTS:
+                self.practice.edit_client(uuid, **{what: text})
+            else:
+                getattr(self.practice, what)(uuid)
+
+    @precondition(lambda self: self.practice.staff)
+    @step(keyword=st.sampled_from(["name", "email"]), text=st.sampled_from([None, ""]))
+    def empty_all_staff(self, keyword, text):
+        for uuid in self.practice.staff:
+            self.practice.edit_staff(uuid, **{keyword: text})
 
     @precondition(lambda self: self.practice.clients)
     @step(which=WHICH)
@@ -458,16 +477,49 @@ class Histories(RuleBasedStateMachine):
     @run(options=OPTIONS)
     def preview_and_sync(self, options):
         """A dry run changes nothing and says what the run after it does."""
+        options = self._resolve(options)
         before = self.world.load(DATA_TABLES | RUN_TABLES)
-        preview = self.world.preview(**options)
+        try:
+            preview = self.world.preview(**options)
+        except NotPossible:
+            preview = None
         assert self.world.load(DATA_TABLES | RUN_TABLES) == before
         summary = self._run(**options)
-        assert (summary is None) == (preview.suspicious is not None)
+        assert (summary is None) == (preview is None or preview.suspicious is not None)
         if summary:
             assert (preview.mode, preview.users, preview.clients) == (summary.mode, summary.users, summary.clients)
             assert list(preview.changes) == self._load_readable_changes(summary.run_id)
             problems = {(each.code, each.xpm_uuid or each.field) for each in preview.problems}
             assert problems | self._list_stopped() == self._load_open_problems()
+
+    @precondition(lambda self: self.practice.clients)
+    @run(
+        what=MANY,
+        text=st.sampled_from([None, "", ""]),
+        full=st.booleans(),
+        which=WHICH,
+        changes=st.lists(st.sampled_from(["restore_client", "archive_client", "again", "full"]), max_size=3),
+        which_stop=st.integers(0, 3),
+    )
+    def stop_a_sync_and_accept_it(self, what, text, full, which, changes, which_stop):
+        """Something happens to all clients, then to some; syncs are stopped for it, and one of those is accepted."""
+        if what == "phone":
+            self._close_or_empty_all(what, "1")
+            self._run()
+        self._close_or_empty_all(what, text)
+        self._run(full=full)
+        for place, change in enumerate(changes):
+            if change in ("again", "full"):
+                self._run(full=change == "full")
+            else:
+                getattr(self.practice, change)(pick(self.practice.clients, which + place))
+        self._run(which_stop=which_stop)
+
+    @precondition(lambda self: 0 < len(self.practice.staff) < MOST_STAFF)
+    @run(which=WHICH)
+    def recreate_staff_and_sync(self, which):
+        self.practice.recreate_staff(pick(self.practice.staff, which))
+        self._run()
 
     @run(trouble=TROUBLES, times=st.sampled_from([None, 1]), full=st.booleans())
     def sync_in_trouble(self, trouble, times, full):
@@ -500,6 +552,9 @@ class Histories(RuleBasedStateMachine):
     def _run(self, *, may_fail=False, spoil: Spoil = as_it_is, **options: Any):
         """One run; gives its summary, or None where it failed."""
         self.steps_since_run = 0
+        options = self._resolve(options)
+        number = options.get("accept")
+        accepted = None if number is None else self._find_accepted(number)
         before, now = self.world.load(), self.world.now()
         past = self.world.rows("SELECT * FROM sync_runs ORDER BY id DESC")
         try:
@@ -509,30 +564,54 @@ class Histories(RuleBasedStateMachine):
         played["runs"] += 1
         if failure:
             assert self.world.load() == before
-            assert may_fail or isinstance(failure, SuspiciousChange), failure
+            assert may_fail or isinstance(failure, (SuspiciousChange, NotPossible)), failure
+        assert isinstance(failure, NotPossible) == (number is not None and accepted is None), failure
+        if isinstance(failure, NotPossible):
+            assert self.world.rows("SELECT * FROM sync_runs ORDER BY id DESC") == past
+            return None
         (run,) = self.world.rows("SELECT * FROM sync_runs ORDER BY id DESC LIMIT 1")
-        check_mode(run["mode"], past, now, is_wanted=any(options.get(name) for name in ("full", "accept_removals")))
+        if accepted:
+            assert run["mode"] == ("full" if accepted.is_full else "incremental")
+        else:
+            check_mode(run["mode"], past, now, is_wanted=bool(options.get("full")))
         if failure and not isinstance(failure, SuspiciousChange):
             return None
         modified_since = None if run["mode"] == "full" else self.told_until - OVERLAP_SECONDS
         answers = self.world.ask(self.model, modified_since=modified_since, spoil=spoil)
-        losses = self.model.count_losses(answers)
-        accepted = self.counted if options.get("accept_removals") else {}
-        is_believed = all(lost <= accepted.get(kind, 0) for kind, lost in losses.items())
-        assert is_believed == (summary is not None), losses
-        if not is_believed:
-            self.counted |= losses
+        losses = self.model.judge(answers, accepted)
+        assert (losses is None) == (summary is not None), losses
+        if losses is not None:
+            played["stops"] += 1
+            self.stops[run["id"]] = (run["mode"], losses)
             return None
-        self.counted = (
-            {} if run["mode"] == "full" else {kind: lost for kind, lost in self.counted.items() if kind != "staff"}
-        )
+        if accepted:
+            played["accepted"] += 1
+        self.stops = {
+            number: stop for number, stop in self.stops.items() if run["mode"] == "incremental" and stop[0] == "full"
+        }
         self.told_until = self.world.xero_clock.now()
-        self._judge(before, answers, run["id"])
+        self._judge(before, answers, run["id"], accepted)
         return summary
 
-    def _judge(self, before: Snapshot, answers: Answers, run_id: int) -> None:
+    def _resolve(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The options with the number of a sync in the place of `which_stop`."""
+        if "which_stop" not in options:
+            return dict(options)
+        warned = {number for number in self.model.not_sent.values() if number is not None}
+        runs = [row["id"] for row in self.world.rows("SELECT id FROM sync_runs")]
+        return {"accept": pick([*reversed(self.stops), *warned, *runs[:1], 10**6], options["which_stop"])}
+
+    def _find_accepted(self, number: int) -> Accepted | None:
+        """What a sync of this number was stopped for, or has warned of; None where nothing of it waits."""
+        if number in self.stops:
+            mode, losses = self.stops[number]
+            return Accepted(mode == "full", losses, {kind for kind in losses if isinstance(kind, tuple)})
+        elements = self.model.find_accepted_elements(number)
+        return Accepted(is_full=True, elements=elements) if elements else None
+
+    def _judge(self, before: Snapshot, answers: Answers, run_id: int, accepted: Accepted | None) -> None:
         after = self.world.load()
-        self.model.hear(answers)
+        self.model.hear(answers, run_id, accepted)
         self.model.derive(find_new_ids(after))
         assert describe_users(after) == {
             user.id: expect(user, USER_COLUMNS) for user in self.model.active_users.values()
@@ -550,9 +629,9 @@ class Histories(RuleBasedStateMachine):
         check_keys(after)
         assert self.world.rows("PRAGMA foreign_key_check") == []
 
-    def _list_stopped(self) -> set[tuple[str, None]]:
-        """What the guard stopped a full run for stays open until the next full run that succeeds."""
-        return {("suspicious-change", None)} if self.counted else set()
+    def _list_stopped(self) -> set[tuple[str, str]]:
+        """What stopped a sync is open until one of its mode succeeds, or a full one."""
+        return {("suspicious-change", mode) for mode, _ in self.stops.values()}
 
     def _load_open_problems(self) -> set[tuple[str, str]]:
         rows = self.world.rows(

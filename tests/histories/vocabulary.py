@@ -68,7 +68,10 @@ GROUPS = st.none() | st.lists(st.integers(0, MOST_GROUPS - 1), max_size=3, uniqu
 OUTAGES = st.sampled_from([1, HOUR_SECONDS, 6 * HOUR_SECONDS, 25 * HOUR_SECONDS, 40 * 24 * HOUR_SECONDS]) | st.integers(
     0, 24 * HOUR_SECONDS
 )
-OPTIONS = st.sampled_from([{}, {}, {}, {"full": True}, {"accept_removals": True}])
+OPTIONS = st.sampled_from([{}, {}, {}, {"full": True}, *({"which_stop": which} for which in range(4))])
+"""`which_stop`: the number of a sync is accepted, the last that was stopped at first, some that were not at the end."""
+MANY = st.sampled_from(["archive_client", "delete_client", "name", "client_code", "phone", "address"])
+"""What happens to all clients at once: they are closed, or one element is emptied or left out."""
 
 WORDED_SWITCHES = {
     "replayed_refresh": ("new", "same"),

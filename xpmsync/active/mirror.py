@@ -154,7 +154,10 @@ def count_told(database: Database, table: str) -> int:
 
 def has_values(database: Database, table: str, shape: RecordShape, element: str) -> bool:
     """Whether a listed record has something of this element."""
-    has_something = " OR ".join(f"{read_text(column)} NOT IN ('', '[]')" for column in shape.elements[element])
+    # That it is set at all is asked first: it is quickly asked, and is true of few.
+    has_something = " OR ".join(
+        f"{column} IS NOT NULL AND {read_text(column)} NOT IN ('', '[]')" for column in shape.elements[element]
+    )
     statement = f"SELECT EXISTS (SELECT 1 FROM {table} WHERE vanished_at IS NULL AND ({has_something}))"
     return bool(database.connection.execute(statement).fetchone()[0])
 

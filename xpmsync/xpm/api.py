@@ -130,7 +130,7 @@ class PracticeManager:
         """All client groups, without their members."""
         self._fetch("clientgroup.api/list", shape, take)
 
-    def fetch_client(self, uuid: str, shape: RecordShape) -> Record | None:
+    def fetch_client(self, uuid: str, shape: RecordShape, *, absent: set[str] | None = None) -> Record | None:
         """One client in the shape of the list, or None where Xero knows none of this id."""
         single = replace(shape, path=shape.path.rpartition("/")[2])
         found: list[Record] = []
@@ -139,7 +139,7 @@ class PracticeManager:
             found[:] = records
 
         try:
-            self._fetch(f"client.api/get/{quote(uuid, safe='')}", single, take)
+            self._fetch(f"client.api/get/{quote(uuid, safe='')}", single, take, absent=absent)
         except NotFound:
             return None
         except ErrorReported as error:
