@@ -1186,12 +1186,3 @@ def test_a_sync_in_progress_is_waited_for_and_then_named(firm):
             "Try again in a few minutes.",
         ]
         assert firm.admin("office list")  # looking is always possible
-
-
-def test_a_lock_that_cannot_be_made_is_trouble_with_the_disk_and_no_fault(firm):
-    firm.home.run_lock.unlink()
-    firm.home.run_lock.symlink_to(firm.home.data_folder / "gone" / "away")
-    assert firm.refuse("office add MEL --name Melbourne", exit_code=9) == [
-        "This computer did not let xpmsync go on: No such file or directory.",
-        f"Give its owner the right to write to {firm.home.data_folder} and to the files in it.",
-    ]

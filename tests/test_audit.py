@@ -26,7 +26,7 @@ def read(home):
 
 
 def test_a_command_leaves_when_who_what_from_where_and_how_it_ended(home, monkeypatch):
-    home.mkdir()
+    home.mkdir(mode=0o700)
     monkeypatch.setenv("SSH_CONNECTION", "203.0.113.7 52110 198.51.100.2 22")
     monkeypatch.setenv("SUDO_USER", "thursday")
     before = datetime.now(UTC).replace(microsecond=0)
@@ -40,7 +40,7 @@ def test_a_command_leaves_when_who_what_from_where_and_how_it_ended(home, monkey
 
 
 def test_what_was_typed_as_a_value_is_left_out(home):
-    home.mkdir()
+    home.mkdir(mode=0o700)
     run(["admin", "client", "add", "--legal-name", "Whānau Trust", "--code=WHA001", "--email", "--legal-name"])
     run(["history", "Whānau Trust"])
     run(["admin", "client", "link", "WHA001", "--xpm-client", "11111111-0000-4000-8000-00000000000a"])
@@ -58,7 +58,7 @@ def test_what_was_typed_as_a_value_is_left_out(home):
 
 
 def test_a_command_that_is_refused_or_killed_leaves_its_trail_too(home):
-    home.mkdir()
+    home.mkdir(mode=0o700)
     assert run(["sync", "--no-such-option"]) == 2
     assert [line.get("exit_code") for line in read(home)] == [None, 2]
     waits_for_a_password = [sys.executable, "-m", "xpmsync", "configure", "--smtp-password-stdin"]
@@ -82,7 +82,7 @@ def test_what_only_asks_for_help_makes_no_home(home, arguments):
 
 @pytest.mark.usefixtures("no_umask")
 def test_lines_are_added_to_a_private_file(home):
-    home.mkdir()
+    home.mkdir(mode=0o700)
     run(["status"])
     first = read(home)
     run(["status"])
@@ -93,7 +93,7 @@ def test_lines_are_added_to_a_private_file(home):
 
 
 def test_a_year_is_kept(home):
-    home.mkdir()
+    home.mkdir(mode=0o700)
     now = datetime.now(UTC)
     months = [divmod(now.year * 12 + now.month - 1 - age, 12) for age in (11, 12, 13, 40)]
     names = [f"audit-{year}-{month + 1:02}.jsonl" for year, month in months]
@@ -104,7 +104,7 @@ def test_a_year_is_kept(home):
 
 
 def test_a_line_that_a_full_disk_has_cut_spoils_no_other(home):
-    home.mkdir()
+    home.mkdir(mode=0o700)
     (home / f"audit-{datetime.now(UTC):%Y-%m}.jsonl").write_text('{"at": "2026-')
     run(["status"])
     (path,) = find_files(home)
@@ -114,13 +114,14 @@ def test_a_line_that_a_full_disk_has_cut_spoils_no_other(home):
 
 
 def test_an_old_file_that_cannot_be_removed_stops_no_trail(home):
-    (home / "audit-2020-01.jsonl").mkdir(parents=True)  # no file can be removed there
+    home.mkdir(mode=0o700)
+    (home / "audit-2020-01.jsonl").mkdir()  # no file can be removed there
     run(["status"])
     assert (home / f"audit-{datetime.now(UTC):%Y-%m}.jsonl").exists()
 
 
 def test_trouble_with_the_trail_stops_nothing(home, capfd):
-    home.mkdir()
+    home.mkdir(mode=0o700)
     (home / f"audit-{datetime.now(UTC):%Y-%m}.jsonl").mkdir()
     assert run(["errors"]) == 0
     assert "No run has been made yet" in capfd.readouterr().out
@@ -129,7 +130,7 @@ def test_trouble_with_the_trail_stops_nothing(home, capfd):
 @pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
 def test_in_a_home_of_somebody_else_no_file_is_left_behind(home):
-    home.mkdir()
+    home.mkdir(mode=0o700)
     os.chown(home, 4711, 4711)
     assert run(["status"]) == 5
     assert find_files(home) == []

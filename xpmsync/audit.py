@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from xpmsync import __version__
-from xpmsync.home import PRIVATE_FILE_MODE, Home
+from xpmsync.home import Home
 from xpmsync.moments import to_text
+from xpmsync.private_files import NotPrivate, is_closed, open_private
 
 KEPT_MONTHS: Final = 12
 """Whole ones, beside the month that has begun."""
@@ -58,8 +59,8 @@ class Trail:
 
     def _write(self) -> None:
         with suppress(OSError):
-            # Root's `sudo` would leave a file behind that the owner's next command cannot add to.
-            if self._home.data_folder.stat().st_uid == os.geteuid():
+            # A folder that is open or another user's is no home yet: the command closes it, or refuses it.
+            if is_closed(self._home.data_folder):
                 _append(self._home.data_folder, "".join(self._waiting))
                 self._waiting.clear()
 
@@ -68,7 +69,11 @@ def _append(folder: Path, text: str) -> None:
     now = datetime.now(UTC)
     path = folder / f"audit-{now:%Y-%m}.jsonl"
     is_new = not path.exists()
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE_MODE)
+    try:
+        descriptor = open_private(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
+    except NotPrivate:  # doctor tells of it; meanwhile the trail goes on
+        path.rename(path.with_name(f"{path.name}.planted"))
+        descriptor = open_private(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
     try:
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":

@@ -11,7 +11,7 @@ import shlex
 import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -32,6 +32,7 @@ from xpmsync.lock import hold
 from xpmsync.log import open_log
 from xpmsync.mail_server import try_mail_server
 from xpmsync.moments import from_text
+from xpmsync.private_files import OPEN_TO_OTHERS
 from xpmsync.set_up import check_database_kept, check_set_up, check_settings_kept
 from xpmsync.spelling import fold
 from xpmsync.surroundings import Clock
@@ -57,7 +58,6 @@ LARGEST_SKEW: Final = timedelta(minutes=5)
 STALE: Final = timedelta(days=45)
 """Xero ends a sign-in that has not been used for 60 days."""
 OPEN_TO_WRITING: Final = stat.S_IWGRP | stat.S_IWOTH
-OPEN_TO_READING: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
 class Verdict(StrEnum):
@@ -169,9 +169,20 @@ class _Examination:
         """That the home and its files belong to whoever runs this, and are closed to others."""
         home = self._given_home
         prepare_home(home)
-        files = [path for path in home.data_folder.iterdir() if path.is_file() and path != home.config_file]
+        paths = [path for path in home.data_folder.iterdir() if path != home.config_file]
+        followed = (home.database_file, home.report_file)
+        if links := [path for path in paths if path.is_symlink() and path not in followed]:
+            raise ConfigurationError(
+                f"{links[0]} is a link, which xpmsync does not follow.",
+                f"Look at where it leads, and who put it there; then run: rm {_quote(links)}",
+            )
+        files = {}
+        for path in paths:
+            with suppress(FileNotFoundError):  # another command's, which has just removed it
+                if stat.S_ISREG((status := path.stat()).st_mode):
+                    files[path] = status
         user = os.geteuid()
-        if foreign := [path for path in files if path.stat().st_uid != user]:
+        if foreign := [path for path, status in files.items() if status.st_uid != user]:
             raise ConfigurationError(
                 f"{foreign[0]} belongs to another user.", f"Run: sudo chown {user} {_quote(foreign)}"
             )
@@ -180,10 +191,10 @@ class _Examination:
         shared = {home.report_file}  # a page that others may look at
         if self._read_config and self._read_config.report.file:
             shared.add(Path(self._read_config.report.file))
-        limits = {path: OPEN_TO_READING for path in files if path not in shared}
-        settings = (home.config_folder, home.data_folder, home.config_file)
-        limits |= {path: OPEN_TO_WRITING for path in settings if path.exists()}
-        if loose := [path for path, limit in limits.items() if path.stat().st_mode & limit]:
+        loose = [path for path, status in files.items() if path not in shared and status.st_mode & OPEN_TO_OTHERS]
+        if home.config_file.exists() and home.config_file.stat().st_mode & OPEN_TO_WRITING:
+            loose.append(home.config_file)
+        if loose:
             return Note(f"others on this computer can open {loose[0]}", f"Run: chmod go= {_quote(loose)}")
         return Note(f"{home.data_folder} is yours, and its files are closed to others")
 

@@ -1,10 +1,11 @@
 """Where a sync lives: its configuration, its database, its locks, its log.
 
 ``XPMSYNC_HOME`` puts everything into one folder; without it the platform's configuration and data folders are used.
-One home is one sync of one practice. Knows paths, modes and owners; opens nothing but the home's own id.
+One home is one sync of one practice. Knows paths and owners; opens nothing but the home's own id.
 """
 
 import os
+import shlex
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
@@ -12,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xpmsync.errors import ConfigurationError
+from xpmsync.private_files import FOLDER_MODE, is_closed, open_private
 
 HOME_VARIABLE = "XPMSYNC_HOME"
-PRIVATE_FOLDER_MODE = 0o700
-PRIVATE_FILE_MODE = 0o600
 
 
 @dataclass(frozen=True)
@@ -93,14 +93,14 @@ def find_home(environment: Mapping[str, str]) -> Home:
 
 
 def prepare_home(home: Home) -> None:
-    """Make the home's folders, private to their owner, where they are missing.
+    """Make the home's folders where they are missing, and close them to others where they are open.
 
-    Raises ConfigurationError where a folder cannot be made or belongs to somebody else: a run under ``sudo`` would
-    leave files behind that cron cannot open.
+    Raises ConfigurationError where a folder can be neither made nor closed, or belongs to somebody else: a run under
+    ``sudo`` would leave files behind that cron cannot open.
     """
     for folder in (home.config_folder, home.data_folder):
         try:
-            folder.mkdir(mode=PRIVATE_FOLDER_MODE, parents=True, exist_ok=True)
+            folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
             owner = folder.stat().st_uid
         except OSError as error:
             raise ConfigurationError(
@@ -112,13 +112,45 @@ def prepare_home(home: Home) -> None:
                 f"The folder {folder} belongs to another user (number {owner}).",
                 "Run xpmsync as that user, without sudo: otherwise it would leave files that cron cannot open.",
             )
+        if not is_closed(folder):
+            _close(home, folder)
+
+
+def _close(home: Home, folder: Path) -> None:
+    """Close a folder to others, unless it may be in use for something else, as /tmp is."""
+    present = {path.name for path in folder.iterdir()}
+    own = {home.config_file.name, home.database_file.name, home.home_id_file.name}
+    reason = "it holds files of other programs"
+    if not present or present & own:
+        try:
+            folder.chmod(FOLDER_MODE)
+            reason = "its file system keeps no modes"
+        except OSError as error:
+            reason = error.strerror or ""
+    if not is_closed(folder):
+        raise ConfigurationError(
+            f"The folder {folder} is open to other users, and was not closed: {reason}.",
+            f"If it is for xpmsync alone, run: chmod 700 {shlex.quote(str(folder))}. If not, name another folder: "
+            f"export {HOME_VARIABLE}=FOLDER",
+        )
 
 
 def load_home_id(home: Home) -> str:
-    """The id of this home, made once: the name under which its secrets lie in the keyring."""
-    if not home.home_id_file.exists():
-        _make_home_id(home)
-    home_id = home.home_id_file.read_text("ascii").strip()
+    """The id of this home, made once: the name under which its secrets lie in the keyring.
+
+    Raises ConfigurationError where its file can be neither made nor read.
+    """
+    try:
+        if not home.home_id_file.exists():
+            _make_home_id(home)
+        with open(home.home_id_file, encoding="ascii", opener=open_private) as file:
+            home_id = file.read().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise ConfigurationError(
+            f"{home.home_id_file} cannot be used: {reason}.",
+            "Put it back from a backup of the data folder. If there is none, remove it, and run: xpmsync connect",
+        ) from error
     # Once there is an id no draft of one is needed: neither one that a killed process left, nor another process's own.
     for draft in home.data_folder.glob("home-id.*"):
         draft.unlink(missing_ok=True)
@@ -128,8 +160,7 @@ def load_home_id(home: Home) -> str:
 def _make_home_id(home: Home) -> None:
     # Written beside and linked into place: a second process, or a crash, can neither tear nor replace it.
     draft = home.home_id_file.with_name(f"home-id.{uuid.uuid4()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE_MODE)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+    with open(draft, "x", encoding="ascii", opener=open_private) as file:
         file.write(f"{uuid.uuid4()}\n")
         file.flush()
         os.fsync(file.fileno())

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from xpmsync.private_files import open_private
+
 WAIT_STEP_SECONDS = 0.05
 
 
@@ -25,7 +27,7 @@ def hold(path: Path, *, wait_seconds: float = 0.0) -> Iterator[bool]:
     the open file: two calls within one process exclude each other as well. Raises CannotLock.
     """
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise CannotLock(error.errno, error.strerror, str(path)) from error
     try:

@@ -7,13 +7,14 @@ be talkative, so they are cut off here, whatever level anybody sets. Nothing tha
 import contextlib
 import logging
 import logging.handlers
-import os
 import time
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Final
 
 from xpmsync import moments
-from xpmsync.home import PRIVATE_FILE_MODE, Home
+from xpmsync.home import Home
+from xpmsync.private_files import open_private
 
 LONGEST_LINE: Final = 2_000
 LARGEST_FILE_BYTES: Final = 1_000_000
@@ -44,17 +45,22 @@ def open_log(home: Home, *, level: int = logging.INFO) -> None:
 
 def _open_handler(path: Path) -> logging.Handler:
     try:
-        _make_private(path)
-        handler = logging.handlers.RotatingFileHandler(
+        handler = _PrivateHandler(
             path, maxBytes=LARGEST_FILE_BYTES, backupCount=OLDER_FILES, encoding="utf-8", errors="backslashreplace"
         )
     except OSError:
         return logging.NullHandler()
-    handler.rotator = _rotate
     formatter = _LineFormatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s", moments.FORMAT)
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
     return handler
+
+
+class _PrivateHandler(logging.handlers.RotatingFileHandler):
+    """Each file is its owner's alone, the first and those that follow when one is full."""
+
+    def _open(self) -> TextIOWrapper:
+        return open(self.baseFilename, "a", encoding=self.encoding, errors=self.errors, opener=open_private)
 
 
 class _LineFormatter(logging.Formatter):
@@ -63,13 +69,3 @@ class _LineFormatter(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the base class's name
         line = super().formatMessage(record)[:LONGEST_LINE]
         return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in line)
-
-
-def _rotate(source: str, destination: str) -> None:
-    """Put a full file aside and start the next one as private as the first."""
-    os.rename(source, destination)  # noqa: PTH104 - logging's own texts, not paths
-    _make_private(Path(source))
-
-
-def _make_private(path: Path) -> None:
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE_MODE))

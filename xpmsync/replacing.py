@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from xpmsync.private_files import open_private
+
 
 @contextmanager
 def replaced(target: Path) -> Iterator[BinaryIO]:
@@ -20,12 +22,12 @@ def replaced(target: Path) -> Iterator[BinaryIO]:
     draft = find_draft(target)
     draft.unlink(missing_ok=True)
     # A new file whatever happens: one that somebody else has put there would be open to them.
-    descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    new = open(draft, "xb", opener=open_private)  # noqa: SIM115 - where this fails, the draft is not ours to remove
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with new as file:
             yield file
             file.flush()
-            os.fsync(descriptor)
+            os.fsync(file.fileno())
         draft.replace(target)
     except BaseException:
         draft.unlink(missing_ok=True)

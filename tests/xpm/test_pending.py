@@ -63,10 +63,10 @@ def test_nothing_is_renewed_where_the_mark_or_the_lock_cannot_be_made(office, ma
     calls = office.count_calls("/connect/token")
     file = {"mark": mark, "lock": office.lock}[name]
     file.unlink(missing_ok=True)
-    file.symlink_to(file.parent / "gone" / "away")
-    with pytest.raises(KeyringTrouble, match="takes no file: No such file or directory") as caught:
+    file.mkdir()
+    with pytest.raises(KeyringTrouble, match=f"{file} cannot be used: Is a directory") as caught:
         tokens.access_token()
     assert "Make room on the disk" in caught.value.remedy
     assert office.count_calls("/connect/token") == calls
-    file.unlink()
+    file.rmdir()
     tokens.access_token()

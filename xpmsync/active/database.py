@@ -5,6 +5,7 @@ Every other module of this package works on a `Database`; what SQLite complains 
 
 import errno
 import os
+import shlex
 import shutil
 import sqlite3
 import tempfile
@@ -16,7 +17,7 @@ from typing import Any, Final
 
 from xpmsync.active.migrations import STEPS, make_migrations
 from xpmsync.errors import DatabaseTrouble
-from xpmsync.home import PRIVATE_FILE_MODE
+from xpmsync.private_files import FILE_MODE
 from xpmsync.spelling import make_key
 
 BUSY_TIMEOUT_SECONDS: Final = 30
@@ -172,6 +173,9 @@ def explain_machine(
             remedy = "It has too much to do at once: end other programs, or start it anew. The next run tries again."
         case errno.ENOSPC | errno.EDQUOT | errno.EIO | errno.EFBIG:
             remedy = f"Make room on the disk that holds {folder}; the next run goes on by itself."
+        case errno.ELOOP if error.filename:
+            happened = f"{error.filename} cannot be used"
+            remedy = f"Look at what it is, and who put it there; then remove it: rm {shlex.quote(error.filename)}"
         case _:
             remedy = f"Give its owner the right to write to {folder} and to the files in it."
     return DatabaseTrouble(f"{happened}: {error.strerror}.", remedy, details=f"{type(error).__name__}: {error}")
@@ -180,7 +184,7 @@ def explain_machine(
 def create_privately(path: Path) -> None:
     """Make the file where it is missing, for its owner alone; SQLite itself would open it to others."""
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE_MODE))
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE))
     except OSError as error:
         raise explain_machine(path.parent, error, f"The database {path} cannot be opened") from error
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from xpmsync.active.database import BUSY_TIMEOUT_SECONDS, Database, explain_trouble, explained
 from xpmsync.errors import DatabaseTrouble
-from xpmsync.home import PRIVATE_FILE_MODE
+from xpmsync.private_files import open_private
 from xpmsync.records import Record, RecordShape
 
 NOT_OF_THE_SPOOL: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_BUSY", "SQLITE_LOCKED")
@@ -108,7 +108,7 @@ def open_spool(path: Path, shapes: Mapping[str, RecordShape], database: Database
 def _created(path: Path, shapes: Mapping[str, RecordShape], database: Database) -> Iterator[sqlite3.Connection]:
     try:
         path.unlink(missing_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE_MODE))
+        os.close(open_private(path, os.O_RDWR | os.O_CREAT | os.O_EXCL))
         opened = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, uri=True)  # the database is attached by its URI
     except (sqlite3.Error, OSError) as error:
         raise _explain(path, error, database) from error

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from xpmsync.errors import KeyringTrouble
-from xpmsync.home import PRIVATE_FILE_MODE
+from xpmsync.private_files import open_private
 from xpmsync.replacing import sync_folder
 
 
@@ -22,7 +22,7 @@ def find_mark(lock: Path) -> Path:
 def set_mark(mark: Path) -> None:
     """Make the mark; it is on the disk before this returns, and nothing has been renewed yet where it cannot be."""
     try:
-        os.close(os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE_MODE))
+        os.close(open_private(mark, os.O_WRONLY | os.O_CREAT))
         sync_folder(mark.parent)
     except OSError as error:
         raise explain_folder(mark.parent, error) from error
@@ -37,6 +37,6 @@ def clear_mark(mark: Path) -> None:
 def explain_folder(folder: Path, error: OSError) -> KeyringTrouble:
     """That nothing can be renewed, as its lock or its mark cannot be made."""
     return KeyringTrouble(
-        f"The folder {folder} takes no file: {error.strerror}. The sign-in is left as it is.",
+        f"{error.filename or folder} cannot be used: {error.strerror}. The sign-in is left as it is.",
         "Make room on the disk, or give the folder back to the user who runs xpmsync.",
     )

@@ -29,7 +29,8 @@ from typing import Any, Final, TypeVar
 
 from xpmsync.deadline import OutOfTime, call_within
 from xpmsync.errors import KeyringTrouble
-from xpmsync.home import PRIVATE_FILE_MODE, PRIVATE_FOLDER_MODE, Home
+from xpmsync.home import Home
+from xpmsync.private_files import FOLDER_MODE, NotPrivate, open_private
 
 Result = TypeVar("Result")
 
@@ -199,7 +200,7 @@ def read_key(key_file: Path) -> bytes:
 def _hold(files: ServiceFiles, wait_seconds: float) -> Iterator[int]:
     """Hold the lock; yields its descriptor, for the daemons to inherit (that of ``xpmsync.lock`` stays within it)."""
     try:
-        descriptor = os.open(files.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE_MODE)
+        descriptor = open_private(files.lock, os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise _explain_disk(files, error) from error
     try:
@@ -225,10 +226,13 @@ def _prepare(files: ServiceFiles) -> Iterator[dict[str, str]]:
     try:
         shutil.rmtree(files.run_folder, ignore_errors=True)
         for folder in (files.folder, files.run_folder):
-            folder.mkdir(mode=PRIVATE_FOLDER_MODE, exist_ok=True)
-            folder.chmod(PRIVATE_FOLDER_MODE)
-        files.bus_settings.write_text(BUS_SETTINGS, "utf-8")
-        files.errors_file.touch()
+            folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
+            if folder.is_symlink():
+                raise NotPrivate(folder)
+            folder.chmod(FOLDER_MODE)
+        with open(files.bus_settings, "x", encoding="utf-8", opener=open_private) as file:
+            file.write(BUS_SETTINGS)
+        open(files.errors_file, "x", opener=open_private).close()
     except OSError as error:
         raise _explain_disk(files, error) from error
     try:
@@ -285,7 +289,7 @@ def _run(
         *(programs["sh"], "-c", START_IF_PARENT_LIVES, str(os.getpid())),
         *(programs[name], *arguments),
     ]
-    with files.errors_file.open("ab") as errors:
+    with open(files.errors_file, "ab", opener=open_private) as errors:
         process = subprocess.Popen(  # noqa: S603 - programs of the system, and paths of ours
             command,
             stdin=subprocess.PIPE,
