@@ -4,6 +4,7 @@ import io
 import itertools
 import os
 import resource
+import shutil
 import signal
 import socket
 import sqlite3
@@ -309,6 +310,16 @@ def crontab(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
     monkeypatch.setattr(sys, "argv", [str(Path(sys.executable).with_name("xpmsync"))])
     monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
     return file
+
+
+@pytest.fixture
+def strace() -> str:
+    """The program that kills another one at a system call."""
+    if path := shutil.which("strace"):
+        return path
+    if os.environ.get("CI") == "true":
+        pytest.fail("strace is not installed")
+    pytest.skip("strace is not installed")
 
 
 @pytest.fixture

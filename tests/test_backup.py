@@ -46,15 +46,6 @@ def copy(firm, shelf):
     return shelf / "active.db"
 
 
-@pytest.fixture
-def strace():
-    if path := shutil.which("strace"):
-        return path
-    if os.environ.get("CI") == "true":
-        pytest.fail("strace is not installed")
-    pytest.skip("strace is not installed")
-
-
 def read(path, query):
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
         return connection.execute(query).fetchall()

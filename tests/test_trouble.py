@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -319,6 +319,48 @@ def test_a_database_that_is_gone_is_missed_and_not_made_anew(make_firm, capfd, c
     assert "xpmsync restore FILE" in said.err
     assert not firm.home.database_file.exists()
     moved.rename(firm.home.database_file)
+    assert run(["sync"]) == 0
+
+
+DAMAGES = {
+    "empty": lambda _content: b"",
+    "cut within its header": lambda content: content[:50],
+    "cut in half": lambda content: content[: len(content) // 2],
+    "without its header": lambda content: bytes(100) + content[100:],
+    "all zeros": lambda content: bytes(len(content)),
+    "another program's": lambda _content: make_foreign_database(),
+}
+COMMANDS = (
+    *("sync", "sync --dry-run", "status", "errors", "history", "report", "configure --notify a@b.example", "connect"),
+    *("notify", "backup {folder}/copy.db", "doctor", "admin user list", "admin office add AKL --name Auckland"),
+)
+
+
+def make_foreign_database():
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("CREATE TABLE notes (text TEXT)")
+        return connection.serialize()
+
+
+@pytest.mark.parametrize(
+    ("command", "damage"), [*((command, "empty") for command in COMMANDS), *(("sync", damage) for damage in DAMAGES)]
+)
+def test_a_damaged_database_is_restored_and_never_taken_for_a_new_one(make_firm, tmp_path, capfd, command, damage):
+    firm = make_firm(Practice.generate(clients=3, staff=2, seed=7))
+    firm.sync()
+    assert run(["backup", str(tmp_path / "kept.db")]) == 0
+    content = DAMAGES[damage]((tmp_path / "kept.db").read_bytes())
+    firm.home.database_file.write_bytes(content)
+    capfd.readouterr()
+    assert run(command.format(folder=tmp_path).split()) == 9
+    if command != "notify":  # it leaves it to the hourly run
+        shown = " ".join("".join(capfd.readouterr()).split())
+        assert "xpmsync restore FILE" in shown
+    assert firm.home.database_file.read_bytes() == content
+    assert not (tmp_path / "copy.db").exists()
+    assert run(["restore", str(tmp_path / "kept.db")]) == 0
+    (aside,) = firm.home.data_folder.glob("active-before-restore-*.db")
+    assert aside.read_bytes() == content
     assert run(["sync"]) == 0
 
 

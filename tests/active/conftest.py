@@ -45,10 +45,11 @@ def begin_run(database):
 def four_processes():
     """Four processes that do the same thing at once whenever they are asked; gives their four answers."""
     script = """
-        import pathlib, sys
+        import os, pathlib, sys
         from datetime import UTC, datetime
         from xpmsync.active.database import open_database
         from xpmsync.active.notifications import reserve_notification
+        from xpmsync.active.offices import insert_office
         from xpmsync.active.users import load_users
         print("ready", flush=True)
         for line in sys.stdin:
@@ -56,6 +57,8 @@ def four_processes():
             with open_database(pathlib.Path(path)) as database:
                 if what == "open":
                     print(len(load_users(database)), flush=True)
+                elif what == "add":
+                    print(insert_office(database, str(os.getpid()), "An office"), flush=True)
                 elif what == "reserve":
                     now = datetime(2026, 11, 1, tzinfo=UTC)
                     print(reserve_notification(database, "ann@firm.example", "Look", now), flush=True)

@@ -3,12 +3,16 @@
 import re
 import sqlite3
 import stat
+import subprocess
+import sys
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 import sqlite_utils
 
 from xpmsync.active.clients import insert_clients, repair_keys, update_client
+from xpmsync.active.copying import put_anew
 from xpmsync.active.database import discard_rehearsals, open_database, open_rehearsal
 from xpmsync.active.migrations import STEPS, make_migrations
 from xpmsync.active.offices import insert_office, load_offices, update_office
@@ -89,9 +93,48 @@ def test_opening_again_changes_nothing(path):
         assert [user.name for user in load_users(database)] == ["Ann"]
 
 
-def test_processes_that_open_a_new_file_at_once_all_find_it_ready(tmp_path, four_processes):
+def test_processes_that_make_a_database_at_once_all_write_to_the_same_one(tmp_path, four_processes):
     for attempt in range(20):
-        assert four_processes("open", tmp_path / f"{attempt}.db") == ["0"] * 4
+        path = tmp_path / f"{attempt}.db"
+        assert four_processes("add", path) == ["None"] * 4
+        with open_database(path) as database:
+            assert len(load_offices(database)) == 4
+    assert [path for path in tmp_path.iterdir() if path.is_dir()] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("call", ["mkdir", "pwrite64", "ftruncate", "fsync", "link", "unlink", "rmdir"])
+def test_a_database_that_is_killed_while_it_is_made_is_not_there_or_whole(path, strace, call):
+    script = "import pathlib, sys; from xpmsync.active.database import open_database as o"
+    script += "\nwith o(pathlib.Path(sys.argv[1])): pass"
+    for number in (1, 2, 3, 5, 8, 13, 40):
+        order = (strace, "-f", "-qq", "-o", os.devnull, "-e", f"inject={call}:signal=KILL:when={number}")
+        process = subprocess.run([*order, sys.executable, "-c", script, path], check=False)
+        if process.returncode == 0:
+            break
+        if path.exists():
+            with closing(sqlite3.connect(path)) as connection:
+                assert connection.execute("PRAGMA user_version").fetchone() == (len(STEPS),)
+            path.unlink()
+    with open_database(path) as database:
+        assert load_users(database) == []
+    path.unlink()
+    discard_rehearsals(path)
+    assert list(path.parent.iterdir()) == []
+
+
+def test_what_sqlite_kept_beside_a_database_that_is_gone_does_not_get_into_a_new_one(path):
+    with open_database(path) as database:
+        prepare(database)
+        log = path.with_name("active.db-wal").read_bytes()
+    path.unlink()
+    path.with_name("active.db-wal").write_bytes(log)
+    with pytest.raises(DatabaseTrouble, match="is gone"), open_database(path):
+        pass
+    with open_rehearsal(path.with_name("other.db")) as new:
+        put_anew(new, path)
+    with open_database(path) as database:
+        assert load_users(database) == []
 
 
 @pytest.mark.parametrize("open_it", [open_database, open_rehearsal])

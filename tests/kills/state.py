@@ -89,7 +89,7 @@ def _read(connection: sqlite3.Connection, old_times: frozenset[str]) -> State:
     ]
     tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
     if "sync_runs" not in tables:
-        return State(damage=tuple(damage))
+        return State(damage=(*damage, "it holds no tables of Active"))
     runs = connection.execute("SELECT * FROM sync_runs ORDER BY id").fetchall()
     cut = [run for run in runs if run["status"] in ("running", "interrupted")]
     damage += [

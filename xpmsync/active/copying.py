@@ -19,17 +19,19 @@ from xpmsync.active.database import (
     DamagedDatabase,
     Database,
     base_name,
+    connect,
+    connected,
     count_steps,
-    create_privately,
     explained,
+    find_companions,
+    new_file,
+    put_in_place,
 )
 from xpmsync.active.migrations import STEPS
-from xpmsync.errors import DatabaseTrouble, NotPossible
+from xpmsync.errors import AnotherRun, DatabaseTrouble, NotPossible
 from xpmsync.replacing import CannotKeepGroup, find_draft, replaced, take_over_mode
 
 MIGRATION_SET: Final = "SELECT count(*) FROM _sqlite_migrations WHERE migration_set = 'xpmsync'"
-COMPANIONS: Final = ("-wal", "-shm", "-journal")
-"""What SQLite keeps beside a database that is in use."""
 WRITING: Final = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY")
 """What SQLite complains of, in the middle of a copy, is about the new file: the database itself was open by then."""
 
@@ -65,7 +67,7 @@ def opened_copy(path: Path) -> Iterator[Database]:
     Raises NotPossible where it is something else, DatabaseTrouble where it is damaged or cannot be read.
     """
     try:
-        with explained(path), closing(_open(path, "mode=ro")) as connection:
+        with explained(path), closing(connect(path, "mode=ro")) as connection:
             connection.row_factory = sqlite3.Row
             if not _is_ours(connection):
                 raise NotPossible(
@@ -99,7 +101,7 @@ def _is_ours(connection: sqlite3.Connection) -> bool:
 
 def is_in_use(path: Path) -> bool:
     """Whether a file is a database that a program writes to, rather than a copy that is only read."""
-    if any(path.with_name(f"{path.name}{ending}").exists() for ending in COMPANIONS):
+    if find_companions(path):
         return True
     with path.open("rb") as file:
         header = file.read(20)
@@ -109,8 +111,12 @@ def is_in_use(path: Path) -> bool:
 def put_back(copy: Database, path: Path) -> None:
     """Put a copy in the place of what the database `path` holds, in one transaction of SQLite's own.
 
-    No file is moved, so programs that have the database open go on, and find what was put back. Raises DatabaseTrouble.
+    No file is moved, so programs that have the database open go on, and find what was put back. Where there is no
+    database, see `put_anew`. Raises DatabaseTrouble.
     """
+    if not path.exists():
+        put_anew(copy, path)
+        return
     patience_ends_at = time.monotonic() + BUSY_TIMEOUT_SECONDS
 
     def keep_patience(status: int, _remaining: int, _total: int) -> None:
@@ -120,19 +126,28 @@ def put_back(copy: Database, path: Path) -> None:
                 "Nothing was changed. Close that program; then restore again.",
             )
 
-    create_privately(path)
     with explained(path), closing(sqlite3.connect(path, timeout=1)) as target:
         copy.connection.backup(target, progress=keep_patience)
 
 
-def put_anew(new: Path, path: Path) -> None:
-    """Put a new database where one is missing, whole. Raises DatabaseTrouble.
+def put_anew(new: Database, path: Path) -> None:
+    """Put a copy of a database where one is missing, whole. Raises DatabaseTrouble, AnotherRun where there is one.
 
-    What SQLite had kept beside the missing one goes: it would be taken for the new one's, and damage it.
+    What SQLite kept beside the missing one goes.
     """
-    for ending in COMPANIONS:
-        path.with_name(f"{path.name}{ending}").unlink(missing_ok=True)
-    make_copy(new, path)
+    companions = find_companions(path)
+    with new_file(path) as file:
+        with explained(file), closing(connect(file, "mode=rw")) as target:
+            new.connection.backup(target)
+        try:
+            if not path.exists():  # so they are not those of a database that was made meanwhile
+                for companion in companions:
+                    companion.unlink(missing_ok=True)
+            put_in_place(file, path)
+        except FileExistsError:
+            raise AnotherRun(
+                "Meanwhile another xpmsync has made the database.", "Nothing was changed. Run the command again."
+            ) from None
 
 
 def set_aside(path: Path, aside: Path) -> None:
@@ -143,19 +158,14 @@ def set_aside(path: Path, aside: Path) -> None:
     try:
         make_copy(path, aside)
     except DamagedDatabase:
-        for ending in (*COMPANIONS, ""):
+        for file in (*find_companions(path), path):
             with suppress(FileNotFoundError):
-                path.with_name(f"{path.name}{ending}").rename(aside.with_name(f"{aside.name}{ending}"))
-
-
-def _open(path: Path, query: str) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.as_uri()}?{query}", timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, uri=True)
+                file.rename(aside.with_name(file.name.replace(path.name, aside.name, 1)))
 
 
 def _copy(source: Path, draft: Path, target: Path) -> None:
     """Copy and check. What was deleted in the database is not in the copy, as its free pages would have it."""
-    with explained(source), closing(_open(source, "mode=rw")) as connection:
-        count_steps(connection)  # trouble with the database itself is met here
+    with connected(source) as connection:  # trouble with the database itself is met here
         try:
             # Nobody else knows the draft: no locks are needed, which some network file systems do not have.
             connection.execute("VACUUM INTO ?", (f"{draft.as_uri()}?nolock=1",))
@@ -164,7 +174,7 @@ def _copy(source: Path, draft: Path, target: Path) -> None:
                 code = errno.ENOSPC if base_name(error) in ("SQLITE_FULL", "SQLITE_IOERR") else errno.EACCES
                 raise _explain_writing(target, code, str(error), type(error).__name__) from error
             raise
-    with explained(source), closing(_open(draft, "mode=ro&nolock=1")) as connection:
+    with explained(source), closing(connect(draft, "mode=ro&nolock=1")) as connection:
         _check_whole(connection, source)
 
 

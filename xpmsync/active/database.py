@@ -1,5 +1,8 @@
 """Opening the database: private to its owner, migrated, with one kind of transaction and one kind of trouble.
 
+One that is missing is made in a folder beside, and put in its place when it is complete: a database that is empty, or
+holds none of our tables, is therefore damaged and never new.
+
 Every other module of this package works on a `Database`; what SQLite complains of leaves here as DatabaseTrouble.
 """
 
@@ -11,18 +14,22 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 from xpmsync.active.migrations import STEPS, make_migrations
 from xpmsync.errors import DatabaseTrouble
-from xpmsync.private_files import FILE_MODE
+from xpmsync.private_files import open_private
+from xpmsync.replacing import sync_folder
 from xpmsync.spelling import make_key
 
 BUSY_TIMEOUT_SECONDS: Final = 30
 REHEARSAL: Final = "rehearsal-"
-RESTORE: Final = "Restore it from your last backup: xpmsync restore FILE; then run: xpmsync sync --full"
+RESTORE: Final = (
+    "Restore it from your last backup: xpmsync restore FILE; then run: xpmsync sync --full. Only if there is no "
+    "backup, move it to another folder, and make a new one: xpmsync configure --start-anew"
+)
 
 
 class DamagedDatabase(DatabaseTrouble):
@@ -78,15 +85,75 @@ def open_database(path: Path) -> Iterator[Database]:
 
     Raises DatabaseTrouble for whatever SQLite complains of, here and within the block.
     """
-    create_privately(path)
-    with explained(path), closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)) as opened:
-        opened.row_factory = sqlite3.Row
-        _switch_to_wal(opened)
-        opened.execute("PRAGMA foreign_keys = ON")
-        opened.create_function("fold", 1, make_key, deterministic=True)
-        database = Database(path, opened)
-        _migrate(database)
-        yield database
+    if not path.exists():
+        _create(path)
+    with connected(path) as connection:
+        yield _prepare(path, connection)
+
+
+def _create(path: Path) -> None:
+    """Make the database in a folder beside and put it in its place whole, unless another process was faster."""
+    discard_rehearsals(path)
+    with new_file(path) as new, suppress(FileExistsError):
+        with connected(new, is_new=True) as connection:
+            _prepare(new, connection)
+        put_in_place(new, path)
+
+
+def put_in_place(new: Path, path: Path) -> None:
+    """Put a database that is complete and closed where none is; it is on the disk before it has its name.
+
+    Raises FileExistsError where there is one, DatabaseTrouble where it cannot be put there.
+    """
+    if find_companions(path) and not path.exists():
+        raise DatabaseTrouble(f"The database {path} is gone, but not what SQLite kept beside it.", RESTORE)
+    try:
+        with new.open("rb") as file:
+            os.fsync(file.fileno())
+        os.link(new, path)  # unlike a rename it replaces nothing
+        sync_folder(path.parent)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise explain_machine(path.parent, error, f"The database {path} cannot be made") from error
+
+
+def find_companions(path: Path) -> list[Path]:
+    """What SQLite keeps beside a database that is in use. A new database would read what an earlier one left."""
+    beside = [path.with_name(f"{path.name}{ending}") for ending in ("-wal", "-shm", "-journal")]
+    return [companion for companion in beside if companion.exists()]
+
+
+@contextmanager
+def connected(path: Path, *, is_new: bool = False) -> Iterator[sqlite3.Connection]:
+    """A connection to a database that is there. Raises DatabaseTrouble where it is damaged or cannot be opened."""
+    with explained(path), closing(connect(path, "mode=rw")) as connection:
+        if not is_new and path.stat().st_size == 0:  # SQLite would take it for a new one
+            raise DamagedDatabase(f"The database {path} is damaged: the file is empty.", RESTORE)
+        if not is_new and count_steps(connection) == 0 and not _has_tables(connection):
+            raise DamagedDatabase(f"The database {path} is damaged: it holds no tables of Active.", RESTORE)
+        yield connection
+
+
+def connect(path: Path, query: str) -> sqlite3.Connection:
+    """A connection in which every statement stands for itself. `query` is SQLite's: ``mode=rw`` makes no file."""
+    address = f"{path.absolute().as_uri()}?{query}"
+    return sqlite3.connect(address, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, uri=True)
+
+
+def _has_tables(connection: sqlite3.Connection) -> bool:
+    """Whether the steps have been through it; the earliest did not count themselves."""
+    return bool(connection.execute("SELECT 1 FROM sqlite_schema WHERE name = '_sqlite_migrations'").fetchone())
+
+
+def _prepare(path: Path, connection: sqlite3.Connection) -> Database:
+    connection.row_factory = sqlite3.Row
+    _switch_to_wal(connection)
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.create_function("fold", 1, make_key, deterministic=True)
+    database = Database(path, connection)
+    _migrate(database)
+    return database
 
 
 @contextmanager
@@ -96,33 +163,40 @@ def open_rehearsal(path: Path) -> Iterator[Database]:
         with open_database(path) as database:
             yield database
         return
-    folder = _make_rehearsal(path)
-    try:
-        copy = folder / path.name
-        if path.exists():
-            create_privately(copy)
-            with explained(path), closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
+    with new_file(path) as copy:
+        is_new = not path.exists()
+        if not is_new:
+            with connected(path) as source, closing(connect(copy, "mode=rw")) as target:
                 source.backup(target)
-        with open_database(copy) as database:
-            yield database
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        with connected(copy, is_new=is_new) as connection:
+            yield _prepare(copy, connection)
 
 
 def discard_rehearsals(path: Path) -> None:
-    """Throw the copies of the database away that rehearsals have left which were killed."""
+    """Remove what killed processes left: copies for rehearsals, and new databases that were not complete."""
     for folder in path.parent.glob(f"{REHEARSAL}*-*"):
         process_id = folder.name.removeprefix(REHEARSAL).partition("-")[0]
         if process_id.isdecimal() and not _is_alive(int(process_id)):
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _make_rehearsal(path: Path) -> Path:
-    """A folder for one rehearsal alone: any number of them may be at work. Its name tells whose it is."""
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """An empty private file for a copy of the database `path`, or a new one, in a folder beside it.
+
+    Both are removed after the ``with`` block, with what SQLite has put beside the file. The folder's name says which
+    process made it. Raises DatabaseTrouble where the operating system does not allow it.
+    """
     try:
-        return Path(tempfile.mkdtemp(prefix=f"{REHEARSAL}{os.getpid()}-", dir=path.parent))
+        folder = Path(tempfile.mkdtemp(prefix=f"{REHEARSAL}{os.getpid()}-", dir=path.parent))
     except OSError as error:
-        raise explain_machine(path.parent, error, f"The folder {path.parent} takes no copy of the database") from error
+        raise explain_machine(path.parent, error, f"The folder of {path} takes no copy of the database") from error
+    try:
+        file = folder / path.name
+        os.close(open_private(file, os.O_RDWR | os.O_CREAT | os.O_EXCL))  # SQLite itself would open it to others
+        yield file
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_alive(process_id: int) -> bool:
@@ -136,8 +210,8 @@ def _is_alive(process_id: int) -> bool:
 
 
 def _is_migrated(path: Path) -> bool:
-    with explained(path), closing(sqlite3.connect(path)) as opened:
-        return count_steps(opened) >= len(STEPS)
+    with connected(path) as connection:
+        return count_steps(connection) >= len(STEPS)
 
 
 def count_steps(connection: sqlite3.Connection) -> int:
@@ -179,14 +253,6 @@ def explain_machine(
         case _:
             remedy = f"Give its owner the right to write to {folder} and to the files in it."
     return DatabaseTrouble(f"{happened}: {error.strerror}.", remedy, details=f"{type(error).__name__}: {error}")
-
-
-def create_privately(path: Path) -> None:
-    """Make the file where it is missing, for its owner alone; SQLite itself would open it to others."""
-    try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE))
-    except OSError as error:
-        raise explain_machine(path.parent, error, f"The database {path} cannot be opened") from error
 
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:

@@ -338,9 +338,7 @@ def _save(home: Home, config: Config, database: "Database", answers: _Answers) -
             )
             save_changes(database, centre.changes, run_id=None, actor=ACTOR, now=datetime.now(UTC))
         if database.path != home.database_file:
-            if home.database_file.exists():
-                raise AnotherRun("Meanwhile another xpmsync has made the database.", "Run: xpmsync configure")
-            put_anew(database.path, home.database_file)
+            put_anew(database, home.database_file)
 
 
 def _check_prerequisites(home: Home, config: Config, clock: Clock, *, is_reached: bool) -> None:

@@ -68,7 +68,8 @@ def command(
     prepare_home(home)
     open_log(home)
     config = read_config(home)
-    # Opened now, rather than only after the person has signed in; not held meanwhile, as a sync may wait for it.
+    # Both are opened now, rather than only after the person has signed in; not held, as a sync may wait for them.
+    _find_settled_practice(home, config)
     with opened(home, config, patience_seconds=UNLOCK_SECONDS) as vault:
         secret = vault.read("client-secret")
     client_id, new_secret = _ask_for_app(config, client_secret_stdin=client_secret_stdin)
