@@ -5,9 +5,13 @@ import os
 import pytest
 
 from xpmsync.active.database import open_database
+from xpmsync.active.error_log import load_causes
+from xpmsync.active.runs import load_last_runs
 from xpmsync.cli import run
 from xpmsync.config import change_config
+from xpmsync.health import Health
 from xpmsync.home import Home
+from xpmsync.watchman import load_health
 
 PRACTICE = "3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11"
 ADD_OFFICE = ("admin", "office", "add", "SYD", "--name", "Sydney")
@@ -113,3 +117,31 @@ def test_a_sync_before_any_set_up_asks_for_it_and_makes_no_database(home, say):
     assert "export XPMSYNC_HOME=FOLDER" in said
     assert not home.database_file.exists()
     assert run(["status"]) == 0
+
+
+@pytest.mark.parametrize("is_connected", [False, True])
+def test_a_sync_that_begins_before_configure_was_run_is_no_failed_sync(home, say, is_connected):
+    home.config_file.write_text('[xero]\nclient_id = "ABC"\n')
+    if is_connected:
+        with open_database(home.database_file):
+            pass
+        change_config(home, {"sync.tenant_id": PRACTICE})
+    for command in (["sync"], ["sync", "--dry-run"]):
+        exit_code, said = say(*command)
+        assert exit_code == 5
+        assert f"Run: xpmsync {'configure' if is_connected else 'connect'}" in said
+    assert home.database_file.exists() == is_connected
+    if is_connected:
+        with open_database(home.database_file) as database:
+            assert load_last_runs(database, 1) == []
+            assert load_health(database) == Health(first_run_at=None, last_success_at=None)
+            assert load_causes(database) == []
+    assert say("notify") == (0, "")
+
+
+def test_a_set_up_that_is_broken_after_the_first_sync_is_a_failed_sync(make_firm):
+    firm = make_firm()
+    firm.sync()
+    change_config(firm.home, {"sync.default_office_code": None})
+    assert run(["sync"]) == 5
+    assert firm.rows("SELECT status, exit_code FROM sync_runs WHERE id = 2") == [{"status": "failed", "exit_code": 5}]

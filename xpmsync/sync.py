@@ -112,11 +112,13 @@ def run_sync(
 
     `full` fetches everything although less would do; `accept` repeats the sync of this number in its mode, and accepts
     exactly what that was stopped for. Raises AnotherRun where one is in progress, NotPossible where there is nothing
-    to accept, DatabaseTrouble where the database is gone or cannot be opened, and every other XpmsyncError after the
-    run's row, the error log and the chosen person know of it.
+    to accept, DatabaseTrouble where the database is gone or cannot be opened, ConfigurationError where the set-up is
+    not complete yet, and every other XpmsyncError after the run's row, the error log and the chosen person know of it.
     """
     clock = clock or Clock()
     with _only_run(home, config), open_database(home.database_file) as database:
+        if runs.load_first_run(database) is None:  # before the set-up is complete nothing counts as a failed sync
+            _check_set_up(home, config, database)
         started_at = clock.now()
         past = _load_past(database)
         accepted = None if accept is None else stops.find_accepted(database, accept)
@@ -225,6 +227,7 @@ def preview_sync(
 
     clock = clock or Clock()
     with _only_run(home, config), open_rehearsal(home.database_file) as database:
+        _check_set_up(home, config, database)
         past = _load_past(database)
         accepted = None if accept is None else stops.find_accepted(database, accept)
         mode = _choose_mode(config, past, clock.now(), full=full, accepted=accepted)
@@ -257,11 +260,13 @@ def _only_run(home: Home, config: Config) -> Iterator[None]:
     busy = AnotherRun("Another run is in progress.", "Nothing needs to be done: it ends by itself.")
     with turn(home.run_lock, busy):
         check_database_kept(home, config)
-        if config.xero.client_id is None and not home.database_file.exists():  # and none is made for this
-            raise ConfigurationError(
-                f"Nothing is set up in {home.config_folder}.",
-                "To set it up there, run: xpmsync connect. If it is in another folder: export XPMSYNC_HOME=FOLDER",
-            )
+        if not home.database_file.exists():  # a sync makes none: connect and configure do
+            if config.xero.client_id is None:
+                raise ConfigurationError(
+                    f"Nothing is set up in {home.config_folder}.",
+                    "To set it up there, run: xpmsync connect. If it is in another folder: export XPMSYNC_HOME=FOLDER",
+                )
+            check_set_up(config, practice_id=None, office_codes=())
         discard_rehearsals(home.database_file)
         discard_draft(home)
         for stand_in in home.data_folder.glob(f"{home.stand_in_file.name}*"):
@@ -338,8 +343,7 @@ def _fetched(run: _Run, secrets: _Secrets) -> Iterator[Fetched]:
     check_settings_kept(run.home, run.config)  # without any, the keyring's trouble would not be the news
     # Before the other settings are looked at: an e-mail about them may need a password.
     with secrets.opened(run.home, run.config) as vault:
-        office_codes = [row["code"] for row in offices.load_offices(run.database)]
-        tenant_id = check_set_up(run.config, practice_id=runs.load_practice(run.database), office_codes=office_codes)
+        tenant_id = _check_set_up(run.home, run.config, run.database)
         with fetched_practice(
             run.home,
             run.config,
@@ -353,6 +357,13 @@ def _fetched(run: _Run, secrets: _Secrets) -> Iterator[Fetched]:
         ) as fetched:
             run.report.begin("Comparing with Active")
             yield fetched
+
+
+def _check_set_up(home: Home, config: Config, database: Database) -> str:
+    """The practice to sync. Raises ConfigurationError where the set-up is not complete, or does not fit the data."""
+    check_settings_kept(home, config)
+    office_codes = [row["code"] for row in offices.load_offices(database)]
+    return check_set_up(config, practice_id=runs.load_practice(database), office_codes=office_codes)
 
 
 def _judge(run: _Run, fetched: Fetched, accepted: Accepted | None) -> tuple[Mapping[str, Elements], Verdict]:

@@ -1,5 +1,6 @@
 """Opening, migrating and losing the database: private, whole, and in plain words where it cannot be used."""
 
+import os
 import re
 import sqlite3
 import stat

@@ -31,7 +31,7 @@ from xpmsync.cli.questions import (
 from xpmsync.cli.screen import open_console, print_advice, print_facts, print_text
 from xpmsync.cli.text import confirm, is_watched, print_remark
 from xpmsync.config import SECURITIES, SETTINGS, Config, changing_config, read_config
-from xpmsync.errors import AnotherRun, ConfigurationError, DatabaseTrouble, XpmsyncError
+from xpmsync.errors import ConfigurationError, DatabaseTrouble, XpmsyncError
 from xpmsync.health import RHYTHM_MEMORY, has_rhythm
 from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.log import open_log
