@@ -13,6 +13,7 @@ import click
 
 from xpmsync import __version__
 from xpmsync.cli.grammar import Group
+from xpmsync.cli.output import end_output, open_streams
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -84,7 +85,7 @@ def run(arguments: list[str], *, clock: "Clock | None" = None) -> int:
     trail = None
     with suppress(Exception):  # whatever it is, the command itself meets it again, and explains it
         trail = _begin_trail(arguments)
-    exit_code = _run(arguments, clock)
+    exit_code = end_output(_run(arguments, clock))
     if trail:
         trail.end(exit_code)
     return exit_code
@@ -122,4 +123,5 @@ def _run(arguments: list[str], clock: "Clock | None") -> int:
 
 def main() -> None:
     """The console script."""
+    open_streams()
     sys.exit(run(sys.argv[1:]))

@@ -35,8 +35,6 @@ def explain(error: BaseException) -> int:
         case XpmsyncError():
             _show_error(error)
             return error.exit_code
-        case BrokenPipeError():
-            return _end_quietly()
     return _show_fault(error)
 
 
@@ -63,17 +61,11 @@ def _show_error(error: XpmsyncError) -> None:
         print_remark(error.remedy)
 
 
-def _end_quietly() -> int:
-    """Whoever read our output has seen enough (``xpmsync errors | head``)."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
-
-
 def _show_fault(error: BaseException) -> int:
     """A bug: its details go to the log, and a person is told where they are."""
     home = find_home(os.environ)
     open_log(home)
     log.error("a fault in xpmsync", exc_info=error)
-    click.echo(f"xpmsync has a fault and stopped ({type(error).__name__}). The data is as it was.", err=True)
+    click.echo(f"xpmsync has a fault and stopped ({type(error).__name__}). Nothing is half done.", err=True)
     click.echo(f"Send the log to the people who make xpmsync: {home.log_file}", err=True)
     return XpmsyncError.exit_code

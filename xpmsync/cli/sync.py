@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from xpmsync.cli.grammar import Command, Number
-from xpmsync.cli.text import is_watched, print_json, print_remark
+from xpmsync.cli.output import find_output_error
+from xpmsync.cli.text import is_watched, print_json, print_remark, render_count
 from xpmsync.config import read_config
 from xpmsync.errors import ConfigurationError, DatabaseTrouble, NotPossible
 from xpmsync.home import Home, find_home, prepare_home
@@ -60,6 +61,8 @@ def command(
         return PROBLEMS_EXIT_CODE if strict and any(each.severity == "error" for each in preview.problems) else 0
     if as_json:
         print_json(_to_json(summary))
+        if find_output_error():
+            print_remark(_describe(summary))
     elif watched:
         from xpmsync.cli.watching import print_summary  # noqa: PLC0415 - slow to load, and cron is shown nothing
 
@@ -135,6 +138,16 @@ def _show_preview(preview: "Preview", *, as_json: bool) -> None:
         print_preview(preview)
     if preview.suspicious:
         raise preview.suspicious
+
+
+def _describe(summary: "Summary") -> str:
+    """What a sync did, where its output cannot say it."""
+    changes = (
+        f"{render_count(getattr(counts, name), noun)} {name}"
+        for noun, counts in (("user", summary.users), ("client", summary.clients))
+        for name in ("created", "updated")
+    )
+    return f"Sync {summary.run_id} succeeded: {', '.join(changes)}."
 
 
 def _to_json(summary: "Summary") -> dict[str, Any]:
