@@ -1,3 +1,4 @@
+import os
 import re
 import stat
 import string
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from xpmsync.cli import run
 from xpmsync.config import (
     SECTIONS,
     SETTINGS,
@@ -204,14 +206,79 @@ def test_a_text_that_is_empty_is_told_so(home):
     assert read_mistakes(home, '[xero]\nclient_id = ""\n') == ["line 2: xero.client_id: must not be empty"]
 
 
-def test_a_file_that_cannot_be_read_is_a_mistake_of_the_configuration(home):
+def test_a_file_that_is_no_text_is_a_mistake_of_the_configuration(home):
     home.config_file.write_bytes(b"\xff")
     with pytest.raises(ConfigurationError, match=r"config\.toml is not UTF-8 text \(byte 0\)"):
         read_config(home)
-    home.config_file.unlink()
-    home.config_file.mkdir()
-    with pytest.raises(ConfigurationError, match=r"config\.toml cannot be read"):
-        read_config(home)
+
+
+def link_to_nothing(file):
+    file.symlink_to("nowhere.toml")
+    return f"{file} is a link to nowhere.toml, which is not there."
+
+
+def link_to_itself(file):
+    file.symlink_to(file)
+    return f"{file} cannot be read: Too many levels of symbolic links."
+
+
+def link_to_a_device(file):
+    file.symlink_to("/dev/zero")
+    return f"{file} is no file."
+
+
+def make_pipe(file):
+    os.mkfifo(file)
+    return f"{file} is no file."
+
+
+def make_folder(file):
+    file.mkdir()
+    return f"{file} is no file."
+
+
+COMMANDS = (
+    *(
+        "sync",
+        "sync --dry-run",
+        "status",
+        "errors",
+        "history",
+        "report",
+        "configure --later",
+        "configure --crontab print",
+    ),
+    *("connect", "disconnect --yes", "notify", "notify --test", "doctor", "keyring", "backup {folder}/copy.db"),
+    *("restore {folder}/copy.db", "admin user list", "admin office add AKL --name Auckland"),
+)
+
+
+@pytest.mark.parametrize(
+    ("command", "make"),
+    [
+        *((command, link_to_nothing) for command in COMMANDS),
+        *(("sync", make) for make in (link_to_itself, link_to_a_device, make_pipe, make_folder)),
+    ],
+)
+def test_settings_that_are_no_file_end_every_command_in_the_same_way(make_firm, tmp_path, capfd, command, make):
+    firm = make_firm()
+    assert run(["backup", str(tmp_path / "copy.db")]) == 0
+    file = firm.home.config_file
+    file.unlink()
+    expected = make(file)
+    capfd.readouterr()
+    assert run(command.format(folder=tmp_path).split()) == 5
+    shown = "".join("".join(capfd.readouterr()).split())
+    assert ("".join(expected.split()) in shown) == (command != "notify")  # it leaves it to the hourly run
+
+
+def test_settings_that_may_not_be_read_end_a_command_in_the_same_way(make_firm, run_shut_out):
+    firm = make_firm()
+    firm.home.config_file.chmod(0)
+    for command in (["sync"], ["errors"], ["configure", "--later"]):
+        process = run_shut_out(*command)
+        assert process.returncode == 5
+        assert f"{firm.home.config_file} cannot be read: Permission denied." in process.stderr
 
 
 def test_what_is_not_set_yet_names_the_command_that_sets_it():

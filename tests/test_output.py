@@ -55,6 +55,7 @@ def test_what_a_command_changed_is_changed_though_its_output_cannot_be_written()
     assert run_in_shell("xpmsync admin office list | grep -q AKL")[0] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [

@@ -16,10 +16,10 @@ from xpmsync.active.copying import check_copy, is_in_use, make_copy, opened_copy
 from xpmsync.active.database import Database, open_database, open_rehearsal
 from xpmsync.active.totals import count_by_status
 from xpmsync.active.turns import turn
-from xpmsync.config import Config, read_config
+from xpmsync.config import Config
 from xpmsync.errors import AnotherRun, ConfigurationError, DatabaseTrouble, NotPossible, XpmsyncError
 from xpmsync.home import Home
-from xpmsync.set_up import check_database_kept
+from xpmsync.set_up import check_readable
 
 log = logging.getLogger(__name__)
 
@@ -61,8 +61,8 @@ def back_up(home: Home, target: Path, *, mode: int | None) -> Contents:
             f"{target} would lie beside the database itself.",
             "Name a file in another folder, best on another disk: what happens to the one should not reach the other.",
         )
+    check_readable(home)
     if not home.database_file.exists():
-        check_database_kept(home, read_config(home))
         raise NotPossible("There is no database yet, so there is nothing to copy.", "Make the first run: xpmsync sync")
     busy = AnotherRun("Another backup is in progress.", "Nothing needs to be done: it ends by itself.")
     with turn(home.backup_lock, busy, wait_seconds=BACKUP_SECONDS):

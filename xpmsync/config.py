@@ -7,6 +7,8 @@ no secret: passwords and tokens live in the keyring.
 
 import ipaddress
 import re
+import shlex
+import stat
 import tomllib
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -504,19 +506,41 @@ def discard_draft(home: Home) -> None:
                     draft.unlink(missing_ok=True)
 
 
+def has_settings(home: Home) -> bool:
+    """Whether there is a config.toml. Raises ConfigurationError where what is there is no file that can be read."""
+    file = home.config_file
+    try:
+        if is_file := stat.S_ISREG(file.stat().st_mode):  # a pipe would keep us waiting
+            file.open("rb").close()
+    except FileNotFoundError:
+        if not file.is_symlink():
+            return False
+        raise ConfigurationError(
+            f"{file} is a link to {file.readlink()}, which is not there.",
+            f"Put that file back. If it is lost, run: rm {shlex.quote(str(file))}; then: xpmsync connect",
+        ) from None
+    except OSError as error:
+        raise _explain_unreadable(home, error) from error
+    if not is_file:
+        raise ConfigurationError(f"{file} is no file.", "Move it away, and put your settings in its place.")
+    return True
+
+
 def _load_text(home: Home) -> str | None:
     try:
-        return home.config_file.read_text("utf-8")
-    except FileNotFoundError:
-        return None
+        return home.config_file.read_text("utf-8") if has_settings(home) else None
     except UnicodeDecodeError as error:
         raise ConfigurationError(
             f"{home.config_file} is not UTF-8 text (byte {error.start}).", "Save the file as UTF-8 in your editor."
         ) from None
     except OSError as error:
-        raise ConfigurationError(
-            f"{home.config_file} cannot be read: {error.strerror}.", "Give the file back to the user who runs xpmsync."
-        ) from error
+        raise _explain_unreadable(home, error) from error
+
+
+def _explain_unreadable(home: Home, error: OSError) -> ConfigurationError:
+    return ConfigurationError(
+        f"{home.config_file} cannot be read: {error.strerror}.", "Give the file back to the user who runs xpmsync."
+    )
 
 
 def _read_text(home: Home, text: str, *, is_written: bool = True) -> Config:

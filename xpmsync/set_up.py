@@ -6,7 +6,7 @@ Values in, an error or nothing out; knows no network, and of the database only w
 from collections.abc import Collection
 from pathlib import Path
 
-from xpmsync.config import Config, require
+from xpmsync.config import Config, has_settings, read_config, require
 from xpmsync.errors import ConfigurationError, DatabaseTrouble
 from xpmsync.home import Home
 
@@ -30,6 +30,16 @@ def check_set_up(config: Config, *, practice_id: str | None, office_codes: Colle
             "Run: xpmsync configure",
         )
     return tenant_id
+
+
+def check_readable(home: Home) -> None:
+    """Raise DatabaseTrouble or ConfigurationError where a command that needs no settings has nothing to go by.
+
+    That the settings are gone, or have mistakes, is no reason to show or copy nothing.
+    """
+    has_settings(home)
+    if not home.database_file.exists():
+        check_database_kept(home, read_config(home))
 
 
 def check_not_lost(home: Home, config: Config) -> None:

@@ -15,12 +15,12 @@ from xpmsync.active.history import ChangeRow, make_changes, save_changes
 from xpmsync.active.offices import find_office, load_offices
 from xpmsync.active.turns import turn
 from xpmsync.active.users import load_users
-from xpmsync.config import Config, change_config, read_config
+from xpmsync.config import Config, change_config
 from xpmsync.errors import AnotherRun, NotPossible
 from xpmsync.home import Home
 from xpmsync.records import User
 from xpmsync.rules.fields import CLIENT_FIELDS
-from xpmsync.set_up import check_database_kept
+from xpmsync.set_up import check_database_kept, check_readable
 from xpmsync.spelling import fold
 
 ACTOR: Final = "administrator"
@@ -156,8 +156,7 @@ class Centre:
 @contextmanager
 def read_centre(home: Home) -> Iterator[Centre]:
     """The Admin Centre to look at; a sync in progress is no obstacle, and no database is made where there is none."""
-    if not home.database_file.exists():
-        check_database_kept(home, read_config(home))
+    check_readable(home)
     with open_rehearsal(home.database_file) as database:
         yield Centre(database, default_office=None)
 

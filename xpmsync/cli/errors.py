@@ -12,10 +12,9 @@ from rich.console import Console
 from xpmsync.cli.grammar import Choice, ExplainingCommand, Number, typed
 from xpmsync.cli.screen import open_console, paged, print_advice, print_text
 from xpmsync.cli.text import NO_RUN, SINCE, check_since, clean, print_csv, print_json, render_count, render_time
-from xpmsync.config import read_config
 from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.moments import to_text
-from xpmsync.set_up import check_database_kept
+from xpmsync.set_up import check_readable
 from xpmsync.spelling import find_nearest, suggest
 
 COLUMNS: Final = (
@@ -151,8 +150,7 @@ def _load(home: Home, *, run_id: int | None = None, **conditions: Any) -> list[R
     from xpmsync.active.error_log import find_problems  # noqa: PLC0415 - slow to load
     from xpmsync.active.runs import find_run  # noqa: PLC0415 - slow to load
 
-    if not home.database_file.exists():
-        check_database_kept(home, read_config(home))
+    check_readable(home)
     with open_rehearsal(home.database_file) as database:
         if run_id is not None:
             find_run(database, run_id)
