@@ -381,7 +381,7 @@ def test_a_copy_takes_the_database_s_place_and_the_next_run_brings_what_was_miss
     firm.practice.edit_client(uuid, phone="(02) 5550 1234")
     firm.sync()
     expected = firm.rows("SELECT * FROM clients ORDER BY id")
-    assert run(["restore", str(copy)]) == 0
+    assert run(["restore", str(copy), "--yes"]) == 0
     out = capsys.readouterr().out
     assert "4 users, 19 clients" in out
     assert "A history that was erased since then (xpmsync admin history erase) is back" in " ".join(out.split())
@@ -397,7 +397,7 @@ def test_a_copy_takes_the_database_s_place_and_the_next_run_brings_what_was_miss
 
 
 def test_a_restore_by_mistake_is_undone_by_another(firm, copy):
-    assert run(["restore", str(copy)]) == 0
+    assert run(["restore", str(copy), "--yes"]) == 0
     (aside,) = firm.home.data_folder.glob("active-before-restore-*.db")
     assert run(["restore", str(aside), "--yes"]) == 0
     assert firm.rows("SELECT name FROM offices") == [{"name": "Head Office"}]
@@ -410,10 +410,26 @@ def test_a_person_is_asked_first(firm, copy, type_ahead, answer, office):
     assert firm.rows("SELECT name FROM offices") == [{"name": office}]
 
 
+@pytest.mark.parametrize("spoil", [lambda _file: None, damage])
+def test_a_script_has_to_say_that_the_database_is_to_be_replaced(firm, copy, capsys, spoil):
+    spoil(firm.home.database_file)
+    before = firm.home.database_file.read_bytes()
+    assert run(["restore", str(copy)]) == 2
+    assert "say --yes" in capsys.readouterr().err
+    assert firm.home.database_file.read_bytes() == before
+    assert list(firm.home.data_folder.glob("active-before-restore-*")) == []
+
+
+def test_a_database_that_is_gone_is_restored_without_a_question(firm, copy):
+    firm.home.database_file.unlink()
+    assert run(["restore", str(copy)]) == 0
+    assert read_office(firm.home.database_file) == "Main Office"
+
+
 def test_a_program_that_has_the_database_open_goes_on_and_finds_what_was_restored(firm, copy):
     with closing(sqlite3.connect(firm.home.database_file)) as other:
         assert other.execute("SELECT name FROM offices").fetchone() == ("Head Office",)
-        assert run(["restore", str(copy)]) == 0
+        assert run(["restore", str(copy), "--yes"]) == 0
         assert other.execute("SELECT name FROM offices").fetchone() == ("Main Office",)
         with other:
             other.execute("UPDATE offices SET name = 'Another Office'")
@@ -423,7 +439,7 @@ def test_a_program_that_has_the_database_open_goes_on_and_finds_what_was_restore
 def test_a_damaged_database_is_restored_and_kept_as_it_was(firm, copy):
     damage(firm.home.database_file)
     damaged = firm.home.database_file.read_bytes()
-    assert run(["restore", str(copy)]) == 0
+    assert run(["restore", str(copy), "--yes"]) == 0
     assert read_data(firm.home.database_file) == read_data(copy)
     (aside,) = firm.home.data_folder.glob("active-before-restore-*.db")
     assert aside.read_bytes() == damaged
@@ -437,7 +453,7 @@ def test_a_copy_is_restored_on_a_new_computer(firm, copy):
         if path != firm.home.config_file:
             path.unlink()
     firm.home.home_id_file.write_text(home_id)  # the sign-in is made anew there: xpmsync connect
-    assert run(["restore", str(copy)]) == 0
+    assert run(["restore", str(copy), "--yes"]) == 0
     assert read_data(firm.home.database_file) == expected
     assert mode(firm.home.database_file) == 0o600
     assert run(["sync", "--full"]) == 0
@@ -449,10 +465,10 @@ def test_a_killed_restore_leaves_one_of_the_two(firm, copy, strace):
     for write in (1, 2, 20, 60):
         prefix = (strace, "-f", "-qq", "-o", os.devnull, "-P", log)
         prefix += ("-e", f"inject=pwrite64:signal=KILL:when={write}")
-        assert run_beneath(prefix, "restore", copy) in (-signal.SIGKILL, 128 + signal.SIGKILL)
+        assert run_beneath(prefix, "restore", copy, "--yes") in (-signal.SIGKILL, 128 + signal.SIGKILL)
         assert firm.rows("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
         assert firm.rows("SELECT name FROM offices") == [{"name": "Head Office"}]
-    assert run(["restore", str(copy)]) == 0
+    assert run(["restore", str(copy), "--yes"]) == 0
     assert firm.rows("SELECT name FROM offices") == [{"name": "Main Office"}]
 
 
@@ -473,7 +489,7 @@ def test_a_killed_restore_leaves_one_of_the_two(firm, copy, strace):
 )
 def test_what_does_not_belong_here_is_not_restored(firm, copy, capsys, spoil, exit_code, words):
     spoil(copy, firm)
-    assert run(["restore", str(copy)]) == exit_code
+    assert run(["restore", str(copy), "--yes"]) == exit_code
     assert words in capsys.readouterr().err
     assert firm.rows("SELECT name FROM offices") == [{"name": "Head Office"}]
     assert list(firm.home.data_folder.glob("active-before-restore-*")) == []
@@ -482,7 +498,7 @@ def test_what_does_not_belong_here_is_not_restored(firm, copy, capsys, spoil, ex
 def test_a_home_without_data_takes_the_copy_of_its_own_practice_alone(firm, copy, capsys):
     firm.home.database_file.unlink()
     change_config(firm.home, {"sync.tenant_id": OTHER_PRACTICE})
-    assert run(["restore", str(copy)]) == 5
+    assert run(["restore", str(copy), "--yes"]) == 5
     assert "another practice" in capsys.readouterr().err
     assert not firm.home.database_file.exists()
 
@@ -490,7 +506,7 @@ def test_a_home_without_data_takes_the_copy_of_its_own_practice_alone(firm, copy
 def test_nothing_is_restored_while_a_run_goes_on(firm, copy, monkeypatch, capsys):
     monkeypatch.setattr("xpmsync.backup.RUN_SECONDS", 0.1)
     with hold(firm.home.run_lock):
-        assert run(["restore", str(copy)]) == 10
+        assert run(["restore", str(copy), "--yes"]) == 10
     assert "A sync is in progress, so nothing was changed." in capsys.readouterr().err
     assert firm.rows("SELECT name FROM offices") == [{"name": "Head Office"}]
 
@@ -499,6 +515,6 @@ def test_a_program_that_never_lets_go_of_the_database_is_not_waited_for_for_ever
     monkeypatch.setattr("xpmsync.active.copying.BUSY_TIMEOUT_SECONDS", 0.1)
     with closing(sqlite3.connect(firm.home.database_file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        assert run(["restore", str(copy)]) == 9
+        assert run(["restore", str(copy), "--yes"]) == 9
     assert "Close that program; then restore again." in capsys.readouterr().err
     assert firm.rows("SELECT name FROM offices") == [{"name": "Head Office"}]

@@ -358,7 +358,7 @@ def test_a_damaged_database_is_restored_and_never_taken_for_a_new_one(make_firm,
         assert "xpmsync restore FILE" in shown
     assert firm.home.database_file.read_bytes() == content
     assert not (tmp_path / "copy.db").exists()
-    assert run(["restore", str(tmp_path / "kept.db")]) == 0
+    assert run(["restore", str(tmp_path / "kept.db"), "--yes"]) == 0
     (aside,) = firm.home.data_folder.glob("active-before-restore-*.db")
     assert aside.read_bytes() == content
     assert run(["sync"]) == 0

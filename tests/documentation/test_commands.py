@@ -140,7 +140,7 @@ api_url = "{sandbox.url}"
             office = f"--sync-name Firm --office SYD --office-name Sydney --default-partner {ANN} --notify {ANN}"
             mail = f"--smtp-host 127.0.0.1 --smtp-port {self.mailbox.port} --smtp-security none --smtp-from {ANN}"
             return f"{command} {office} {mail} --later"
-        return command
+        return f"{command} --yes" if command.startswith("xpmsync restore") else command
 
     def _write_program(self, name, text):
         path = self.folder / "bin" / name

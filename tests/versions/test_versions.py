@@ -172,7 +172,7 @@ def test_a_copy_of_an_earlier_version_is_restored_and_brought_up_to_date(firm, k
     firm.sync()
     with closing(sqlite3.connect(kept)) as connection, connection:
         connection.execute("UPDATE sync_runs SET tenant_id = ?", (firm.sandbox.tenant_id,))
-    assert run(["restore", str(kept)]) == 0
+    assert run(["restore", str(kept), "--yes"]) == 0
     assert read_schema(firm.home.database_file) == fresh_schema
     assert run(["sync", "--full"]) == 0
 

@@ -107,6 +107,11 @@ def put_in_place(new: Path, path: Path) -> None:
     """
     if find_companions(path) and not path.exists():
         raise DatabaseTrouble(f"The database {path} is gone, but not what SQLite kept beside it.", RESTORE)
+    if path.is_symlink() and not path.exists():
+        raise DatabaseTrouble(
+            f"The database {path} is a link to {path.readlink()}, which is not there.",
+            f"Put that file back. If it is lost, run: rm {shlex.quote(str(path))}; then restore a backup.",
+        )
     try:
         with new.open("rb") as file:
             os.fsync(file.fileno())

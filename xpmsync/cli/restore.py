@@ -9,7 +9,7 @@ import click
 
 from xpmsync.cli.grammar import Command
 from xpmsync.cli.screen import open_console, print_facts, print_text
-from xpmsync.cli.text import confirm, is_watched, render_count, render_time
+from xpmsync.cli.text import YES, is_wanted, render_count, render_time
 from xpmsync.config import read_config
 from xpmsync.home import find_home, prepare_home
 from xpmsync.log import open_log
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command, example="xpmsync restore ~/copy.db")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--yes", "is_yes", is_flag=True, help="Do not ask; for scripts.")
+@YES
 def command(*, file: Path, is_yes: bool) -> None:
     """Put FILE, a copy that xpmsync backup has made, in the database's place.
 
@@ -44,9 +44,10 @@ def command(*, file: Path, is_yes: bool) -> None:
             "offices, modules, clients set up by hand) does not; nor do the error log and the history of that time. A "
             "history that was erased since then (xpmsync admin history erase) is back: erase it again.",
         )
-        if not is_yes and is_watched() and not confirm("Put the copy in the database's place?"):
-            click.echo("Nothing was changed.")
-            return
+    is_there = home.database_file.exists()
+    if is_there and not is_wanted("Put the copy in the database's place?", is_yes=is_yes):
+        click.echo("Nothing was changed.")
+        return
     aside = restore(home, config, source, now=datetime.now(UTC))
     click.echo("Restored. To fetch what has changed since: xpmsync sync --full")
     if aside:

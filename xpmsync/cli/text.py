@@ -23,6 +23,7 @@ from xpmsync.moments import from_text
 
 Answer = TypeVar("Answer")
 
+YES: Final = click.option("--yes", "is_yes", is_flag=True, help="Do not ask; for scripts.")
 UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 SINCE: Final = "24h|7d|today|TIME"
 """What `check_since` takes, for the help of an option."""
@@ -198,3 +199,12 @@ def confirm(question: str, *, default: bool = False) -> bool:
     choices, usual = ("Y/n", "y") if default else ("y/N", "n")
     agreed: bool = click.prompt(f"{question} [{choices}]", default=usual, show_default=False, value_proc=convert)
     return agreed
+
+
+def is_wanted(question: str, *, is_yes: bool) -> bool:
+    """Whether it is to be done: a person is asked, in a script only ``--yes`` says so. Raises click.UsageError."""
+    if is_yes:
+        return True
+    if not is_watched():
+        raise click.UsageError("Nothing was changed, as nobody is here to be asked: say --yes.")
+    return confirm(question)

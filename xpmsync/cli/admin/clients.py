@@ -9,7 +9,6 @@ from rich.console import Console
 
 from xpmsync.cli.admin.dialogue import (
     ID_HELP,
-    YES,
     change_if_agreed,
     check_name,
     need_some,
@@ -19,7 +18,7 @@ from xpmsync.cli.admin.dialogue import (
 from xpmsync.cli.grammar import Choice, CommandAboutOne, Group, typed
 from xpmsync.cli.history import choose_subject, describe_change
 from xpmsync.cli.screen import open_console, paged, print_advice, print_facts, print_table, print_text
-from xpmsync.cli.text import clean, print_json, render_count, render_time
+from xpmsync.cli.text import YES, clean, print_json, render_count, render_time
 from xpmsync.config import check_email, check_text, check_uuid
 from xpmsync.rules.fields import CLIENT_FIELDS, Field
 from xpmsync.rules.reading import is_business_number, read_business_number, read_text

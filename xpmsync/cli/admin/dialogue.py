@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from xpmsync.admin.forecast import Outlook
 
 ID_HELP: Final = "Its id, as the error log shows it (xpmsync errors)."
-YES: Final = click.option("--yes", "is_yes", is_flag=True, help="Do not ask; for scripts.")
 
 
 def check_name(text: str) -> str:
@@ -96,12 +95,3 @@ def is_agreed(outlook: "Outlook", *, is_yes: bool) -> bool:
         return True
     click.echo("Nothing was changed.")
     return False
-
-
-def is_wanted(question: str, *, is_yes: bool) -> bool:
-    """Whether it shall be done; in a script only --yes says so."""
-    if is_yes:
-        return True
-    if not is_watched():
-        raise click.UsageError("What is removed does not come back, and nobody is here to be asked: say --yes.")
-    return confirm(question)

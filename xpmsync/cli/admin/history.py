@@ -5,11 +5,11 @@ from datetime import date, datetime, time
 
 import click
 
-from xpmsync.cli.admin.dialogue import YES, is_wanted, opened, show_outcome
+from xpmsync.cli.admin.dialogue import opened, show_outcome
 from xpmsync.cli.grammar import CommandAboutOne, Group, typed
 from xpmsync.cli.history import choose_subject
 from xpmsync.cli.screen import open_console, print_facts, print_text
-from xpmsync.cli.text import render_count
+from xpmsync.cli.text import YES, is_wanted, render_count
 from xpmsync.home import find_home
 from xpmsync.log import open_log
 

@@ -2,10 +2,10 @@
 
 import click
 
-from xpmsync.cli.admin.dialogue import YES, change_if_agreed, check_name, need_some, opened, show_outcome
+from xpmsync.cli.admin.dialogue import change_if_agreed, check_name, need_some, opened, show_outcome
 from xpmsync.cli.grammar import Group, typed
 from xpmsync.cli.screen import open_console, print_table
-from xpmsync.cli.text import print_json
+from xpmsync.cli.text import YES, print_json
 from xpmsync.config import check_office_code
 
 

@@ -8,17 +8,15 @@ from rich.console import Console
 
 from xpmsync.cli.admin.dialogue import (
     ID_HELP,
-    YES,
     change_if_agreed,
     check_name,
-    is_wanted,
     need_some,
     opened,
     show_outcome,
 )
 from xpmsync.cli.grammar import Choice, Group, typed
 from xpmsync.cli.screen import open_console, paged, print_advice, print_facts, print_table, print_text
-from xpmsync.cli.text import print_json, render_count
+from xpmsync.cli.text import YES, is_wanted, print_json, render_count
 from xpmsync.config import check_email, check_uuid
 
 ROLES: Final = ("User", "Admin", "Owner")
