@@ -4,6 +4,8 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
@@ -218,6 +220,29 @@ def test_a_file_that_cannot_be_used_at_all_fails_like_the_rest(firm, look):
     bad, exit_code = look()
     assert exit_code == 5
     assert bad["Keyring"].found.startswith(f"{firm.home.home_id_file} cannot be used: it is a link")
+
+
+def test_doctors_at_once_do_not_disturb_each_other(look):
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(lambda _: look(), range(6))) == [({}, 0)] * 6
+
+
+def test_what_a_killed_command_left_in_the_keyring_is_removed_by_the_next(firm):
+    def list_probes():
+        names = [name for _, name in firm.sandbox.keychain.passwords]
+        return [name for name in names if "probe" in name] + list(firm.home.data_folder.glob("*probe*"))
+
+    with (
+        firm.sandbox.faults.active("keyring-hangs", after=1),  # it has stored its value, and reads it back
+        subprocess.Popen([sys.executable, "-m", "xpmsync", "keyring"]) as process,
+    ):
+        while len(list_probes()) < 2:
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.kill()
+    assert len(list_probes()) == 2
+    assert run(["keyring"]) == 0
+    assert list_probes() == []
 
 
 def test_a_run_in_progress_is_a_warning(firm, warns):

@@ -9,7 +9,7 @@ from typing import Final
 
 WORD: Final = r"""(?:'[^']*'|"[^"]*"|[^\s'",.;()“”]|[.,](?=\S))+"""
 COMMAND: Final = re.compile(
-    rf"(?<=:) ([A-Z_]+={WORD}(?: xpmsync(?: {WORD})+)?|(?:chmod|crontab|fuser|rm|sudo|xpmsync)(?: {WORD})+)"
+    rf"(?<=:) ([A-Z_]+={WORD}(?: xpmsync(?: {WORD})+)?|(?:chmod|crontab|fuser|mv|rm|sudo|xpmsync)(?: {WORD})+)"
 )
 """A command, or a line of the crontab: it stands behind a colon, and ends where the sentence does, or a part of it."""
 

@@ -254,7 +254,7 @@ class _Examination:
         vault = self._stack.enter_context(
             opened(self._home, self._config, environment=self._environment, wait_seconds=KEYRING_SECONDS)
         )
-        vault.prove()
+        vault.prove(self._home.data_folder)
         self._open_vault = vault
         return Note(f"{vault.description} can be read and written")
 

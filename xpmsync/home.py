@@ -118,15 +118,15 @@ def prepare_home(home: Home) -> None:
 
 def _close(home: Home, folder: Path) -> None:
     """Close a folder to others, unless it may be in use for something else, as /tmp is."""
-    present = {path.name for path in folder.iterdir()}
     own = {home.config_file.name, home.database_file.name, home.home_id_file.name}
     reason = "it holds files of other programs"
-    if not present or present & own:
-        try:
+    try:
+        present = {path.name for path in folder.iterdir()}
+        if not present or present & own:
             folder.chmod(FOLDER_MODE)
             reason = "its file system keeps no modes"
-        except OSError as error:
-            reason = error.strerror or ""
+    except OSError as error:
+        reason = error.strerror or ""
     if not is_closed(folder):
         raise ConfigurationError(
             f"The folder {folder} is open to other users, and was not closed: {reason}.",

@@ -1,6 +1,7 @@
 """The keyring of xpmsync's own, with the real ``dbus-daemon`` and ``gnome-keyring-daemon``, whatever happens to them;
 and the desktop's keyring, on a bus as a desktop has it, as cron's commands meet it."""
 
+import io
 import json
 import os
 import re
@@ -23,6 +24,8 @@ from xpmsync.cli import run
 from xpmsync.config import KeyringSettings, change_config, read_config
 from xpmsync.errors import KeyringTrouble
 from xpmsync.home import Home, find_home, prepare_home
+from xpmsync.sandbox import Practice, Sandbox
+from xpmsync.sandbox.browser import press
 from xpmsync.xpm.secret_service import find_files, run_secret_service
 from xpmsync.xpm.vault import create_own_keyring, opened
 
@@ -262,12 +265,68 @@ def test_a_set_up_that_was_cut_short_is_noticed_and_can_be_finished(server):
     assert server.read() is None
 
 
-def test_a_store_that_is_damaged_is_trouble_and_stays_as_it_is(own_keyring):
-    own_keyring.store.write_bytes(b"not a keyring")
-    with pytest.raises(KeyringTrouble) as caught:
-        own_keyring.read()
-    assert caught.value.remedy
-    assert own_keyring.store.read_bytes() == b"not a keyring"
+@pytest.mark.parametrize(
+    "damage",
+    [lambda _content: b"", lambda content: content[:-1], lambda content: content[:200], lambda _content: b"no keyring"],
+    ids=["empty", "cut", "cut in half", "something else"],
+)
+def test_a_store_that_is_damaged_is_named_and_the_advice_leads_out(own_keyring, capfd, monkeypatch, damage):
+    practice = Practice.generate(clients=5, staff=4, seed=7)
+    with Sandbox(practice) as sandbox:
+        connect_and_configure(own_keyring.home, sandbox, monkeypatch)
+        damaged = damage(own_keyring.store.read_bytes())
+        own_keyring.store.write_bytes(damaged)
+        for command in ("keyring", "sync", "doctor"):
+            assert run([command]) == 4
+            shown = " ".join("".join(capfd.readouterr()).split())
+            assert "is damaged" in shown
+            assert "xpmsync keyring setup" in shown
+            names = sorted(path.name for path in own_keyring.store.parent.iterdir())
+            assert names == ["login.keyring", "user.keystore"]
+            assert own_keyring.store.read_bytes() == damaged
+        assert run(["keyring", "setup", "--yes"]) == 0  # with the key file of the settings
+        shown = capfd.readouterr().out
+        (aside,) = own_keyring.home.data_folder.glob("keyring-damaged-*")
+        assert f"\n  {aside}\n" in shown
+        assert "Next: xpmsync connect --no-browser" in shown
+        assert (aside / "keyrings" / "login.keyring").read_bytes() == damaged
+        connect_and_configure(own_keyring.home, sandbox, monkeypatch)
+        assert run(["sync"]) == 0
+
+
+def connect_and_configure(home, sandbox, monkeypatch):
+    """Sign in without a browser, and set up what a sync needs."""
+    urls = {"login_url": f"{sandbox.url}/identity", "identity_url": sandbox.url, "api_url": sandbox.url}
+    change_config(home, {"xero.client_id": "sandbox-app", **{f"xero.{key}": url for key, url in urls.items()}})
+    shown, answer = io.StringIO(), io.StringIO()
+
+    def read_address():
+        address = next(line for line in shown.getvalue().splitlines() if line.startswith("http"))
+        return press(address)
+
+    monkeypatch.setattr(answer, "readline", read_address)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdin", answer)
+        patch.setattr(sys, "stdout", shown)
+        assert run(["connect", "--no-browser"]) == 0
+    email = next(each.elements["Email"] for each in sandbox.practice.staff.values() if "@" in each.elements["Email"])
+    answers = ("--office", "SYD", "--office-name", "Sydney", "--default-partner", email, "--notify", email, "--later")
+    assert run(["configure", *answers]) == 0
+
+
+def test_the_set_up_asks_first_and_a_script_has_to_say_so(server, capfd, type_ahead):
+    key_file = server.key_file.with_name("new.key")
+    command = ["keyring", "setup", "--key-file", str(key_file)]
+    assert run(command) == 2
+    assert "say --yes" in capfd.readouterr().err
+    type_ahead("n")
+    assert run(command) == 0
+    assert not key_file.exists()
+    assert not server.home.config_file.exists()
+    assert not server.store.exists()
+    type_ahead("y")
+    assert run(command) == 0
+    assert server.config.keyring.key_file == str(key_file)
 
 
 @pytest.mark.parametrize("name", ["Smith & Söhne's <~>%41", "long" * 60])
@@ -393,7 +452,7 @@ def test_programs_that_do_not_start_are_trouble_whose_details_are_for_the_log(ow
 
 def test_the_set_up_makes_key_and_store_and_says_what_comes_next(server, capfd):
     key_file = server.key_file.parent / "etc" / "keyring.key"
-    assert run(["keyring", "setup", "--key-file", str(key_file)]) == 0
+    assert run(["keyring", "setup", "--yes", "--key-file", str(key_file)]) == 0
     printed = capfd.readouterr()
     assert printed.err == ""
     assert "it can be read and written" in printed.out
@@ -407,7 +466,7 @@ def test_the_set_up_makes_key_and_store_and_says_what_comes_next(server, capfd):
 def test_setting_up_again_keeps_everything(own_keyring, capfd):
     own_keyring.write("one")
     key = own_keyring.key_file.read_bytes()
-    assert run(["keyring", "setup", "--key-file", str(own_keyring.key_file)]) == 0
+    assert run(["keyring", "setup", "--yes", "--key-file", str(own_keyring.key_file)]) == 0
     assert "the sign-in" in (printed := capfd.readouterr().out)
     assert "Next" not in printed
     assert own_keyring.key_file.read_bytes() == key
@@ -416,7 +475,7 @@ def test_setting_up_again_keeps_everything(own_keyring, capfd):
 
 def test_a_sign_in_that_lies_elsewhere_is_not_copied_without_a_word(server, capfd):
     change_config(server.home, {"sync.tenant_id": "3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11"})
-    assert run(["keyring", "setup", "--key-file", str(server.key_file)]) == 0
+    assert run(["keyring", "setup", "--yes", "--key-file", str(server.key_file)]) == 0
     assert "stays in the keyring where it is, and is not copied" in " ".join(capfd.readouterr().out.split())
 
 
@@ -424,7 +483,7 @@ def test_a_key_that_only_root_can_make_is_left_to_root(server, capfd):
     server.key_file.unlink()
     server.key_file.parent.joinpath("etc").write_text("no folder can be made here")
     key_file = server.key_file.parent / "etc" / "xpmsync" / "my keyring.key"
-    assert run(["keyring", "setup", "--key-file", str(key_file)]) == 4
+    assert run(["keyring", "setup", "--yes", "--key-file", str(key_file)]) == 4
     commands = [line.strip() for line in capfd.readouterr().err.splitlines() if line.startswith("  ")]
     assert len(commands) == 3
     assert commands[0] == f"sudo install -d -m 755 {key_file.parent}"
@@ -439,14 +498,14 @@ def test_a_key_beside_its_store_is_refused(server, capfd):
 
 def test_a_key_that_this_user_may_not_read_is_answered_with_what_to_do(server, run_shut_out):
     server.key_file.chmod(0)
-    process = run_shut_out("keyring", "setup", "--key-file", str(server.key_file))
+    process = run_shut_out("keyring", "setup", "--yes", "--key-file", str(server.key_file))
     assert process.returncode == 4
     assert "Run xpmsync as the user it was set up for" in " ".join(process.stderr.split())
 
 
 def test_a_lost_key_is_not_replaced_by_a_new_one_that_opens_nothing(own_keyring, capfd):
     own_keyring.key_file.unlink()
-    assert run(["keyring", "setup", "--key-file", str(own_keyring.key_file)]) == 4
+    assert run(["keyring", "setup", "--yes", "--key-file", str(own_keyring.key_file)]) == 4
     assert "Put it back from your backup of keys" in capfd.readouterr().err
     assert not own_keyring.key_file.exists()
 

@@ -76,6 +76,22 @@ def test_secrets_are_kept_under_the_homes_own_names(install):
     assert (vault.backend_name, vault.description) == ("good.Keyring", "good.Keyring")
 
 
+def test_two_that_prove_the_same_keyring_at_once_do_not_disturb_each_other(install, tmp_path):
+    nested = []
+
+    def set_password(backend, service, user, value):
+        backend.passwords[service, user] = value
+        if not nested:
+            nested.append(user)
+            open_recorded("somewhere.Ring").prove(tmp_path)
+
+    backend = install("somewhere.Ring", set_password=set_password)
+    open_recorded("somewhere.Ring").prove(tmp_path)
+    assert nested
+    assert backend.passwords == {}
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_mac_keeps_a_spare_copy_for_a_crash_between_removing_and_adding(install):
     backend = install("keyring.backends.macOS.Keyring")
     vault = open_recorded("keyring.backends.macOS.Keyring")

@@ -8,6 +8,7 @@ import grp
 import os
 import secrets
 import shlex
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,12 +16,12 @@ import click
 
 from xpmsync.cli.grammar import Group
 from xpmsync.cli.screen import open_console, print_facts, print_text
-from xpmsync.cli.text import clean
+from xpmsync.cli.text import YES, clean, is_wanted
 from xpmsync.config import change_config, check_setting, read_config
 from xpmsync.errors import KeyringTrouble
 from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.log import open_log
-from xpmsync.xpm.secret_service import find_files, find_programs, read_key
+from xpmsync.xpm.secret_service import DamagedStore, ServiceFiles, find_files, find_programs, read_key, set_aside
 
 if TYPE_CHECKING:
     from xpmsync.xpm.vault import SecretName
@@ -39,43 +40,77 @@ HELD: Final[dict["SecretName", str]] = {
 @click.pass_context
 def command(context: click.Context) -> None:
     """Say which keyring is used, and whether it can be read and written."""
-    home = find_home(os.environ)
-    prepare_home(home)
-    open_log(home)
     if context.invoked_subcommand is None:
+        home = find_home(os.environ)
+        prepare_home(home)
+        open_log(home)
         _examine(home)
 
 
 @command.command("setup", example="xpmsync keyring setup")
 @click.option(
     "--key-file",
+    "given_file",
     metavar="PATH",
     type=click.Path(dir_okay=False, readable=False, path_type=Path),  # one that cannot be read has advice of its own
-    default=DEFAULT_KEY_FILE,
-    show_default=True,
-    help="The file with the key.",
+    help=f"The file with the key. Without: the one in config.toml, else {DEFAULT_KEY_FILE}.",
 )
-def set_up(key_file: Path) -> None:
+@YES
+def set_up(*, given_file: Path | None, is_yes: bool) -> None:
     """Set up a keyring for a server without a desktop.
 
-    It lies in xpmsync's home, encrypted with a key that is kept apart from it, and runs only while a command needs it.
-    Where this user cannot make the key, it says how root does.
+    It lies in the data folder, encrypted with a key that is kept apart from it, and runs only while a command needs
+    it. Asks before it makes anything. Where this user cannot make the key, it says how root does. A store that is
+    damaged is set aside.
     """
-    from xpmsync.xpm.vault import create_own_keyring  # noqa: PLC0415 - slow to load
-
     home = find_home(os.environ)
-    key_file = key_file.absolute()
+    config = read_config(home)
+    key_file = given_file.absolute() if given_file else Path(config.keyring.key_file or DEFAULT_KEY_FILE)
     name = _check_key_file(home, key_file)
     find_programs()
-    if not find_files(home).store.exists():
-        _make_key(key_file)
-    create_own_keyring(home, key_file)
+    console = open_console()
+    files = find_files(home)
+    print_facts(
+        console,
+        [
+            ("Key", f"{key_file}{'' if os.path.exists(key_file) else ' (new)'}"),  # noqa: PTH110 - Path.exists raises where the folder may not be entered
+            ("Store", f"{files.store}{'' if files.store.exists() else ' (new)'}"),
+            ("Settings", f"keyring.key_file in {home.config_file}"),
+        ],
+    )
+    if not is_wanted("Set up this keyring?", is_yes=is_yes):
+        click.echo("Nothing was changed.")
+        return
+    prepare_home(home)
+    open_log(home)
+    if not files.store.exists():
+        _make_key(key_file, files)
+    aside = _create(home, key_file)
+    if aside:
+        click.echo("The store was damaged. It is kept here:")
+        click.echo(f"  {aside}")  # on one line, to be copied
     change_config(home, {"keyring.key_file": name})
-    if "sign-in" not in _examine(home):
-        text = "Next: xpmsync connect --no-browser"
-        if read_config(home).sync.tenant_id:
-            text += " (The sign-in that you have made before stays in the keyring where it is, and is not copied.)"
-        print_text(open_console(), text)
+    if "sign-in" in _examine(home):
+        return
+    text = "Next: xpmsync connect --no-browser"
+    if config.sync.tenant_id and not aside:
+        text += " (The sign-in that you have made before stays in the keyring where it is, and is not copied.)"
+    print_text(console, text)
+    if aside and config.smtp and config.smtp.username:
+        print_text(console, "Then store the password of the mail server again: xpmsync configure")
+
+
+def _create(home: Home, key_file: Path) -> Path | None:
+    """Make the keyring, or find it whole; returns where a store is kept that was damaged."""
+    from xpmsync.xpm.vault import create_own_keyring  # noqa: PLC0415 - slow to load
+
+    try:
+        create_own_keyring(home, key_file)
+    except DamagedStore:
+        aside = set_aside(find_files(home), datetime.now(UTC))
+        create_own_keyring(home, key_file)
+        return aside
+    return None
 
 
 def _check_key_file(home: Home, key_file: Path) -> str:
@@ -91,13 +126,13 @@ def _check_key_file(home: Home, key_file: Path) -> str:
         raise click.UsageError(f"--key-file {error}.") from None
 
 
-def _make_key(key_file: Path) -> None:
+def _make_key(key_file: Path, files: ServiceFiles) -> None:
     """Make the key where there is none and we may; what is there stays, whether it can be read or not."""
     try:
         key_file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, KEY_FILE_MODE)
     except FileExistsError:
-        read_key(key_file)
+        read_key(key_file, files)
     except OSError as error:
         raise KeyringTrouble(
             f"The key file {key_file} is not there, and cannot be made by this user: {error.strerror}.",
@@ -136,7 +171,7 @@ def _examine(home: Home) -> list["SecretName"]:
         click.echo(f"Store    {clean(find_files(home).store)}")  # whole lines: a person copies paths
         click.echo(f"Key      {clean(config.keyring.key_file)}")
     with opened(home, config, patience_seconds=UNLOCK_SECONDS) as vault:
-        vault.prove()
+        vault.prove(home.data_folder)
         held = [name for name in HELD if vault.read(name) is not None]
     holds = ", ".join(HELD[name] for name in held) or "nothing yet"
     print_facts(console, [("Keyring", vault.description), ("Works", "it can be read and written"), ("Holds", holds)])

@@ -33,8 +33,7 @@ class OwnKeyring(SecretService.Keyring):
             if collection.is_locked():
                 raise KeyringTrouble(
                     f"The key in {self._key_file} does not open xpmsync's own keyring, {self._files.store}.",
-                    "Put the key back that it was made with. If it is lost, so are the secrets: move the folder"
-                    f" {self._files.folder} away, then run: xpmsync keyring setup",
+                    f"Put the key back that it was made with. If it is lost, so are the secrets; {self._files.way_out}",
                 )
             stack.pop_all()  # keyring closes it after use
         return collection

@@ -24,6 +24,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -34,6 +35,11 @@ from xpmsync.private_files import FOLDER_MODE, NotPrivate, open_private
 
 Result = TypeVar("Result")
 
+
+class DamagedStore(KeyringTrouble):
+    """The store is there, and gnome-keyring cannot read it: it is empty or cut, or holds something else."""
+
+
 PROGRAMS: Final[Mapping[str, str]] = {
     "dbus-daemon": "dbus",
     "gnome-keyring-daemon": "gnome-keyring",
@@ -41,6 +47,7 @@ PROGRAMS: Final[Mapping[str, str]] = {
     "sh": "dash",
 }
 """What it is made of, and the package of Debian and Ubuntu that each comes in."""
+STORE_BEGINS: Final = b"GnomeKeyring\n\r\0\n"
 SET_UP: Final = "Run: xpmsync keyring setup"
 BUS_NAME: Final = "org.freedesktop.secrets"
 LOCK_SECONDS: Final = 120.0
@@ -88,6 +95,11 @@ class ServiceFiles:
         return self.folder / "keyrings" / "login.keyring"
 
     @property
+    def strays(self) -> list[Path]:
+        """What gnome-keyring makes, and would use, in place of a store that it cannot read."""
+        return list(self.store.parent.glob(f"{self.store.stem}_*{self.store.suffix}"))
+
+    @property
     def run_folder(self) -> Path:
         """What lives as long as the service."""
         return self.folder / "run"
@@ -102,6 +114,12 @@ class ServiceFiles:
         """What the daemons complain of."""
         return self.run_folder / "errors.txt"
 
+    @property
+    def way_out(self) -> str:
+        """What to do where the key is lost, and so what the store holds."""
+        moved = f"mv {shlex.quote(str(self.folder))} {shlex.quote(f'{self.folder}-locked')}"
+        return f"run: {moved}; then: xpmsync keyring setup; then: xpmsync connect --no-browser"
+
 
 def find_files(home: Home) -> ServiceFiles:
     """The places in `home`."""
@@ -115,20 +133,54 @@ def run_secret_service(
     """Run the service for the length of a ``with`` block; meanwhile `connect_to_bus` reaches it.
 
     Waits up to `wait_seconds` for another command's service to end. A store that is missing is trouble, unless it
-    `may_create` one. Call it from the main thread: the kernel ends the service with the thread that started it.
+    `may_create` one; one that cannot be read is DamagedStore. Call it from the main thread: the kernel ends the service
+    with the thread that started it.
     """
     programs = find_programs()
-    key = read_key(key_file)
+    key = read_key(key_file, files)
     with _hold(files, wait_seconds) as lock:
-        if not may_create and not files.store.exists():
-            raise KeyringTrouble(f"xpmsync's own keyring, {files.store}, is not there.", SET_UP)
+        _check_store(files, may_create=may_create)
         with (
             _prepare(files) as environment,
             _run_bus(programs, files, environment, lock),
             _run_daemon(programs, files, environment, lock, key) as daemon,
         ):
             _wait_for_name(daemon, files)
+            if files.strays:
+                raise _explain_damage(files)
             yield
+
+
+def _check_store(files: ServiceFiles, *, may_create: bool) -> None:
+    try:
+        begin = files.store.read_bytes()[: len(STORE_BEGINS)]
+    except FileNotFoundError:
+        if not may_create:
+            raise KeyringTrouble(f"xpmsync's own keyring, {files.store}, is not there.", SET_UP) from None
+    except OSError as error:
+        raise _explain_disk(files, error) from error
+    else:
+        if begin != STORE_BEGINS:
+            raise _explain_damage(files)
+
+
+def _explain_damage(files: ServiceFiles) -> DamagedStore:
+    return DamagedStore(
+        f"The store of xpmsync's own keyring, {files.store}, is damaged. What it held is lost, unless you put back a "
+        "copy.",
+        f"{SET_UP}; it sets the store aside, and makes a new one. Then sign in again: xpmsync connect --no-browser",
+    )
+
+
+def set_aside(files: ServiceFiles, now: datetime) -> Path:
+    """Rename the folder of the store, so that a new one can be made; returns its new place."""
+    with _hold(files, LOCK_SECONDS):
+        aside = files.folder.with_name(f"{files.folder.name}-damaged-{now:%Y%m%dT%H%M%SZ}")
+        try:
+            files.folder.rename(aside)
+        except OSError as error:
+            raise _explain_disk(files, error) from error
+    return aside
 
 
 def connect_to_bus(files: ServiceFiles) -> Any:
@@ -163,7 +215,7 @@ def find_missing_packages() -> list[str]:
     return [package for name, package in PROGRAMS.items() if not shutil.which(name)]
 
 
-def read_key(key_file: Path) -> bytes:
+def read_key(key_file: Path, files: ServiceFiles) -> bytes:
     """The key: the file's one line, without the line's end, which an editor may or may not have written."""
     try:
         with key_file.open("rb") as file:
@@ -172,8 +224,7 @@ def read_key(key_file: Path) -> bytes:
     except FileNotFoundError:
         raise KeyringTrouble(
             f"The keyring's key file {key_file} is not there.",
-            "Put it back from your backup of keys. If it is lost, the secrets that it locked are lost too: move the"
-            " folder “keyring” of this home away, and run: xpmsync keyring setup",
+            f"Put it back from your backup of keys. If it is lost, so are the secrets that it locked; {files.way_out}",
         ) from None
     except OSError as error:
         raise KeyringTrouble(
@@ -224,7 +275,7 @@ def _lock(descriptor: int, path: Path, wait_seconds: float) -> None:
 def _prepare(files: ServiceFiles) -> Iterator[dict[str, str]]:
     """Make the folders, free of what a killed command left; yields the daemons' environment: nothing of ours in it."""
     try:
-        shutil.rmtree(files.run_folder, ignore_errors=True)
+        _tidy_up(files)
         for folder in (files.folder, files.run_folder):
             folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
             if folder.is_symlink():
@@ -244,7 +295,15 @@ def _prepare(files: ServiceFiles) -> Iterator[dict[str, str]]:
             "DBUS_SESSION_BUS_ADDRESS": BUS_ADDRESS,
         }
     finally:
-        shutil.rmtree(files.run_folder, ignore_errors=True)
+        _tidy_up(files)
+
+
+def _tidy_up(files: ServiceFiles) -> None:
+    """Remove what the service leaves beside the store, also where it was killed."""
+    shutil.rmtree(files.run_folder, ignore_errors=True)
+    for stray in files.strays:
+        with suppress(OSError):
+            stray.unlink()
 
 
 @contextmanager

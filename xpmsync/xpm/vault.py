@@ -8,6 +8,7 @@ settings name a key file, the keyring is one of xpmsync's own, which runs for as
 knows nothing of what the secrets are for, and never repeats one.
 """
 
+import itertools
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal, TypeVar, cast
 
 import keyring.core
 import keyring.errors
@@ -26,6 +27,8 @@ from xpmsync.config import Config, KeyringSettings
 from xpmsync.deadline import OutOfTime, call_within
 from xpmsync.errors import KeyringTrouble
 from xpmsync.home import Home, load_home_id
+from xpmsync.lock import CannotLock, hold
+from xpmsync.xpm.pending import explain_folder
 from xpmsync.xpm.secret_service import (
     LOCK_SECONDS,
     SET_UP,
@@ -34,8 +37,8 @@ from xpmsync.xpm.secret_service import (
     run_secret_service,
 )
 
-SecretName = Literal["sign-in", "client-secret", "smtp-password", "probe", "canary"]
-"""Beside the secrets: what `Vault.prove` leaves for a moment, and what proves that the own keyring's key is right."""
+SecretName = Literal["sign-in", "client-secret", "smtp-password", "canary"]
+"""Beside the secrets: what proves that the own keyring's key is right."""
 Result = TypeVar("Result")
 
 SERVICE: Final = "xpmsync"
@@ -54,6 +57,7 @@ KNOWN_NAMES: Final[Mapping[str, str]] = {
     "keyring.backends.macOS.Keyring": "the macOS Keychain",
 }
 OWN_REMEDY: Final = "If the disk is full, make room. To see what is wrong with the keyring, run: xpmsync keyring"
+PROBE: Final = "keyring-probe-"
 CANARY: Final = "This keyring was opened with its own key."
 MAC_BACKEND: Final = "keyring.backends.macOS.Keyring"
 
@@ -103,13 +107,29 @@ class Vault:
             if self._call("read", self.backend.get_password, user_name) is not None:
                 self._call("remove", self.backend.delete_password, user_name)
 
-    def prove(self) -> None:
-        """Store something, read it back and remove it; KeyringTrouble where the keyring cannot be lived with."""
+    def prove(self, folder: Path) -> None:
+        """Store something, read it back and remove it; KeyringTrouble where the keyring cannot be lived with.
+
+        Under a name of its own, as another command may do the same. A file in `folder` has that name, and is locked
+        meanwhile: what was left by a command that was killed is found by its file, and its name is used and removed.
+        """
+        new = (folder / f"{PROBE}{token_hex(4)}" for _ in itertools.count())
+        try:
+            for mark in itertools.chain(folder.glob(f"{PROBE}*"), new):
+                with hold(mark) as is_held:
+                    if is_held and mark.exists():
+                        self._prove(cast("SecretName", mark.name))
+                        mark.unlink()
+                        return
+        except CannotLock as error:
+            raise explain_folder(folder, error) from error
+
+    def _prove(self, name: SecretName) -> None:
         value = token_hex()
-        self.write("probe", value)
-        if self.read("probe") != value:
+        self.write(name, value)
+        if self.read(name) != value:
             raise KeyringTrouble("The keyring did not keep what xpmsync stored in it.", self.remedy)
-        self.forget("probe")
+        self.forget(name)
 
     def _user_names(self, name: SecretName) -> tuple[str, ...]:
         """Where the secret lies, and its spare copy.
@@ -161,7 +181,7 @@ def create_own_keyring(home: Home, key_file: Path) -> None:
         vault.write("canary", CANARY)
     with _run_own(home, key_file) as vault:
         _prove_key(vault, home)
-        vault.prove()
+        vault.prove(home.data_folder)
 
 
 @contextmanager
