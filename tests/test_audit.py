@@ -5,9 +5,12 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 
+import click
 import pytest
 
-from xpmsync.cli import run
+from xpmsync.cli import commands, run
+from xpmsync.cli.grammar import walk
+from xpmsync.home import find_home, prepare_home
 
 
 @pytest.fixture
@@ -74,10 +77,35 @@ def test_the_first_command_is_told_once_it_has_made_the_home(home):
     assert [line["event"] for line in read(home)] == ["began", "ended"]
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["sync", "--help"], ["--version"], ["nonsense"], ["admin"], []])
-def test_what_only_asks_for_help_makes_no_home(home, arguments):
+HELP = [[*path, flag] for path in [(), *walk(commands, click.Context(commands))] for flag in ("--help", "-h")]
+
+
+@pytest.mark.parametrize("arguments", [*HELP, ["--version"], ["nonsense"], ["admin"], []], ids=" ".join)
+def test_help_touches_nothing(tmp_path, monkeypatch, arguments):
+    monkeypatch.delenv("XPMSYNC_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("CONFIG", "DATA", "STATE", "CACHE"):
+        monkeypatch.delenv(f"XDG_{name}_HOME", raising=False)
     run(arguments)
-    assert not home.exists()
+    assert list(tmp_path.iterdir()) == []
+    home = find_home(os.environ)
+    prepare_home(home)  # as after other commands
+    run(arguments)
+    assert [*home.config_folder.iterdir(), *home.data_folder.iterdir()] == []
+
+
+def test_a_group_that_does_something_by_itself_leaves_its_trail(home):
+    home.mkdir(mode=0o700)
+    run(["keyring"])
+    run(["keyring", "--no-such-option"])
+    run(["keyring", "setup"])
+    run(["errors", "--search", "--help"])  # a word to look for
+    assert [(line["command"], line["options"]) for line in read(home) if line["event"] == "began"] == [
+        ("keyring", []),
+        ("keyring", []),
+        ("keyring setup", []),
+        ("errors", ["--search"]),
+    ]
 
 
 @pytest.mark.usefixtures("no_umask")

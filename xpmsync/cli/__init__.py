@@ -92,21 +92,26 @@ def run(arguments: list[str], *, clock: "Clock | None" = None) -> int:
 
 
 def _begin_trail(arguments: list[str]) -> "Trail | None":
-    """Note that a command begins: by its name and the options it is given, not their values."""
+    """Note that a command begins: by its name and the options it is given, not their values. Help is no command."""
     names: list[str] = []
+    rest = list(arguments)
     command: click.Command | None = commands
-    context = click.Context(commands)
-    while isinstance(command, click.Group) and len(names) < len(arguments):
-        command = command.get_command(context, arguments[len(names)])
-        names.append(arguments[len(names)])
-    if command is None or isinstance(command, click.Group) or names[0] in WITHOUT_HOME:
+    context = commands.make_context("xpmsync", [], resilient_parsing=True)
+    while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
+        names.append(rest.pop(0))
+        command = command.get_command(context, names[-1])
+    if command is None or not names or names[0] in WITHOUT_HOME:
+        return None
+    if isinstance(command, click.Group) and not command.invoke_without_command:
+        return None
+    parser = command.make_parser(click.Context(command, context, resilient_parsing=True))
+    _, _, parameters = parser.parse_args(rest)
+    options = [max(each.opts, key=len) for each in parameters if isinstance(each, click.Option)]
+    if not set(options).isdisjoint(context.help_option_names):
         return None
     from xpmsync.audit import Trail  # noqa: PLC0415 - slow to load
     from xpmsync.home import find_home  # noqa: PLC0415 - as above
 
-    known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
-    given = [argument.partition("=")[0] for argument in arguments[len(names) :]]
-    options = [name for name in given if name.startswith("-") and name in known]
     return Trail(find_home(os.environ), " ".join(names), options, os.environ)
 
 
