@@ -51,6 +51,8 @@ settings.register_profile(
 settings.load_profile("xpmsync")
 
 
+os.environ.pop("SSH_CONNECTION", None)  # over SSH the advice to sign in is another one
+
 FIRST_PORT = 20_000
 """Our ports end below 32,768, from where Linux gives them away: a port of those that is free when a test looks for one
 may be another test's when it is used."""

@@ -22,7 +22,6 @@ from xpmsync.letter import Place, render_letter, render_subject
 from xpmsync.sandbox import Practice
 from xpmsync.watchman import find_place, load_health
 from xpmsync.xpm.answers import explain, make_trouble
-from xpmsync.xpm.sign_in import CONNECT
 from xpmsync.xpm.vault import OWN_REMEDY, find_remedy
 
 NOW = datetime(2026, 11, 1, 14, 7, tzinfo=UTC)
@@ -45,7 +44,7 @@ def describe_missing_setting():
 
 REMEDIES = [
     (1, "Send the log to the people who make xpmsync; the next run tries again."),
-    (4, f"{CONNECT}. Any user of the practice who may connect third-party add-ons can do it."),
+    (4, "Run: xpmsync connect. Any user of the practice who may connect third-party add-ons can do it."),
     (4, f"{OWN_REMEDY}\nXero accepts the earlier sign-in until 14:30; later, run: xpmsync connect"),
     (4, find_remedy({}, platform="linux", user_id=os.getuid() + 1)),
     (4, f"{find_remedy({}, platform='linux', user_id=0)} (Whoever wants it nevertheless sets X to its name.)"),
@@ -79,7 +78,9 @@ def test_every_letter_fits_72_columns_and_has_each_command_alone_on_its_line(exi
 
 
 def test_a_letter_is_read_like_one():
-    trouble = make_trouble_of(4, f"{CONNECT}. Any user of the practice can do it.", "Xero no longer accepts it.")
+    trouble = make_trouble_of(
+        4, "Run: xpmsync connect. Any user of the practice can do it.", "Xero no longer accepts it."
+    )
     since, success = (f"{moment.astimezone():%-d %B %Y, %H:%M %Z}" for moment in (NOW - 2 * HOUR, NOW - 3 * HOUR))
     letter = render_letter("Smith & Co", trouble, PLACE)
     assert " ".join(letter.split()) == (

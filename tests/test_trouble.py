@@ -1,5 +1,6 @@
 """What becomes of a run in trouble: who is told, what is recorded, and that nothing is believed too early."""
 
+import re
 import sqlite3
 import threading
 from contextlib import closing, contextmanager
@@ -290,6 +291,25 @@ def test_a_mail_server_that_is_down_is_said_once_and_the_email_is_tried_again(fi
     change_config(firm.home, {"smtp.port": mailbox.port})
     assert run(["notify"]) == 0
     assert len(mailbox.messages) == 1
+
+
+def test_on_a_server_every_advice_to_sign_in_is_the_one_without_a_browser(firm, mailbox, capfd):
+    firm.home.own_keyring_folder.mkdir()
+    with firm.sandbox.faults.active("invalid-grant"):
+        assert run(["sync"]) == 4
+        told = [capfd.readouterr().err, *(message.get_content() for message in mailbox.messages)]
+        for command in ("status", "status --json", "errors", "errors --json", "doctor", "report -", "notify --dry-run"):
+            run(command.split())
+            told.append("".join(capfd.readouterr()))
+    for command in ("errors --explain sign-in-needed", "errors --explain xero-refused", "disconnect", "status", "sync"):
+        run(command.split())
+        told.append("".join(capfd.readouterr()))
+    change_config(firm.home, {"sync.tenant_id": None})
+    run(["sync"])
+    told.append(capfd.readouterr().err)
+    for text in (" ".join(each.split()) for each in told):
+        assert "xpmsync connect --no-browser" in text
+        assert not re.search("xpmsync connect(?! --no-browser)", text), text
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from typing import Any, Final, Literal, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from xpmsync.errors import ConfigurationError
-from xpmsync.home import Home, prepare_home
+from xpmsync.home import Home, connect_command, prepare_home
 from xpmsync.lock import hold
 from xpmsync.replacing import find_draft, replaced
 from xpmsync.spelling import suggest
@@ -438,8 +438,8 @@ def check_setting(name: str, value: object) -> Any:
 def require(value: Value | None, name: str) -> Value:
     """`value`, or a ConfigurationError that says how the key `name` is set."""
     if value is None:
-        command = "connect" if name in SET_BY_CONNECT else "configure"
-        raise ConfigurationError(f"The settings have no {name} yet.", f"Run: xpmsync {command}")
+        command = connect_command() if name in SET_BY_CONNECT else "xpmsync configure"
+        raise ConfigurationError(f"The settings have no {name} yet.", f"Run: {command}")
     return value
 
 
@@ -517,7 +517,7 @@ def has_settings(home: Home) -> bool:
             return False
         raise ConfigurationError(
             f"{file} is a link to {file.readlink()}, which is not there.",
-            f"Put that file back. If it is lost, run: rm {shlex.quote(str(file))}; then: xpmsync connect",
+            f"Put that file back. If it is lost, run: rm {shlex.quote(str(file))}; then: {connect_command()}",
         ) from None
     except OSError as error:
         raise _explain_unreadable(home, error) from error
@@ -610,7 +610,7 @@ def _read_tables(tables: Mapping[str, object]) -> tuple[Config, list[str]]:
 def _unknown(name: str) -> str:
     """What to say about a key that does not exist."""
     if remark := SECRETS.get(name):
-        return f"{name}: {remark}"
+        return f"{name}: {remark.replace('xpmsync connect', connect_command())}"
     elsewhere = [known for known in SETTINGS if known.endswith(f".{name.rpartition('.')[2]}")]
     return f"{name}: there is no such key.{suggest(elsewhere[0] if elsewhere else name, SETTINGS)}"
 

@@ -27,7 +27,7 @@ from xpmsync.disk import is_encrypted
 from xpmsync.errors import ConfigurationError, DatabaseTrouble, SignInNeeded, XpmsyncError
 from xpmsync.fetch import RESERVED_CALLS
 from xpmsync.health import RHYTHM_MEMORY, Failure, find_trouble, has_rhythm
-from xpmsync.home import Home, prepare_home
+from xpmsync.home import Home, connect_command, prepare_home
 from xpmsync.lock import hold
 from xpmsync.log import open_log
 from xpmsync.mail_server import try_mail_server
@@ -40,7 +40,7 @@ from xpmsync.watchman import load_health
 from xpmsync.xpm.api import PracticeManager
 from xpmsync.xpm.http import Gateway, opened_gateway
 from xpmsync.xpm.oauth import find_missing
-from xpmsync.xpm.sign_in import CONNECT, SignIn, describe_sign_in
+from xpmsync.xpm.sign_in import SignIn, describe_sign_in
 from xpmsync.xpm.tokens import Tokens, open_tokens
 from xpmsync.xpm.vault import CHOICE_VARIABLE, Vault, opened
 
@@ -272,7 +272,7 @@ class _Examination:
         tokens = open_tokens(self._home, self._config, self._vault, now=self._clock.now, sleep=self._clock.sleep)
         sign_in = describe_sign_in(self._vault)
         if sign_in is None:
-            raise SignInNeeded("xpmsync is not connected to Xero Practice Manager.", CONNECT)
+            raise SignInNeeded("xpmsync is not connected to Xero Practice Manager.", f"Run: {connect_command()}")
         self._tokens = tokens
         found = f"of {_render(sign_in.connected_at)}, last renewed {_render(sign_in.refreshed_at)}"
         if self._clock.now() - sign_in.refreshed_at > STALE:
@@ -294,7 +294,7 @@ class _Examination:
         if granted and (missing := find_missing(asked, granted)):
             raise SignInNeeded(
                 f"Xero has not granted: {', '.join(missing)}.",
-                f"Ask Xero to allow it for the app, then connect again. {CONNECT}",
+                f"Ask Xero to allow it for the app, then connect again. Run: {connect_command()}",
             )
         return Note(f"{len(asked)} are asked for and granted" if granted else "Xero does not list what it has granted")
 

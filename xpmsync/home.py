@@ -16,6 +16,7 @@ from xpmsync.errors import ConfigurationError
 from xpmsync.private_files import FOLDER_MODE, is_closed, open_private
 
 HOME_VARIABLE = "XPMSYNC_HOME"
+BROWSER_VARIABLES = ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,11 @@ class Home:
         return self.data_folder / "sign-in.lock"
 
     @property
+    def own_keyring_folder(self) -> Path:
+        """The store of a keyring of xpmsync's own; there on a server that has been set up with one."""
+        return self.data_folder / "keyring"
+
+    @property
     def settings_lock(self) -> Path:
         """Held while ``config.toml`` is changed."""
         return self.data_folder / "settings.lock"
@@ -90,6 +96,16 @@ def find_home(environment: Mapping[str, str]) -> Home:
 
     folders = platformdirs.PlatformDirs("xpmsync", appauthor=False)
     return Home(folders.user_config_path, folders.user_data_path)
+
+
+def connect_command(environment: Mapping[str, str] = os.environ) -> str:
+    """The command that signs in at Xero here, as advice names it: without a browser where none can open.
+
+    That is on a server, which a keyring of xpmsync's own tells, and over SSH. What cron starts has no display anywhere.
+    """
+    is_remote = "SSH_CONNECTION" in environment and not any(environment.get(name) for name in BROWSER_VARIABLES)
+    is_server = os.path.isdir(find_home(environment).own_keyring_folder)  # noqa: PTH112 - Path.is_dir may raise
+    return "xpmsync connect --no-browser" if is_remote or is_server else "xpmsync connect"
 
 
 def prepare_home(home: Home) -> None:
@@ -149,7 +165,7 @@ def load_home_id(home: Home) -> str:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise ConfigurationError(
             f"{home.home_id_file} cannot be used: {reason}.",
-            "Put it back from a backup of the data folder. If there is none, remove it, and run: xpmsync connect",
+            f"Put it back from a backup of the data folder. If there is none, remove it, and run: {connect_command()}",
         ) from error
     # Once there is an id no draft of one is needed: neither one that a killed process left, nor another process's own.
     for draft in home.data_folder.glob("home-id.*"):

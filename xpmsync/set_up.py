@@ -8,7 +8,7 @@ from pathlib import Path
 
 from xpmsync.config import Config, has_settings, read_config, require
 from xpmsync.errors import ConfigurationError, DatabaseTrouble
-from xpmsync.home import Home
+from xpmsync.home import Home, connect_command
 
 
 def check_set_up(config: Config, *, practice_id: str | None, office_codes: Collection[str]) -> str:
@@ -57,8 +57,8 @@ def check_settings_kept(home: Home, config: Config) -> None:
         return
     raise ConfigurationError(
         f"There is no {home.config_file.name} in {home.config_folder}, so nothing is set.",
-        f"Put it back from a copy, if there was one.{_name_copy(_find_settings(home))} Otherwise run: xpmsync connect; "
-        "then: xpmsync configure",
+        f"Put it back from a copy, if there was one.{_name_copy(_find_settings(home))} Otherwise run: "
+        f"{connect_command()}; then: xpmsync configure",
     )
 
 

@@ -42,7 +42,7 @@ from xpmsync.errors import (
 from xpmsync.fetch import SHAPES, Fetched, Traffic, fetched_practice
 from xpmsync.guard import NOUNS, Elements, Verdict, judge, read_elements
 from xpmsync.health import Failure
-from xpmsync.home import Home
+from xpmsync.home import Home, connect_command
 from xpmsync.moments import from_text, to_text
 from xpmsync.records import fingerprint
 from xpmsync.rules.prerequisites import Prerequisite
@@ -264,7 +264,8 @@ def _only_run(home: Home, config: Config) -> Iterator[None]:
             if config.xero.client_id is None:
                 raise ConfigurationError(
                     f"Nothing is set up in {home.config_folder}.",
-                    "To set it up there, run: xpmsync connect. If it is in another folder: export XPMSYNC_HOME=FOLDER",
+                    f"To set it up there, run: {connect_command()}. If it is in another folder: "
+                    "export XPMSYNC_HOME=FOLDER",
                 )
             check_set_up(config, practice_id=None, office_codes=())
         discard_rehearsals(home.database_file)

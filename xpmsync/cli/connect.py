@@ -19,7 +19,7 @@ from xpmsync.cli.screen import open_console, print_advice, print_text
 from xpmsync.cli.text import ask, render_count, wrap
 from xpmsync.config import Config, change_config, check_setting, read_config
 from xpmsync.errors import ConfigurationError, PassingTrouble, Refused, SignInNeeded
-from xpmsync.home import Home, find_home, prepare_home
+from xpmsync.home import Home, connect_command, find_home, prepare_home
 from xpmsync.log import open_log
 from xpmsync.set_up import is_database_lost
 from xpmsync.surroundings import Clock
@@ -84,7 +84,7 @@ def command(
         practice, staff_count = _prove(home, config, grant, tenant, clock or Clock())
     except PassingTrouble as trouble:  # it passes by itself, but here no next run tries again
         trouble.meaning = "Nothing has changed."
-        trouble.remedy = "Run xpmsync connect again later. If it lasts, look at https://status.xero.com."
+        trouble.remedy = f"Try again later: {connect_command()}. If it lasts, look at https://status.xero.com."
         raise
 
     if not is_database_lost(home, config):
@@ -123,7 +123,7 @@ def _ask_for_app(config: Config, *, client_secret_stdin: bool) -> tuple[str, str
     if client_id is None:
         raise ConfigurationError(
             "The settings have no xero.client_id yet.",
-            f"Put the client id of your app ({APPS_PAGE}) into config.toml, or run xpmsync connect on a terminal.",
+            f"Put the client id of your app ({APPS_PAGE}) into config.toml, or on a terminal run: {connect_command()}",
         )
     if not (is_new or client_secret_stdin):
         return client_id, None
@@ -181,11 +181,11 @@ def _redeem(consent: "Consent", reply: Reply) -> "Grant":
     if reply.error == "access_denied":
         raise SignInNeeded(
             "Access was not allowed: “Cancel” was pressed on Xero's page. Nothing has changed.",
-            "To connect after all, run xpmsync connect again and press “Allow access”.",
+            f"To connect after all, press “Allow access” there. Run: {connect_command()}",
         )
     raise Refused(
         f"Xero has refused the sign-in ({reply.error}).",
-        f"Compare the app's page at {APPS_PAGE} with config.toml, then run xpmsync connect again.",
+        f"Compare the app's page at {APPS_PAGE} with config.toml, then run: {connect_command()}",
     )
 
 
@@ -198,7 +198,7 @@ def _explain_silence(client: "IdentityClient", wait_seconds: int) -> NoReturn:
         f"  - “Invalid redirect_uri”: register {client.settings.redirect_uri} there, letter by letter.\n"
         f"  - “Invalid scope”: the app has not been granted all of: {scopes}\n"
         "  - “Unknown client”: xero.client_id in config.toml is not the client id shown there.\n"
-        "Then run xpmsync connect again. Where no browser can open, use: xpmsync connect --no-browser",
+        "Then run again: xpmsync connect. Where no browser can open: xpmsync connect --no-browser",
     )
 
 
@@ -214,7 +214,7 @@ def _check_scopes(asked: Collection[str], grant: "Grant") -> None:
         raise Refused(
             f"Xero has granted less than was asked for. Missing: {', '.join(missing) or 'offline_access'}. Nothing has"
             " changed.",
-            f"Ask Xero to allow it for the app (its page is at {APPS_PAGE}), then run xpmsync connect again.",
+            f"Ask Xero to allow it for the app (its page is at {APPS_PAGE}), then run: {connect_command()}",
         )
 
 

@@ -18,7 +18,7 @@ from xpmsync.cli.screen import open_console, print_advice, print_text
 from xpmsync.cli.text import clean, confirm, is_watched, print_remark
 from xpmsync.config import Config, read_config
 from xpmsync.errors import KeyringTrouble, Refused, XpmsyncError
-from xpmsync.home import find_home, prepare_home
+from xpmsync.home import connect_command, find_home, prepare_home
 from xpmsync.log import open_log
 from xpmsync.surroundings import Clock
 
@@ -69,7 +69,7 @@ def command(clock: Clock | None, *, revoke: bool, is_yes: bool) -> int:
         tokens = open_tokens(home, config, vault, now=clock.now, sleep=clock.sleep)
         exit_code = _end_at_xero(config, tokens, clock, revoke=revoke)
         tokens.forget()
-    click.echo("The sign-in has been forgotten. To connect again: xpmsync connect")
+    click.echo(f"The sign-in has been forgotten. To connect again: {connect_command()}")
     click.echo("The data stays in this folder:")
     click.echo(f"  {home.data_folder}")  # on one line, to be copied
     offer_removal(home)
@@ -78,7 +78,7 @@ def command(clock: Clock | None, *, revoke: bool, is_yes: bool) -> int:
 
 def _is_agreed(*, revoke: bool) -> bool:
     what = "all of your connections to this app at Xero" if revoke else "the connection to Xero"
-    print_text(open_console(), f"This ends {what}. No sync works until someone runs xpmsync connect. The data stays.")
+    print_text(open_console(), f"This ends {what}. No sync works until someone signs in again. The data stays.")
     return confirm("Disconnect?")
 
 
@@ -114,7 +114,7 @@ def _end_at_xero(config: Config, tokens: "Tokens", clock: Clock, *, revoke: bool
     )
     for connection in others:
         print_text(console, clean(connection.tenant_name or connection.tenant_id), indent=2)
-    print_advice(console, "To end these too, run: xpmsync connect, then: xpmsync disconnect --revoke")
+    print_advice(console, f"To end these too, run: {connect_command()}, then: xpmsync disconnect --revoke")
     return 0
 
 
@@ -162,7 +162,7 @@ def _explain_failure(error: XpmsyncError, done: str | None) -> None:
         print_text(open_console(), done)
         print_remark(
             "The refresh token could not be revoked. Without a connection it reads nothing, and Xero ends it after 60 "
-            "days without use. To revoke it, run: xpmsync connect, then: xpmsync disconnect"
+            f"days without use. To revoke it, run: {connect_command()}, then: xpmsync disconnect"
         )
     else:
         print_remark(

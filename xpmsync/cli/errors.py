@@ -12,7 +12,7 @@ from rich.console import Console
 from xpmsync.cli.grammar import Choice, ExplainingCommand, Number, typed
 from xpmsync.cli.screen import open_console, paged, print_advice, print_text
 from xpmsync.cli.text import NO_RUN, SINCE, check_since, clean, print_csv, print_json, render_count, render_time
-from xpmsync.home import Home, find_home, prepare_home
+from xpmsync.home import Home, connect_command, find_home, prepare_home
 from xpmsync.moments import to_text
 from xpmsync.set_up import check_readable
 from xpmsync.spelling import find_nearest, suggest
@@ -335,7 +335,8 @@ def _explain(home: Home, code: str) -> None:
     else:
         ending = errors.ENDINGS[code]
         title = f"ends a run, with the exit code {ending.exit_code}"
-        texts = (ending.story, errors.MEANWHILE, ending.usual_remedy, ending.end)
+        remedy = ending.usual_remedy.replace("xpmsync connect", connect_command())
+        texts = (ending.story, errors.MEANWHILE, remedy, ending.end)
     headings = ("What it is", "Meanwhile", "What to do", "How it goes away", "Open now")
     try:
         open_now = _count_open(code, _load(home, codes=[code]))

@@ -11,6 +11,7 @@ import click
 from xpmsync.cli.screen import choose, open_console
 from xpmsync.cli.text import clean, is_watched
 from xpmsync.errors import ConfigurationError, Refused
+from xpmsync.home import connect_command
 from xpmsync.spelling import fold
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ def choose_practice(connections: Iterable["Connection"], tenant: str | None, set
         raise Refused(
             "You have signed in, but Xero offers no practice of Xero Practice Manager to connect.",
             f"You need {ACCESS}. They are given in Practice Manager, under Business > Settings > Staff > your name >"
-            " Permissions > Practice Administration. Then run xpmsync connect again, and choose the practice on Xero's"
-            " page.",
+            " Permissions > Practice Administration. Then choose the practice on Xero's page. Run: "
+            f"{connect_command()}",
         )
     wanted = tenant or settled_id
     named = [practice for practice in practices if wanted and _is_named(practice, wanted)]
@@ -52,8 +53,8 @@ def check_own_practice(settled_id: str | None, offered: Mapping[str, str]) -> No
     if settled_id is not None and settled_id not in offered:
         raise ConfigurationError(
             "This data folder holds the data of another practice. Nothing has changed.",
-            "Each practice needs a data folder of its own: set XPMSYNC_HOME to another folder, and run xpmsync connect "
-            "there.",
+            "Each practice needs a data folder of its own: set XPMSYNC_HOME to another folder, and there run: "
+            f"{connect_command()}",
             names=f"You have connected {' and '.join(offered.values())}.",
         )
 

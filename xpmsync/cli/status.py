@@ -13,7 +13,7 @@ from xpmsync.cli.screen import open_console, print_facts, print_table, print_tex
 from xpmsync.cli.text import is_watched, print_json, render_age, render_count, render_time
 from xpmsync.config import Config, read_config
 from xpmsync.errors import XpmsyncError
-from xpmsync.home import Home, find_home, prepare_home
+from xpmsync.home import Home, connect_command, find_home, prepare_home
 from xpmsync.moments import from_text, to_text
 from xpmsync.set_up import check_not_lost
 
@@ -26,8 +26,6 @@ LINES_AROUND_RUNS: Final = 5
 SHOWN_NEEDS: Final = 6
 KEYRING_PATIENCE_SECONDS: Final = 5.0
 """Less than a run has: nobody waits for a status."""
-SIGN_IN: Final = {"what": "Somebody must sign in to Xero.", "command": "xpmsync connect"}
-"""What there is to do where the keyring holds no sign-in, which the overview does not know."""
 RUN_COLUMNS: Final = (
     "id",
     "started_at",
@@ -74,8 +72,9 @@ def load_facts(home: Home, config: Config, now: datetime) -> Facts:
         **_describe_overview(_load_overview(home, config, now, connection.get("connected_at"))),
         "home": str(home.data_folder),
     }
-    if not is_connected(facts) and all(need["command"] != SIGN_IN["command"] for need in facts["needs"]):
-        facts["needs"].insert(0, SIGN_IN)
+    command = connect_command()
+    if not is_connected(facts) and all(need["command"] != command for need in facts["needs"]):
+        facts["needs"].insert(0, {"what": "Somebody must sign in to Xero.", "command": command})
     return facts
 
 
@@ -191,7 +190,7 @@ def _render_connection(facts: Facts) -> Iterator[tuple[str, object]]:
     connection = facts["connection"]
     if not is_connected(facts):
         is_new = facts["tenant_id"] is None and not facts["runs"]
-        yield "Connected to", f"nothing{' yet' if is_new else ''}; run: xpmsync connect"
+        yield "Connected to", f"nothing{' yet' if is_new else ''}; run: {connect_command()}"
         return
     if connection["state"] == "unknown":
         yield "Connected to", f"unknown: {connection['reason']}"

@@ -22,7 +22,7 @@ from xpmsync.active.users import load_needs
 from xpmsync.config import Config
 from xpmsync.crontab import Crontab
 from xpmsync.health import PATIENCE, RHYTHM_MEMORY, has_rhythm
-from xpmsync.home import HOME_VARIABLE, Home
+from xpmsync.home import HOME_VARIABLE, Home, connect_command
 from xpmsync.moments import from_text
 from xpmsync.rules.schedule import next_full_at
 
@@ -90,14 +90,13 @@ class Overview:
 
 
 NEEDS_BY_FAILURE: Final[Mapping[str, Need]] = {
-    "sign-in-needed": Need("Somebody must sign in to Xero again.", "xpmsync connect"),
     "keyring-trouble": Need("The keyring that holds the sign-in keeps it to itself.", "xpmsync doctor"),
     "configuration-wrong": Need("The settings must be put right.", "xpmsync doctor"),
     "xero-refused": Need("Xero refuses the sync: read why, and what to do.", "xpmsync errors --entity run"),
     "database-trouble": Need("The database cannot be used.", "xpmsync doctor"),
     "bug": Need("xpmsync has a fault: read what to send to whom.", "xpmsync errors --entity run"),
 }
-"""By the code in the error log. Trouble at Xero passes by itself and needs nobody."""
+"""By the code in the error log; a sign-in needs the command of this computer. Trouble at Xero passes by itself."""
 NOT_ENDED_BY_USUAL_RUN: Final = frozenset({"bug"})
 """The failures of which the error log says which run to make, if any."""
 
@@ -191,7 +190,7 @@ def _list_needs_of_home(crontab: Crontab | None, home: Home) -> Iterator[Need]:
 
 def _list_needs_of_set_up(config: Config, *, is_fresh: bool) -> Iterator[Need]:
     if config.sync.tenant_id is None:
-        yield Need("Connect xpmsync to Xero Practice Manager.", "xpmsync connect")
+        yield Need("Connect xpmsync to Xero Practice Manager.", connect_command())
     elif config.sync.default_office_code is None:
         yield Need("Say where new clients belong.", "xpmsync configure")
     elif is_fresh:
@@ -203,6 +202,8 @@ def _list_needs_of_failure(
 ) -> Iterator[Need]:
     """What puts the cause right, unless that is known to be done; and the run that shows it, as nothing else does."""
     need = NEEDS_BY_FAILURE.get(failure["code"])
+    if failure["code"] == "sign-in-needed":
+        need = Need("Somebody must sign in to Xero again.", connect_command())
     if need is None:
         return
     run = f"make a run, or wait for the one at {next_run_at.astimezone():%H:%M}." if next_run_at else "make a run."

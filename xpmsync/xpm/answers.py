@@ -15,6 +15,7 @@ import requests
 from requests import codes
 
 from xpmsync.errors import PassingTrouble, Refused, SignInNeeded
+from xpmsync.home import connect_command
 
 LONGEST_WAIT_SECONDS: Final = 120.0
 """A minute's limit is over sooner (22 s recorded); a longer wish is the day's limit by another name."""
@@ -124,7 +125,7 @@ def _explain_unauthorised(answer: requests.Response, words: Mapping[str, Any], d
     if "insufficient_scope" in challenge or words.get("detail") == "AuthorizationUnsuccessful":
         return SignInNeeded(
             "Xero has not granted this sign-in what the sync needs (a scope is missing).",
-            "Remove scopes from config.toml if it is there, then run: xpmsync connect",
+            f"Remove scopes from config.toml if it is there, then run: {connect_command()}",
             details=details,
         )
     return TokenRejected(details)
@@ -138,7 +139,7 @@ def _explain_forbidden(words: Mapping[str, Any], details: str) -> Exception:
         "Xero refuses access to this practice: the connection was ended, or the person who connected has left or has"
         " lost a permission.",
         f"In Practice Manager, under Business > Settings > Staff > that person > Permissions, give them {ACCESS}; or"
-        " let somebody who has both run: xpmsync connect",
+        f" let somebody who has both run: {connect_command()}",
         details=details,
     )
 

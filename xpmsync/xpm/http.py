@@ -24,6 +24,7 @@ from xpmsync import __version__
 from xpmsync.config import is_loopback
 from xpmsync.deadline import OutOfTime, call_within
 from xpmsync.errors import PassingTrouble, Refused
+from xpmsync.home import connect_command
 from xpmsync.surroundings import Clock
 from xpmsync.xpm.answers import (
     LONGEST_WAIT_SECONDS,
@@ -133,7 +134,7 @@ class Gateway:
                 if renewed:
                     raise Refused(
                         "Xero does not accept the sign-in although it has just been renewed.",
-                        "Wait for the next run; if it lasts, run: xpmsync connect",
+                        f"Wait for the next run; if it lasts, run: {connect_command()}",
                         details=rejected.details,
                     ) from None
                 renewed = True

@@ -25,6 +25,7 @@ from requests_oauthlib import OAuth2Session
 from xpmsync.config import XeroSettings, is_loopback, require
 from xpmsync.deadline import OutOfTime, call_within
 from xpmsync.errors import ConfigurationError, PassingTrouble, Refused, SignInNeeded
+from xpmsync.home import connect_command
 from xpmsync.xpm.answers import ID, make_trouble, redact
 from xpmsync.xpm.line import check_authorities, describe_error, find_obstacle
 
@@ -107,7 +108,7 @@ class IdentityClient:
             except InvalidGrant:
                 raise SignInNeeded(
                     "Xero does not accept what the browser brought back; it serves once, for five minutes.",
-                    "Run again: xpmsync connect",
+                    f"Run again: {connect_command()}",
                 ) from None
 
         return Consent(address.replace(_as_https(login), login, 1), state, redeem)
@@ -254,7 +255,8 @@ def _explain(answer: requests.Response) -> Exception:
             return ConfigurationError(
                 f"Xero does not accept this app's client id or client secret ({word}).",
                 "Compare client_id in config.toml with the app's page at https://developer.xero.com/app/manage, then"
-                " run: xpmsync connect; for an app with a client secret: xpmsync connect --client-secret-stdin",
+                f" run: {connect_command()}; for an app with a client secret: "
+                f"{connect_command()} --client-secret-stdin",
                 details=details,
             )
         case "unsupported_grant_type" | "invalid_scope" | "invalid_request":

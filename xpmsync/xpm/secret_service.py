@@ -123,7 +123,7 @@ class ServiceFiles:
 
 def find_files(home: Home) -> ServiceFiles:
     """The places in `home`."""
-    return ServiceFiles(home.data_folder / "keyring", home.data_folder / "keyring.lock")
+    return ServiceFiles(home.own_keyring_folder, home.data_folder / "keyring.lock")
 
 
 @contextmanager

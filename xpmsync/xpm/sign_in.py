@@ -7,13 +7,12 @@ that a command which only says how things are loads none of its libraries.
 import json
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
-from typing import Final, Self
+from typing import Self
 
 from xpmsync.errors import SignInNeeded
+from xpmsync.home import connect_command
 from xpmsync.moments import from_text
 from xpmsync.xpm.vault import Vault
-
-CONNECT: Final = "Run: xpmsync connect"
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,8 @@ def load_sign_in(vault: Vault) -> StoredSignIn | None:
         return StoredSignIn.from_text(value)
     except (ValueError, TypeError, KeyError):
         # Not chained: the error would repeat what it could not read.
-        raise SignInNeeded("What the keyring holds as xpmsync's sign-in cannot be read.", CONNECT) from None
+        happened = "What the keyring holds as xpmsync's sign-in cannot be read."
+        raise SignInNeeded(happened, f"Run: {connect_command()}") from None
 
 
 def describe_sign_in(vault: Vault) -> SignIn | None:

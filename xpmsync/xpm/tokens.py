@@ -42,12 +42,12 @@ from typing import Final, TypeVar
 
 from xpmsync.config import Config
 from xpmsync.errors import ConfigurationError, KeyringTrouble, PassingTrouble, Refused, SignInNeeded
-from xpmsync.home import Home
+from xpmsync.home import Home, connect_command
 from xpmsync.lock import CannotLock, hold
 from xpmsync.moments import from_text, to_text
 from xpmsync.xpm.oauth import Grant, IdentityClient, InvalidGrant
 from xpmsync.xpm.pending import clear_mark, explain_folder, find_mark, set_mark
-from xpmsync.xpm.sign_in import CONNECT, StoredSignIn, load_sign_in
+from xpmsync.xpm.sign_in import StoredSignIn, load_sign_in
 from xpmsync.xpm.vault import Vault
 
 Answer = TypeVar("Answer")
@@ -163,7 +163,7 @@ class Tokens:
     def _load(self) -> StoredSignIn:
         stored = load_sign_in(self._vault)
         if stored is None:
-            raise SignInNeeded("xpmsync is not connected to Xero Practice Manager.", CONNECT)
+            raise SignInNeeded("xpmsync is not connected to Xero Practice Manager.", f"Run: {connect_command()}")
         return stored
 
     def _store(self, stored: StoredSignIn) -> None:
@@ -193,7 +193,7 @@ class Tokens:
             raise GrantEnded(
                 "Xero no longer accepts this sign-in: it was ended at Xero, or not used for 60 days, or this machine"
                 " stopped in the middle of a refresh for longer than Xero waits.",
-                f"{CONNECT}. Any user of the practice who may connect third-party add-ons can do it.",
+                f"Run: {connect_command()}. Any user of the practice who may connect third-party add-ons can do it.",
             ) from None
         self._save(intended, used, grant)
         return self._keep(grant)
@@ -255,7 +255,7 @@ class Tokens:
             raise KeyringTrouble(
                 f"Xero has renewed the sign-in, and the keyring did not take it. {trouble.happened}",
                 f"{trouble.remedy}\nXero accepts the earlier sign-in until {until:%H:%M} (30 minutes): until then the"
-                " next run puts this right by itself; later, run: xpmsync connect",
+                f" next run puts this right by itself; later, run: {connect_command()}",
                 details=trouble.details,
             ) from None
 
@@ -280,7 +280,8 @@ class TrialTokens:
     def renew(self, rejected_access_token: str) -> str:
         """There is no other one."""
         del rejected_access_token
-        raise SignInNeeded("Xero does not accept the sign-in that it has just given.", f"Try again. {CONNECT}")
+        happened = "Xero does not accept the sign-in that it has just given."
+        raise SignInNeeded(happened, f"Try again. Run: {connect_command()}")
 
 
 def open_tokens(
