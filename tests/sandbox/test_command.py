@@ -1,6 +1,8 @@
 # ruff: noqa: S113 - the sandbox is in this process; a test that waits for it shall be seen to wait
+import json
 import os
 import re
+import shlex
 import signal
 import smtplib
 import socket
@@ -46,6 +48,47 @@ def test_it_serves_until_ctrl_c_and_prints_what_a_person_needs(free_port):
     }
     assert "client secret" in printed
     assert (server.returncode, rest.strip(), errors) == (0, "", "")
+
+
+@pytest.mark.slow
+def test_after_a_restart_with_the_same_numbers_the_same_home_connects_and_syncs_again(find_free_port, tmp_path):
+    port, callback = str(find_free_port()), str(find_free_port())
+    url = f"http://127.0.0.1:{port}"
+    (tmp_path / "config.toml").write_text(
+        f"""[xero]
+client_id = "sandbox-app"
+redirect_uri = "http://localhost:{callback}/callback"
+login_url = "{url}/identity"
+identity_url = "{url}"
+api_url = "{url}"
+[sync]
+default_office_code = "SYD"
+"""
+    )
+    environment = os.environ | {
+        "XPMSYNC_HOME": str(tmp_path),
+        "PYTHON_KEYRING_BACKEND": "xpmsync.sandbox.keyring.SandboxKeyring",
+        "XPMSYNC_SANDBOX_KEYRING": url,
+        "BROWSER": f"{shlex.quote(sys.executable)} -m xpmsync.sandbox.browser %s",
+    }
+
+    def xpmsync(*arguments):
+        command = [sys.executable, "-m", "xpmsync", *arguments]
+        process = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+        assert process.returncode == 0, process.stdout + process.stderr
+        return process.stdout
+
+    for commands in (
+        (["connect"], ["admin", "office", "add", "SYD", "--name", "Sydney"], ["sync"]),
+        (["connect"], ["sync", "--full", "--json"]),
+    ):
+        options = ("--port", port, "--redirect-port", callback, "--clients", "20", "--staff", "6")
+        with start(*options) as server:
+            assert url in server.stdout.readline()
+            said = [xpmsync(*command) for command in commands]
+            server.send_signal(signal.SIGINT)
+            server.communicate(timeout=10)
+    assert json.loads(said[-1])["clients"]["created"] == 0
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ there at all, `True` and `False` are Yes and No.
 import copy
 import difflib
 import functools
+import random
 import re
 import threading
 import uuid as uuids
@@ -165,6 +166,7 @@ class Practice:
 
     def __init__(self, name: str = "Kahikatea & Wattle Accountants") -> None:
         self.name = name
+        self.tenant_id = str(uuids.uuid4())
         self.lock = threading.RLock()
         self.clock = Clock()
         self.staff: dict[str, Staff] = {}
@@ -176,11 +178,13 @@ class Practice:
     def generate(cls, clients: int = 300, staff: int = 12, seed: int = 7) -> "Practice":
         """A believable practice with everything that hurts in it.
 
-        The same numbers give the same practice, byte for byte.
+        The same numbers give the same practice, byte for byte, and the same tenant ID.
         """
         from xpmsync.sandbox.generate import fill_practice  # noqa: PLC0415 - it builds practices, so it imports this module
 
         practice = cls()
+        chance = random.Random(f"{clients} clients, {staff} staff, seed {seed}")  # noqa: S311 - repeatable, not secret
+        practice.tenant_id = str(uuids.UUID(int=chance.getrandbits(128), version=4))
         fill_practice(practice, clients=clients, staff=staff, seed=seed)
         return practice
 

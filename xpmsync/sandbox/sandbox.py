@@ -108,11 +108,13 @@ class Sandbox:
         tenant_name: str | None = None,
         tenant_type: str = "PRACTICEMANAGER",
     ) -> str:
-        """Add a tenant that the user may connect and return its id.
+        """Add a tenant that the user may connect and return its id: the practice's own, a new one if that is taken.
 
         Of other types than PRACTICEMANAGER only connections show.
         """
-        tenant = Tenant(str(uuids.uuid4()), tenant_type, tenant_name or practice.name)
+        is_taken = practice.tenant_id in self.identity.tenants
+        tenant_id = str(uuids.uuid4()) if is_taken else practice.tenant_id
+        tenant = Tenant(tenant_id, tenant_type, tenant_name or practice.name)
         practice.clock = self.clock
         if tenant_type == "PRACTICEMANAGER":
             self._practices[tenant.tenant_id] = practice
