@@ -84,6 +84,29 @@ def test_doctor_names_a_link_in_the_data_folder(make_firm, victim, capfd):
     assert "rm " in shown
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a link away")
+@pytest.mark.parametrize(
+    ("name", "command", "exit_code"),
+    [("config.toml", "sync", 5), ("active.db", "sync", 9), ("report.html", "report", 5)],
+)
+def test_a_link_where_one_is_followed_is_not_where_another_user_made_it(
+    make_firm, tmp_path, capfd, name, command, exit_code
+):
+    firm = make_firm()
+    run(["report"])
+    path = firm.home.data_folder / name
+    elsewhere = tmp_path / "elsewhere.txt"
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+    content = elsewhere.read_bytes()
+    assert run([command]) == 0
+    os.chown(path, 4711, 4711, follow_symlinks=False)
+    elsewhere.write_bytes(content)
+    assert run([command]) == exit_code
+    assert "it is a link, or another user's" in " ".join(capfd.readouterr().err.split())
+    assert elsewhere.read_bytes() == content
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 def test_a_file_of_another_user_is_not_opened(tmp_path):
     path = tmp_path / "xpmsync.log"

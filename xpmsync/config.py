@@ -20,6 +20,7 @@ from urllib.parse import SplitResult, urlsplit
 from xpmsync.errors import ConfigurationError
 from xpmsync.home import Home, connect_command, prepare_home
 from xpmsync.lock import hold
+from xpmsync.private_files import check_link
 from xpmsync.replacing import find_draft, replaced
 from xpmsync.spelling import suggest
 
@@ -510,6 +511,7 @@ def has_settings(home: Home) -> bool:
     """Whether there is a config.toml. Raises ConfigurationError where what is there is no file that can be read."""
     file = home.config_file
     try:
+        check_link(file)
         if is_file := stat.S_ISREG(file.stat().st_mode):  # a pipe would keep us waiting
             file.open("rb").close()
     except FileNotFoundError:

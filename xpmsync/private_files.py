@@ -45,6 +45,12 @@ def _is_private(status: os.stat_result, *, is_written: bool) -> bool:
     return stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() and not (is_written and status.st_nlink > 1)
 
 
+def check_link(path: Path) -> None:
+    """Raise NotPrivate where a file that may be a link is one that another user has made (other than root)."""
+    if path.is_symlink() and path.lstat().st_uid not in (0, os.geteuid()):
+        raise NotPrivate(path)
+
+
 def is_closed(folder: Path) -> bool:
     """Whether the folder is this user's, and no other user may look into it."""
     status = folder.stat()

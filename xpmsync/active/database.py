@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from xpmsync.active.migrations import STEPS, make_migrations
 from xpmsync.errors import DatabaseTrouble
-from xpmsync.private_files import open_private
+from xpmsync.private_files import NotPrivate, check_link, open_private
 from xpmsync.replacing import sync_folder
 from xpmsync.spelling import make_key
 
@@ -132,6 +132,10 @@ def find_companions(path: Path) -> list[Path]:
 @contextmanager
 def connected(path: Path, *, is_new: bool = False) -> Iterator[sqlite3.Connection]:
     """A connection to a database that is there. Raises DatabaseTrouble where it is damaged or cannot be opened."""
+    try:
+        check_link(path)
+    except NotPrivate as error:
+        raise explain_machine(path.parent, error) from error
     with explained(path), closing(connect(path, "mode=rw")) as connection:
         if not is_new and path.stat().st_size == 0:  # SQLite would take it for a new one
             raise DamagedDatabase(f"The database {path} is damaged: the file is empty.", RESTORE)

@@ -15,6 +15,7 @@ from xpmsync.monitoring.causes import generalise_causes, name_causes
 from xpmsync.monitoring.overview import load_overview
 from xpmsync.monitoring.page import Contents, render_page
 from xpmsync.monitoring.plot import begin_of_days, sort_hours
+from xpmsync.private_files import check_link
 from xpmsync.replacing import CannotKeepGroup, replaced, take_over_mode
 
 USUAL_DAYS: Final = 30
@@ -48,6 +49,7 @@ def write_page(path: Path, page: bytes) -> None:
     """
     target = path.resolve()
     try:
+        check_link(path)
         with replaced(target) as file:
             file.write(page)
             take_over_mode(target, file)  # an administrator opens it to others once, not after every run
