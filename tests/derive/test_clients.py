@@ -97,6 +97,36 @@ def test_hour_after_hour_active_follows_xpm(firm, hours, clients, problems):
     assert firm.problems() == problems
 
 
+# How many.
+
+
+def test_every_client_is_counted_once_whether_it_competes_for_a_code_or_not(firm):
+    first = firm.sync([client("c1", ClientCode="A"), client("c2", ClientCode="B"), client("c3"), client("c4")])
+    assert vars(first.clients) == {"created": 4, "updated": 0, "unchanged": 0, "skipped": 0}
+    second = firm.sync(
+        [
+            client("c1", ClientCode="C"),  # gives its code to a new one
+            client("c5", ClientCode="A"),
+            client("c6", ClientCode="B"),  # shares the code of another
+            client("c2", ClientCode="B", Phone="1"),
+            client("c3", IsArchived="Yes"),
+            client("c4", IsDeleted="Yes"),
+            client("c7"),
+            without_partner("c8"),
+        ]
+    )
+    assert vars(second.clients) == {"created": 2, "updated": 4, "unchanged": 0, "skipped": 2}
+    third = firm.sync(
+        [
+            client("c1", ClientCode="C"),
+            client("c5", ClientCode="A"),
+            client("c3", IsArchived="Yes"),
+            client("c4", IsDeleted="Yes"),
+        ]
+    )
+    assert vars(third.clients) == {"created": 0, "updated": 2, "unchanged": 4, "skipped": 0}
+
+
 # The partner.
 
 

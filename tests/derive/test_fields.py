@@ -145,6 +145,11 @@ def test_a_field_read_from_a_list_has_no_value_where_xpm_does_not_tell_the_list(
     assert read({"contacts": '[{"name": "Hēmi"}]'}) == {"contact_names": "Hēmi"}
 
 
+def test_a_field_may_be_read_from_two_elements():
+    read = make_reader((Field("26", "Name", ("FirstName", "LastName"), "name", "Name", lambda *names: names),))
+    assert read({"first_name": "Ann", "last_name": None}) == {"name": ("Ann", None)}
+
+
 def test_elements_that_nobody_asked_for_are_not_kept(firm):
     firm.sync([client_xml("<TaxNumber>*****123</TaxNumber><BankAccountNumber>12-3456</BankAccountNumber>")])
     everything = "\n".join(firm.database.connection.iterdump())

@@ -93,6 +93,36 @@ PROVOKED = {
     "first-list-empty": ([clients()], None, "clients"),
 }
 
+# Code to the record's name in the log, and to the facts of the case that its texts tell.
+FACTS = {
+    "staff-without-id": ("Bob Ray",),
+    "staff-without-name": (None, "with the address bob@firm.example"),
+    "staff-without-email": ("Bob Ray", "Bob Ray"),
+    "staff-email-unusable": ("Bob Ray", "“bob at firm”"),
+    "staff-name-one-word": ("Bob", "Bob"),
+    "staff-email-shared": ("Bob Ray", "ann@firm.example", " Ann Lee in XPM"),
+    "staff-email-taken": ("Bob Ray", "bo@firm.example", " Bo."),
+    "staff-email-held-by-former-user": ("Sid Fox", "bob@firm.example", " Bob Ray, ", "--xpm-staff s9"),
+    "partner-no-longer-listed": ("Bob Ray", " one client."),
+    "client-without-id": ("Nobody",),
+    "client-without-name": (None, "with the code A"),
+    "partner-not-listed": ("Ngata Ltd", "Sid Fox", "--xpm-staff s9"),
+    "partner-without-email": ("Ngata Ltd", "Sid Fox", "--xpm-staff s9"),
+    "partner-not-in-active": ("Ngata Ltd", "Sid Fox"),
+    "partner-missing": ("Ngata Ltd", "office MAIN", "office set MAIN"),
+    "manager-not-in-active": ("Ngata Ltd", "Sid Fox"),
+    "client-code-shared": ("Ngata Ltd", "code A ", " Ngata Ltd in XPM"),
+    "client-code-taken": ("Ngata Ltd", "code A ", ", Ngata Ltd."),
+    "code-held-by-former-client": ("Other Ltd", "code A ", "Ngata Ltd", "client link A --xpm-client c2"),
+    "abn-contradicts": ("Ngata Ltd", "code A, Ngata, ", "client link A --xpm-client c1"),
+    "client-email-unusual": ("Ngata Ltd", "“a@b.example, c@d.example”"),
+    "business-number-unreadable": ("Ngata Ltd", "“pending”"),
+    "business-number-check-digit": ("Ngata Ltd", "51 824 753 557"),
+    "several-primary-contacts": ("Ngata Ltd", "2 primary contacts"),
+    "group-without-name": ("Ngata Ltd",),
+    "first-list-empty": (None, "clients"),
+}
+
 
 def provoke(firm, hours):
     for hour in hours:
@@ -127,9 +157,31 @@ def test_the_problem_is_logged_once_with_all_its_facts_and_has_the_effect_that_t
         assert "None" not in text
         assert "{" not in text
         assert text[0].isupper() or text[0] == "“"
+    name, *facts = FACTS[code]
+    assert entry.get("name") == name
+    assert [fact for fact in facts if fact not in f"{entry['message']} {entry['suggestion']}"] == []
     assert (entry["first_run_id"], entry["times_seen"]) == (firm.run_id, 1)
     if code not in ("partner-no-longer-listed", "first-list-empty"):  # they are about no record that is synced now
         assert (load_record(firm, uuid) == before) is (kind.effect is Effect.SKIP)
+
+
+@pytest.mark.parametrize(
+    ("hour", "code", "label"),
+    [
+        (staff(ANN, {"UUID": "s2"}), "staff-without-name", "with the identifier s2"),
+        (clients({"UUID": "c1"}), "client-without-name", "with the identifier c1"),
+        (clients(client(AccountManager={"UUID": "s9"})), "partner-not-listed", "partner s9 "),
+        (clients(client(AccountManager={"Name": "Sid Fox"})), "partner-not-listed", "--xpm-staff UUID"),
+        (clients(client(JobManager={"UUID": "s9"})), "manager-not-in-active", "manager s9 "),
+        (clients(client("c1", Name=""), client("c2")), "client-code-shared", " a client without a name in XPM"),
+    ],
+)
+def test_a_record_is_told_apart_by_what_xpm_tells_of_it(firm, hour, code, label):
+    provoke(firm, [hour])
+    texts = [
+        f"{row['message']} {row['suggestion']}" for row in firm.rows("SELECT * FROM sync_errors WHERE code = ?", code)
+    ]
+    assert any(label in text for text in texts), texts
 
 
 ABOUT_ELEMENTS = {"elements-never-sent", "elements-no-longer-sent"}
