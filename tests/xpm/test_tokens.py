@@ -5,15 +5,15 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from xpmsync.errors import ConfigurationError, KeyringTrouble, PassingTrouble, Refused, SignInNeeded
 from xpmsync.lock import hold
-from xpmsync.xpm.sign_in import describe_sign_in
-from xpmsync.xpm.tokens import TrialTokens
+from xpmsync.xpm.sign_in import CONNECT, describe_sign_in
+from xpmsync.xpm.tokens import Tokens, TrialTokens
 
 PROGRAM = Path(__file__).parent / "refresh.py"
 _specification = importlib.util.spec_from_file_location("refresh", PROGRAM)
@@ -78,19 +78,18 @@ def test_an_access_token_is_fetched_at_the_first_use_and_kept_in_memory(office):
     assert first not in office.stored()
 
 
-def test_it_is_renewed_shortly_before_its_end(office):
-    tokens = office.connect()
+@pytest.mark.parametrize(("lifetime_seconds", "kept_seconds"), [(1_800, 1_740), (120, 60), (20, 10)])
+def test_it_is_refreshed_a_minute_before_its_end_or_after_half_a_short_life(office, lifetime_seconds, kept_seconds):
+    office.sandbox.set_switches(access_token_seconds=lifetime_seconds)
+    office.connect()
+    started_at = office.now()
+    clock = iter([0, 0, 0, kept_seconds - 1, kept_seconds, kept_seconds, kept_seconds, kept_seconds])
+    tokens = Tokens(
+        office.open_vault(), office.client, office.lock, now=lambda: started_at + timedelta(seconds=next(clock))
+    )
     first = tokens.access_token()
-    office.pass_time(minutes=28)
     assert tokens.access_token() == first
-    office.pass_time(minutes=1, seconds=30)
     assert tokens.access_token() != first
-
-
-def test_a_token_that_lives_for_seconds_is_used_all_the_same(office):
-    office.sandbox.set_switches(access_token_seconds=20)
-    tokens = office.connect()
-    assert tokens.access_token() == tokens.access_token()
 
 
 def test_a_rejected_token_is_replaced_once_however_often_it_is_named(office):
@@ -104,12 +103,30 @@ def test_a_rejected_token_is_replaced_once_however_often_it_is_named(office):
 def test_every_refresh_stores_the_new_token_beside_the_one_before(office):
     tokens = office.connect()
     connected = json.loads(office.stored())
+    assert connected["refreshed_at"] == connected["connected_at"]
+    office.pass_time(hours=1)
     tokens.access_token()
     stored = json.loads(office.stored())
+    assert stored["refreshed_at"] > connected["refreshed_at"]
+    assert stored["connected_at"] == connected["connected_at"]
     assert stored["previous_refresh_token"] == connected["refresh_token"] != stored["refresh_token"]
     assert stored["previous_used_at"] is not None
     assert stored["intent_at"] is None
     assert list(office.sandbox.keychain.passwords) == [("xpmsync", "home/sign-in")]
+
+
+@pytest.mark.parametrize(("granted", "expected"), [((), ["one", "two"]), (("two",), ["two"])])
+def test_the_scopes_are_those_of_the_last_answer_that_named_any(office, granted, expected):
+    office.open_tokens().save_sign_in(
+        dataclasses.replace(office.consent(), scopes=("one", "two")), practice_name="The Practice"
+    )
+
+    class Client:
+        def refresh(self, token):
+            return dataclasses.replace(office.client.refresh(token), scopes=granted)
+
+    office.open_tokens(client=Client()).access_token()
+    assert json.loads(office.stored())["scopes"] == expected
 
 
 def test_an_hour_after_hour_sign_in_lives_for_a_year(office):
@@ -140,8 +157,9 @@ def test_nothing_is_told_where_nobody_has_signed_in(office):
     assert describe_sign_in(office.open_vault()) is None
     assert not office.is_pending()
     for ask in (tokens.access_token, tokens.finish_pending):
-        with pytest.raises(SignInNeeded, match="not connected"):
+        with pytest.raises(SignInNeeded, match=r"^xpmsync is not connected to Xero Practice Manager") as caught:
             ask()
+        assert caught.value.remedy == CONNECT
 
 
 def test_forgetting_leaves_nothing_behind(office):
@@ -173,8 +191,9 @@ def test_a_stored_value_that_is_none_asks_for_a_new_sign_in_and_is_kept(office, 
 def test_a_sign_in_on_trial_is_used_and_not_kept(office):
     tokens = TrialTokens(office.consent())
     office.sandbox.identity.check(f"Bearer {tokens.access_token()}")
-    with pytest.raises(SignInNeeded):
+    with pytest.raises(SignInNeeded, match=r"^Xero does not accept the sign-in that it has just given") as caught:
         tokens.renew(tokens.access_token())
+    assert CONNECT in caught.value.remedy
     assert office.sandbox.keychain.passwords == {}
 
 
@@ -309,12 +328,12 @@ def test_passing_trouble_costs_nothing_but_time(office, fault):
 
 def test_a_wish_to_wait_is_honoured_up_to_a_limit(office):
     tokens = office.connect()
-    for seconds in (9, 3600):
+    for seconds in (9, 60, 61):
         fault = office.sandbox.faults.active("rate-limit-minute", path="/connect/token", retry_after=seconds)
         with fault, pytest.raises(PassingTrouble) as caught:
             tokens.access_token()
         assert caught.value.retry_after_seconds == seconds
-    assert office.naps == [9, 9]
+    assert office.naps == [9, 9, 60, 60]
 
 
 @pytest.mark.parametrize(
@@ -364,9 +383,12 @@ def test_a_dead_grant_needs_a_person_and_deletes_nothing(office):
     tokens.access_token()
     before = office.stored()
     office.client.revoke(json.loads(before)["refresh_token"])
-    with pytest.raises(SignInNeeded, match="no longer accepts"):
+    calls = office.count_calls("/connect/token")
+    with pytest.raises(SignInNeeded, match=r"^Xero no longer accepts this sign-in") as caught:
         office.open_tokens().access_token()
+    assert caught.value.remedy.startswith(CONNECT)
     assert office.stored() == before
+    assert office.count_calls("/connect/token") == calls + 2  # this token and the one before, each once
 
 
 class Overtaken:
@@ -424,6 +446,7 @@ def test_the_previous_token_helps_when_the_current_one_fails(office):
     office.open_vault().write("sign-in", json.dumps(stored | {"refresh_token": "never-seen-by-xero"}))
     office.pass_time(minutes=20)
     office.sandbox.identity.check(f"Bearer {office.open_tokens().access_token()}")
+    assert json.loads(office.stored())["previous_used_at"] == stored["previous_used_at"]
     live_on(office)
 
 
@@ -444,8 +467,11 @@ def test_the_previous_token_helps_when_the_current_one_fails(office):
 def test_a_keyring_in_trouble_is_found_out_before_xero_is_asked(office, fault):
     tokens = office.connect()
     before, calls = office.stored(), office.count_calls("/connect/token")
-    with office.sandbox.faults.active(fault), pytest.raises(KeyringTrouble):
+    with office.sandbox.faults.active(fault), pytest.raises(KeyringTrouble) as caught:
         tokens.access_token()
+    if fault == "keyring-forgets":
+        assert caught.value.happened == "The keyring did not keep what xpmsync stored in it."
+        assert caught.value.remedy == office.open_vault().remedy
     assert office.stored() == before
     assert office.count_calls("/connect/token") == calls
     tokens.access_token()
@@ -459,12 +485,16 @@ def test_a_keyring_that_fails_after_the_answer_is_told_at_once_and_put_right_lat
 
     def reach(step):
         if step == "answer received":
+            office.pass_time(minutes=5)  # Xero counts from when it was asked
             office.sandbox.faults.start(fault)
 
     steps = refresh.Steps(office.open_vault(), office.client, reach)
     with pytest.raises(KeyringTrouble, match="renewed the sign-in, and the keyring did not take it") as caught:
         office.open_tokens(vault=steps, client=steps).access_token()
-    assert "30 minutes" in caught.value.remedy
+    asked_at = datetime.fromisoformat(json.loads(office.stored())["intent_at"])
+    assert f"{(asked_at + timedelta(minutes=30)).astimezone():%H:%M} (30 minutes)" in caught.value.remedy
+    assert caught.value.remedy.endswith("later, run: xpmsync connect")
+    assert bool(caught.value.details) is (fault != "keyring-forgets")
     office.pass_time(minutes=12)
     with pytest.raises(KeyringTrouble):
         office.open_tokens().access_token()
