@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from xpmsync.config import Config
 from xpmsync.errors import ConfigurationError, KeyringTrouble, PassingTrouble, Refused, SignInNeeded
+from xpmsync.home import find_home, prepare_home
 from xpmsync.lock import hold
 from xpmsync.xpm.sign_in import CONNECT, describe_sign_in
-from xpmsync.xpm.tokens import Tokens, TrialTokens
+from xpmsync.xpm.tokens import Tokens, TrialTokens, open_tokens
 
 PROGRAM = Path(__file__).parent / "refresh.py"
 _specification = importlib.util.spec_from_file_location("refresh", PROGRAM)
@@ -195,6 +197,33 @@ def test_a_sign_in_on_trial_is_used_and_not_kept(office):
         tokens.renew(tokens.access_token())
     assert CONNECT in caught.value.remedy
     assert office.sandbox.keychain.passwords == {}
+
+
+def test_the_tokens_of_a_home_use_its_lock_its_app_and_the_clock_they_are_given(office):
+    web = dataclasses.replace(office, client_id="web-app", client_secret="a-secret-of-the-web-app")
+    web.connect()
+    home = find_home({"XPMSYNC_HOME": str(office.folder / "home")})
+    prepare_home(home)
+    vault = web.open_vault()
+    vault.write("client-secret", web.client_secret)
+    web.skew = timedelta(days=1)
+    tokens = open_tokens(home, Config(xero=web.settings), vault, now=web.now, sleep=web.naps.append)
+    with office.sandbox.faults.active("answer-lost", path="/connect/token", times=1):
+        office.sandbox.identity.check(f"Bearer {tokens.access_token()}")
+    assert web.naps == [1]
+    assert home.sign_in_lock.exists()
+    assert datetime.fromisoformat(json.loads(web.stored())["refreshed_at"]) > web.now() - timedelta(minutes=5)
+
+
+def test_revoking_ends_the_grant_at_xero_and_forgets_nothing_here(office):
+    tokens = office.connect()
+    before = office.stored()
+    tokens.revoke()
+    assert office.stored() == before
+    with office.sandbox.faults.active("invalid-grant"):
+        tokens.revoke()  # a grant that is dead already is no error
+    with pytest.raises(SignInNeeded):
+        tokens.access_token()
 
 
 # Crashes
