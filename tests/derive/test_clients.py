@@ -224,6 +224,14 @@ def test_a_new_client_with_a_code_that_just_moved_here_takes_no_default_partner_
     assert firm.problems() == [("partner-missing", "c2")]
 
 
+def test_a_client_without_a_code_takes_no_default_partner_from_the_office_of_another_without_one(firm):
+    firm.sync()
+    add_office(firm, default_partner=firm.user_id("bob@firm.example"))
+    add_client(firm, office_code="WEST")
+    firm.sync([without_partner()])
+    assert firm.problems() == [("partner-missing", "c1")]
+
+
 def test_a_client_refused_for_its_partner_keeps_its_data_and_status(firm):
     firm.sync([client(Phone="1", ClientCode="NGA1")])
     firm.sync([client(IsArchived="Yes")])

@@ -24,6 +24,7 @@ CLIENT_ROWS = [
         {"legal_name": "Aroha Ngata", "individual_first_name": "Aroha", "individual_last_name": "Ngata"},
     ),
     ("1", "<Name /><LastName>Ngata</LastName>", {"legal_name": "Ngata", "individual_last_name": "Ngata"}),
+    ("1", "<Name /><FirstName>Aroha</FirstName>", {"legal_name": "Aroha", "individual_first_name": "Aroha"}),
     ("2", "<Title> Dr  </Title>", {"individual_title": "Dr"}),
     ("3", "<Email> Office@Ngata.example </Email>", {"email": "Office@Ngata.example"}),
     ("4", "<Phone>+64 9 123 4567</Phone>", {"telephone": "+64 9 123 4567"}),
