@@ -82,6 +82,12 @@ def test_the_group_list_renames_a_group(firm):
     assert firm.changes() == [("group", "Farms & Stations", "updated", "name", "Farms", "Farms & Stations")]
 
 
+def test_a_client_leaves_a_group_by_the_name_that_it_has_since_this_hour(firm):
+    firm.sync([client(Groups=[FARMS])])
+    firm.sync([client(Groups=[])], groups=[{"UUID": "G1", "Name": "Farms & Stations"}])
+    assert firm.changes()[-1] == ("client", "Ngata Ltd", "updated", "groups", "Farms & Stations", None)
+
+
 def test_a_group_without_a_name_is_left_out_until_it_has_one(firm):
     firm.sync([client(Groups=[{"Group": {"UUID": "g1"}}, WHANAU])])
     assert groups_of(firm) == ["Whānau"]
