@@ -25,6 +25,20 @@ def test_new_staff_become_users_without_role_office_or_modules(firm):
     assert firm.rows("SELECT * FROM user_modules") == []
 
 
+def test_every_staff_member_is_counted_once(firm):
+    def count(*staff):
+        return vars(firm.sync(staff=staff).users)
+
+    without_email = [{"UUID": f"s{number}", "Name": "Sid Ray"} for number in (7, 8)]
+    more = [{"UUID": f"s{number}", "Name": "Cy Fox", "Email": f"{number}@firm.example"} for number in (3, 4)]
+    assert count(ANN, BOB, *without_email) == {"created": 2, "updated": 0, "unchanged": 0, "skipped": 2}
+    assert count(ANN, BOB, *more) == {"created": 2, "updated": 0, "unchanged": 2, "skipped": 0}
+    changed = [staff | {"Name": "Di Fox"} for staff in more]
+    assert count(ANN, BOB, *changed) == {"created": 0, "updated": 2, "unchanged": 2, "skipped": 0}
+    assert count(*changed) == {"created": 0, "updated": 2, "unchanged": 2, "skipped": 0}
+    assert count(ANN, BOB, *changed) == {"created": 0, "updated": 2, "unchanged": 2, "skipped": 0}
+
+
 def test_a_user_set_up_by_hand_is_matched_by_the_address_whatever_its_case(firm):
     add_user(firm, email="ÉLISE@firm.example", role="Owner", office_code="MAIN")
     firm.execute("INSERT INTO user_modules VALUES ('by-hand', 'Documents')")
