@@ -169,6 +169,7 @@ def test_the_problem_is_logged_once_with_all_its_facts_and_has_the_effect_that_t
     ("hour", "code", "label"),
     [
         (staff(ANN, {"UUID": "s2"}), "staff-without-name", "with the identifier s2"),
+        (staff(ANN, *({**ANN, "UUID": f"s{n}"} for n in range(2, 6))), "staff-email-shared", "Lee and 2 others in XPM"),
         (clients({"UUID": "c1"}), "client-without-name", "with the identifier c1"),
         (clients(client(AccountManager={"UUID": "s9"})), "partner-not-listed", "partner s9 "),
         (clients(client(AccountManager={"Name": "Sid Fox"})), "partner-not-listed", "--xpm-staff UUID"),

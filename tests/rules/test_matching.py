@@ -33,9 +33,9 @@ MATCHED = {
         *([Claimant("x1", "b")], [linked(1, "a", is_key_typed=True)]),
         *({"x1": "A1"}, set(), {"A1"}),
     ),
-    "a record set up by hand is taken over by its key": (
-        *([Claimant("x1", "a")], [Holder("H", "a", None)]),
-        *({"x1": "H"}, set(), set()),
+    "records set up by hand are taken over by their keys": (
+        *([Claimant("x1", "a"), Claimant("x2", "b")], [Holder("H", "a", None), Holder("I", "b", None)]),
+        *({"x1": "H", "x2": "I"}, set(), set()),
     ),
     "a former record's place is taken over by its key": (
         *([Claimant("x2", "a")], [linked(1, "a")]),
