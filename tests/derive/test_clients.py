@@ -226,8 +226,7 @@ def test_a_new_client_with_a_code_that_just_moved_here_takes_no_default_partner_
 
 def test_a_client_without_a_code_takes_no_default_partner_from_the_office_of_another_without_one(firm):
     firm.sync([client("c9")])
-    add_office(firm, default_partner=firm.user_id("bob@firm.example"))
-    firm.execute("UPDATE clients SET office_code = 'WEST'")
+    move_to_west(firm, "bob@firm.example")
     firm.sync([client("c9", IsArchived="Yes"), without_partner()])
     assert firm.problems() == [("partner-missing", "c1")]
 
