@@ -52,10 +52,10 @@ def test_a_command_loads_nothing_that_it_has_no_use_for(command, needed, unneede
     assert loaded & unneeded == set()
 
 
-def test_the_package_is_run_like_the_command(monkeypatch, capsys):
+def test_the_package_is_run_like_the_command(monkeypatch, capfd):
     monkeypatch.setattr(sys, "argv", ["xpmsync", "--version"])
     with pytest.raises(SystemExit) as caught:
         runpy.run_module("xpmsync", run_name="__main__")
     assert caught.value.code == 0
-    assert capsys.readouterr().out == f"xpmsync {__version__}\n"
+    assert capfd.readouterr().out == f"xpmsync {__version__}\n"
     runpy.run_module("xpmsync.__main__")  # whoever imports it runs nothing

@@ -301,7 +301,13 @@ def test_on_a_server_every_advice_to_sign_in_is_the_one_without_a_browser(firm, 
         for command in ("status", "status --json", "errors", "errors --json", "doctor", "report -", "notify --dry-run"):
             run(command.split())
             told.append("".join(capfd.readouterr()))
-    for command in ("errors --explain sign-in-needed", "errors --explain xero-refused", "disconnect", "status", "sync"):
+    for command in (
+        "errors --explain sign-in-needed",
+        "errors --explain xero-refused",
+        "disconnect --yes",
+        "status",
+        "sync",
+    ):
         run(command.split())
         told.append("".join(capfd.readouterr()))
     change_config(firm.home, {"sync.tenant_id": None})
