@@ -1,11 +1,17 @@
 """The letter about a disrupted sync, as its reader reads it, perhaps aloud at the phone."""
 
+import json
 import os
 import pwd
 import re
 import socket
 import sqlite3
+import subprocess
+import sys
+from base64 import b64decode
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from email.header import decode_header, make_header
 from pathlib import Path
 
 import pytest
@@ -14,12 +20,13 @@ import requests
 from xpmsync.active.database import RESTORE, explain_trouble, open_database
 from xpmsync.active.runs import finish_run, start_run
 from xpmsync.cli import run
-from xpmsync.config import require
+from xpmsync.config import change_config, require
 from xpmsync.errors import Refused, SuspiciousChange, XpmsyncError
 from xpmsync.health import SILENCE_REMEDY, Trouble, find_trouble
 from xpmsync.home import find_home
 from xpmsync.letter import Place, render_letter, render_subject
 from xpmsync.sandbox import Practice
+from xpmsync.sandbox.mailbox import Mailbox
 from xpmsync.watchman import find_place, load_health
 from xpmsync.xpm.answers import explain, make_trouble
 from xpmsync.xpm.vault import OWN_REMEDY, find_remedy
@@ -121,6 +128,70 @@ def test_nothing_in_a_letter_or_its_subject_is_obeyed_by_a_terminal():
     trouble = make_trouble_of(7, "Do\x1b[2J this: xpmsync sy\x1bnc", "It\x07 happened\u2028.")
     for text in (render_letter("A\x1b[31m", trouble, PLACE), render_subject("A\x1b[31m", trouble)):
         assert all(line.isprintable() for line in text.split("\n"))
+
+
+# The headers.
+
+NAMES = [
+    "=?utf-8?q?A=0D=0ABcc:_x@example.org=0D=0AX:?=",
+    "Firm\r\nBcc: x@example.org\u2028X: y",
+    "=?utf-8?b?DQpCY2M6IHhAZXhhbXBsZS5vcmcNClg6?=",
+    "Tāmaki 🧾 Partners, " * 20,
+    "Plain & long, " * 100,
+    "Smith & Co",
+    "",
+]
+
+
+def find_pythons():
+    """Every Python on this machine that is supported. Those before 3.11.10 and 3.12.5 have CPython issue 121650."""
+    folders = [Path("/usr/bin"), Path("/usr/local/bin"), *Path.home().glob(".pyenv/versions/*/bin")]
+    folders += Path.home().glob(".local/share/uv/python/*/bin")
+    found = {Path(sys.executable).resolve(): sys.executable}
+    for path in (each for folder in folders for each in folder.glob("python3.[0-9]*")):
+        if re.fullmatch(r"python3\.1[1-9]", path.name):
+            found.setdefault(path.resolve(), str(path))
+    return [*found.values()]
+
+
+@pytest.mark.parametrize("python", find_pythons())
+def test_whatever_a_sync_is_called_its_emails_have_the_headers_that_were_meant(python):
+    script = """
+import base64, datetime, json, sys
+from xpmsync.letter import Message
+now = datetime.datetime.now(datetime.timezone.utc)
+emails = [Message("sync@firm.example", "ann@firm.example", name, name, now).encode() for name in json.load(sys.stdin)]
+print(json.dumps([base64.b64encode(email).decode() for email in emails]))
+"""
+    root = Path(__file__).parents[1]
+    # Nothing but the package itself, which this Python need not have installed.
+    process = subprocess.run(
+        [python, "-c", script], input=json.dumps(NAMES), cwd=root, check=True, capture_output=True, text=True
+    )
+    headers = "From To Subject Date Message-ID Auto-Submitted MIME-Version Content-Type Content-Transfer-Encoding"
+    for name, encoded in zip(NAMES, json.loads(process.stdout), strict=True):
+        content = b64decode(encoded)
+        assert content.isascii()
+        assert max(map(len, content.split(b"\r\n"))) <= 78
+        assert content.replace(b"\r\n", b"").count(b"\n") == 0
+        for how in (policy.default, policy.compat32):
+            assert message_from_bytes(content, policy=how).keys() == headers.split()
+        message = message_from_bytes(content)
+        assert str(make_header(decode_header(message["Subject"]))) == " ".join(name.split())
+        assert message.get_payload(decode=True).decode().split() == name.split()
+
+
+def test_a_header_in_disguise_reaches_no_mail_server(make_firm, capfd):
+    firm = make_firm(Practice())
+    with Mailbox() as mailbox:
+        settings = {"host": "127.0.0.1", "port": mailbox.port, "security": "none", "from": "sync@firm.example"}
+        change_config(firm.home, {f"smtp.{key}": value for key, value in settings.items()})
+        change_config(firm.home, {"notify.email": "ann@firm.example", "sync.name": NAMES[0]})
+        assert run(["notify", "--test"]) == 0
+    (message,) = mailbox.messages
+    assert "Bcc" not in message
+    assert "X" not in message
+    assert NAMES[0] in capfd.readouterr().out + message.get_content()
 
 
 # What the letter is told.

@@ -26,7 +26,7 @@ from xpmsync.health import DUE_AT_ONCE, PATIENCE, Failure, Health, find_trouble
 from xpmsync.home import find_home
 from xpmsync.letter import Place
 from xpmsync.mail_server import MailRefused, MailTrouble, send_email
-from xpmsync.notify import Outbox, Outcome, render_email, render_readable, render_test_email, tell_if_due
+from xpmsync.notify import Outbox, Outcome, render_email, render_test_email, tell_if_due
 from xpmsync.xpm.pending import find_mark, set_mark
 
 NOW = datetime(2026, 11, 1, 14, 7, tzinfo=UTC)
@@ -446,23 +446,6 @@ def test_letters_beyond_ascii_a_leading_dot_and_long_commands_arrive_as_written(
     assert f"\n     {command}\n" in text
 
 
-INJECTED = "Firm\r\nBcc: thief@example.com\u2028X: y"
-
-
-@pytest.mark.parametrize("render", ["trouble", "test"])
-def test_a_line_break_in_a_name_never_becomes_a_header(render):
-    smtp = SmtpSettings(host="localhost", port=1, security="none", sender="sync@firm.example")
-    config = Config(sync=SyncSettings(name=INJECTED), notify=NotifySettings(email="ann@firm.example"), smtp=smtp)
-    if render == "test":
-        message = render_test_email(config, NOW, PLACE)
-    else:
-        message = render_email(config, find_trouble(failed(7), NOW), NOW, PLACE)
-    received = message_from_bytes(message.as_bytes(), policy=policy.default)
-    assert received["Subject"].strip().startswith("Firm Bcc: thief@example.com X: y: ")
-    assert received["Bcc"] is None
-    assert received["X"] is None
-
-
 @pytest.mark.parametrize("key", ["email", "sender"])
 def test_a_line_break_in_an_address_is_neither_read_nor_sent(key):
     address = "ann@firm.example\r\nBcc: thief@example.com"
@@ -471,13 +454,13 @@ def test_a_line_break_in_an_address_is_neither_read_nor_sent(key):
         check_setting(setting, address)
     sender = address if key == "sender" else "sync@firm.example"
     smtp = SmtpSettings(host="localhost", port=1, security="none", sender=sender)
-    with pytest.raises(ValueError, match="linefeed"):
-        render_test_email(make_config(smtp, address if key == "email" else "ann@firm.example"), NOW, PLACE)
+    with pytest.raises(ValueError, match="a control character"):
+        render_test_email(make_config(smtp, address if key == "email" else "ann@firm.example"), NOW, PLACE).encode()
 
 
 def test_the_readable_email_shows_headers_and_text():
     smtp = SmtpSettings(host="localhost", port=1, security="none", sender="sync@firm.example")
-    text = render_readable(render_email(make_config(smtp), find_trouble(failed(7), NOW), NOW, PLACE))
+    text = render_email(make_config(smtp), find_trouble(failed(7), NOW), NOW, PLACE).render()
     assert text.startswith(
         "From: sync@firm.example\nTo: ann@firm.example\nSubject: Smith & Co: the sync stopped because"
     )

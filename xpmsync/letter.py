@@ -2,14 +2,18 @@
 
 Written for a person who has no other help than somebody at the other end of a phone: plain words, and every command
 alone on a line of its own, so that it can be read aloud. Plain text that fits 72 columns. Values in, text out; holds
-nothing of the practice's records beyond counts, as long as nothing of them is handed in.
+nothing of the practice's records beyond counts, as long as nothing of them is handed in. A `Message` is the text with
+its headers, as it goes over the wire.
 """
 
+import base64
+import quopri
 import shlex
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from email.utils import format_datetime, make_msgid
 from typing import Final
 
 from xpmsync.advice import set_apart
@@ -18,6 +22,10 @@ from xpmsync.health import Trouble
 
 WIDTH: Final = 72
 COMMAND_INDENT: Final = 5
+HEADER_WIDTH: Final = 78
+"""A longer header line is encoded, which folds it (RFC 5322 allows 998, and asks for 78)."""
+ENCODED_BYTES: Final = 42
+"""As many as one encoded word holds: its 68 characters fit on a line, also behind “Subject: ” (RFC 2047 allows 75)."""
 REMEDY: Final = "{remedy}"
 """Stands for what the error itself says is to be done."""
 TRY_AGAIN: Final = "Then see that the sync works again: xpmsync sync"
@@ -32,6 +40,75 @@ class Place:
     log: str
     folder: str | None = None
     """What XPMSYNC_HOME has to name; None where the home is the usual one."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One email, with headers that are encoded here.
+
+    Some versions of Python's own email package decode a value such as ``=?utf-8?q?=0D=0A?=`` and write its line break
+    into the header (CPython issue 121650).
+    """
+
+    sender: str
+    recipient: str
+    subject: str
+    text: str
+    sent_at: datetime
+    id: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        domain = self.sender.rpartition("@")[2]
+        object.__setattr__(self, "id", make_msgid("xpmsync", domain if domain.isascii() else "localhost"))
+
+    @property
+    def needs_utf8(self) -> bool:
+        """Whether an address has letters beyond ASCII: only a server that knows SMTPUTF8 takes those."""
+        return not f"{self.sender}{self.recipient}".isascii()
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers that a person reads, not encoded."""
+        return {
+            "From": self.sender,
+            "To": self.recipient,
+            "Subject": _to_line(self.subject),
+            "Date": format_datetime(self.sent_at.astimezone()),
+        }
+
+    def encode(self) -> bytes:
+        """The email as it goes over the wire. Raises ValueError for an address that could end a header."""
+        for address in (self.sender, self.recipient):
+            if not address.isprintable() or " " in address:
+                raise ValueError("an address has a space or a control character")
+        headers = {
+            **self.headers,
+            "Subject": _encode_header(self.headers["Subject"]),
+            "Message-ID": self.id,
+            "Auto-Submitted": "auto-generated",
+            "MIME-Version": "1.0",
+            "Content-Type": 'text/plain; charset="utf-8"',
+            "Content-Transfer-Encoding": "quoted-printable",
+        }
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        body = quopri.encodestring(self.text.encode()).replace(b"\n", b"\r\n")
+        return f"{head}\r\n".encode() + body
+
+    def render(self) -> str:
+        """The email as its reader sees it."""
+        return "\n".join(f"{name}: {value}" for name, value in self.headers.items()) + f"\n\n{self.text}"
+
+
+def _encode_header(value: str) -> str:
+    """A header's value as ASCII without line breaks of its own; encoded unless it is short and plain (RFC 2047)."""
+    if value.isascii() and value.isprintable() and "=?" not in value and len(value) < HEADER_WIDTH - len("Subject: "):
+        return value
+    words = [b""]
+    for letter in value:
+        if len(words[-1]) + len(letter.encode()) > ENCODED_BYTES:
+            words.append(b"")
+        words[-1] += letter.encode()
+    return "\r\n ".join(f"=?utf-8?b?{base64.b64encode(word).decode()}?=" for word in words)
 
 
 @dataclass(frozen=True)

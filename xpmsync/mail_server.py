@@ -9,13 +9,12 @@ import smtplib
 import ssl
 import threading
 from collections.abc import Iterator
-from email.message import EmailMessage
-from email.policy import SMTPUTF8
 from typing import ClassVar, Final
 
 from xpmsync.config import SmtpSettings
 from xpmsync.deadline import OutOfTime, call_within
 from xpmsync.errors import XpmsyncError
+from xpmsync.letter import Message
 
 TIMEOUT_SECONDS: Final = 20
 CONVERSATION_SECONDS: Final = 120.0
@@ -36,7 +35,7 @@ class MailRefused(MailTrouble):
     code: ClassVar[str] = "mail-refused"
 
 
-def send_email(settings: SmtpSettings, password: str | None, message: EmailMessage) -> None:
+def send_email(settings: SmtpSettings, password: str | None, message: Message) -> None:
     """Hand `message` to the mail server. Returns as soon as the server may have it; raises where it has not."""
     has_gone_out = threading.Event()
 
@@ -145,17 +144,17 @@ def _log_in(client: smtplib.SMTP, settings: SmtpSettings, password: str | None) 
     client.login(settings.username, password)
 
 
-def _hand_over(client: smtplib.SMTP, message: EmailMessage, has_gone_out: threading.Event) -> None:
+def _hand_over(client: smtplib.SMTP, message: Message, has_gone_out: threading.Event) -> None:
     """Sender, recipient and text. Once the text has gone out, only a refusal in words is a failure.
 
     smtplib's own ``sendmail`` does not tell a line that broke before the text was out from one that broke after it.
     """
-    options = ("SMTPUTF8", "BODY=8BITMIME") if message.policy is SMTPUTF8 else ()
-    _expect(client.mail(message["From"].addresses[0].addr_spec, options))
-    _expect(client.rcpt(message["To"].addresses[0].addr_spec))
+    options = ("SMTPUTF8", "BODY=8BITMIME") if message.needs_utf8 else ()
+    _expect(client.mail(message.sender, options))
+    _expect(client.rcpt(message.recipient))
     _expect(client.docmd("DATA"))
     has_gone_out.set()  # before it does: whoever gives up now cannot know, and nobody is told twice
-    client.send(re.sub(rb"(?m)^\.", b"..", message.as_bytes()) + b".\r\n")
+    client.send(re.sub(rb"(?m)^\.", b"..", message.encode()) + b".\r\n")
     try:
         answer = client.getreply()
     except smtplib.SMTPServerDisconnected:

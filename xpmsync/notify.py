@@ -10,16 +10,13 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
-from email.utils import format_datetime, make_msgid
 from enum import StrEnum
 from typing import Final
 
 from xpmsync.config import Config, require
 from xpmsync.errors import XpmsyncError
 from xpmsync.health import Health, Trouble, find_trouble
-from xpmsync.letter import Place, render_letter, render_subject, render_test_letter, render_test_subject
+from xpmsync.letter import Message, Place, render_letter, render_subject, render_test_letter, render_test_subject
 from xpmsync.mail_server import send_email
 
 log = logging.getLogger(__name__)
@@ -119,35 +116,19 @@ def _tell(
 # The e-mail.
 
 
-def render_email(config: Config, trouble: Trouble, now: datetime, place: Place) -> EmailMessage:
-    """The e-mail about `trouble`, ready to be sent."""
+def render_email(config: Config, trouble: Trouble, now: datetime, place: Place) -> Message:
+    """The email about `trouble`, ready to be sent."""
     subject = render_subject(config.sync.name, trouble)
     return _make_email(config, subject, render_letter(config.sync.name, trouble, place), now)
 
 
-def render_test_email(config: Config, now: datetime, place: Place) -> EmailMessage:
-    """An e-mail that proves that e-mails arrive."""
+def render_test_email(config: Config, now: datetime, place: Place) -> Message:
+    """An email that proves that emails arrive."""
     subject = render_test_subject(config.sync.name)
     return _make_email(config, subject, render_test_letter(config.sync.name, place), now)
 
 
-def render_readable(message: EmailMessage) -> str:
-    """The e-mail as its reader sees it."""
-    headers = "\n".join(f"{name}: {message[name]}" for name in ("From", "To", "Subject", "Date"))
-    return f"{headers}\n\n{message.get_content()}"
-
-
-def _make_email(config: Config, subject: str, text: str, now: datetime) -> EmailMessage:
+def _make_email(config: Config, subject: str, text: str, now: datetime) -> Message:
     settings = require(config.smtp, "smtp.host")
     recipient = require(config.notify.email, "notify.email")
-    # Only a server that knows SMTPUTF8 takes addresses beyond ASCII; for all others every server will do.
-    message = EmailMessage(policy=SMTP if f"{settings.sender}{recipient}".isascii() else SMTPUTF8)
-    message["From"] = settings.sender
-    message["To"] = recipient
-    message["Subject"] = subject
-    message["Date"] = format_datetime(now.astimezone())
-    domain = settings.sender.rpartition("@")[2]
-    message["Message-ID"] = make_msgid("xpmsync", domain if domain.isascii() else "localhost")
-    message["Auto-Submitted"] = "auto-generated"
-    message.set_content(text, cte="quoted-printable")
-    return message
+    return Message(settings.sender, recipient, subject, text, now)

@@ -18,7 +18,6 @@ from xpmsync.mail_server import send_email
 from xpmsync.notify import (
     Outcome,
     render_email,
-    render_readable,
     render_remark,
     render_test_email,
 )
@@ -73,7 +72,7 @@ def _test(home: Home, config: Config, *, dry_run: bool) -> None:
     settings = require(config.smtp, "smtp.host")
     message = render_test_email(config, datetime.now(UTC), find_place(home))
     if dry_run:
-        click.echo(render_readable(message))
+        click.echo(message.render())
         return
     password = _read_mail_password(home, config)
     send_email(settings, password, message)
@@ -107,7 +106,7 @@ def _show_due(home: Home, config: Config) -> None:
     elif config.smtp is None:
         _say(render_remark(config, trouble))
     else:
-        click.echo(render_readable(render_email(config, trouble, now, find_place(home))))
+        click.echo(render_email(config, trouble, now, find_place(home)).render())
         with open_database(home.database_file) as database:
             if config.notify.email and is_spoken_for(database, config.notify.email, now):
                 _say("It is not sent now: somebody was told within the last 24 hours.")
