@@ -587,7 +587,7 @@ def test_where_the_clients_cannot_be_had_the_set_up_is_done_and_the_prerequisite
     with firm.sandbox.faults.active("connection-reset", path="client.api"):
         assert call(*SET_UP, clock=Clock(sleep=lambda _: None)) == 0
     printed = capsys.readouterr()
-    assert printed.err.startswith("The prerequisites of the sync couldn't be checked. The line to Xero is down")
+    assert printed.err.startswith("The prerequisites of the sync couldn't be checked. The connection to")
     assert printed.err.endswith("To check the prerequisites of the sync: xpmsync sync --dry-run\n")
     assert load_offices(firm) == [("SYD", "SYD", "ann@firm.example")]
 

@@ -6,6 +6,7 @@
     ├── KeyringTrouble        4   the keyring keeps its secrets to itself; nothing is lost
     ├── ConfigurationError    5   the settings, or who runs them, are wrong
     ├── PassingTrouble        6   Xero or the line to it is in trouble; the next run tries again
+    │   └── ConnectionFailed  6   no connection to Xero came about, or it broke: perhaps on this side
     ├── Refused               7   Xero says no, or says something nobody can read
     ├── SuspiciousChange      8   the safety limits stopped the sync; nothing was written
     ├── DatabaseTrouble       9   the database cannot be read or written
@@ -114,8 +115,8 @@ class PassingTrouble(XpmsyncError):
     exit_code = 6
     code = "xero-unreachable"
     story = (
-        "Xero or the line to it was in trouble, or Xero's limit of calls was used up. A run tries again for a "
-        "while and then leaves it to the next one."
+        "Xero was in trouble, or its limit of calls was used up. A run tries again for a while and then leaves it to "
+        "the next one."
     )
     usual_remedy = (
         "Nothing needs to be done: the next run tries again. If it lasts, look at https://status.xero.com, "
@@ -133,6 +134,27 @@ class PassingTrouble(XpmsyncError):
         super().__init__(happened, remedy, details=details)
         self.retry_after_seconds = retry_after_seconds
         """What Xero asked for, where it asked for anything."""
+
+
+class ConnectionFailed(PassingTrouble):
+    """No connection to Xero came about, or it broke: what can be done about it may be on this side."""
+
+    code = "connection-error"
+    story = (
+        "No connection to Xero came about, or it broke: a name could not be looked up, nobody answered, a firewall or "
+        "a proxy was in the way, or a certificate could not be trusted. The entry in the log names host and reason. A "
+        "run tries again for a while and then leaves it to the next one."
+    )
+    usual_remedy = (
+        "Check this computer's internet connection, DNS, firewall and proxy first. Then look at "
+        "https://status.xero.com, and run: xpmsync doctor"
+    )
+
+    def __init__(self, happened: str, check: str, *, details: str | None = None) -> None:
+        remedy = f"{check} If all is well here, look at https://status.xero.com. The next run tries again."
+        super().__init__(happened, remedy, details=details)
+        self.check = check
+        """What to check on this side first."""
 
 
 class Refused(XpmsyncError):
@@ -216,6 +238,7 @@ ENDINGS: Final[Mapping[str, type[XpmsyncError]]] = {
         KeyringTrouble,
         ConfigurationError,
         PassingTrouble,
+        ConnectionFailed,
         Refused,
         SuspiciousChange,
         DatabaseTrouble,

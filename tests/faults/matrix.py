@@ -22,6 +22,10 @@ CONNECT = ("exchange", "connections")
 ALL: tuple[Place, ...] = ("first", "middle", "last")
 
 WAIT = "Nothing needs to be done: the next run tries again. If it lasts, look at https://status.xero.com."
+CHECK = (
+    "Check this computer's internet connection, its firewall and proxy. If all is well here, look at"
+    " https://status.xero.com. The next run tries again."
+)
 REPORT = "This is for the makers of xpmsync to put right: please report it together with the log."
 BY_KEYRING = "(It says what to do about the keyring of this machine.)"
 
@@ -86,9 +90,13 @@ DONE = Outcome(0, "", "", 1, "none", "as without the fault")
 BELIEVED = Outcome(0, "", "", 1, "none", "as told")
 NOT_ASKED = Outcome(0, "", "", 5, "none", "all but one client")
 
-LINE_DOWN = _passing("The line to Xero is down or was cut.")
+LINE_DOWN = _passing("The connection to … broke: ….", CHECK)
 CUT_OFF = _passing("Xero's answer was cut off on its way.", "Nothing needs to be done: the next run tries again.")
-WEB_PAGE = _passing("Something between here and Xero has answered with a web page.")
+WEB_PAGE = _passing(
+    "Something between here and … has answered with a web page.",
+    "Check the proxy and the firewall of this network, and whether it asks for a sign-in on a web page of its own. If"
+    " all is well here, look at https://status.xero.com. The next run tries again.",
+)
 FIREWALL = _passing("A firewall in front of Xero has turned the call away.")
 XERO_ILL = _passing("Xero has a problem of its own (status …).")
 LESS_OFTEN = _passing("Xero asks to call less often.")
@@ -99,7 +107,6 @@ DAY_USED_UP = _passing(
     tries=1,
 )
 CONNECTIONS_DAMAGED = _passing("Xero's list of connections arrived damaged.")
-SIGN_IN_DOWN = _passing("Xero's sign-in server cannot be reached.", tries=3)
 SIGN_IN_ILL = _passing("Xero's sign-in server has a problem of its own (status …).", tries=3)
 SIGN_IN_LESS_OFTEN = _passing("Xero's sign-in server asks to call less often.", tries=3)
 SIGN_IN_AWAY = _passing("Xero's sign-in server has turned the call away (status …).", tries=3)
@@ -187,12 +194,14 @@ SPOILT = ("malformed-xml", "wrong-encoding", "control-character", "billion-laugh
 MATRIX: tuple[Row, ...] = (
     # The line
     Row(LINE, (*LISTS, "connections"), LINE_DOWN),
-    Row(LINE, ("token",), SIGN_IN_DOWN),
-    Row(LINE, ("exchange",), SIGN_IN_DOWN, tries=1),
+    Row(LINE, ("token",), LINE_DOWN, tries=3),
+    Row(LINE, ("exchange",), LINE_DOWN, tries=1),
     Row(("cut-without-length", "truncated-xml"), LISTS, CUT_OFF),
     Row(("cut-without-length",), ("connections",), CONNECTIONS_DAMAGED),
-    Row(("cut-without-length", "html-page", "status-error"), ("token",), SIGN_IN_ODD),
-    Row(("cut-without-length", "html-page", "status-error"), ("exchange",), SIGN_IN_ODD, tries=1),
+    Row(("cut-without-length", "status-error"), ("token",), SIGN_IN_ODD),
+    Row(("cut-without-length", "status-error"), ("exchange",), SIGN_IN_ODD, tries=1),
+    Row(("html-page",), ("token",), WEB_PAGE, tries=3),
+    Row(("html-page",), ("exchange",), WEB_PAGE, tries=1),
     Row(("slow",), ("token", *API, *CONNECT), DONE),
     # Xero's limits
     Row(LIMITS, (*LISTS, "connections"), LESS_OFTEN),

@@ -147,7 +147,7 @@ def test_a_certificate_that_cannot_be_trusted_gets_no_token_and_is_explained(
     process, _ = through(authority("other", hosts, days), **environment)
     assert process.returncode == 6
     words = " ".join(process.stderr.split())
-    assert "The certificate that this computer was shown in Xero's name cannot be trusted" in words
+    assert "The certificate that this computer was shown for identity.xero.com cannot be trusted" in words
     assert said.lower() in words.lower()
     assert "REQUESTS_CA_BUNDLE" in words
     assert len(firm.sandbox.requests) == asked
@@ -155,9 +155,12 @@ def test_a_certificate_that_cannot_be_trusted_gets_no_token_and_is_explained(
 
 
 def test_a_proxy_that_is_down_is_named(through, authority):
-    process, _ = through(authority("xero", HOSTS, 2), HTTPS_PROXY="http://127.0.0.1:1")
+    process, _ = through(authority("xero", HOSTS, 2), HTTPS_PROXY="http://ann:secret@127.0.0.1:1")
     assert process.returncode == 6
-    assert "The proxy through which this computer reaches the internet does not answer" in process.stderr
+    said = "The proxy 127.0.0.1:1 does not connect this computer to identity.xero.com: Connection refused."
+    assert said in " ".join(process.stderr.split())
+    assert "HTTPS_PROXY" in process.stderr
+    assert "secret" not in process.stderr
 
 
 def test_no_setting_and_no_option_switches_the_verification_off():

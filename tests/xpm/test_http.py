@@ -309,6 +309,6 @@ def test_a_dead_line_is_told_without_any_token(office, caplog):
     token = tokens.access_token()
     gateway = office.open_gateway(tokens)
     office.sandbox.stop()
-    with caplog.at_level(logging.DEBUG), pytest.raises(PassingTrouble, match="down or was cut") as caught:
+    with caplog.at_level(logging.DEBUG), pytest.raises(PassingTrouble, match="refuses the connection") as caught:
         gateway.fetch(Call("connections", "application/json"), b"".join)
     assert token not in f"{caught.value}{caught.value.details}{caplog.text}"

@@ -1,5 +1,6 @@
 """What keeps this computer from Xero that a person can act on: a proxy, a certificate, a file of authorities."""
 
+import errno
 import json
 import ssl
 import webbrowser
@@ -13,37 +14,59 @@ from xpmsync.cli import run
 from xpmsync.config import change_config
 from xpmsync.home import load_home_id
 from xpmsync.sandbox import Practice
-from xpmsync.xpm.line import AUTHORITIES_VARIABLES, find_obstacle
+from xpmsync.xpm.line import AUTHORITIES_VARIABLES, explain_connection_error
 from xpmsync.xpm.pending import find_mark, set_mark
 
 API = "https://api.xero.com"
 CONFIGURE = "configure --office MAIN --notify ann@example.com --default-partner ann@example.com --later"
 
 
-def test_a_proxy_that_does_not_answer_is_named():
+def test_a_proxy_that_does_not_answer_is_named(monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://ann:secret@127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "")
     with pytest.raises(requests.exceptions.ProxyError) as caught:
-        requests.get(API, proxies={"https": "http://127.0.0.1:1"}, timeout=5)
-    obstacle = find_obstacle(caught.value)
-    assert obstacle.happened.startswith("The proxy through which this computer reaches the internet does not answer")
-    assert "HTTPS_PROXY" in obstacle.remedy
-    assert obstacle.details.startswith("ProxyError")
+        requests.get(API, timeout=5)
+    explained = explain_connection_error(caught.value, API)
+    assert explained.happened == (
+        "The proxy 127.0.0.1:1 does not connect this computer to api.xero.com: Connection refused."
+    )
+    assert "HTTPS_PROXY" in explained.remedy
+    assert explained.details.startswith("ProxyError")
+    assert explain_connection_error(caught.value, API, uses_proxy=False).happened.startswith("The proxy does not")
 
 
 def test_a_certificate_that_nobody_vouches_for_is_named():
     reason = ssl.SSLCertVerificationError()
     reason.verify_message = "unable to get local issuer certificate"
-    obstacle = find_obstacle(
-        requests.exceptions.SSLError(MaxRetryError(HTTPSConnectionPool("api.xero.com"), API, SSLError(reason)))
+    explained = explain_connection_error(
+        requests.exceptions.SSLError(MaxRetryError(HTTPSConnectionPool("api.xero.com"), API, SSLError(reason))), API
     )
-    assert obstacle.happened.endswith("cannot be trusted: unable to get local issuer certificate.")
-    assert "REQUESTS_CA_BUNDLE" in obstacle.remedy
+    assert explained.happened == (
+        "The certificate that this computer was shown for api.xero.com cannot be trusted: unable to get local issuer "
+        "certificate."
+    )
+    assert "REQUESTS_CA_BUNDLE" in explained.remedy
 
 
-def test_trouble_that_passes_by_itself_is_the_caller_s_to_tell():
-    error = requests.exceptions.ConnectionError("reset")
-    error.__context__ = error.__cause__ = OSError()
+@pytest.mark.parametrize(
+    ("cause", "happened"),
+    [
+        (
+            OSError(errno.ENETUNREACH, "Network is unreachable"),
+            "api.xero.com cannot be reached: Network is unreachable.",
+        ),
+        (OSError("Tunnel connection failed: 503 Say secret"), "broke: it answers with status 503."),
+        (OSError(), "The connection to api.xero.com broke: it was closed before the answer was complete."),
+        (ValueError("secret"), "The connection to api.xero.com broke: it was closed before the answer was complete."),
+    ],
+)
+def test_of_the_rest_the_reason_is_the_system_s_own_word_and_no_server_s(cause, happened):
+    error = requests.exceptions.ConnectionError("secret")
+    error.__context__ = error.__cause__ = cause
     error.__cause__.__context__ = error  # whatever goes round in a circle is looked at once
-    assert find_obstacle(error) is None
+    explained = explain_connection_error(error, f"{API}/secret?secret")
+    assert explained.happened.endswith(happened)
+    assert "secret" not in f"{explained.happened} {explained.remedy} {explained.details}"
 
 
 @pytest.fixture

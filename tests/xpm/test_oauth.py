@@ -137,7 +137,7 @@ def test_whatever_is_neither_a_token_nor_a_known_word_is_passing_trouble(request
 def test_a_server_that_is_not_there_is_passing_trouble(office):
     grant = office.consent()
     office.sandbox.stop()
-    with pytest.raises(PassingTrouble, match="cannot be reached"):
+    with pytest.raises(PassingTrouble, match="refuses the connection"):
         office.client.refresh(grant.refresh_token)
 
 

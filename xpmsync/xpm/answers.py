@@ -16,6 +16,7 @@ from requests import codes
 
 from xpmsync.errors import PassingTrouble, Refused, SignInNeeded
 from xpmsync.home import connect_command
+from xpmsync.xpm.line import explain_interception
 
 LONGEST_WAIT_SECONDS: Final = 120.0
 """A minute's limit is over sooner (22 s recorded); a longer wish is the day's limit by another name."""
@@ -162,7 +163,7 @@ def _explain_other(answer: requests.Response, details: str, retry_after_seconds:
     if status >= codes.internal_server_error or status == codes.request_timeout:
         return make_trouble(f"Xero has a problem of its own (status {status}).", details, retry_after_seconds)
     if status < codes.bad_request:
-        return make_trouble("Something between here and Xero sends the call elsewhere.", details)
+        return explain_interception(answer.url or "", "sends the call elsewhere", details)
     return Refused(
         f"Xero does not accept what xpmsync asks (status {status}).",
         "This is for the makers of xpmsync to put right: please report it together with the log.",

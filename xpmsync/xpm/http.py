@@ -35,7 +35,12 @@ from xpmsync.xpm.answers import (
     make_trouble,
     read_date,
 )
-from xpmsync.xpm.line import check_authorities, describe_error, find_obstacle
+from xpmsync.xpm.line import (
+    check_authorities,
+    explain_connection_error,
+    explain_interception,
+    explain_silence,
+)
 
 Taken = TypeVar("Taken")
 Take = Callable[[Iterator[bytes]], Taken]
@@ -167,7 +172,7 @@ class Gateway:
             if answer.status_code not in (requests.codes.ok, requests.codes.no_content):
                 raise explain(answer, self._read_words(answer, ends_at), self._now())
             if "html" in answer.headers.get("content-type", ""):
-                raise make_trouble("Something between here and Xero has answered with a web page.", describe(answer))
+                raise explain_interception(self._api_url, "has answered with a web page", describe(answer))
             taken = take(self._read(answer, ends_at))
             self._note_date(call, answer)
             return taken
@@ -236,17 +241,16 @@ class Gateway:
         return {key.lower(): value for key, value in words.items()} if isinstance(words, dict) else {}
 
     def _within(self, ends_at: float, call: Callable[[], Taken]) -> Taken:
-        """What `call` returns; whatever keeps it from coming in time is passing trouble."""
+        """What `call` returns; whatever keeps it from coming in time is a connection error."""
         try:
             return call_within(ends_at - self._monotonic(), call)
         except OutOfTime:
-            raise make_trouble("Xero has not finished its answer in time.") from None
+            raise explain_silence(self._api_url) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            down = make_trouble("The line to Xero is down or was cut.", describe_error(error))
-            raise find_obstacle(error) or down from error
+            raise explain_connection_error(error, self._api_url, uses_proxy=self._session.trust_env) from error
         except ValueError:
             # How the libraries meet a chunk of a negative length; their words may quote a header of ours.
-            raise make_trouble("What came over the line to Xero is not HTTP.") from None
+            raise explain_interception(self._api_url, "has answered with what is not HTTP") from None
 
     def _note_date(self, call: Call, answer: requests.Response) -> None:
         """Keep the earliest time of Xero's own; a page of a firewall on the way has a clock that is nobody's."""

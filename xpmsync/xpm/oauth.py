@@ -27,7 +27,12 @@ from xpmsync.deadline import OutOfTime, call_within
 from xpmsync.errors import ConfigurationError, PassingTrouble, Refused, SignInNeeded
 from xpmsync.home import connect_command
 from xpmsync.xpm.answers import ID, make_trouble, redact
-from xpmsync.xpm.line import check_authorities, describe_error, find_obstacle
+from xpmsync.xpm.line import (
+    check_authorities,
+    explain_connection_error,
+    explain_interception,
+    explain_silence,
+)
 
 CONNECT_AND_READ_SECONDS: Final = (10.0, 30.0)
 ANSWER_SECONDS: Final = 60.0
@@ -140,7 +145,7 @@ class IdentityClient:
                     timeout=CONNECT_AND_READ_SECONDS,
                 )
 
-        answer = _ask_in_time(post)
+        answer = _ask_in_time(post, self.settings.identity_url)
         is_page = "html" in answer.headers.get("content-type", "")  # of a hotel's network, say
         if answer.status_code != requests.codes.ok or is_page:
             raise _explain(answer)
@@ -150,7 +155,8 @@ class IdentityClient:
         session.register_compliance_hook("access_token_response", _judge)
         session.register_compliance_hook("refresh_token_response", _judge)
         with session:
-            token = _ask_in_time(lambda: request(_as_https(f"{self.settings.identity_url}/connect/token")))
+            address = self.settings.identity_url
+            token = _ask_in_time(lambda: request(_as_https(f"{address}/connect/token")), address)
         claims = read_claims(token["access_token"])
         user_id = claims.get("xero_userid")
         lifetime_seconds = token.get("expires_in", LIFETIME_SECONDS)
@@ -197,14 +203,15 @@ def _as_https(address: str) -> str:
     return parts._replace(scheme="https").geturl() if local else address
 
 
-def _ask_in_time(request: Callable[[], Any]) -> Any:
-    """What `request` returns; whatever keeps it from coming is passing trouble."""
+def _ask_in_time(request: Callable[[], Any], address: str) -> Any:
+    """What `request` to an address returns; whatever keeps it from coming is a connection error."""
     try:
         return call_within(ANSWER_SECONDS, request)
     except OutOfTime:
-        raise _trouble("did not finish its answer in time") from None
+        raise explain_silence(address) from None
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        raise find_obstacle(error) or _trouble("cannot be reached", describe_error(error)) from error
+        uses_proxy = address == _as_https(address)
+        raise explain_connection_error(error, address, uses_proxy=uses_proxy) from error
 
 
 def _take_in(answer: requests.Response, **_: object) -> requests.Response:
@@ -265,6 +272,8 @@ def _explain(answer: requests.Response) -> Exception:
                 "This is for the makers of xpmsync to put right: please report it together with the log.",
                 details=details,
             )
+        case _ if answer.status_code == requests.codes.ok and "html" in answer.headers.get("content-type", ""):
+            return explain_interception(answer.url, "has answered with a web page", details)
         case _:
             return _trouble(_say_status(answer.status_code), details, _read_seconds(answer))
 
