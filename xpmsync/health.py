@@ -28,6 +28,8 @@ class Failure:
     failed_at: datetime
     happened: str
     remedy: str | None = None
+    run_id: int | None = None
+    """Of its row in the database, where it has one."""
 
 
 @dataclass(frozen=True)

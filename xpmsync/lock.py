@@ -31,12 +31,14 @@ def hold(path: Path, *, wait_seconds: float = 0.0) -> Iterator[bool]:
     except OSError as error:
         raise CannotLock(error.errno, error.strerror, str(path)) from error
     try:
-        yield _acquire(descriptor, time.monotonic() + wait_seconds)
+        yield acquire(descriptor, wait_seconds)
     finally:
         os.close(descriptor)
 
 
-def _acquire(descriptor: int, deadline: float) -> bool:
+def acquire(descriptor: int, wait_seconds: float) -> bool:
+    """Lock an open file until it is closed; False where another holds it for longer than `wait_seconds`."""
+    deadline = time.monotonic() + wait_seconds
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
