@@ -179,6 +179,23 @@ def test_a_password_that_could_be_read_on_the_way_is_refused(home):
     assert read_config(home).smtp.username == "ann"
 
 
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        ('cc = "it@help.example"', "notify.cc: must be a list of up to 20 email addresses"),
+        ('cc = ["it@help.example", "it"]', "notify.cc: must be an e-mail address, such as ann@example.com"),
+        (f"cc = {[f'it{number}@help.example' for number in range(21)]}", "notify.cc: must be a list of up to 20"),
+        ("cc = [1]", "notify.cc: must be an e-mail address"),
+    ],
+)
+def test_the_cc_addresses_are_a_short_list_and_stand_beside_the_recipient(home, text, mistake):
+    ours = 'cc = ["it@help.example", "IT@help.example", "māra@firm.example"]'
+    write(home, f'[notify]\nemail = "ann@example.com"\n{ours}\n')
+    assert read_config(home).notify.cc == ("IT@help.example", "māra@firm.example")
+    assert f"line 3: {mistake}" in "\n".join(read_mistakes(home, f'[notify]\nemail = "ann@example.com"\n{text}\n'))
+    assert "notify.email: is needed beside notify.cc" in read_mistakes(home, f"[notify]\n{ours}\n")[0]
+
+
 QUOTES = "Correct the file: texts stand in quotation marks."
 ONCE = "Correct the file: each section stands in it once, and so does each key"
 
@@ -503,7 +520,7 @@ def test_the_example_sets_nothing_and_shows_every_key_with_its_default(home):
     read_config(home)
     assert {f"{section}.{key}" for section, table in shown.items() for key in table} == set(SETTINGS)
     for setting in SETTINGS.values():
-        if setting.default is not None:
+        if setting.default not in (None, ()):
             assert setting.check(shown[setting.section][setting.key]) == setting.default, setting.name
 
 

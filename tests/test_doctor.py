@@ -410,9 +410,9 @@ def test_an_address_to_notify_that_is_missing_or_that_no_active_user_has_is_a_wa
     change_config(firm.home, {"notify.email": "ANN@example.com"})
     assert look() == ({}, 0)
     change_config(firm.home, {"notify.email": "nobody@example.com.au"})
-    warns("E-mail", "nobody@example.com.au is no active user of Active", "xpmsync configure")
+    warns("E-mail", "nobody@example.com.au is not an active user of Active", "xpmsync configure")
     change_config(firm.home, {"notify.email": None})
-    warns("E-mail", "nobody is told", "xpmsync configure")
+    warns("E-mail", "nobody gets an email", "xpmsync configure")
 
 
 def test_a_crontab_that_does_not_do_its_work_is_a_warning(firm, warns):

@@ -3,7 +3,6 @@ import contextlib
 import re
 import shutil
 import socket
-import sqlite3
 import ssl
 import subprocess
 import threading
@@ -17,20 +16,19 @@ from hypothesis import strategies as st
 
 from xpmsync import mail_server
 from xpmsync.active.database import open_database
-from xpmsync.active.notifications import mark_notification_sent, release_notification, reserve_notification
 from xpmsync.active.runs import finish_run, start_run
+from xpmsync.alert_file import AlertFile, AlertFileError, Recipient
 from xpmsync.cli import run
 from xpmsync.config import Config, NotifySettings, SmtpSettings, SyncSettings, change_config, check_setting
-from xpmsync.errors import DatabaseTrouble
 from xpmsync.health import DUE_AT_ONCE, PATIENCE, Failure, Health, find_trouble
 from xpmsync.home import find_home
 from xpmsync.letter import Place
 from xpmsync.mail_server import MailRefused, MailTrouble, send_email
-from xpmsync.notify import Outbox, Outcome, render_email, render_test_email, tell_if_due
+from xpmsync.notify import Notifier, NotifyOutcome, render_email, render_test_email
 from xpmsync.xpm.pending import find_mark, set_mark
 
 NOW = datetime(2026, 11, 1, 14, 7, tzinfo=UTC)
-HOUR = timedelta(hours=1)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 PLACE = Place("server1", "xpm", "/home/xpm/xpmsync.log")
 
 
@@ -102,9 +100,8 @@ def trusted(certificate, monkeypatch):
 
 
 @pytest.fixture
-def database(tmp_path):
-    with open_database(tmp_path / "active.db") as database:
-        yield database
+def path(tmp_path):
+    return tmp_path / "alerts.dat"
 
 
 def accept_one_password(*details):
@@ -113,16 +110,11 @@ def accept_one_password(*details):
     return AuthResult(success=accepted, handled=accepted)
 
 
-def make_outbox(database, now=NOW):
-    return Outbox(
-        reserve=lambda recipient, subject: reserve_notification(database, recipient, subject, now),
-        mark_sent=lambda notification: mark_notification_sent(database, notification, now),
-        release=lambda notification: release_notification(database, notification),
-    )
+ANN, BOB, HELP = "ann@firm.example", "bob@firm.example", "help@it.example"
 
 
-def make_config(smtp, email="ann@firm.example"):
-    return Config(sync=SyncSettings(name="Smith & Co"), notify=NotifySettings(email=email), smtp=smtp)
+def make_config(smtp, *cc):
+    return Config(sync=SyncSettings(name="Smith & Co"), notify=NotifySettings(email=ANN, cc=cc), smtp=smtp)
 
 
 def failed(exit_code, *, ago=timedelta(0), last_success=HOUR, remedy="Run: xpmsync connect"):
@@ -133,17 +125,15 @@ def failed(exit_code, *, ago=timedelta(0), last_success=HOUR, remedy="Run: xpmsy
     )
 
 
-def tell(config, database, health=None, *, now=NOW, password=None):
-    return tell_if_due(config, health or failed(4), make_outbox(database, now), password=password, now=now, place=PLACE)
+def notify(config, path, health=None, *, now=NOW, password=None, is_active=True):
+    recipient = Recipient(ANN, "u1", ANN, is_active=is_active)
+    notifier = Notifier(config, AlertFile(path, lambda: now), PLACE, lambda: password, lambda: now)
+    return notifier.notify_if_due(health or failed(4), recipient)
 
 
-def statuses(database):
-    return [
-        row["status"]
-        for row in database.connection.execute(
-            "SELECT status FROM notifications WHERE recipient <> 'standard error' ORDER BY id"
-        )
-    ]
+def read_state(path, address=ANN):
+    entry = AlertFile(path).load().find(address)
+    return ["failed"] * bool(entry.failed_at) + ["reserved"] * bool(entry.reserved_at) + ["sent"] * bool(entry.sent_at)
 
 
 # Whether to tell.
@@ -208,28 +198,26 @@ def test_nobody_is_told_within_three_hours_of_a_success_unless_a_later_run_faile
         assert find_trouble(health, NOW) is None
 
 
-# At most one e-mail in 24 hours.
+# At most one email in 24 hours.
 
 
-def test_the_person_to_notify_gets_one_email_in_24_hours(database):
+def test_the_recipient_gets_one_email_in_24_hours(path):
     mailbox = Mailbox()
     with serve(mailbox) as smtp:
-        config = make_config(smtp)
-        outcomes = [tell(config, database, now=NOW + HOUR * hours).outcome for hours in (0, 1, 23, 24, 25)]
-    assert outcomes == [Outcome.SENT, Outcome.TOLD_ALREADY, Outcome.TOLD_ALREADY, Outcome.SENT, Outcome.TOLD_ALREADY]
-    assert [envelope.rcpt_tos for envelope in mailbox.envelopes] == [["ann@firm.example"]] * 2
-    assert statuses(database) == ["sent", "sent"]
+        outcomes = [notify(make_config(smtp), path, now=NOW + HOUR * hours).outcome for hours in (0, 1, 23, 24, 25)]
+    assert outcomes == ["sent", "already sent", "already sent", "sent", "already sent"]
+    assert [envelope.rcpt_tos for envelope in mailbox.envelopes] == [[ANN]] * 2
+    assert read_state(path) == ["sent"]
 
 
-def test_runs_that_fail_at_the_same_moment_send_one_email(tmp_path):
+def test_syncs_that_fail_at_the_same_moment_send_one_email(path):
     mailbox = Mailbox()
     start = threading.Barrier(8)
     outcomes = []
 
     def fail(smtp):
-        with open_database(tmp_path / "active.db") as database:
-            start.wait()
-            outcomes.append(tell(make_config(smtp), database).outcome)
+        start.wait()
+        outcomes.append(notify(make_config(smtp), path).outcome)
 
     with serve(mailbox) as smtp:
         threads = [threading.Thread(target=fail, args=(smtp,)) for _ in range(8)]
@@ -237,38 +225,154 @@ def test_runs_that_fail_at_the_same_moment_send_one_email(tmp_path):
             thread.start()
         for thread in threads:
             thread.join()
-    assert sorted(outcomes) == [Outcome.SENT, *[Outcome.TOLD_ALREADY] * 7]
+    assert sorted(outcomes) == ["already sent"] * 7 + ["sent"]
     assert len(mailbox.envelopes) == 1
 
 
-def test_a_healthy_sync_reserves_and_sends_nothing(database):
+def test_a_healthy_sync_reserves_and_sends_nothing(path):
     health = Health(first_run_at=NOW - HOUR, last_success_at=NOW - HOUR)
-    assert tell(make_config(None), database, health).outcome is Outcome.NOTHING_DUE
-    assert statuses(database) == []
+    assert notify(make_config(None), path, health).outcome is NotifyOutcome.NOTHING_DUE
+    assert not path.exists()
 
 
-def test_a_refusal_frees_the_reservation_so_that_the_next_attempt_sends(database):
+def test_a_refusal_frees_the_reservation_so_that_the_next_attempt_sends(path):
     mailbox = Mailbox(to_recipient="550 No such person")
     with serve(mailbox) as smtp:
-        config = make_config(smtp)
-        telling = tell(config, database)
+        result = notify(make_config(smtp), path)
+        assert read_state(path) == ["failed"]
         mailbox.to_recipient = "250 OK"
-        assert tell(config, database).outcome is Outcome.SENT
-    assert telling.outcome is Outcome.NOT_SENT
-    assert "550 No such person" in telling.remark
-    assert "\n" not in telling.remark
-    assert statuses(database) == ["released", "sent"]
+        assert notify(make_config(smtp), path).outcome is NotifyOutcome.SENT
+    assert result.outcome is NotifyOutcome.NOT_SENT
+    assert "550 No such person" in result.remark
+    assert "\n" not in result.remark
+    assert read_state(path) == ["sent"]
 
 
-def test_a_server_that_cannot_be_reached_frees_the_reservation(database):
+def test_a_server_that_cannot_be_reached_frees_the_reservation(path):
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
         smtp = SmtpSettings(host="127.0.0.1", port=port, security="none", sender="sync@firm.example")
-        telling = tell(make_config(smtp), database)
-    assert telling.outcome is Outcome.NOT_SENT
-    assert f"127.0.0.1 cannot be reached on port {port}" in telling.remark
-    assert statuses(database) == ["released"]
+        result = notify(make_config(smtp), path)
+    assert result.outcome is NotifyOutcome.NOT_SENT
+    assert f"127.0.0.1 cannot be reached on port {port}" in result.remark
+    assert read_state(path) == ["failed"]
+
+
+def test_the_reservation_is_on_the_disk_before_the_server_is_asked_and_the_alert_before_its_text(path):
+    seen = []
+
+    class Watchful(Mailbox):
+        async def handle_RCPT(self, *arguments):  # noqa: N802 - aiosmtpd's name
+            seen.append(read_state(path))
+            return await super().handle_RCPT(*arguments)
+
+        async def handle_DATA(self, *arguments):  # noqa: N802 - aiosmtpd's name
+            seen.append(read_state(path))
+            return await super().handle_DATA(*arguments)
+
+    with serve(Watchful()) as smtp:
+        notify(make_config(smtp), path)
+    assert seen == [["reserved"], ["sent"]]
+
+
+def test_an_email_whose_process_dies_before_the_text_is_sent_by_the_next_attempt_after_a_while(path):
+    mailbox = Mailbox()
+    AlertFile(path, lambda: NOW).reserve(ANN)
+    with serve(mailbox) as smtp:
+        outcomes = [notify(make_config(smtp), path, now=NOW + MINUTE * minutes).outcome for minutes in (0, 9, 10, 20)]
+    assert outcomes == ["already sent", "already sent", "sent", "already sent"]
+    assert len(mailbox.envelopes) == 1
+
+
+def test_a_process_that_loses_its_reservation_while_it_speaks_to_the_server_hands_over_no_text(path):
+    class Slow(Mailbox):
+        async def handle_RCPT(self, *arguments):  # noqa: N802 - aiosmtpd's name
+            later = AlertFile(path, lambda: NOW + 15 * MINUTE)
+            if reservation := later.reserve(ANN):
+                later.confirm(reservation)
+            return await super().handle_RCPT(*arguments)
+
+    mailbox = Slow()
+    with serve(mailbox) as smtp:
+        assert notify(make_config(smtp), path).outcome is NotifyOutcome.ALREADY_SENT
+    assert mailbox.envelopes == []
+    assert read_state(path) == ["sent"]
+
+
+def test_a_person_who_interrupts_it_frees_the_reservation_unless_the_text_is_out(path, monkeypatch):
+    def interrupt(_settings, _password, _message, before_text):
+        if is_out:
+            before_text()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("xpmsync.notify.send_email", interrupt)
+    smtp = SmtpSettings(host="localhost", port=1, security="none", sender="sync@firm.example")
+    for is_out in (False, True):
+        with pytest.raises(KeyboardInterrupt):
+            notify(make_config(smtp), path)
+        assert read_state(path) == (["sent"] if is_out else ["failed"])
+
+
+# Each cc address.
+
+
+def test_each_cc_address_has_its_own_email_and_its_own_24_hours(path):
+    mailbox = Mailbox()
+    with serve(mailbox) as smtp:
+        notify(make_config(smtp), path)
+        notify(make_config(smtp, HELP, BOB), path, now=NOW + HOUR)
+        notify(make_config(smtp, HELP, BOB), path, now=NOW + 24 * HOUR)
+        notify(make_config(smtp, HELP, BOB), path, now=NOW + 25 * HOUR)
+    assert [envelope.rcpt_tos for envelope in mailbox.envelopes] == [[ANN], [HELP], [BOB], [ANN], [HELP], [BOB]]
+    assert [message["To"] for message in mailbox.read()] == [ANN, HELP, BOB, ANN, HELP, BOB]
+    assert all(message["Cc"] is None for message in mailbox.read())
+
+
+@pytest.mark.parametrize("refused", [ANN, HELP, BOB])
+def test_an_address_that_is_refused_keeps_no_other_from_its_email(path, refused):
+    class Choosy(Mailbox):
+        async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802 - aiosmtpd's name
+            self.to_recipient = "550 No" if address == refused else "250 OK"
+            return await super().handle_RCPT(server, session, envelope, address, options)
+
+    mailbox = Choosy()
+    with serve(mailbox) as smtp:
+        first = notify(make_config(smtp, HELP, BOB), path)
+        second = notify(make_config(smtp, HELP, BOB), path, now=NOW + HOUR)
+    others = [[address] for address in (ANN, HELP, BOB) if address != refused]
+    assert [envelope.rcpt_tos for envelope in mailbox.envelopes] == others
+    assert (first.outcome, second.outcome) == (NotifyOutcome.SENT, NotifyOutcome.NOT_SENT)
+    assert first.remark.startswith(f"No email could be sent to {refused}: ")
+    assert second.remark is None  # once in 24 hours
+    assert [read_state(path, address) for address in (ANN, HELP, BOB)].count(["failed"]) == 1
+
+
+def test_the_recipient_is_mailed_once_who_is_a_cc_address_too(path):
+    mailbox = Mailbox()
+    with serve(mailbox) as smtp:
+        notify(make_config(smtp, ANN.upper()), path)
+    assert [envelope.rcpt_tos for envelope in mailbox.envelopes] == [[ANN]]
+
+
+def test_a_recipient_who_is_not_active_is_not_mailed_and_standard_error_says_so_once_in_24_hours(path):
+    mailbox = Mailbox()
+    with serve(mailbox) as smtp:
+        alone = [notify(make_config(smtp), path, now=NOW + hours * HOUR, is_active=False) for hours in (0, 1, 24)]
+        assert mailbox.envelopes == []
+        beside = notify(make_config(smtp, HELP), path, now=NOW + 48 * HOUR, is_active=False)
+    assert [envelope.rcpt_tos for envelope in mailbox.envelopes] == [[HELP]]
+    assert [result.outcome for result in alone] == ["not sent"] * 3
+    assert alone[0].remark == (
+        "Smith & Co: the sync needs a person for its sign-in. Nobody gets alerts: the alert recipient is not an "
+        "active user of Active. Run: xpmsync configure"
+    )
+    assert alone[2].remark == alone[0].remark
+    assert alone[1].remark is None
+    assert "Only the cc addresses get alerts" in beside.remark
+
+
+# What the mail server does.
 
 
 @pytest.mark.parametrize(("drips_from", "is_sent"), [(b"", False), (b"DATA", False), (b".\r\n", True)])
@@ -296,8 +400,7 @@ def test_a_server_that_drips_for_ever_is_given_up_and_nobody_is_told_twice(monke
     settings = SmtpSettings(
         host="127.0.0.1", port=listener.getsockname()[1], security="none", sender="sync@firm.example"
     )
-    config = Config(smtp=settings, notify=NotifySettings(email="ann@firm.example"))
-    message = render_test_email(config, NOW, PLACE)
+    message = render_test_email(Config(smtp=settings), ANN, NOW, PLACE)
     try:
         if is_sent:
             send_email(settings, None, message)
@@ -320,16 +423,16 @@ def test_a_server_that_drips_for_ever_is_given_up_and_nobody_is_told_twice(monke
         (b"\r\n.\r\n", "sent"),
     ],
 )
-def test_a_line_cut_before_the_text_is_over_counts_as_not_sent_and_after_it_as_sent(database, cut_after, outcome):
+def test_a_line_cut_before_the_text_is_over_counts_as_not_sent_and_after_it_as_sent(path, cut_after, outcome):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=answer_until, args=(listener, cut_after))
         thread.start()
         port = listener.getsockname()[1]
         smtp = SmtpSettings(host="127.0.0.1", port=port, security="none", sender="sync@firm.example")
-        telling = tell(make_config(smtp), database)
+        result = notify(make_config(smtp), path)
         thread.join()
-    assert telling.outcome == outcome
-    assert statuses(database) == ["sent" if outcome == "sent" else "released"]
+    assert result.outcome == outcome
+    assert read_state(path) == ["sent" if outcome == "sent" else "failed"]
 
 
 def answer_until(listener, cut_after):
@@ -343,58 +446,28 @@ def answer_until(listener, cut_after):
             )
 
 
-def test_a_refusal_after_the_text_frees_the_reservation(database):
+def test_a_refusal_after_the_text_frees_the_reservation(path):
     with serve(Mailbox(to_data="451 Try again later")) as smtp:
-        telling = tell(make_config(smtp), database)
-    assert "451 Try again later" in telling.remark
-    assert statuses(database) == ["released"]
+        result = notify(make_config(smtp), path)
+    assert "451 Try again later" in result.remark
+    assert read_state(path) == ["failed"]
 
 
-def test_without_mail_settings_standard_error_is_told_once_in_24_hours(database):
-    config = make_config(None)
-    first, second = tell(config, database), tell(config, database, now=NOW + HOUR)
+def test_without_mail_settings_standard_error_is_told_once_in_24_hours(path):
+    first, second = notify(make_config(None), path), notify(make_config(None), path, now=NOW + HOUR)
     assert first.remark == (
         "Smith & Co: the sync needs a person for its sign-in. "
-        "No e-mail is sent about it until you set a mail server: xpmsync configure"
+        "No email is sent about it until you set a mail server: xpmsync configure"
     )
-    assert (second.outcome, second.remark) == (Outcome.TOLD_ALREADY, None)
+    assert (second.outcome, second.remark) == (NotifyOutcome.ALREADY_SENT, None)
 
 
-@pytest.mark.parametrize(
-    ("error", "remark"),
-    [
-        (
-            DatabaseTrouble("It cannot be written.", "Make room."),
-            "No e-mail could be sent: It cannot be written. Make room.",
-        ),
-        (sqlite3.OperationalError("disk full"), "No e-mail could be sent (OperationalError). The log says why."),
-    ],
-)
-def test_a_database_that_cannot_be_written_is_a_remark_and_no_error(error, remark):
-    def refuse(*_):
-        raise error
-
-    smtp = SmtpSettings(host="localhost", port=1, security="none", sender="sync@firm.example")
-    outbox = Outbox(refuse, refuse, refuse)
-    telling = tell_if_due(make_config(smtp), failed(9), outbox, password=None, now=NOW, place=PLACE)
-    assert (telling.outcome, telling.remark) == (Outcome.NOT_SENT, remark)
-
-
-def test_an_email_that_is_sent_counts_though_the_database_cannot_note_it():
-    def refuse(*_):
-        raise sqlite3.OperationalError("disk full")
-
+def test_nothing_is_sent_where_nobody_could_remember_it(path):
+    path.mkdir()
     mailbox = Mailbox()
-    with serve(mailbox) as smtp:
-        outbox = Outbox(lambda *_: 1, refuse, refuse)
-        telling = tell_if_due(make_config(smtp), failed(4), outbox, password=None, now=NOW, place=PLACE)
-    assert (telling.outcome, telling.remark, len(mailbox.envelopes)) == (Outcome.SENT, None, 1)
-
-
-def test_a_person_to_notify_who_is_missing_is_a_remark_that_names_the_command(database):
-    smtp = SmtpSettings(host="localhost", port=1, security="none", sender="sync@firm.example")
-    telling = tell(make_config(smtp, email=None), database)
-    assert telling.remark == "No e-mail could be sent: The settings have no notify.email yet. Run: xpmsync configure"
+    with serve(mailbox) as smtp, pytest.raises(AlertFileError, match="cannot be written"):
+        notify(make_config(smtp), path)
+    assert mailbox.envelopes == []
 
 
 # The e-mail.
@@ -404,7 +477,7 @@ def test_the_email_says_what_happened_since_when_what_it_means_and_what_to_do():
     mailbox = Mailbox()
     with serve(mailbox) as smtp:
         config = make_config(smtp)
-        message = render_email(config, find_trouble(failed(4), NOW), NOW, PLACE)
+        message = render_email(config, ANN, find_trouble(failed(4), NOW), NOW, PLACE)
         send_email(smtp, None, message)
     received = mailbox.read()[0]
     assert received["Subject"] == "Smith & Co: the sync needs a person for its sign-in"
@@ -433,12 +506,8 @@ def test_letters_beyond_ascii_a_leading_dot_and_long_commands_arrive_as_written(
     health = failed(7, remedy=f"Ask Māra.\n.\nRun: {command}")
     mailbox = Mailbox()
     with serve(mailbox) as smtp:
-        config = Config(
-            sync=SyncSettings(name="Tāmaki 🧾 Partners"),
-            notify=NotifySettings(email="ann@firm.example"),
-            smtp=smtp,
-        )
-        send_email(smtp, None, render_email(config, find_trouble(health, NOW), NOW, PLACE))
+        config = Config(sync=SyncSettings(name="Tāmaki 🧾 Partners"), smtp=smtp)
+        send_email(smtp, None, render_email(config, ANN, find_trouble(health, NOW), NOW, PLACE))
     received = mailbox.read()[0]
     assert received["Subject"].startswith("Tāmaki 🧾 Partners: ")
     text = received.get_content().replace("\r\n", "\n")
@@ -455,12 +524,12 @@ def test_a_line_break_in_an_address_is_neither_read_nor_sent(key):
     sender = address if key == "sender" else "sync@firm.example"
     smtp = SmtpSettings(host="localhost", port=1, security="none", sender=sender)
     with pytest.raises(ValueError, match="a control character"):
-        render_test_email(make_config(smtp, address if key == "email" else "ann@firm.example"), NOW, PLACE).encode()
+        render_test_email(make_config(smtp), address if key == "email" else ANN, NOW, PLACE).encode()
 
 
 def test_the_readable_email_shows_headers_and_text():
     smtp = SmtpSettings(host="localhost", port=1, security="none", sender="sync@firm.example")
-    text = render_email(make_config(smtp), find_trouble(failed(7), NOW), NOW, PLACE).render()
+    text = render_email(make_config(smtp), ANN, find_trouble(failed(7), NOW), NOW, PLACE).render()
     assert text.startswith(
         "From: sync@firm.example\nTo: ann@firm.example\nSubject: Smith & Co: the sync stopped because"
     )
@@ -469,8 +538,8 @@ def test_the_readable_email_shows_headers_and_text():
 # The mail server.
 
 
-def send_test(smtp, password=None, email="ann@firm.example"):
-    send_email(smtp, password, render_test_email(make_config(smtp, email), NOW, PLACE))
+def send_test(smtp, password=None, email=ANN):
+    send_email(smtp, password, render_test_email(make_config(smtp), email, NOW, PLACE))
 
 
 @pytest.mark.usefixtures("trusted")
@@ -602,7 +671,9 @@ def test_an_email_that_is_due_and_cannot_be_sent_is_one_line_on_standard_error(h
     assert run(["notify"]) == 0
     printed = capfd.readouterr()
     assert printed.out == ""
-    assert printed.err.startswith("No e-mail could be sent: The mail server 127.0.0.1 cannot be reached on port 1.")
+    assert printed.err.startswith(
+        "No email could be sent to ann@firm.example: The mail server 127.0.0.1 cannot be reached on port 1."
+    )
     assert printed.err.count("\n") == 1
 
 
@@ -624,8 +695,8 @@ def test_a_mail_password_behind_a_shut_keyring_is_one_line_on_standard_error(hom
         change_config(home, {"smtp.host": smtp.host, "smtp.port": smtp.port, "smtp.username": "sync"})
         assert run(["notify"]) == 0
     assert capfd.readouterr().err == (
-        "No e-mail could be sent: The password of the mail server is not known, or its keyring is shut. "
-        "Run: xpmsync configure (xpmsync keyring says whether the keyring is open)\n"
+        "No email could be sent to ann@firm.example: The password of the mail server is not known, or its keyring is "
+        "shut. Run: xpmsync configure (xpmsync keyring says whether the keyring is open)\n"
     )
 
 
@@ -647,22 +718,20 @@ def test_a_dry_run_prints_the_email_and_neither_sends_nor_reserves_it(home, capf
     configure_mail(home, SmtpSettings(host="127.0.0.1", port=1, security="none", sender="sync@firm.example"))
     assert run(["notify", "--dry-run"]) == 0
     assert "Subject: Smith & Co: the sync needs a person for its sign-in\n" in capfd.readouterr().out
-    with open_database(home.database_file) as database:
-        assert statuses(database) == []
+    assert not home.alert_file.exists()
 
 
 NOTHING_DUE = {
-    "a new home": "Not set up yet: it is not connected to Xero Practice Manager. "
-    "No e-mail is due before the first run.",
-    "a success": "Working: the last run succeeded just now. No e-mail is due.",
+    "a new home": "Not set up yet: it is not connected to Xero Practice Manager. No email is due before the first run.",
+    "a success": "Working: the last run succeeded just now. No email is due.",
     "a success, then a watched failure": "Disrupted since MOMENT: Xero refuses. "
-    "No e-mail is due: a person watched the run that failed.",
+    "No email is due: a person watched the run that failed.",
     "a success, then a failure that may pass": "Disrupted since MOMENT: Xero is out of reach. "
-    "No e-mail is due yet: one is sent after three hours without a success.",
+    "No email is due yet: one is sent after three hours without a success.",
     "a first run that was cut off": "Not set up yet: no run has succeeded. "
-    "No e-mail is due yet: one is sent after three hours without a success.",
+    "No email is due yet: one is sent after three hours without a success.",
     "a success, then disconnected": "Not connected to Xero: the last run succeeded just now. "
-    "No e-mail is due before a run fails.",
+    "No email is due before a run fails.",
 }
 
 
@@ -701,7 +770,7 @@ def test_where_nothing_is_due_a_person_reads_what_status_says_and_why_it_leads_t
     said = " ".join(capsys.readouterr().out.split())
     assert re.sub(r"since [\d: -]+:", "since MOMENT:", said) == NOTHING_DUE[history]
     assert run(["status"]) == 0
-    answer, _, _ = said.rpartition(" No e-mail is due")
+    answer, _, _ = said.rpartition(" No email is due")
     assert " ".join(capsys.readouterr().out.split()).startswith(answer)
 
 
@@ -712,7 +781,7 @@ def test_a_person_reads_every_time_that_an_email_is_due_and_cannot_be_sent(home,
     assert "cannot be reached" in capsys.readouterr().err
     type_ahead()
     assert run(["notify"]) == 0
-    assert capsys.readouterr().out == "An e-mail is due, and could not be sent. To see why: xpmsync notify --test\n"
+    assert capsys.readouterr().out == "An email is due, and could not be sent. To see why: xpmsync notify --test\n"
 
 
 def test_looking_at_what_is_due_makes_no_database(home):

@@ -49,7 +49,7 @@ def test_settings_that_were_written_by_hand_are_no_sign_of_a_database(home):
 
 @pytest.mark.parametrize(
     "trace",
-    ["active-before-restore-20261101T140700Z.db", "active.db-wal", "active.db.bak", "backup.lock", "who-was-told.db"],
+    ["active-before-restore-20261101T140700Z.db", "active.db-wal", "active.db.bak", "backup.lock"],
 )
 def test_a_trace_of_a_database_is_a_sign_of_it_whatever_the_settings_say(home, say, trace):
     (home.data_folder / trace).touch()

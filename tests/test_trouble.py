@@ -1,16 +1,21 @@
 """What becomes of a run in trouble: who is told, what is recorded, and that nothing is believed too early."""
 
+import os
 import re
+import socket
 import sqlite3
 import threading
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
 from xpmsync.cli import run
-from xpmsync.config import change_config
-from xpmsync.errors import ConfigurationError, PassingTrouble, Refused, SuspiciousChange
+from xpmsync.config import change_config, read_config
+from xpmsync.doctor import examine
+from xpmsync.errors import ConnectionFailed, PassingTrouble, Refused, SuspiciousChange
 from xpmsync.fetch import fetched_practice
 from xpmsync.sandbox import Practice
 from xpmsync.sandbox.mailbox import Mailbox
@@ -78,13 +83,119 @@ def test_passing_trouble_is_told_after_three_hours_without_a_success(firm, mailb
     assert mailbox.messages[0]["Subject"].endswith("the sync cannot reach Xero")
 
 
-def test_wrong_settings_are_told_by_email_also_when_the_mail_server_wants_a_password(firm, mailbox, monkeypatch):
-    change_config(firm.home, {"sync.default_office_code": "NOPE", "smtp.username": "sync"})
+NETWORK = "Check this computer's internet connection"
+
+
+@contextmanager
+def answering(words):
+    """A server that answers every connection with these bytes, or with nothing where there are none."""
+    connections = []
+
+    def serve():
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                connections.append(connection)
+                if words:
+                    connection.recv(65_536)
+                    connection.sendall(words)
+                    connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, daemon=True).start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+    for connection in connections:
+        connection.close()
+
+
+@contextmanager
+def deaf():
+    """A server with whom no connection comes about: its queue is full."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, ExitStack() as stack:
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
+HERE, XERO = "127.0.0.1:PORT", "https://identity.xero.com"
+PROXY = "Check the proxy and the variable HTTPS_PROXY"
+ASKS = b"HTTP/1.1 407 Say secret\r\ncontent-length: 0\r\n\r\n"
+CONNECTION_ERRORS = {
+    "name": ("https://xero.invalid", None, None, "The name of xero.invalid cannot be looked up: ", f"{NETWORK} and"),
+    "refused": ("https://127.0.0.1:1", None, None, "127.0.0.1:1 refuses the connection: Connection ref", "firewall"),
+    "deaf": (f"https://{HERE}", deaf, None, f"{HERE} cannot be reached: no answer in time.", NETWORK),
+    "silent": (f"https://{HERE}", partial(answering, b""), None, f"{HERE} has not finished its answer", NETWORK),
+    "no TLS": (f"https://{HERE}", partial(answering, b"no"), None, f"No encrypted connection to {HERE}", "scanner"),
+    "cut": (f"http://{HERE}", partial(answering, b"HTTP"), None, f"The connection to {HERE} broke: ", NETWORK),
+    "proxy": (
+        *(XERO, None, "http://ann:secret@127.0.0.1:1"),
+        "The proxy 127.0.0.1:1 does not connect this computer to identity.xero.com: Connection refused.",
+        PROXY,
+    ),
+    "proxy's password": (
+        *(XERO, partial(answering, ASKS), f"http://{HERE}"),
+        f"The proxy {HERE} does not connect this computer to identity.xero.com: it asks for a user name and password.",
+        PROXY,
+    ),
+    "proxy's address": (
+        *(XERO, None, "http:///secret"),
+        "The proxy that leads this computer to identity.xero.com has an address that cannot be used.",
+        "Check the variable HTTPS_PROXY",
+    ),
+}
+"""Address, server, proxy, what is said, and what to check."""
+
+
+@pytest.mark.parametrize("case", CONNECTION_ERRORS.values(), ids=CONNECTION_ERRORS)
+def test_a_connection_error_names_host_and_reason_and_what_to_check_here_wherever_it_is_said(
+    firm, mailbox, monkeypatch, capfd, caplog, case
+):
+    monkeypatch.setattr("xpmsync.xpm.oauth.CONNECT_AND_READ_SECONDS", (0.3, 0.3))
+    address, serve, proxy, happened, check = case
+    with serve() if serve else nullcontext(0) as port:
+        address, proxy, happened = (text and text.replace("PORT", str(port)) for text in (address, proxy, happened))
+        change_config(firm.home, {"xero.identity_url": address})
+        monkeypatch.setenv("HTTPS_PROXY", proxy or "")
+        monkeypatch.setenv("NO_PROXY", "")
+        later = Clock(now=lambda: datetime.now(UTC) + timedelta(hours=4), sleep=lambda _: None)
+        with pytest.raises(ConnectionFailed) as caught:
+            firm.sync(is_watched=False, clock=later)
+        findings = {finding.check: finding for finding in examine(firm.home, os.environ, later)}
+    capfd.readouterr()
+    assert run(["status"]) == 0
+    said = {
+        "sync": f"{caught.value.happened} {caught.value.remedy}",
+        "status": capfd.readouterr().out,
+        "doctor": f"{findings['Renewal'].found} {findings['Renewal'].remedy}",
+        "email": mailbox.messages[0].get_content(),
+    }
+    for text in (" ".join(each.split()) for each in said.values()):
+        assert happened in text
+        assert check in text
+        assert "Nothing needs to be done" not in text
+        assert "secret" not in text
+    assert "secret" not in caplog.text
+
+
+@pytest.mark.parametrize("failure", ["office", "settings", "gone", "damaged"])
+def test_an_email_is_sent_also_when_the_mail_server_wants_a_password(firm, mailbox, monkeypatch, failure):
+    change_config(firm.home, {"smtp.username": "sync"})
     firm.sandbox.keychain.passwords[("xpmsync", f"{firm.home.home_id_file.read_text().strip()}/smtp-password")] = "pw"
     logged_in = []
     monkeypatch.setattr("smtplib.SMTP.login", lambda _, user, password: logged_in.append((user, password)))
-    with pytest.raises(ConfigurationError):
-        firm.sync(is_watched=False)
+    match failure:
+        case "office":
+            change_config(firm.home, {"sync.default_office_code": "NOPE"})
+        case "settings":
+            firm.home.config_file.write_text(firm.home.config_file.read_text() + "\n[guard]\nlost = 3\n")
+        case "gone":
+            firm.home.database_file.unlink()
+        case "damaged":
+            firm.home.database_file.write_bytes(firm.home.database_file.read_bytes()[:-40_960] + b"x" * 40_960)
+    assert run(["sync", "--full"]) in (5, 9)
     assert logged_in == [("sync", "pw")]
     assert len(mailbox.messages) == 1
 
@@ -100,12 +211,147 @@ def test_settings_that_cannot_be_read_are_told_by_email_as_far_as_they_can_be(fi
 
 
 def test_another_person_who_is_chosen_is_told_although_the_first_one_was(firm, mailbox):
+    firm.practice.add_staff("Bob Ray", "bob@example.com")
+    firm.sync()
     with firm.sandbox.faults.active("user-revoked"):
         for recipient in ("ann@example.com", "bob@example.com", "bob@example.com"):
             change_config(firm.home, {"notify.email": recipient})
             with pytest.raises(Refused):
                 firm.sync(is_watched=False)
     assert [message["To"] for message in mailbox.messages] == ["ann@example.com", "bob@example.com"]
+
+
+# Who gets the alert.
+
+
+def find_ann(firm):
+    return next(uuid for uuid, each in firm.practice.staff.items() if each.name.startswith("Ann"))
+
+
+def fail(firm):
+    """A sync that nobody watches fails; gives what else it says on standard error."""
+    remarks = []
+    report = SimpleNamespace(begin=lambda _: None, count=lambda _: None, remark=remarks.append)
+    with firm.sandbox.faults.active("user-revoked"), pytest.raises(Refused):
+        firm.sync(is_watched=False, report=report)
+    return remarks
+
+
+@pytest.mark.parametrize("is_readable", [True, False], ids=["", "the database is gone"])
+def test_alerts_follow_the_user_whose_address_changes_in_xpm(firm, mailbox, is_readable):
+    settings = firm.home.config_file.read_bytes()
+    firm.practice.edit_staff(find_ann(firm), email="ann@married.example")
+    firm.practice.add_staff("Bob Ray", "ann@example.com")  # who has the old address now is nobody's choice
+    firm.sync()
+    assert firm.home.config_file.read_bytes() == settings
+    if is_readable:
+        fail(firm)
+    else:
+        firm.home.database_file.unlink()
+        assert run(["sync"]) == 9
+    assert [message["To"] for message in mailbox.messages] == ["ann@married.example"]
+
+
+def test_an_address_that_changed_after_the_last_sync_is_the_present_one_if_the_database_can_be_read(firm, mailbox):
+    firm.write("UPDATE users SET email = 'ann@typed.example', email_key = 'ann@typed.example'")
+    fail(firm)
+    firm.home.database_file.unlink()
+    assert run(["sync"]) == 9
+    assert [message["To"] for message in mailbox.messages] == ["ann@typed.example"]
+
+
+def test_a_recipient_who_has_left_is_missed_wherever_a_person_looks_until_another_is_chosen(firm, mailbox, capsys):
+    firm.practice.add_staff("Bob Ray", "bob@example.com")
+    firm.sync()
+    firm.practice.delete_staff(find_ann(firm))
+    firm.sync()
+    said = "Nobody gets alerts: the alert recipient is not an active user of Active."
+    capsys.readouterr()
+    assert run(["status"]) == run(["report", "-"]) == 0
+    assert " ".join(capsys.readouterr().out.split()).count(said) == 2
+    assert run(["errors"]) == 0
+    assert "The alert recipient, ann@example.com, is not an active user of Active, so nobody gets alerts." in " ".join(
+        capsys.readouterr().out.split()
+    )
+    remark = f"Xero Practice Manager: the sync stopped because Xero refuses it. {said} Run: xpmsync configure"
+    assert [fail(firm) for _ in range(3)] == [[remark], [], []]
+    assert run(["notify"]) == 0
+    assert mailbox.messages == []
+    capsys.readouterr()
+    assert run(["notify", "--test"]) == 5
+    assert said in capsys.readouterr().err
+    assert run(["configure", "--notify", "bob@example.com", "--default-partner", "bob@example.com", "--later"]) == 0
+    assert run(["status"]) == 0
+    assert "Nobody gets alerts" not in capsys.readouterr().out
+    fail(firm)
+    assert [message["To"] for message in mailbox.messages] == ["bob@example.com"]
+    firm.sync()
+    assert firm.rows("SELECT code FROM sync_errors WHERE entity = 'run' AND resolved_at IS NULL") == []
+
+
+def test_another_address_in_the_settings_is_another_choice_also_while_the_database_is_gone(firm, mailbox):
+    change_config(firm.home, {"notify.email": "bob@example.com"})
+    firm.home.database_file.unlink()
+    assert run(["sync"]) == 9
+    assert [message["To"] for message in mailbox.messages] == ["bob@example.com"]
+
+
+def test_whoever_is_chosen_anew_by_an_address_is_who_has_it_now(firm, mailbox):
+    firm.practice.edit_staff(find_ann(firm), email="ann@married.example")
+    firm.practice.add_staff("Bob Ray", "ann@example.com")
+    firm.sync()
+    assert run(["configure", "--notify", "ann@example.com", "--default-partner", "ann@example.com", "--later"]) == 0
+    firm.practice.edit_staff(next(reversed(firm.practice.staff)), email="bob@example.com")
+    firm.sync()
+    fail(firm)
+    assert [message["To"] for message in mailbox.messages] == ["bob@example.com"]
+
+
+def test_set_up_leaves_the_recipient_alone_who_is_not_asked_for(firm, mailbox):
+    firm.practice.edit_staff(find_ann(firm), email="ann@married.example")
+    firm.sync()
+    assert run(["configure", "--sync-name", "Ours", "--default-partner", "ann@married.example", "--later"]) == 0
+    assert read_config(firm.home).notify.email == "ann@married.example"
+    fail(firm)
+    assert [message["To"] for message in mailbox.messages] == ["ann@married.example"]
+
+
+def test_the_recipient_is_known_by_the_present_address_to_whoever_switches_a_user_off(firm, capfd):
+    firm.practice.edit_staff(find_ann(firm), email="ann@married.example")
+    firm.sync()
+    assert run(["admin", "user", "deactivate", "ann@married.example"]) == 2
+    assert "the one to notify of trouble" in capfd.readouterr().err
+
+
+def test_everybody_gets_an_email_of_their_own_and_a_test_reaches_them_all(firm, mailbox, capfd):
+    change_config(firm.home, {"notify.cc": ["help@it.example", "boss@example.com"]})
+    everybody = ["ann@example.com", "help@it.example", "boss@example.com"]
+    fail(firm)
+    fail(firm)
+    assert [message["To"] for message in mailbox.messages] == everybody
+    mailbox.messages.clear()
+    capfd.readouterr()
+    assert run(["notify", "--test"]) == 0
+    said = capfd.readouterr().out
+    assert [message["To"] for message in mailbox.messages] == everybody
+    assert all(f"An email is on its way to {address}." in said for address in everybody)
+
+
+def test_restoring_the_data_of_before_an_alert_takes_none_away(firm, mailbox, tmp_path):
+    copy = tmp_path / "copy.db"
+    assert run(["backup", str(copy)]) == 0
+    fail(firm)
+    assert run(["restore", str(copy), "--yes"]) == 0
+    fail(firm)
+    assert run(["notify"]) == 0
+    assert len(mailbox.messages) == 1
+
+
+def test_cc_addresses_are_no_substitute_for_the_recipient(firm, capfd):
+    change_config(firm.home, {"notify.cc": ["help@it.example"]})
+    firm.home.config_file.write_text(firm.home.config_file.read_text().replace('email = "ann@example.com"\n', ""))
+    assert run(["sync"]) == 5
+    assert "notify.email: is needed beside notify.cc" in capfd.readouterr().err
 
 
 def test_new_trouble_within_24_hours_of_an_email_sends_none_though_a_run_succeeded_in_between(firm, mailbox):
@@ -120,7 +366,7 @@ def test_an_email_that_could_not_be_sent_is_to_be_done_until_one_can_be(firm, ma
     def is_told():
         capsys.readouterr()
         assert run(["status"]) == run(["report", "-"]) == 0
-        return capsys.readouterr().out.count("An e-mail was due and could not be sent: see why.") == 2
+        return capsys.readouterr().out.count("An email was due and could not be sent: see why.") == 2
 
     assert not is_told()
     change_config(firm.home, {"smtp.port": 1})
@@ -215,7 +461,9 @@ def test_a_run_that_cannot_be_written_down_still_says_what_it_died_of(firm, monk
     writer.close()
     firm.sync()
     statuses = [row["status"] for row in firm.rows("SELECT status FROM sync_runs ORDER BY id")]
-    assert statuses == ["succeeded", "interrupted", "succeeded"]
+    assert statuses == ["succeeded", "failed", "succeeded"]
+    (row,) = firm.rows("SELECT exit_code, message FROM sync_runs WHERE id = 2")
+    assert row == {"exit_code": 7, "message": "Xero Practice Manager reports an error of its own."}
 
 
 def test_a_run_that_has_written_stays_a_success_whatever_stumbles_after_it(firm, monkeypatch):
@@ -272,7 +520,7 @@ def test_a_rehearsal_of_the_watchman_shows_what_it_would_do(firm, mailbox, capfd
     assert run(["notify", "--dry-run"]) == 0
     shown = capfd.readouterr().out
     assert "Subject: Xero Practice Manager: the sync stopped because Xero refuses it" in shown
-    assert "It is not sent now: somebody was told within the last 24 hours." in shown
+    assert "It is not sent now: ann@example.com got one within the last 24 hours." in shown
     change_config(firm.home, {f"smtp.{key}": None for key in ("host", "port", "security", "from")})
     assert run(["notify", "--dry-run"]) == 0
     assert "until you set a mail server: xpmsync configure" in capfd.readouterr().out
@@ -286,7 +534,7 @@ def test_a_mail_server_that_is_down_is_said_once_and_the_email_is_tried_again(fi
     firm.write("UPDATE sync_runs SET is_watched = 0")
     capfd.readouterr()
     said = [run(["notify"]) or capfd.readouterr().err for _ in range(3)]
-    assert said[0].startswith("No e-mail could be sent: The mail server 127.0.0.1 cannot be reached on port 1.")
+    assert said[0].startswith("No email could be sent to ann@example.com: The mail server 127.0.0.1 cannot be reached")
     assert said[1:] == ["", ""]
     change_config(firm.home, {"smtp.port": mailbox.port})
     assert run(["notify"]) == 0
@@ -397,10 +645,8 @@ def test_of_a_database_that_is_gone_one_email_is_sent_in_24_hours(firm, mailbox)
     (message,) = mailbox.messages
     assert "xpmsync restore FILE" in " ".join(message.get_content().split())
     assert not firm.home.database_file.exists()
-    assert firm.home.stand_in_file.exists()
     moved.rename(firm.home.database_file)
     assert run(["sync"]) == 0
-    assert not list(firm.home.data_folder.glob("who-was-told*"))
 
 
 def test_looking_after_a_sync_whose_database_is_gone_is_left_to_the_hourly_run(make_firm, capfd):

@@ -10,7 +10,6 @@ import hashlib
 import json
 import logging
 import os
-import stat
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -21,9 +20,9 @@ from typing import Any, ClassVar, Final
 
 from xpmsync.errors import XpmsyncError
 from xpmsync.health import Failure, Health
-from xpmsync.home import PRIVATE_FILE_MODE
 from xpmsync.lock import acquire
 from xpmsync.moments import from_text
+from xpmsync.private_files import open_private
 from xpmsync.records import User
 from xpmsync.replacing import sync_folder
 from xpmsync.spelling import fold
@@ -280,10 +279,8 @@ class AlertFile:
 @contextmanager
 def _opened(path: Path, flags: int) -> Iterator[int]:
     """The file's descriptor. A link is not followed: it may lead to a file that is not ours."""
-    descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, PRIVATE_FILE_MODE)
+    descriptor = open_private(path, flags)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(None, "it is not a file")
         yield descriptor
     finally:
         os.close(descriptor)

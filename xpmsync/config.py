@@ -22,7 +22,7 @@ from xpmsync.home import Home, connect_command, prepare_home
 from xpmsync.lock import hold
 from xpmsync.private_files import check_link
 from xpmsync.replacing import find_draft, replaced
-from xpmsync.spelling import suggest
+from xpmsync.spelling import fold, suggest
 
 Security = Literal["starttls", "tls", "none"]
 
@@ -41,6 +41,8 @@ NEW_FILE: Final = """\
 """
 
 LOCK_SECONDS: Final = 10.0
+MOST_EMAILS: Final = 20
+"""An email to each takes two minutes where the mail server is slow."""
 
 HOST_NAME: Final = r"[^\W_]([\w-]*[^\W_])?(\.[^\W_]([\w-]*[^\W_])?)*"
 
@@ -67,6 +69,13 @@ def check_email(value: object) -> str:
     if not text.isprintable():
         raise ValueError("must be an e-mail address without invisible characters")
     return text
+
+
+def check_emails(value: object) -> tuple[str, ...]:
+    """Some email addresses; what is there twice is taken once."""
+    if not isinstance(value, (list, tuple)) or len(value) > MOST_EMAILS:
+        raise ValueError(f"must be a list of up to {MOST_EMAILS} email addresses")
+    return tuple({fold(email): email for email in map(check_email, value)}.values())
 
 
 def check_office_code(value: object) -> str:
@@ -212,7 +221,7 @@ def _setting(
     meaning: str,
     default: object = None,
     *,
-    example: str | None = None,
+    example: object = None,
     key: str | None = None,
 ) -> Any:
     """A dataclass field that knows its check and its meaning; its key, too, where that is no name in Python."""
@@ -270,12 +279,21 @@ class SyncSettings:
 
 @dataclass(frozen=True)
 class NotifySettings:
-    """Who is told when the sync is disrupted."""
+    """Who gets an email when the sync fails."""
 
     email: str | None = _setting(
         check_email,
-        "Who gets an e-mail when the sync is disrupted, at most one in 24 hours.",
+        "The alert recipient: the email address of an active user, who gets an email when the sync fails, at most one "
+        "in 24 hours. If the user's address changes in XPM, the emails follow; this key can stay as it is. Another "
+        "address here chooses another user, as “xpmsync configure” does.",
         example="ann@example.com",
+    )
+    cc: tuple[str, ...] = _setting(
+        check_emails,
+        "Other addresses, such as that of your IT support, which get an email of their own, each at most one in 24 "
+        "hours. They need not be users. The alert recipient is needed all the same.",
+        (),
+        example=("help@it.example",),
     )
 
 
@@ -403,7 +421,7 @@ class Setting:
     check: Callable[[object], Any]
     meaning: str
     default: object
-    example: str | None
+    example: object
     """What it may look like, where nothing holds without it."""
 
     @property
@@ -602,6 +620,8 @@ def _read_tables(tables: Mapping[str, object]) -> tuple[Config, list[str]]:
         smtp.setdefault("port", USUAL_PORTS[smtp.get("security", "starttls")])
         if "username" in smtp and smtp.get("security") == "none" and not is_loopback(smtp.get("host", "localhost")):
             mistakes.append("smtp.security: must be starttls or tls; with none the password could be read on the way")
+    if isinstance(table := tables.get("notify"), dict) and "cc" in table and "email" not in table:
+        mistakes.append("notify.email: is needed beside notify.cc: the alert recipient, an active user")
     config = Config(
         smtp=SmtpSettings(**smtp) if smtp else None,
         **{section: SECTIONS[section](**given) for section, given in values.items()},

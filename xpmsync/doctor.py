@@ -21,6 +21,7 @@ from typing import Final, TypeVar
 from xpmsync.active import offices, runs
 from xpmsync.active.database import Database, open_database
 from xpmsync.active.users import load_users
+from xpmsync.alert_file import AlertFile, list_addresses, say_who_is_left
 from xpmsync.config import Config, read_config, require
 from xpmsync.crontab import Crontab, read_crontab
 from xpmsync.disk import is_encrypted
@@ -34,7 +35,6 @@ from xpmsync.mail_server import try_mail_server
 from xpmsync.moments import from_text
 from xpmsync.private_files import OPEN_TO_OTHERS
 from xpmsync.set_up import check_database_kept, check_set_up, check_settings_kept
-from xpmsync.spelling import fold
 from xpmsync.surroundings import Clock
 from xpmsync.watchman import load_health
 from xpmsync.xpm.api import PracticeManager
@@ -333,18 +333,23 @@ class _Examination:
         return Note(found)
 
     def check_mail(self) -> Note:
-        """That the mail server lets us in, and that an active user is told. No e-mail is sent."""
-        settings, recipient = self._config.smtp, self._config.notify.email
-        if settings is None or recipient is None:
-            return Note("nobody is told by e-mail when the sync is disrupted", "Run: xpmsync configure")
-        try_mail_server(settings, self._vault.read("smtp-password") if settings.username else None)
+        """That the mail server lets us in, and that an active user is alerted. No email is sent."""
+        config = self._config
+        if config.smtp is None or config.notify.email is None:
+            return Note("nobody gets an email when the sync fails", "Run: xpmsync configure")
+        try_mail_server(config.smtp, self._vault.read("smtp-password") if config.smtp.username else None)
+        alerts = AlertFile(self._home.alert_file)
+        alerts.create()
         users = self._load(load_users) if self._sound_database else None
-        if users and fold(recipient) not in {fold(user.email) for user in users if user.status == "active"}:
+        recipient = alerts.find_recipient(config.notify.email, users or ())
+        if recipient and not recipient.is_active:
             return Note(
-                f"{settings.host} lets xpmsync in, but {recipient} is no active user of Active",
-                "Choose who is told of trouble: xpmsync configure",
+                f"{config.smtp.host} lets xpmsync in, but {recipient.address} is not an active user of Active, so "
+                f"{say_who_is_left(config.notify.cc)}",
+                "Choose an active user: xpmsync configure",
             )
-        return Note(f"{settings.host} lets xpmsync in; {recipient} is told of trouble")
+        addresses = list_addresses(recipient, config.notify.cc)
+        return Note(f"{config.smtp.host} lets xpmsync in; failure alerts go to {', '.join(addresses)}")
 
     def check_crontab(self) -> Note:
         """That cron runs both commands, in this home, or that the runs come without it."""

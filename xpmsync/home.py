@@ -37,9 +37,9 @@ class Home:
         return self.data_folder / "active.db"
 
     @property
-    def stand_in_file(self) -> Path:
-        """Where it is kept who was told while ``active.db`` is gone; goes when that is back."""
-        return self.data_folder / "who-was-told.db"
+    def alert_file(self) -> Path:
+        """Who was alerted, and when."""
+        return self.data_folder / "alerts.dat"
 
     @property
     def spool_file(self) -> Path:

@@ -91,7 +91,7 @@ class Message:
             "Content-Transfer-Encoding": "quoted-printable",
         }
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        body = quopri.encodestring(self.text.encode()).replace(b"\n", b"\r\n")
+        body = quopri.encodestring(f"{self.text.rstrip()}\n".encode()).replace(b"\n", b"\r\n")
         return f"{head}\r\n".encode() + body
 
     def render(self) -> str:

@@ -8,7 +8,7 @@ import re
 import smtplib
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import ClassVar, Final
 
 from xpmsync.config import SmtpSettings
@@ -35,13 +35,19 @@ class MailRefused(MailTrouble):
     code: ClassVar[str] = "mail-refused"
 
 
-def send_email(settings: SmtpSettings, password: str | None, message: Message) -> None:
-    """Hand `message` to the mail server. Returns as soon as the server may have it; raises where it has not."""
+def send_email(
+    settings: SmtpSettings, password: str | None, message: Message, before_text: Callable[[], None] = lambda: None
+) -> None:
+    """Hand `message` to the mail server. Returns as soon as the server may have it; raises where it has not.
+
+    `before_text` is called when everything is agreed and the text is about to go out, in another thread; what it raises
+    ends the conversation.
+    """
     has_gone_out = threading.Event()
 
     def send() -> None:
         with _open_session(settings, password) as client:
-            _hand_over(client, message, has_gone_out)
+            _hand_over(client, message, has_gone_out, before_text)
 
     try:
         call_within(CONVERSATION_SECONDS, send)
@@ -95,7 +101,7 @@ def _explain_answer(settings: SmtpSettings, error: smtplib.SMTPResponseException
     if isinstance(error, smtplib.SMTPAuthenticationError):
         what = "does not accept the user name and password"
     else:
-        what = "does not take the e-mail"
+        what = "does not take the email"
     return kind(
         f"The mail server {settings.host} {what}; it says: {_quote(error)}.",
         "Correct the mail settings: xpmsync configure" if kind is MailRefused else "It is tried again by itself.",
@@ -144,17 +150,21 @@ def _log_in(client: smtplib.SMTP, settings: SmtpSettings, password: str | None) 
     client.login(settings.username, password)
 
 
-def _hand_over(client: smtplib.SMTP, message: Message, has_gone_out: threading.Event) -> None:
+def _hand_over(
+    client: smtplib.SMTP, message: Message, has_gone_out: threading.Event, before_text: Callable[[], None]
+) -> None:
     """Sender, recipient and text. Once the text has gone out, only a refusal in words is a failure.
 
     smtplib's own ``sendmail`` does not tell a line that broke before the text was out from one that broke after it.
     """
+    content = re.sub(rb"(?m)^\.", b"..", message.encode()) + b".\r\n"
     options = ("SMTPUTF8", "BODY=8BITMIME") if message.needs_utf8 else ()
     _expect(client.mail(message.sender, options))
     _expect(client.rcpt(message.recipient))
     _expect(client.docmd("DATA"))
     has_gone_out.set()  # before it does: whoever gives up now cannot know, and nobody is told twice
-    client.send(re.sub(rb"(?m)^\.", b"..", message.encode()) + b".\r\n")
+    before_text()
+    client.send(content)
     try:
         answer = client.getreply()
     except smtplib.SMTPServerDisconnected:

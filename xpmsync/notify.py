@@ -1,134 +1,164 @@
-"""Telling somebody by e-mail that the sync is disrupted.
+"""Sending an email when the sync fails: to the alert recipient and to each `cc` address, at most one in 24 hours.
 
-`tell_if_due` is what both the hourly run and the watchman call. At most one e-mail in 24 hours: the right to send it is
-reserved first, through the `Outbox` that the caller hands in, and given back only when the mail server certainly does
-not have the text. Whether there is something to tell is for `xpmsync.health`, how a mail server is spoken to for
+`Notifier.notify_if_due` is what both the hourly sync and `xpmsync notify` call. The right to send an email is reserved
+in the alert file first, and given back only when the mail server certainly does not have the text. Whether an alert is
+due is for `xpmsync.health`, who was alerted for `xpmsync.alert_file`, how a mail server is spoken to for
 `xpmsync.mail_server`. Knows neither database nor keyring nor terminal.
 """
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from xpmsync.config import Config, require
+from xpmsync.alert_file import (
+    AlertFile,
+    AlertFileError,
+    Recipient,
+    Reservation,
+    ReservationLost,
+    explain_recipient,
+    list_addresses,
+)
+from xpmsync.config import Config, SmtpSettings, require
 from xpmsync.errors import XpmsyncError
 from xpmsync.health import Health, Trouble, find_trouble
 from xpmsync.letter import Message, Place, render_letter, render_subject, render_test_letter, render_test_subject
-from xpmsync.mail_server import send_email
+from xpmsync.mail_server import MailTrouble, send_email
 
 log = logging.getLogger(__name__)
 
 STANDARD_ERROR: Final = "standard error"
-"""The recipient where there are no mail settings: cron mails what it reads there, and should not do so all day."""
+"""The address in the alert file of what is said there: cron mails it, and should not do so all day."""
+SENDING_SECONDS: Final = 300.0
+"""No further email is begun after this time; the next attempt sends it."""
 
 
-@dataclass(frozen=True)
-class Outbox:
-    """Where notifications are remembered across runs, crashes and parallel processes."""
-
-    reserve: Callable[[str, str], int | None]
-    """Recipient and subject to the reservation's id; None where one within 24 hours stands already."""
-    mark_sent: Callable[[int], None]
-    release: Callable[[int], None]
-
-
-class Outcome(StrEnum):
-    """What came of telling."""
+class NotifyOutcome(StrEnum):
+    """What came of it."""
 
     NOTHING_DUE = "nothing due"
-    TOLD_ALREADY = "told already"
+    ALREADY_SENT = "already sent"
     SENT = "sent"
     NOT_SENT = "not sent"
 
 
 @dataclass(frozen=True)
-class Telling:
-    """What came of telling, and what to print on standard error about it, if anything."""
+class NotifyResult:
+    """What came of it, and what to print on standard error about it, if anything."""
 
-    outcome: Outcome
+    outcome: NotifyOutcome
     remark: str | None = None
 
 
-def tell_if_due(
-    config: Config, health: Health, outbox: Outbox, *, password: str | None, now: datetime, place: Place
-) -> Telling:
-    """Send the e-mail that is due, if one is and none was sent within 24 hours.
+@dataclass(frozen=True)
+class Notifier:
+    """Sends the alerts of one home."""
 
-    Never raises: a failing e-mail must not hide what it is about. The remark is what standard error should say.
-    """
-    trouble = find_trouble(health, now)
-    if trouble is None:
-        return Telling(Outcome.NOTHING_DUE)
-    try:
-        outcome = _tell(config, trouble, outbox, password=password, now=now, place=place)
-    except XpmsyncError as error:
-        log.warning("no e-mail could be sent: %s", error.for_log)
-        remark = f"No e-mail could be sent: {error.happened} {error.remedy}"
-        return Telling(Outcome.NOT_SENT, remark if _may_remark(outbox, remark) else None)
-    except Exception as error:  # the outbox raises what its database raises
-        log.exception("no e-mail could be sent")
-        return Telling(Outcome.NOT_SENT, f"No e-mail could be sent ({type(error).__name__}). The log says why.")
-    return Telling(outcome, render_remark(config, trouble) if outcome is Outcome.SENT and config.smtp is None else None)
+    config: Config
+    alerts: AlertFile
+    place: Place
+    read_password: Callable[[], str | None]
+    """Reads the mail server's password: asked only where an email is sent."""
+    now: Callable[[], datetime]
+
+    def notify_if_due(self, health: Health, recipient: Recipient | None) -> NotifyResult:
+        """Send the emails that are due, to each address at most one in 24 hours.
+
+        Raises AlertFileError where it cannot be written down who is alerted; nothing is sent then. Whatever else goes
+        wrong is in the result: a failing email must not hide what it is about.
+        """
+        trouble = find_trouble(health, self.now())
+        if trouble is None:
+            return NotifyResult(NotifyOutcome.NOTHING_DUE)
+        subject = render_subject(self.config.sync.name, trouble)
+        if self.config.smtp is None:
+            if not self.alerts.claim(STANDARD_ERROR):
+                return NotifyResult(NotifyOutcome.ALREADY_SENT)
+            log.info("told standard error: %s", subject)
+            return NotifyResult(NotifyOutcome.SENT, render_remark(self.config, trouble))
+        outcomes, remarks = self._send_to_all(self.config.smtp, trouble, recipient)
+        if recipient is None or not recipient.is_active:
+            remarks.append(f"{subject}. {explain_recipient(recipient, self.config.notify.cc)} Run: xpmsync configure")
+        if NotifyOutcome.SENT in outcomes:
+            outcome = NotifyOutcome.SENT
+        else:
+            outcome = NotifyOutcome.NOT_SENT if remarks else NotifyOutcome.ALREADY_SENT
+        return NotifyResult(outcome, "\n".join(remarks) if remarks and self.alerts.claim(STANDARD_ERROR) else None)
+
+    def _send_to_all(
+        self, smtp: SmtpSettings, trouble: Trouble, recipient: Recipient | None
+    ) -> tuple[list[NotifyOutcome], list[str]]:
+        """What came of each address, and what is to be said where it is not good."""
+        outcomes: list[NotifyOutcome] = []
+        remarks: list[str] = []
+        ends_at = time.monotonic() + SENDING_SECONDS
+        for address in list_addresses(recipient, self.config.notify.cc):
+            if time.monotonic() > ends_at:
+                log.warning("no time is left for the email to %s", address)
+                continue
+            try:
+                outcomes.append(self._send(smtp, trouble, address))
+            except AlertFileError:
+                raise
+            except XpmsyncError as error:
+                log.warning("no email could be sent to %s: %s", address, error.for_log)
+                remarks.append(f"No email could be sent to {address}: {error.happened} {error.remedy}")
+            except Exception as error:
+                log.exception("no email could be sent to %s", address)
+                remarks.append(f"No email could be sent to {address} ({type(error).__name__}). The log says why.")
+        return outcomes, remarks
+
+    def _send(self, smtp: SmtpSettings, trouble: Trouble, address: str) -> NotifyOutcome:
+        if self.alerts.load().find(address).blocks(self.now()):
+            return NotifyOutcome.ALREADY_SENT  # before the keyring is asked
+        password = self.read_password()
+        message = render_email(self.config, address, trouble, self.now(), self.place)
+        reservation = self.alerts.reserve(address)
+        if reservation is None:
+            return NotifyOutcome.ALREADY_SENT
+        try:
+            send_email(smtp, password, message, lambda: self.alerts.confirm(reservation))
+        except ReservationLost:
+            return NotifyOutcome.ALREADY_SENT
+        except BaseException as error:
+            # Of what else ends a conversation nobody knows whether the text is out.
+            self._release(reservation, is_refused=isinstance(error, MailTrouble))
+            raise
+        log.info("alerted %s: %s", address, message.subject)
+        return NotifyOutcome.SENT
+
+    def _release(self, reservation: Reservation, *, is_refused: bool) -> None:
+        try:
+            self.alerts.release(reservation, is_refused=is_refused)
+        except AlertFileError as error:
+            log.warning("the reservation stands until it ends by itself: %s", error.for_log)
 
 
 def render_remark(config: Config, trouble: Trouble) -> str:
     """What standard error says where there are no mail settings."""
     subject = render_subject(config.sync.name, trouble)
-    return f"{subject}. No e-mail is sent about it until you set a mail server: xpmsync configure"
+    return f"{subject}. No email is sent about it until you set a mail server: xpmsync configure"
 
 
-def _may_remark(outbox: Outbox, remark: str) -> bool:
-    """Whether standard error may say it: cron mails that, and should not do so every ten minutes."""
-    try:
-        notification = outbox.reserve(STANDARD_ERROR, remark)
-        if notification is not None:
-            outbox.mark_sent(notification)
-    except Exception:
-        log.exception("what is said on standard error could not be written down")
-        return True
-    return notification is not None
+# The email.
 
 
-def _tell(
-    config: Config, trouble: Trouble, outbox: Outbox, *, password: str | None, now: datetime, place: Place
-) -> Outcome:
-    recipient = config.notify.email if config.smtp and config.notify.email else STANDARD_ERROR
-    notification = outbox.reserve(recipient, render_subject(config.sync.name, trouble))
-    if notification is None:
-        return Outcome.TOLD_ALREADY
-    try:
-        if config.smtp is not None:
-            send_email(config.smtp, password, render_email(config, trouble, now, place))
-    except BaseException:
-        outbox.release(notification)
-        raise
-    try:
-        outbox.mark_sent(notification)
-    except Exception:
-        log.exception("the e-mail is sent; its reservation stands and counts as well")
-    log.info("told %s: %s", recipient, render_subject(config.sync.name, trouble))
-    return Outcome.SENT
-
-
-# The e-mail.
-
-
-def render_email(config: Config, trouble: Trouble, now: datetime, place: Place) -> Message:
+def render_email(config: Config, address: str, trouble: Trouble, now: datetime, place: Place) -> Message:
     """The email about `trouble`, ready to be sent."""
     subject = render_subject(config.sync.name, trouble)
-    return _make_email(config, subject, render_letter(config.sync.name, trouble, place), now)
+    return _make_email(config, address, subject, render_letter(config.sync.name, trouble, place), now)
 
 
-def render_test_email(config: Config, now: datetime, place: Place) -> Message:
+def render_test_email(config: Config, address: str, now: datetime, place: Place) -> Message:
     """An email that proves that emails arrive."""
     subject = render_test_subject(config.sync.name)
-    return _make_email(config, subject, render_test_letter(config.sync.name, place), now)
+    return _make_email(config, address, subject, render_test_letter(config.sync.name, place), now)
 
 
-def _make_email(config: Config, subject: str, text: str, now: datetime) -> Message:
+def _make_email(config: Config, address: str, subject: str, text: str, now: datetime) -> Message:
     settings = require(config.smtp, "smtp.host")
-    recipient = require(config.notify.email, "notify.email")
-    return Message(settings.sender, recipient, subject, text, now)
+    return Message(settings.sender, address, subject, text, now)

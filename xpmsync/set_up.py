@@ -83,7 +83,7 @@ def is_database_lost(home: Home, config: Config) -> bool:
     if home.database_file.exists():
         return False
     is_set_up = None not in (config.sync.tenant_id, config.sync.default_office_code)
-    return is_set_up or home.stand_in_file.exists() or home.backup_lock.exists() or bool(_find_remains(home))
+    return is_set_up or home.backup_lock.exists() or bool(_find_remains(home))
 
 
 def _find_remains(home: Home) -> list[Path]:

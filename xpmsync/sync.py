@@ -7,14 +7,15 @@ the error log, and sees to it that somebody is told.
 import logging
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from xpmsync.active import elements as not_sent
-from xpmsync.active import mirror, notifications, offices, runs, stops
+from xpmsync.active import mirror, offices, runs, stops
 from xpmsync.active.database import (
     Database,
     discard_rehearsals,
@@ -28,6 +29,7 @@ from xpmsync.active.history import ChangeLog, find_changes, load_last_change_id
 from xpmsync.active.stops import Accepted
 from xpmsync.active.turns import turn
 from xpmsync.active.users import load_users
+from xpmsync.alert_file import AlertFile, AlertFileError, say_who_is_left
 from xpmsync.config import Config, discard_draft, read_mail_settings, require
 from xpmsync.derive import Counts, Derivation, derive
 from xpmsync.errors import (
@@ -36,6 +38,7 @@ from xpmsync.errors import (
     ConfigurationError,
     DatabaseTrouble,
     KeyringTrouble,
+    NotPossible,
     SuspiciousChange,
     XpmsyncError,
 )
@@ -50,7 +53,7 @@ from xpmsync.rules.problems import Problem, problem
 from xpmsync.rules.schedule import Mode, Past, choose_mode
 from xpmsync.set_up import check_database_kept, check_set_up, check_settings_kept
 from xpmsync.surroundings import Clock, Report
-from xpmsync.watchman import tell
+from xpmsync.watchman import alert_of_failure
 from xpmsync.xpm.tokens import open_tokens
 from xpmsync.xpm.vault import Vault, opened
 
@@ -59,7 +62,7 @@ log = logging.getLogger(__name__)
 FIELD_TABLE: Final = fingerprint(*SHAPES.values())
 ACTOR: Final = "sync"
 PAGE_REMARKS: Final = "standard error, about the page"
-"""The recipient of what is remarked about the page: it takes no e-mail's turn."""
+"""The address in the alert file of what is said about the page: it takes no alert's turn."""
 JUDGED_IN_FULL_RUNS: Final = ("client-without-id",)
 """Problems of the whole list of clients: an hourly run sees a part of it, and cannot say that they are gone."""
 
@@ -112,23 +115,11 @@ def run_sync(
 
     `full` fetches everything although less would do; `accept` repeats the sync of this number in its mode, and accepts
     exactly what that was stopped for. Raises AnotherRun where one is in progress, NotPossible where there is nothing
-    to accept, DatabaseTrouble where the database is gone or cannot be opened, ConfigurationError where the set-up is
-    not complete yet, and every other XpmsyncError after the run's row, the error log and the chosen person know of it.
+    to accept, ConfigurationError where the set-up is not complete yet, and every other XpmsyncError once the alert is
+    sent that is due, and the failure is written down: in the alert file, and in the database as far as it can be used.
     """
     clock = clock or Clock()
-    with _only_run(home, config), open_database(home.database_file) as database:
-        if runs.load_first_run(database) is None:  # before the set-up is complete nothing counts as a failed sync
-            _check_set_up(home, config, database)
-        started_at = clock.now()
-        past = _load_past(database)
-        accepted = None if accept is None else stops.find_accepted(database, accept)
-        mode = _choose_mode(config, past, started_at, full=full, accepted=accepted)
-        with database.transaction():
-            run_id = runs.start_run(
-                database, tenant_id=config.sync.tenant_id, mode=mode, is_watched=is_watched, now=started_at
-            )
-        log.info("run %d began: %s", run_id, mode)
-        run = _Run(run_id, mode, started_at, past, home, config, database, report, clock)
+    with _begun(home, config, report, clock, is_watched=is_watched, full=full, accept=accept) as (run, accepted):
         secrets = _Secrets()
         try:
             summary = _sync(run, secrets, accepted)
@@ -137,49 +128,107 @@ def run_sync(
             raise
         except Exception as error:
             failure = _as_failure(error, home.database_file)
-            log.warning("run %d failed: %s", run_id, failure.for_log)
+            log.warning("run %d failed: %s", run.id, failure.for_log)
             try:
-                failure.meaning = _explain_data(database)
+                failure.meaning = _explain_data(run.database)
                 _record_failure(run, failure)
-                if not is_watched:
-                    _tell(run, secrets.mail_password)
             except (DatabaseTrouble, sqlite3.Error, OSError) as trouble:
-                # What the run itself died of is the news; cron mails it. (OSError: not even a module can be loaded.)
-                log.warning("run %d could not be finished: %s", run_id, trouble)
+                # What the run itself died of is the news. (OSError: not even a module can be loaded.)
+                log.warning("run %d could not be finished: %s", run.id, trouble)
+            if not is_watched:
+                _alert(home, config, failure, report, clock, secrets, run_id=run.id)
             raise failure from error
+        else:
+            _note_success(run, summary)
         finally:
             _write_page(run)
-        log.info("run %d succeeded: %s", run_id, summary)
+        log.info("run %d succeeded: %s", run.id, summary)
         return summary
 
 
-def tell_without_run(home: Home, error: XpmsyncError, report: Report) -> None:
-    """Tell the chosen person why no run can begin: the settings cannot be read, or the database is gone.
+@contextmanager
+def _begun(
+    home: Home,
+    config: Config,
+    report: Report,
+    clock: Clock,
+    *,
+    is_watched: bool,
+    full: bool,
+    accept: int | None,
+) -> Iterator[tuple["_Run", Accepted | None]]:
+    """One sync, once it has its row in the database, and what it accepts. Alerts somebody where it cannot begin."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(_only_run(home, config))
+            database = stack.enter_context(open_database(home.database_file))
+            if runs.load_first_run(database) is None:  # before the set-up is complete nothing counts as a failed sync
+                _check_set_up(home, config, database)
+            started_at = clock.now()
+            past = _load_past(database)
+            accepted = None if accept is None else stops.find_accepted(database, accept)
+            mode = _choose_mode(config, past, started_at, full=full, accepted=accepted)
+            with database.transaction():
+                run_id = runs.start_run(
+                    database,
+                    tenant_id=config.sync.tenant_id,
+                    mode=mode,
+                    is_watched=is_watched,
+                    now=started_at,
+                    unfinished=AlertFile(home.alert_file, clock.now).load().last_failure,
+                )
+        except (AnotherRun, ConfigurationError, NotPossible):
+            raise
+        except Exception as error:
+            failure = _as_failure(error, home.database_file)
+            if not is_watched and config.smtp:  # without, standard error says it, and cron mails that
+                _alert(home, config, failure, report, clock, _Secrets())
+            raise failure from error
+        log.info("run %d began: %s", run_id, mode)
+        yield _Run(run_id, mode, started_at, past, home, config, database, report, clock), accepted
 
-    Goes by the settings as far as they can be read for that. Who was told is kept in the database, or in its stand-in
-    where there is none: a new one would hide that it is gone.
-    """
-    clock = Clock()
+
+def alert_of_unreadable_settings(home: Home, error: XpmsyncError, report: Report) -> None:
+    """Alert the recipient that no sync can begin, going by the settings as far as they can be read for that."""
     config = read_mail_settings(home)
-    if config is None or config.smtp is None:
-        return  # standard error says it, and cron mails that
-    secrets = _Secrets()
+    if config and config.smtp:  # without, standard error says it, and cron mails that
+        _alert(home, config, error, report, Clock(), _Secrets())
+
+
+def _alert(
+    home: Home,
+    config: Config,
+    error: XpmsyncError,
+    report: Report,
+    clock: Clock,
+    secrets: "_Secrets",
+    *,
+    run_id: int | None = None,
+) -> None:
+    """Alert the recipient of a sync that failed. Never raises: what the sync failed of is the news."""
+    failure = Failure(error.exit_code, clock.now(), error.happened, error.remedy, run_id)
     try:
-        with secrets.opened(home, config):
-            pass
-    except KeyringTrouble as trouble:
-        log.warning("the mail password cannot be read: %s", trouble.for_log)
-    failure = Failure(error.exit_code, clock.now(), error.happened, error.remedy)
-    with open_database(home.database_file if home.database_file.exists() else home.stand_in_file) as database:
-        telling = tell(home, database, config, password=secrets.mail_password, now=clock.now, failure=failure)
-    if telling.remark:
-        report.remark(telling.remark)
+        read_password = partial(secrets.read_mail_password, home, config)
+        result = alert_of_failure(home, config, failure, read_password=read_password, now=clock.now)
+        remark = result.remark
+    except AlertFileError as trouble:
+        log.warning("nobody is alerted: %s", trouble.for_log)
+        remark = f"No alert can be sent: {trouble.happened} {trouble.remedy}"
+    except Exception as fault:
+        log.exception("nobody is alerted")
+        remark = f"No alert could be sent ({type(fault).__name__}). The log says why."
+    if remark:
+        report.remark(remark)
 
 
-def _tell(run: "_Run", mail_password: str | None) -> None:
-    telling = tell(run.home, run.database, run.config, password=mail_password, now=run.clock.now)
-    if telling.remark:
-        run.report.remark(telling.remark)
+def _note_success(run: "_Run", summary: "Summary") -> None:
+    """Write the success into the alert file, and the present address of the alert recipient."""
+    alerts = AlertFile(run.home.alert_file, run.clock.now)
+    try:
+        recipient = alerts.find_recipient(run.config.notify.email, load_users(run.database))
+        alerts.record_success(summary.finished_at, recipient)
+    except (XpmsyncError, sqlite3.Error) as trouble:  # the data is written, and that is what counts
+        log.warning("the success is not in the alert file: %s", trouble)
 
 
 def _write_page(run: "_Run") -> None:
@@ -201,12 +250,10 @@ def _write_page(run: "_Run") -> None:
 def _remark_once(run: "_Run", remark: str) -> None:
     """Say it on standard error, but once in 24 hours: cron mails that, and should not do so every hour."""
     try:
-        notification = notifications.reserve_notification(run.database, PAGE_REMARKS, remark, run.clock.now())
-        if notification is None:
+        if not AlertFile(run.home.alert_file, run.clock.now).claim(PAGE_REMARKS):
             return
-        notifications.mark_notification_sent(run.database, notification, run.clock.now())
-    except (DatabaseTrouble, sqlite3.Error):
-        log.exception("what is said on standard error could not be written down")
+    except AlertFileError as error:
+        log.warning("what is said on standard error is not written down: %s", error.for_log)
     run.report.remark(remark)
 
 
@@ -270,8 +317,6 @@ def _only_run(home: Home, config: Config) -> Iterator[None]:
             check_set_up(config, practice_id=None, office_codes=())
         discard_rehearsals(home.database_file)
         discard_draft(home)
-        for stand_in in home.data_folder.glob(f"{home.stand_in_file.name}*"):
-            stand_in.unlink(missing_ok=True)
         yield
 
 
@@ -297,13 +342,25 @@ class _Secrets:
     """What the run reads once at its start; the mail password serves when the rest of the run fails."""
 
     mail_password: str | None = None
+    is_read: bool = False
 
     @contextmanager
     def opened(self, home: Home, config: Config) -> Iterator[Vault]:
+        self.is_read = True  # or cannot be: it is not tried twice
         with opened(home, config) as vault:
             if config.smtp and config.smtp.username:
                 self.mail_password = vault.read("smtp-password")
             yield vault
+
+    def read_mail_password(self, home: Home, config: Config) -> str | None:
+        """The mail password, also where the run failed before it read its secrets; None where it cannot be read."""
+        if not self.is_read and config.smtp and config.smtp.username:
+            try:
+                with self.opened(home, config):
+                    pass
+            except KeyringTrouble as trouble:
+                log.warning("the mail password cannot be read: %s", trouble.for_log)
+        return self.mail_password
 
 
 def _sync(run: _Run, secrets: _Secrets, accepted: Accepted | None) -> Summary:
@@ -382,7 +439,18 @@ def _derive(run: _Run, fetched: Fetched, elements: Mapping[str, Elements]) -> De
     changes = ChangeLog(run.database, run_id=run.id or None, actor=ACTOR, now=run.clock.now())
     derivation = derive(run.database, office, changes)
     derivation.problems.extend(list_problems)
+    derivation.problems.extend(_check_recipient(run))
     return derivation
+
+
+def _check_recipient(run: "_Run") -> Iterator[Problem]:
+    """Whether alerts reach an active user, now that the users are as XPM has them."""
+    if run.config.smtp is None:
+        return  # no alert is sent by email, to nobody
+    recipient = AlertFile(run.home.alert_file).find_recipient(run.config.notify.email, load_users(run.database))
+    if recipient and not recipient.is_active:
+        who = say_who_is_left(run.config.notify.cc)
+        yield problem("alert-recipient-not-active", None, None, who=who, recipient=recipient.address)
 
 
 def _load_past(database: Database) -> Past:

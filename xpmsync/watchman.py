@@ -1,27 +1,55 @@
-"""Looks at the health of the sync and tells the chosen person: what the hourly run and the watchman share.
+"""Looks at the health of the sync and sends the alert that is due: what the hourly sync and `xpmsync notify` share.
 
-Brings the runs in the database and the e-mail of `xpmsync.notify` together; decides nothing itself.
+Brings together what the database says, what the alert file says, and the emails of `xpmsync.notify`; an alert needs no
+database. Decides nothing itself.
 """
 
+import logging
 import os
 import pwd
 import socket
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
-from xpmsync.active import notifications, runs
-from xpmsync.active.database import Database
+from xpmsync.active import runs
+from xpmsync.active.database import Database, DatabaseBusy, count_steps, open_to_read
+from xpmsync.active.users import load_users
+from xpmsync.alert_file import AlertFile, Recipient, combine, find_recipient
 from xpmsync.config import Config
-from xpmsync.health import Failure, Health
+from xpmsync.deadline import OutOfTime, call_within
+from xpmsync.errors import DatabaseTrouble
+from xpmsync.health import Failure, Health, find_trouble
 from xpmsync.home import Home, find_home
 from xpmsync.letter import Place
+from xpmsync.lock import CannotLock, hold
 from xpmsync.moments import from_text
-from xpmsync.notify import Outbox, Telling, tell_if_due
+from xpmsync.notify import Notifier, NotifyOutcome, NotifyResult
+from xpmsync.records import User
+from xpmsync.set_up import check_database_kept
+
+log = logging.getLogger(__name__)
+
+BUSY_SECONDS: Final = 4.0
+"""For another program that keeps the database locked."""
+READING_SECONDS: Final = 8.0
+"""For all of it: a file system may not answer at all."""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What is known of the sync, from the alert file and from the database, where that can be read."""
+
+    health: Health
+    recipient: Recipient | None
+    is_database_read: bool
+    trouble: DatabaseTrouble | None
+    """Why the database cannot be used; None also while another program has it in its hands."""
 
 
 def load_health(database: Database) -> Health:
-    """How the runs went of late. Runs that a person watched, and those cut off, are nobody's news."""
+    """How the syncs went of late. Those that a person watched, and those cut off, are nobody's news."""
     success = runs.load_last_success(database)
     first = runs.load_first_run(database)
     failed = runs.load_last_failure(database)
@@ -38,6 +66,51 @@ def load_health(database: Database) -> Health:
     )
 
 
+def assess(home: Home, config: Config, alerts: AlertFile, now: datetime) -> Situation:
+    """What is known of the sync; found out within ten seconds.
+
+    A database that cannot be used is what the next sync will fail of, and counts as a failure; one that another program
+    keeps locked, a sync or a restore at work, does not.
+    """
+    record = alerts.load()
+    facts, trouble = _load_facts(home, config), None
+    if isinstance(facts, DatabaseTrouble) and not _is_at_work(home):
+        facts = _load_facts(home, config)  # it may just have been restored
+        trouble = facts if isinstance(facts, DatabaseTrouble) else None
+    stored, users = facts if isinstance(facts, tuple) else (None, ())
+    health = combine(record, stored)
+    if trouble:
+        health = replace(health, last_failure=Failure(trouble.exit_code, now, trouble.happened, trouble.remedy))
+    recipient = find_recipient(config.notify.email, record.recipient, users)
+    return Situation(health, recipient, stored is not None, trouble)
+
+
+def _load_facts(home: Home, config: Config) -> tuple[Health, Sequence[User]] | DatabaseTrouble | None:
+    """How the syncs went, and Active's users; None where there is no database yet, or it is locked."""
+
+    def load() -> tuple[Health, Sequence[User]] | None:
+        with open_to_read(home.database_file, wait_seconds=BUSY_SECONDS) as database:
+            return (load_health(database), load_users(database)) if count_steps(database.connection) else None
+
+    try:
+        check_database_kept(home, config)
+        return call_within(READING_SECONDS, load) if home.database_file.exists() else None
+    except (DatabaseBusy, OutOfTime) as error:
+        log.info("the database cannot be read now: %s", error or "it does not answer")
+        return None
+    except DatabaseTrouble as error:
+        return error
+
+
+def _is_at_work(home: Home) -> bool:
+    """Whether a sync, a restore or an administrator is at work with the database."""
+    try:
+        with hold(home.run_lock) as is_held:
+            return not is_held
+    except CannotLock:
+        return False
+
+
 def find_place(home: Home) -> Place:
     """Where the commands of this home are typed, and by whom: whoever runs this owns it (see `prepare_home`)."""
     user_id = os.geteuid()
@@ -49,25 +122,37 @@ def find_place(home: Home) -> Place:
     return Place(socket.gethostname(), user, str(home.log_file), folder)
 
 
-def tell(
+def alert_of_failure(
     home: Home,
-    database: Database,
     config: Config,
+    failure: Failure,
     *,
-    password: str | None,
+    read_password: Callable[[], str | None],
     now: Callable[[], datetime],
-    failure: Failure | None = None,
-) -> Telling:
-    """Send the e-mail that is due, if one is; see `xpmsync.notify.tell_if_due`.
+) -> NotifyResult:
+    """Write the failure of a sync into the alert file, and send the emails that are due.
 
-    `failure` is one that no run has written down.
+    Raises AlertFileError where it cannot be written down; nothing is sent then.
     """
-    outbox = Outbox(
-        reserve=lambda recipient, subject: notifications.reserve_notification(database, recipient, subject, now()),
-        mark_sent=lambda notification_id: notifications.mark_notification_sent(database, notification_id, now()),
-        release=lambda notification_id: notifications.release_notification(database, notification_id),
-    )
-    health = load_health(database)
-    if failure:
-        health = replace(health, last_failure=failure)
-    return tell_if_due(config, health, outbox, password=password, now=now(), place=find_place(home))
+    alerts = AlertFile(home.alert_file, now)
+    alerts.record_failure(failure)
+    situation = assess(home, config, alerts, now())
+    return notify_if_due(home, config, alerts, situation, read_password=read_password, now=now)
+
+
+def notify_if_due(
+    home: Home,
+    config: Config,
+    alerts: AlertFile,
+    situation: Situation,
+    *,
+    read_password: Callable[[], str | None],
+    now: Callable[[], datetime],
+) -> NotifyResult:
+    """Send the emails that are due, and keep the recipient's present address; see `Notifier.notify_if_due`."""
+    if situation.is_database_read and situation.recipient != alerts.load().recipient:
+        alerts.save_recipient(situation.recipient)
+    if find_trouble(situation.health, now()) is None:
+        return NotifyResult(NotifyOutcome.NOTHING_DUE)
+    notifier = Notifier(config, alerts, find_place(home), read_password, now)  # knows more than a quiet hour needs
+    return notifier.notify_if_due(situation.health, situation.recipient)

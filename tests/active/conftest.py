@@ -43,12 +43,10 @@ def begin_run(database):
 
 @pytest.fixture
 def four_processes():
-    """Four processes that do the same thing at once whenever they are asked; gives their four answers."""
+    """Four processes that open a database at once whenever they are asked; gives how many users each finds."""
     script = """
         import os, pathlib, sys
-        from datetime import UTC, datetime
         from xpmsync.active.database import open_database
-        from xpmsync.active.notifications import reserve_notification
         from xpmsync.active.offices import insert_office
         from xpmsync.active.users import load_users
         print("ready", flush=True)
@@ -59,18 +57,15 @@ def four_processes():
                     print(len(load_users(database)), flush=True)
                 elif what == "add":
                     print(insert_office(database, str(os.getpid()), "An office"), flush=True)
-                elif what == "reserve":
-                    now = datetime(2026, 11, 1, tzinfo=UTC)
-                    print(reserve_notification(database, "ann@firm.example", "Look", now), flush=True)
     """
     command = [sys.executable, "-c", textwrap.dedent(script)]
     processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     for process in processes:
         assert process.stdout.readline() == "ready\n"
 
-    def ask(what, path):
+    def ask(path):
         for process in processes:
-            process.stdin.write(f"{what} {path}\n")
+            process.stdin.write(f"{path}\n")
             process.stdin.flush()
         return [process.stdout.readline().strip() for process in processes]
 

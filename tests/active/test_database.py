@@ -47,7 +47,6 @@ def test_the_tables_are_made_from_nothing(rows):
         "client_groups",
         "clients",
         "elements_not_sent",
-        "notifications",
         "offices",
         "standing_outcome",
         "stopped_changes",

@@ -14,12 +14,12 @@ from typing import Any
 
 import requests
 
-from xpmsync.active.database import open_database
+from xpmsync.alert_file import AlertFile
 from xpmsync.config import read_config
 from xpmsync.sandbox.browser import press
 from xpmsync.sandbox.mailbox import Mailbox
 from xpmsync.surroundings import Clock
-from xpmsync.watchman import tell
+from xpmsync.watchman import assess, notify_if_due
 
 PATHS: Mapping[str, str] = {
     "token": "/connect/token",
@@ -34,9 +34,7 @@ PATHS: Mapping[str, str] = {
 }
 """The requests of a run, and the two of `connect` beside the staff list, by a part of path and query."""
 INCREMENTAL: Collection[str] = ("modified", "rival")
-RECORDS_OF_RUNS: Collection[str] = (
-    *("_sqlite_migrations", "sync_runs", "sync_errors", "stopped_changes", "notifications", "changes"),
-)
+RECORDS_OF_RUNS: Collection[str] = ("_sqlite_migrations", "sync_runs", "sync_errors", "stopped_changes", "changes")
 
 
 @dataclass
@@ -68,7 +66,8 @@ class Stage:
         shutil.copyfile(self.firm.home.database_file, self.saved)
 
     def restore(self) -> None:
-        """Put the saved database back, and forget what was asked and mailed."""
+        """Put the saved database back, and forget what was asked and mailed, and to whom."""
+        self.firm.home.alert_file.unlink(missing_ok=True)
         for file in self.firm.home.data_folder.glob("active.db*"):
             file.unlink()
         shutil.copyfile(self.saved, self.firm.home.database_file)
@@ -84,9 +83,14 @@ class Stage:
 
     def tell_after(self, wait: timedelta) -> int:
         """How many e-mails the watchman has sent when this time has passed."""
-        config = read_config(self.firm.home)
-        with open_database(self.firm.home.database_file) as database:
-            tell(self.firm.home, database, config, password=None, now=lambda: datetime.now(UTC) + wait)
+        home, config = self.firm.home, read_config(self.firm.home)
+
+        def now() -> datetime:
+            return datetime.now(UTC) + wait
+
+        alerts = AlertFile(home.alert_file, now)
+        situation = assess(home, config, alerts, now())
+        notify_if_due(home, config, alerts, situation, read_password=lambda: None, now=now)
         return len(self.mailbox.messages)
 
     def exact(self) -> dict[str, list[tuple[Any, ...]]]:

@@ -48,7 +48,7 @@ DATA_TABLES = {
     "xpm_clients": ("uuid",),
     "xpm_groups": ("uuid",),
 }
-RUN_TABLES = {"sync_runs": ("id",), "sync_errors": ("id",), "notifications": ("id",)}
+RUN_TABLES = {"sync_runs": ("id",), "sync_errors": ("id",)}
 
 Row = dict[str, Any]
 Snapshot = dict[str, dict[Any, Row]]

@@ -35,7 +35,7 @@ from unittest import mock
 
 from scenes import SCENES, Scene, make_practice
 from starter import Command, Starter
-from state import State, load_state, load_times
+from state import State, age_reservations, find_alert, load_alerts, load_state, load_times
 
 from xpmsync.config import read_config
 from xpmsync.home import find_home, prepare_home
@@ -208,8 +208,8 @@ class Stage:
         self.after, self.settings_after, self.files = self.look(), self.read_settings(), self.list_files()
         self.following_exit_code = self.follow()
         self.following, self.files = self.look(), self.files | self.list_files()
-        if self.scene.sends_mail:
-            assert len(self.mailbox.messages) == 1, "an undisturbed run sends one e-mail"
+        sent_to = sorted(message["To"] for message in self.mailbox.messages)
+        assert sent_to == sorted(self.list_alerted()), "an undisturbed run alerts everybody once"
         if has_strace():
             self.refresh()
             trace = self.folder / "trace"
@@ -264,6 +264,7 @@ class Stage:
         if is_ahead and not self.scene.settings_come_first:
             raise Finding("the settings are those after the command, and the database is not")
         self._check_notified(state)
+        self._check_alert_file()
         self._check_modes()
         if kill.waits and self.home.database_file.exists():
             self.run(("notify",))
@@ -286,7 +287,7 @@ class Stage:
         elif self.read_sign_in():
             raise Finding("the sign-in is still there")
         self._check_audit_trail()
-        self._check_mail(final)
+        self._check_mail()
         self._check_leftovers()
 
     def _judge(self, state: State) -> list[tuple[State, int]]:
@@ -371,12 +372,40 @@ class Stage:
         with opened(self.home, config) as vault:
             open_tokens(self.home, config, vault).access_token()
 
-    def _check_mail(self, final: State) -> None:
-        sent = len(self.mailbox.messages)
-        if sent > (1 if self.scene.sends_mail else 0):
-            raise Finding(f"{sent} e-mails were sent")
-        if self.scene.sends_mail and sent == 0 and "reserved" not in final.notifications:
-            raise Finding("nobody was told, and nothing says that somebody was about to be")
+    def list_alerted(self) -> list[str]:
+        """Who gets an email in this scene."""
+        settings = read_config(self.home).notify
+        return [settings.email, *settings.cc] if self.scene.sends_mail else []
+
+    def _check_mail(self) -> None:
+        """Everybody gets one email, and nobody two, unless it died while the text was on its way."""
+        self._count_mail()
+        alerts = load_alerts(self.home.alert_file)
+        missing = self._find_missing()
+        for address in missing:
+            if not find_alert(alerts, address).keys() & {"reserved_at", "sent_at"}:
+                raise Finding(f"{address} was not alerted, and nothing says that an alert was about to be sent")
+        unsent = [address for address in missing if "sent_at" not in find_alert(alerts, address)]
+        if unsent:
+            age_reservations(self.home.alert_file, minutes=11)
+            self.perform(("notify",), lambda _command: None)
+            self._count_mail()
+        if lost := {*unsent} & {*self._find_missing()}:
+            raise Finding(f"not alerted although no text had gone out: {', '.join(lost)}")
+
+    def _count_mail(self) -> None:
+        received = Counter(message["To"] for message in self.mailbox.messages)
+        if received.keys() - {*self.list_alerted()} or max(received.values(), default=0) > 1:
+            raise Finding(f"emails were sent: {dict(received)}")
+
+    def _find_missing(self) -> list[str]:
+        received = {message["To"] for message in self.mailbox.messages}
+        return [address for address in self.list_alerted() if address not in received]
+
+    def _check_alert_file(self) -> None:
+        """Whatever is cut off, one half of the file is whole."""
+        if load_alerts(self._template / self.home.alert_file.name) and not load_alerts(self.home.alert_file):
+            raise Finding("the alert file is not whole")
 
     def _check_leftovers(self) -> None:
         if self.list_files() - self.files and self.scene.following[0] != "sync":

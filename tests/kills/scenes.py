@@ -122,7 +122,15 @@ def sync_and_change(stage):
 
 def lose_the_right(stage):
     sync_and_change(stage)
+    change_config(stage.home, {"notify.cc": ["help@it.example"]})
     stage.sandbox.faults.start("user-revoked")
+
+
+def lose_the_database(stage):
+    """So an alert has the alert file alone."""
+    sync_and_change(stage)
+    for path in stage.home.data_folder.glob("active.db*"):
+        path.unlink()
 
 
 def fail_unheard(stage):
@@ -199,6 +207,7 @@ SCENES = (
     Scene("sync, incremental", ("sync",), sync_and_change),
     Scene("sync --full", ("sync", "--full"), sync_and_change),
     Scene("sync that fails and tells", ("sync",), lose_the_right, sends_mail=True),
+    Scene("sync whose database is gone", ("sync",), lose_the_database, sends_mail=True),
     Scene("sync after an upgrade", ("sync",), go_back_a_version),
     Scene("sync --dry-run after an upgrade", ("sync", "--dry-run"), go_back_a_version),
     Scene(

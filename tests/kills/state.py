@@ -3,6 +3,7 @@
 Knows SQLite and the tables' names; knows nothing of xpmsync's code, so that it is a second witness.
 """
 
+import hashlib
 import json
 import re
 import shutil
@@ -10,6 +11,7 @@ import sqlite3
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,8 @@ RUN_COLUMNS = {
     "stopped_changes": {"first_run_id", "last_run_id"},
     "elements_not_sent": {"run_id"},
 }
+HALF = 16_384
+"""Of the alert file."""
 CUT_OFF = "The run was cut off; it changed nothing."
 
 
@@ -45,8 +49,6 @@ class State:
     rows: frozenset[str] = frozenset()
     running: int = 0
     interrupted: int = 0
-    notifications: tuple[str, ...] = ()
-    """How each stands."""
     migrations: frozenset[str] = frozenset()
     damage: tuple[str, ...] = ()
     """What SQLite says against the file, and what may never be there."""
@@ -79,6 +81,33 @@ def load_state(database: Path, old_times: frozenset[str], scratch: Path) -> Stat
     with closing(sqlite3.connect(scratch / database.name)) as connection:
         connection.row_factory = sqlite3.Row
         return _read(connection, old_times)
+
+
+def load_alerts(file: Path) -> dict[str, Any] | None:
+    """What the alert file says: of its two halves the later that is whole; None where neither is."""
+    content = file.read_bytes() if file.exists() else b""
+    halves = (content[:HALF], content[HALF:])
+    texts = [
+        half[65:].strip() for half in halves if hashlib.sha256(half[65:].strip()).hexdigest() == half[:64].decode()
+    ]
+    return max(map(json.loads, texts), key=lambda values: values["number"], default=None)
+
+
+def find_alert(alerts: dict[str, Any] | None, address: str) -> dict[str, str]:
+    """What the alert file says of an address."""
+    key = hashlib.blake2b(address.casefold().encode(), digest_size=16).hexdigest()
+    return (alerts or {"addresses": {}})["addresses"].get(key, {})
+
+
+def age_reservations(file: Path, minutes: int) -> None:
+    """Make the reservations in the alert file so much older."""
+    alerts = load_alerts(file)
+    for entry in alerts["addresses"].values():
+        if "reserved_at" in entry:
+            moment = datetime.fromisoformat(entry["reserved_at"]) - timedelta(minutes=minutes)
+            entry["reserved_at"] = moment.isoformat()
+    text = json.dumps(alerts).encode()
+    file.write_bytes(2 * f"{hashlib.sha256(text).hexdigest()} {text.decode()}".ljust(HALF).encode())
 
 
 def _read(connection: sqlite3.Connection, old_times: frozenset[str]) -> State:
@@ -115,7 +144,7 @@ def _read(connection: sqlite3.Connection, old_times: frozenset[str]) -> State:
         return TIME.sub(lambda found: found[0] if found[0] in old_times else "(new)", text)
 
     rows = []
-    for table in set(tables) - {"_sqlite_migrations", "notifications"}:
+    for table in set(tables) - {"_sqlite_migrations"}:
         for row in connection.execute(f"SELECT * FROM {table}"):
             if table == "sync_runs" and row["id"] not in run_names:
                 continue
@@ -129,7 +158,6 @@ def _read(connection: sqlite3.Connection, old_times: frozenset[str]) -> State:
         rows=frozenset(f"{row} · times={times}" for row, times in Counter(rows).items()),
         running=sum(run["status"] == "running" for run in cut),
         interrupted=sum(run["status"] == "interrupted" for run in cut),
-        notifications=tuple(row[0] for row in connection.execute("SELECT status FROM notifications ORDER BY id")),
         migrations=frozenset(row[0] for row in connection.execute("SELECT name FROM _sqlite_migrations")),
         damage=tuple(damage),
     )

@@ -25,7 +25,6 @@ LONG_AGO = (
     """
 UPDATE sync_runs SET started_at = '2026-01-05T02:0' || id || ':00Z', finished_at = '2026-01-05T02:0' || id || ':07Z'
 """,
-    "DELETE FROM notifications",
 )
 
 
@@ -97,8 +96,8 @@ SCREENS = (
     Screen("connect", "connect"),
     Screen("connect-wrong-answer", "connect --no-browser", typed=("https://example.com/",) * 3),
     Screen("notify-nothing-due", "notify", is_new=True),
-    Screen("notify-watched-failure", "notify", statements=("UPDATE sync_runs SET is_watched = 1",)),
-    Screen("notify-dry-run", "notify --dry-run", statements=LONG_AGO),
+    Screen("notify-watched-failure", "notify", statements=("UPDATE sync_runs SET is_watched = 1",), gone="alerts.dat"),
+    Screen("notify-dry-run", "notify --dry-run", statements=LONG_AGO, gone="alerts.dat"),
     Screen("notify-test", "notify --test"),
     Screen("notify-test-dry-run", "notify --test --dry-run"),
     Screen("doctor", "doctor"),

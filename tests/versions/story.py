@@ -75,10 +75,6 @@ def live(firm):
     firm.sandbox.clock.advance(3600)
     firm.sync()
     firm.write("UPDATE sync_runs SET tenant_id = ?", TENANT)
-    firm.write(
-        "INSERT INTO notifications (recipient, subject, reserved_at, sent_at, status) VALUES "
-        "('ann@fern.example', 'The sync is disrupted', '2026-11-22T20:00:00Z', '2026-11-22T20:00:01Z', 'sent')"
-    )
 
 
 def dump(file):

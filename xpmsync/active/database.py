@@ -25,6 +25,9 @@ from xpmsync.replacing import sync_folder
 from xpmsync.spelling import make_key
 
 BUSY_TIMEOUT_SECONDS: Final = 30
+LEAST_ROOM_BYTES: Final = 64 * 1024
+"""SQLite maps 32 KB of the disk into memory: where a file system gives room in small blocks and has none left, to write
+there ends the process (SIGBUS), and nobody would say why."""
 REHEARSAL: Final = "rehearsal-"
 RESTORE: Final = (
     "Restore it from your last backup: xpmsync restore FILE; then run: xpmsync sync --full. Only if there is no "
@@ -34,6 +37,10 @@ RESTORE: Final = (
 
 class DamagedDatabase(DatabaseTrouble):
     """What the file holds is not whole, or no database."""
+
+
+class DatabaseBusy(DatabaseTrouble):
+    """Another program keeps the database locked."""
 
 
 class Database:
@@ -85,6 +92,7 @@ def open_database(path: Path) -> Iterator[Database]:
 
     Raises DatabaseTrouble for whatever SQLite complains of, here and within the block.
     """
+    _check_room(path)
     if not path.exists():
         _create(path)
     with connected(path) as connection:
@@ -166,8 +174,24 @@ def _prepare(path: Path, connection: sqlite3.Connection) -> Database:
 
 
 @contextmanager
+def open_to_read(path: Path, *, wait_seconds: float) -> Iterator[Database]:
+    """Open a database that is there as it is, to read it; another program that keeps it locked is waited for so long.
+
+    Raises DatabaseTrouble; DatabaseBusy where the other program has not let go of it.
+    """
+    _check_room(path)
+    # Not `mode=ro`: what it has to make beside the file would stay there.
+    address = f"{path.absolute().as_uri()}?mode=rw"
+    with explained(path), closing(sqlite3.connect(address, wait_seconds, isolation_level=None, uri=True)) as opened:
+        opened.row_factory = sqlite3.Row
+        opened.execute("PRAGMA query_only = ON")
+        yield Database(path, opened)
+
+
+@contextmanager
 def open_rehearsal(path: Path) -> Iterator[Database]:
     """Open the database for a run that writes nothing: where it is missing or not migrated yet, a copy of it."""
+    _check_room(path)
     if path.exists() and _is_migrated(path):
         with open_database(path) as database:
             yield database
@@ -239,7 +263,14 @@ def explained(path: Path) -> Iterator[None]:
 
 def explain_trouble(path: Path, error: sqlite3.Error) -> DatabaseTrouble:
     """What SQLite complains of, with what to do about it."""
-    kind = DamagedDatabase if base_name(error) in ("SQLITE_CORRUPT", "SQLITE_NOTADB") else DatabaseTrouble
+    kind: type[DatabaseTrouble]
+    match base_name(error):
+        case "SQLITE_CORRUPT" | "SQLITE_NOTADB":
+            kind = DamagedDatabase
+        case "SQLITE_BUSY" | "SQLITE_LOCKED":
+            kind = DatabaseBusy
+        case _:
+            kind = DatabaseTrouble
     return kind(
         f"The database {path} cannot be used: {error}.",
         _remedy(error, path),
@@ -262,6 +293,15 @@ def explain_machine(
         case _:
             remedy = f"Give its owner the right to write to {folder} and to the files in it."
     return DatabaseTrouble(f"{happened}: {error.strerror}.", remedy, details=f"{type(error).__name__}: {error}")
+
+
+def _check_room(path: Path) -> None:
+    """Raise DatabaseTrouble where the disk is full."""
+    with suppress(OSError):  # then SQLite complains as well
+        if shutil.disk_usage(path.parent).free >= LEAST_ROOM_BYTES:
+            return
+        full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise explain_machine(path.parent, full, f"The database {path} cannot be used")
 
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:

@@ -496,3 +496,9 @@ CREATE TABLE elements_not_sent (
 ) STRICT, WITHOUT ROWID
 """,
     )
+
+
+@STEPS.append
+def drop_notifications(db: "Database") -> None:
+    """Who was alerted is in a file of its own (`xpmsync.alert_file`), which needs no database."""
+    _execute(db, "DROP TABLE notifications")

@@ -6,14 +6,30 @@ from datetime import datetime
 
 from xpmsync.active.database import Database
 from xpmsync.errors import NotPossible
+from xpmsync.health import Failure
 from xpmsync.moments import from_text, to_text
 
 
-def start_run(database: Database, *, tenant_id: str | None, mode: str, is_watched: bool, now: datetime) -> int:
+def start_run(
+    database: Database,
+    *,
+    tenant_id: str | None,
+    mode: str,
+    is_watched: bool,
+    now: datetime,
+    unfinished: Failure | None = None,
+) -> int:
     """Write the row of a run that begins, and mark those that never finished; gives the run's id.
 
-    Called under the run lock: a row that still says `running` belongs to a process that died.
+    Called under the run lock: a row that still says `running` belongs to a process that died, or that failed and could
+    not write so. Of the latter, `unfinished` is what is known from elsewhere.
     """
+    if unfinished:
+        database.connection.execute(
+            "UPDATE sync_runs SET status = 'failed', finished_at = ?, message = ?, exit_code = ? "
+            "WHERE status = 'running' AND id = ?",
+            (to_text(unfinished.failed_at), unfinished.happened, unfinished.exit_code, unfinished.run_id),
+        )
     database.connection.execute(
         "UPDATE sync_runs SET status = 'interrupted', message = 'The run was cut off; it changed nothing.' "
         "WHERE status = 'running'"
@@ -93,9 +109,9 @@ def load_last_failure(database: Database) -> sqlite3.Row | None:
 
 
 def load_failures_since_success(database: Database) -> list[sqlite3.Row]:
-    """The runs that failed since the last one that succeeded, oldest first; the last one with its code in the log."""
+    """The runs that failed since the last one that succeeded, oldest first; the last one with its entry in the log."""
     return database.connection.execute(
-        "SELECT sync_runs.*, sync_errors.code FROM sync_runs LEFT JOIN sync_errors "
+        "SELECT sync_runs.*, sync_errors.code, sync_errors.suggestion FROM sync_runs LEFT JOIN sync_errors "
         "ON sync_errors.entity = 'run' AND sync_errors.severity = 'error' AND sync_errors.last_run_id = sync_runs.id "
         "WHERE sync_runs.status = 'failed' "
         "AND sync_runs.id > coalesce((SELECT max(id) FROM sync_runs WHERE status = 'succeeded'), 0) "

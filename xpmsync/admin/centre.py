@@ -15,6 +15,7 @@ from xpmsync.active.history import ChangeRow, make_changes, save_changes
 from xpmsync.active.offices import find_office, load_offices
 from xpmsync.active.turns import turn
 from xpmsync.active.users import load_users
+from xpmsync.alert_file import AlertFile
 from xpmsync.config import Config, change_config
 from xpmsync.errors import AnotherRun, NotPossible
 from xpmsync.home import Home
@@ -68,7 +69,7 @@ class Centre:
         self.database = database
         self.default_office = default_office
         self.notified = notified
-        """The address that is told of trouble (`notify.email`)."""
+        """The present address of the alert recipient."""
         self.settings: dict[str, object] = {}
         """What changes in config.toml, by its key."""
         self.users = load_users(database)
@@ -172,7 +173,8 @@ def open_centre(home: Home, config: Config, *, now: datetime) -> Iterator[Centre
         check_database_kept(home, config)
         with open_database(home.database_file) as database, database.transaction():
             repair_keys(database)
-            centre = Centre(database, config.sync.default_office_code, config.notify.email)
+            recipient = AlertFile(home.alert_file).find_recipient(config.notify.email, load_users(database))
+            centre = Centre(database, config.sync.default_office_code, recipient.address if recipient else None)
             yield centre
             save_changes(database, centre.changes, run_id=None, actor=ACTOR, now=now)
             # Before the commit: where the settings cannot be written, nothing is. And should the computer stop in

@@ -27,7 +27,7 @@ COMMANDS: Final = {
     "sync": "Bring Active's users and clients up to date with XPM, once.",
     "errors": "Show what the sync could not do, and what to do about it.",
     "history": "Show what has changed in Active, newest first.",
-    "notify": "Look after the sync: send the e-mail that is due.",
+    "notify": "Send a failure alert if one is due (for cron).",
     "status": "Show how the sync is: the connection, the last runs.",
     "report": "Write a page about the sync, for people who would rather look.",
     "doctor": "Try everything that an hourly run needs.",

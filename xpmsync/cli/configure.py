@@ -8,6 +8,7 @@ with the answers, and not before.
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from rich.console import Console
 
+from xpmsync.alert_file import AlertFile, AlertFileError, find_recipient
 from xpmsync.cli.crontab import DEEDS, edit_crontab, offer_lines
 from xpmsync.cli.explanation import render_explanation
 from xpmsync.cli.grammar import Choice, Command, Number, typed
@@ -134,7 +136,9 @@ def command(
         return 0
     opened = open_database if home.database_file.exists() else open_rehearsal
     with opened(home.database_file) as database:
-        form = Form(given, _load_present(config, database, given), may_ask=is_watched() and not smtp_password_stdin)
+        form = Form(
+            given, _load_present(home, config, database, given), may_ask=is_watched() and not smtp_password_stdin
+        )
         if not form.may_ask:
             refuse_missing(form, has_password=password is not None)
         tenant_id = _settle_practice(form, home, config, database, clock)
@@ -188,7 +192,7 @@ class _Answers:
     password: str | None
 
 
-def _load_present(config: Config, database: "Database", given: Mapping[str, Any]) -> dict[str, Any]:
+def _load_present(home: Home, config: Config, database: "Database", given: Mapping[str, Any]) -> dict[str, Any]:
     """The answers that hold already, of the office that is meant."""
     from xpmsync.active.offices import find_office  # noqa: PLC0415 - slow to load
     from xpmsync.active.users import load_users  # noqa: PLC0415
@@ -199,7 +203,10 @@ def _load_present(config: Config, database: "Database", given: Mapping[str, Any]
         section = getattr(config, setting.section)
         present[name] = section and getattr(section, setting.attribute)
     code = given.get("sync.default_office_code", present["sync.default_office_code"])
-    emails = {user.id: user.email for user in load_users(database)}
+    users = load_users(database)
+    emails = {user.id: user.email for user in users}
+    if recipient := AlertFile(home.alert_file).find_recipient(config.notify.email, users):
+        present["notify.email"] = recipient.address
     if office := find_office(database, code or ""):
         present["office.name"] = office["name"]
         present["office.default_partner"] = emails.get(office["default_partner_id"])
@@ -277,7 +284,7 @@ def _fill(
     settings = {"sync.tenant_id": tenant_id, "sync.name": form.settle("sync.name", "Name of this sync")}
     code = settle_office(form, {office["code"]: office["name"] for office in load_offices(database)})
     settings["sync.default_office_code"] = code
-    form.present = _load_present(config, database, {**form.given, "sync.default_office_code": code})
+    form.present = _load_present(home, config, database, {**form.given, "sync.default_office_code": code})
     office_name = form.settle("office.name", f"Name of the office {code}", default=code)
     partner_email, settings["notify.email"] = settle_users(form, users)
     mail, password = settle_mail(form, password, has_password=lambda: _has_password(home, config))
@@ -314,6 +321,7 @@ def _save(home: Home, config: Config, database: "Database", answers: _Answers) -
     from xpmsync.active.copying import put_anew  # noqa: PLC0415 - slow to load
     from xpmsync.active.history import save_changes  # noqa: PLC0415
     from xpmsync.active.offices import find_office  # noqa: PLC0415
+    from xpmsync.active.users import load_users  # noqa: PLC0415
     from xpmsync.admin.centre import Centre  # noqa: PLC0415
     from xpmsync.admin.offices import add_office, set_office  # noqa: PLC0415
     from xpmsync.xpm.vault import UNLOCK_SECONDS, opened  # noqa: PLC0415
@@ -339,6 +347,9 @@ def _save(home: Home, config: Config, database: "Database", answers: _Answers) -
             save_changes(database, centre.changes, run_id=None, actor=ACTOR, now=datetime.now(UTC))
         if database.path != home.database_file:
             put_anew(database, home.database_file)
+    recipient = find_recipient(answers.settings["notify.email"], None, load_users(database))
+    with suppress(AlertFileError):  # every sync tries again, and says so
+        AlertFile(home.alert_file).save_recipient(recipient)
 
 
 def _check_prerequisites(home: Home, config: Config, clock: Clock, *, is_reached: bool) -> None:

@@ -8,17 +8,19 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
+from xpmsync.alert_file import AlertFile, AlertFileError
 from xpmsync.cli.grammar import Command, Number
 from xpmsync.cli.practices import choose_practice, name_practice
 from xpmsync.cli.screen import open_console, print_advice, print_text
 from xpmsync.cli.text import ask, render_count, wrap
 from xpmsync.config import Config, change_config, check_setting, read_config
-from xpmsync.errors import ConfigurationError, PassingTrouble, Refused, SignInNeeded
+from xpmsync.errors import ConfigurationError, ConnectionFailed, PassingTrouble, Refused, SignInNeeded
 from xpmsync.home import Home, connect_command, find_home, prepare_home
 from xpmsync.log import open_log
 from xpmsync.set_up import is_database_lost
@@ -84,7 +86,8 @@ def command(
         practice, staff_count = _prove(home, config, grant, tenant, clock or Clock())
     except PassingTrouble as trouble:  # it passes by itself, but here no next run tries again
         trouble.meaning = "Nothing has changed."
-        trouble.remedy = f"Try again later: {connect_command()}. If it lasts, look at https://status.xero.com."
+        check = f"{trouble.check} Then try" if isinstance(trouble, ConnectionFailed) else "Try"
+        trouble.remedy = f"{check} again later: {connect_command()}. If it lasts, look at https://status.xero.com."
         raise
 
     if not is_database_lost(home, config):
@@ -104,6 +107,8 @@ def command(
             "keyring.backend": vault.backend_name,
         },
     )
+    with suppress(AlertFileError):  # every sync tries again, and says so
+        AlertFile(home.alert_file).create()
     console = open_console()
     print_text(
         console, f"Connected to {name_practice(practice)}: {render_count(staff_count, 'staff member')} can be read."

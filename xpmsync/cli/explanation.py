@@ -29,7 +29,7 @@ def render_explanation() -> str:
         text += f"\n{_comment(settings.__doc__ or '')}[{section}]\n"
         for each in (each for each in SETTINGS.values() if each.section == section):
             meaning, value = each.meaning, each.default
-            if value is None:
+            if value in (None, ()):
                 meaning, value = f"{meaning} An example:", each.example
             text += f"{_comment(meaning)}#{each.key} = {to_toml(value)}\n"
     return text

@@ -1,164 +1,198 @@
-"""``xpmsync notify``: the watchman, for every ten minutes. Silent unless something cannot be told in any other way."""
+"""``xpmsync notify``, for every ten minutes. Silent unless something cannot be said in any other way."""
 
 import logging
 import os
 from datetime import UTC, datetime
-from typing import Final
+from functools import cache
+from typing import TYPE_CHECKING, Final
 
 import click
 
+from xpmsync.alert_file import AlertFile, AlertFileError, explain_recipient, list_addresses
 from xpmsync.cli.grammar import Command
 from xpmsync.cli.text import is_watched, print_remark
-from xpmsync.config import Config, read_config, require
-from xpmsync.errors import ConfigurationError, DatabaseTrouble, XpmsyncError
-from xpmsync.health import Health, find_trouble
+from xpmsync.config import Config, read_config, read_mail_settings, require
+from xpmsync.errors import ConfigurationError, XpmsyncError
+from xpmsync.health import find_trouble
 from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.log import open_log
 from xpmsync.mail_server import send_email
 from xpmsync.notify import (
-    Outcome,
+    NotifyOutcome,
     render_email,
     render_remark,
     render_test_email,
 )
-from xpmsync.set_up import check_not_lost
+from xpmsync.set_up import check_settings_kept
 from xpmsync.xpm.pending import find_mark
+
+if TYPE_CHECKING:
+    from xpmsync.watchman import Situation
 
 log = logging.getLogger(__name__)
 
 REMARKS: Final = {
-    Outcome.NOTHING_DUE: "No e-mail is due any more.",  # a run has succeeded in this very moment
-    Outcome.TOLD_ALREADY: "No e-mail is due: somebody was told within the last 24 hours.",
-    Outcome.SENT: "The e-mail is sent.",
-    Outcome.NOT_SENT: "An e-mail is due, and could not be sent. To see why: xpmsync notify --test",
+    NotifyOutcome.NOTHING_DUE: "No email is due any more.",  # a sync has succeeded in this very moment
+    NotifyOutcome.ALREADY_SENT: "No email is due: one was sent within the last 24 hours.",
+    NotifyOutcome.SENT: "The email is sent.",
+    NotifyOutcome.NOT_SENT: "An email is due, and could not be sent. To see why: xpmsync notify --test",
 }
 
 
 @click.command(cls=Command, example="xpmsync notify --test")
-@click.option("--test", "is_test", is_flag=True, help="Send an e-mail that proves that e-mails arrive.")
-@click.option("--dry-run", is_flag=True, help="Print the e-mail instead of sending it.")
+@click.option("--test", "is_test", is_flag=True, help="Send an email that proves that emails arrive.")
+@click.option("--dry-run", is_flag=True, help="Print the email instead of sending it.")
 def command(*, is_test: bool, dry_run: bool) -> int:
-    """Look after the sync: send the e-mail that is due, at most one in 24 hours.
+    """Send a failure alert if one is due: to each address at most one in 24 hours.
 
     Cron runs this every ten minutes, from the line that xpmsync configure adds. It also finishes a renewal of the
-    sign-in that a crash left half done. Unless a person is watching it prints nothing, except that an e-mail is due and
+    sign-in that a crash left half done. Unless a person is watching it prints nothing, except that an email is due and
     cannot be sent: that at most once in 24 hours, since cron mails it.
     """
     home = find_home(os.environ)
     prepare_home(home)
     open_log(home)
     if is_test:
-        _test(home, read_config(home), dry_run=dry_run)
-        return 0
+        return _test(home, read_config(home), dry_run=dry_run)
     if dry_run:
         _show_due(home, read_config(home))
         return 0
     try:
         config = read_config(home)
-        exit_code = _finish_sign_in(home, config)
-        _tell(home, config)
-    except (ConfigurationError, DatabaseTrouble) as error:
-        if is_watched():
-            raise
-        # The hourly run meets it too, and says so; every ten minutes would make it no clearer.
-        log.warning("nothing can be looked after: %s", error.for_log)
-        return error.exit_code
-    return exit_code
+        check_settings_kept(home, config)
+    except ConfigurationError as error:
+        usable = read_mail_settings(home)
+        if usable and usable.smtp:
+            _notify(home, usable)
+        return _leave_to_sync(error)
+    trouble = _notify(home, config)
+    exit_code = _finish_sign_in(home, config)
+    return _leave_to_sync(trouble) if trouble else exit_code
 
 
-def _test(home: Home, config: Config, *, dry_run: bool) -> None:
-    from xpmsync.watchman import find_place  # noqa: PLC0415 - slow to load
-
-    settings = require(config.smtp, "smtp.host")
-    message = render_test_email(config, datetime.now(UTC), find_place(home))
-    if dry_run:
-        click.echo(message.render())
-        return
-    password = _read_mail_password(home, config)
-    send_email(settings, password, message)
-    _say(f"An e-mail is on its way to {config.notify.email}. If it does not arrive, look into spam.")
-    if home.database_file.exists():
-        _forget_refused(home, require(config.notify.email, "notify.email"))
+def _leave_to_sync(error: XpmsyncError) -> int:
+    """The exit code of what the hourly sync meets too, and says; every ten minutes would make it no clearer."""
+    if is_watched():
+        raise error
+    log.warning("left to the sync to say: %s", error.for_log)
+    return error.exit_code
 
 
-def _forget_refused(home: Home, recipient: str) -> None:
-    """An e-mail can be sent now, so that status need not say any more that one could not be."""
-    from xpmsync.active.database import open_database  # noqa: PLC0415 - slow to load
-    from xpmsync.active.notifications import forget_refused  # noqa: PLC0415 - slow to load
+def _notify(home: Home, config: Config) -> XpmsyncError | None:
+    """Send the emails that are due; gives what keeps the database or the alert file from being used, if anything."""
+    from xpmsync.watchman import assess, notify_if_due  # noqa: PLC0415 - slow to load
+
+    def now() -> datetime:
+        return datetime.now(UTC)
+
+    alerts = AlertFile(home.alert_file)
+    situation = assess(home, config, alerts, now())
+    if situation.trouble and config.smtp is None:  # standard error says it, and that is the sync's
+        return situation.trouble
+    if is_watched() and find_trouble(situation.health, now()) is None:
+        _say_why_nothing_is_due(home, config, situation, now())
+        return None
+
+    @cache
+    def read_password() -> str | None:
+        try:
+            return _read_mail_password(home, config)
+        except XpmsyncError as error:
+            log.warning("the mail password cannot be read: %s", error.for_log)
+            return None
 
     try:
-        with open_database(home.database_file) as database:
-            forget_refused(database, recipient)
-    except DatabaseTrouble as error:  # this is about the mail server, and that is well
-        log.warning("an e-mail that could not be sent is still remembered: %s", error.for_log)
+        result = notify_if_due(home, config, alerts, situation, read_password=read_password, now=now)
+    except AlertFileError as error:
+        return error
+    if result.remark:
+        print_remark(result.remark)
+    elif is_watched():
+        _say(REMARKS[result.outcome])
+    return situation.trouble
+
+
+def _test(home: Home, config: Config, *, dry_run: bool) -> int:
+    """Send an email to everybody who would be alerted, or print it; gives the exit code of what went wrong first."""
+    from xpmsync.watchman import assess, find_place  # noqa: PLC0415 - slow to load
+
+    settings = require(config.smtp, "smtp.host")
+    require(config.notify.email, "notify.email")
+    now = datetime.now(UTC)
+    alerts = AlertFile(home.alert_file)
+    recipient = assess(home, config, alerts, now).recipient
+    exit_codes = []
+    if recipient and not recipient.is_active:
+        print_remark(f"{explain_recipient(recipient, config.notify.cc)} Run: xpmsync configure")
+        exit_codes.append(ConfigurationError.exit_code)
+    password = None if dry_run else _read_mail_password(home, config)
+    for address in list_addresses(recipient, config.notify.cc):
+        message = render_test_email(config, address, now, find_place(home))
+        if dry_run:
+            click.echo(message.render())
+            continue
+        try:
+            send_email(settings, password, message)
+        except XpmsyncError as error:
+            log.warning("no test email could be sent to %s: %s", address, error.for_log)
+            print_remark(f"No email could be sent to {address}: {error.happened} {error.remedy}")
+            exit_codes.append(error.exit_code)
+        else:
+            _say(f"An email is on its way to {address}. If it does not arrive, look into spam.")
+            _forget_failed(alerts, address)
+    return next(iter(exit_codes), 0)
+
+
+def _forget_failed(alerts: AlertFile, address: str) -> None:
+    """An email can be sent now, so that status need not say any more that one could not be."""
+    if alerts.load().find(address).failed_at is None:
+        return
+    try:
+        alerts.forget_failed(address)
+    except AlertFileError as error:  # this is about the mail server, and that is well
+        log.warning("an email that could not be sent is still remembered: %s", error.for_log)
 
 
 def _show_due(home: Home, config: Config) -> None:
-    from xpmsync.active.database import open_database  # noqa: PLC0415 - slow to load
-    from xpmsync.active.notifications import is_spoken_for  # noqa: PLC0415 - slow to load
-    from xpmsync.watchman import find_place  # noqa: PLC0415 - slow to load
+    from xpmsync.watchman import assess, find_place  # noqa: PLC0415 - slow to load
 
+    check_settings_kept(home, config)
     now = datetime.now(UTC)
-    health = _load_health(home, config)
-    trouble = find_trouble(health, now)
+    alerts = AlertFile(home.alert_file)
+    situation = assess(home, config, alerts, now)
+    trouble = find_trouble(situation.health, now)
     if trouble is None:
-        _say_why_nothing_is_due(home, config, health, now)
-    elif config.smtp is None:
-        _say(render_remark(config, trouble))
-    else:
-        click.echo(render_email(config, trouble, now, find_place(home)).render())
-        with open_database(home.database_file) as database:
-            if config.notify.email and is_spoken_for(database, config.notify.email, now):
-                _say("It is not sent now: somebody was told within the last 24 hours.")
-
-
-def _load_health(home: Home, config: Config) -> Health:
-    from xpmsync.active.database import open_database  # noqa: PLC0415 - slow to load
-    from xpmsync.watchman import load_health  # noqa: PLC0415 - slow to load
-
-    check_not_lost(home, config)
-    if not home.database_file.exists():
-        return Health(first_run_at=None, last_success_at=None)
-    with open_database(home.database_file) as database:
-        return load_health(database)
-
-
-def _tell(home: Home, config: Config) -> None:
-    from xpmsync.active.database import open_database  # noqa: PLC0415 - slow to load
-    from xpmsync.watchman import tell  # noqa: PLC0415 - slow to load
-
-    now = datetime.now(UTC)
-    health = _load_health(home, config)
-    if find_trouble(health, now) is None:  # neither keyring nor reservation is touched for cron
-        if is_watched():
-            _say_why_nothing_is_due(home, config, health, now)
+        _say_why_nothing_is_due(home, config, situation, now)
         return
-    try:
-        password = _read_mail_password(home, config)
-    except XpmsyncError as error:
-        log.warning("the mail password cannot be read: %s", error.for_log)
-        password = None
-    with open_database(home.database_file) as database:
-        telling = tell(home, database, config, password=password, now=lambda: datetime.now(UTC))
-    if telling.remark:
-        print_remark(telling.remark)
-    elif is_watched():
-        _say(REMARKS[telling.outcome])
+    if config.smtp is None:
+        _say(render_remark(config, trouble))
+        return
+    record = alerts.load()
+    for address in list_addresses(situation.recipient, config.notify.cc):
+        click.echo(render_email(config, address, trouble, now, find_place(home)).render())
+        if record.find(address).blocks(now):
+            _say(f"It is not sent now: {address} got one within the last 24 hours.")
+    if situation.recipient is None or not situation.recipient.is_active:
+        _say(f"{explain_recipient(situation.recipient, config.notify.cc)} Run: xpmsync configure")
 
 
-def _say_why_nothing_is_due(home: Home, config: Config, health: Health, now: datetime) -> None:
-    """What status answers, in its own words, and why it leads to no e-mail."""
+def _say_why_nothing_is_due(home: Home, config: Config, situation: "Situation", now: datetime) -> None:
+    """What status answers, in its own words, and why it leads to no email."""
     from xpmsync.cli.status import is_connected, load_facts, render_answer  # noqa: PLC0415 - cron is told nothing
 
+    health = situation.health
+    if home.database_file.exists() and not situation.is_database_read:
+        _say("Another program keeps the database locked. As far as can be said without it, no email is due.")
+        return
     facts = load_facts(home, config, now)
     if health.first_run_at is None:
-        remark = "No e-mail is due before the first run."
+        remark = "No email is due before the first run."
     elif facts["state"] == "working":
-        remark = "No e-mail is due." if is_connected(facts) else "No e-mail is due before a run fails."
+        remark = "No email is due." if is_connected(facts) else "No email is due before a run fails."
     elif facts["state"] == "disrupted" and health.last_failure is None:
-        remark = "No e-mail is due: a person watched the run that failed."
+        remark = "No email is due: a person watched the run that failed."
     else:
-        remark = "No e-mail is due yet: one is sent after three hours without a success."
+        remark = "No email is due yet: one is sent after three hours without a success."
     _say(f"{render_answer(facts, now)} {remark}")
 
 

@@ -11,7 +11,7 @@ from xpmsync.cli.grammar import Command, Number
 from xpmsync.cli.output import find_output_error
 from xpmsync.cli.text import is_watched, print_json, print_remark, render_count
 from xpmsync.config import read_config
-from xpmsync.errors import ConfigurationError, DatabaseTrouble, NotPossible
+from xpmsync.errors import ConfigurationError, NotPossible
 from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.log import open_log
 from xpmsync.moments import to_text
@@ -80,20 +80,15 @@ def open_report(*, is_shown: bool) -> AbstractContextManager[Report]:
 
 
 def _run(home: Home, report: Report, *, is_watched: bool, full: bool, accept: int | None) -> "Summary":
-    from xpmsync.sync import run_sync, tell_without_run  # noqa: PLC0415 - the network's libraries are slow to load
+    from xpmsync.sync import alert_of_unreadable_settings, run_sync  # noqa: PLC0415 - the network's libraries are slow to load
 
     try:
         config = read_config(home)
     except ConfigurationError as error:
         if not is_watched:
-            tell_without_run(home, error, report)
+            alert_of_unreadable_settings(home, error, report)
         raise
-    try:
-        return run_sync(home, config, report=report, is_watched=is_watched, full=full, accept=accept)
-    except DatabaseTrouble as error:
-        if not is_watched and not home.database_file.exists():
-            tell_without_run(home, error, report)
-        raise
+    return run_sync(home, config, report=report, is_watched=is_watched, full=full, accept=accept)
 
 
 def _preview(home: Home, report: Report, *, full: bool, accept: int | None) -> "Preview":

@@ -15,12 +15,13 @@ from typing import Final
 from xpmsync.active import runs
 from xpmsync.active.database import Database
 from xpmsync.active.error_log import load_causes
-from xpmsync.active.notifications import is_last_refused
 from xpmsync.active.stops import load_waiting
 from xpmsync.active.totals import count_by_status
-from xpmsync.active.users import load_needs
+from xpmsync.active.users import load_needs, load_users
+from xpmsync.alert_file import AlertFile, explain_recipient, list_addresses
 from xpmsync.config import Config
 from xpmsync.crontab import Crontab
+from xpmsync.errors import ConnectionFailed
 from xpmsync.health import PATIENCE, RHYTHM_MEMORY, has_rhythm
 from xpmsync.home import HOME_VARIABLE, Home, connect_command
 from xpmsync.moments import from_text
@@ -96,7 +97,8 @@ NEEDS_BY_FAILURE: Final[Mapping[str, Need]] = {
     "database-trouble": Need("The database cannot be used.", "xpmsync doctor"),
     "bug": Need("xpmsync has a fault: read what to send to whom.", "xpmsync errors --entity run"),
 }
-"""By the code in the error log; a sign-in needs the command of this computer. Trouble at Xero passes by itself."""
+"""By the code in the error log; a sign-in needs the command of this computer. Trouble at Xero passes by itself; of a
+connection error the entry says what to check on this side."""
 NOT_ENDED_BY_USUAL_RUN: Final = frozenset({"bug"})
 """The failures of which the error log says which run to make, if any."""
 
@@ -144,7 +146,7 @@ def load_overview(
             *_list_needs_of_set_up(config, is_fresh=not success and not failures),
             *(_list_needs_of_failure(failures[-1], signed_in_at, next_run_at) if failures else ()),
             *_list_needs_of_stops(stopped),
-            *_list_needs_of_mail(database, config),
+            *_list_needs_of_alerts(database, home, config),
             *_list_needs_of_schedule(state, failures, is_in_crontab, are_coming),
             *_list_needs_of_records(causes, waiting_users),
         ),
@@ -201,6 +203,9 @@ def _list_needs_of_failure(
     failure: sqlite3.Row, signed_in_at: datetime | None, next_run_at: datetime | None
 ) -> Iterator[Need]:
     """What puts the cause right, unless that is known to be done; and the run that shows it, as nothing else does."""
+    if failure["code"] == ConnectionFailed.code:
+        yield Need(failure["suggestion"], "xpmsync doctor")
+        return
     need = NEEDS_BY_FAILURE.get(failure["code"])
     if failure["code"] == "sign-in-needed":
         need = Need("Somebody must sign in to Xero again.", connect_command())
@@ -225,9 +230,17 @@ def _list_needs_of_stops(stopped: Sequence[int]) -> Iterator[Need]:
         yield Need(f"If XPM is correct, accept what stopped sync {run_id}.", f"xpmsync sync --accept {run_id}")
 
 
-def _list_needs_of_mail(database: Database, config: Config) -> Iterator[Need]:
-    if config.smtp and config.notify.email and is_last_refused(database, config.notify.email):
-        yield Need("An e-mail was due and could not be sent: see why.", "xpmsync notify --test")
+def _list_needs_of_alerts(database: Database, home: Home, config: Config) -> Iterator[Need]:
+    """An alert recipient who is not an active user, and emails that could not be sent."""
+    if config.smtp is None:
+        return
+    alerts = AlertFile(home.alert_file)
+    recipient = alerts.find_recipient(config.notify.email, load_users(database))
+    if recipient is None or not recipient.is_active:
+        yield Need(explain_recipient(recipient, config.notify.cc), "xpmsync configure")
+    record = alerts.load()
+    if any(record.find(address).failed_at for address in list_addresses(recipient, config.notify.cc)):
+        yield Need("An email was due and could not be sent: see why.", "xpmsync notify --test")
 
 
 def _list_needs_of_schedule(

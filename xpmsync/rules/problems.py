@@ -513,6 +513,19 @@ _KINDS = (
         "That is no edit of each record, so the sync clears nothing: all values stay until XPM sends the element "
         "again. All other changes of the same records are copied. Accepting clears the values.",
     ),
+    _warning(
+        "alert-recipient-not-active",
+        "run",
+        None,
+        "The alert recipient, {recipient}, is not an active user of Active, so {who}.",
+        "Choose an active user as the alert recipient: xpmsync configure",
+        cause=None,
+        remedy=None,
+        story="An email about a sync that fails goes to one chosen user, and follows this user when the email address "
+        "changes in XPM. The user has left, was deactivated or merged, or the address in config.toml (notify.email) "
+        "is nobody's. Nobody else is mailed instead. As long as this is so, standard error has the alert, at most once "
+        "in 24 hours, and cron mails that where the crontab says so (MAILTO).",
+    ),
 )
 
 
