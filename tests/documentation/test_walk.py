@@ -21,7 +21,7 @@ PATIENCE_SECONDS = 30
 PROMISED = """\
 Connected to “Kahikatea & Wattle Accountants”
 Alert recipient  imogen.cooper@example.com.au
-An e-mail is on its way
+An email is on its way
 Working: the last run succeeded
 “no email yet” is not one e-mail address.
 "Name":"Tui Henare","Email":"tui.henare@example.co.nz"
