@@ -200,7 +200,7 @@ class _Examination:
 
     def check_lock(self) -> Note:
         """That no run is in progress."""
-        with hold(self._home.run_lock) as is_held:
+        with hold(self._home.run_lock, wait_seconds=1.0) as is_held:
             if is_held:
                 return Note("no run is in progress")
         return Note("a run is in progress", "Wait until it has ended, 50 minutes at the most.")

@@ -43,7 +43,7 @@ def begin_run(database):
 
 @pytest.fixture
 def four_processes():
-    """Four processes that open a database at once whenever they are asked; gives how many users each finds."""
+    """Four processes that do the same thing at once whenever they are asked; gives their four answers."""
     script = """
         import os, pathlib, sys
         from xpmsync.active.database import open_database
@@ -63,9 +63,9 @@ def four_processes():
     for process in processes:
         assert process.stdout.readline() == "ready\n"
 
-    def ask(path):
+    def ask(what, path):
         for process in processes:
-            process.stdin.write(f"{path}\n")
+            process.stdin.write(f"{what} {path}\n")
             process.stdin.flush()
         return [process.stdout.readline().strip() for process in processes]
 

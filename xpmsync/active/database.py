@@ -138,13 +138,15 @@ def find_companions(path: Path) -> list[Path]:
 
 
 @contextmanager
-def connected(path: Path, *, is_new: bool = False) -> Iterator[sqlite3.Connection]:
+def connected(
+    path: Path, *, is_new: bool = False, wait_seconds: float = BUSY_TIMEOUT_SECONDS
+) -> Iterator[sqlite3.Connection]:
     """A connection to a database that is there. Raises DatabaseTrouble where it is damaged or cannot be opened."""
     try:
         check_link(path)
     except NotPrivate as error:
         raise explain_machine(path.parent, error) from error
-    with explained(path), closing(connect(path, "mode=rw")) as connection:
+    with explained(path), closing(connect(path, "mode=rw", wait_seconds)) as connection:
         if not is_new and path.stat().st_size == 0:  # SQLite would take it for a new one
             raise DamagedDatabase(f"The database {path} is damaged: the file is empty.", RESTORE)
         if not is_new and count_steps(connection) == 0 and not _has_tables(connection):
@@ -152,10 +154,10 @@ def connected(path: Path, *, is_new: bool = False) -> Iterator[sqlite3.Connectio
         yield connection
 
 
-def connect(path: Path, query: str) -> sqlite3.Connection:
+def connect(path: Path, query: str, wait_seconds: float = BUSY_TIMEOUT_SECONDS) -> sqlite3.Connection:
     """A connection in which every statement stands for itself. `query` is SQLite's: ``mode=rw`` makes no file."""
     address = f"{path.absolute().as_uri()}?{query}"
-    return sqlite3.connect(address, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, uri=True)
+    return sqlite3.connect(address, timeout=wait_seconds, isolation_level=None, uri=True)
 
 
 def _has_tables(connection: sqlite3.Connection) -> bool:
@@ -181,11 +183,10 @@ def open_to_read(path: Path, *, wait_seconds: float) -> Iterator[Database]:
     """
     _check_room(path)
     # Not `mode=ro`: what it has to make beside the file would stay there.
-    address = f"{path.absolute().as_uri()}?mode=rw"
-    with explained(path), closing(sqlite3.connect(address, wait_seconds, isolation_level=None, uri=True)) as opened:
-        opened.row_factory = sqlite3.Row
-        opened.execute("PRAGMA query_only = ON")
-        yield Database(path, opened)
+    with connected(path, wait_seconds=wait_seconds) as connection:
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA query_only = ON")
+        yield Database(path, connection)
 
 
 @contextmanager
