@@ -102,10 +102,10 @@ def fetched_practice(
 @contextmanager
 def fetched_staff(
     home: Home, config: Config, tokens: Tokens, database: Database, *, tenant_id: str, seconds: float, clock: Clock
-) -> Iterator[AbstractSet[str]]:
+) -> Iterator[Mapping[str, AbstractSet[str]]]:
     """Fetch the staff alone, within so many `seconds`; the spool is attached for the length of the ``with`` block.
 
-    Gives the elements that no record of the list has.
+    Gives the elements that no record has, as `Fetched` does.
     """
     with (
         opened_gateway(config.xero.api_url, tokens, seconds, clock) as gateway,
@@ -114,7 +114,7 @@ def fetched_staff(
         absent: set[str] = set()
         PracticeManager(gateway, tenant_id).fetch_staff(STAFF_SHAPE, spool.taker("xpm_staff"), absent=absent)
         with mirror.attached(database, spool):
-            yield absent
+            yield {"xpm_staff": absent, "xpm_clients": CLIENT_SHAPE.elements.keys()}
 
 
 def _fetch_lists(

@@ -5,7 +5,7 @@ Matched, limited and written as in a sync. Touches no client, writes no row of a
 
 from typing import Final
 
-from xpmsync.active import mirror, runs
+from xpmsync.active import mirror
 from xpmsync.active.database import Database
 from xpmsync.active.history import ChangeLog
 from xpmsync.active.turns import turn
@@ -16,7 +16,7 @@ from xpmsync.errors import AnotherRun
 from xpmsync.fetch import fetched_staff
 from xpmsync.guard import judge, read_elements
 from xpmsync.home import Home
-from xpmsync.rules.fields import CLIENT_SHAPE, STAFF_SHAPE
+from xpmsync.rules.fields import STAFF_SHAPE
 from xpmsync.surroundings import Clock
 from xpmsync.xpm.tokens import open_tokens
 from xpmsync.xpm.vault import UNLOCK_SECONDS, opened
@@ -29,7 +29,7 @@ def import_staff(
 ) -> None:
     """Fetch the staff within so many `seconds`, and make them users.
 
-    Raises AnotherRun where a sync is in progress, SuspiciousChange where too many of the staff would be gone, and what
+    Raises AnotherRun where a sync is in progress, SuspiciousChange where too many of the staff are missing, and what
     the keyring and Xero raise.
     """
     busy = AnotherRun("A sync is in progress.", "Wait until it has ended, then run: xpmsync configure")
@@ -47,13 +47,11 @@ def import_staff(
         ) as absent,
         database.transaction(),
     ):
-        no_clients = frozenset(CLIENT_SHAPE.elements)
-        elements = read_elements(database, "incremental", {"xpm_staff": absent, "xpm_clients": no_clients}, None)
-        is_first = runs.load_last_success(database) is None
-        verdict = judge(database, config.guard, "incremental", elements, None, run_id=0, is_first=is_first)
+        elements = read_elements(database, "incremental", absent, None)
+        verdict = judge(database, config.guard, "incremental", elements, None, run_id=0, is_first=False)
         if verdict.stop:
             raise verdict.stop
-        now = clock.now()
-        kept = elements["xpm_staff"].find_columns(elements["xpm_staff"].kept)
+        now, staff = clock.now(), elements["xpm_staff"]
+        kept = staff.find_columns(staff.kept)
         mirror.merge_records(database, "xpm_staff", STAFF_SHAPE, is_full_list=True, now=now, kept=kept)
         derive_users(database, Derivation(ChangeLog(database, run_id=None, actor=actor, now=now)))

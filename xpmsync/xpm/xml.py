@@ -117,7 +117,8 @@ def parse_records(chunks: Iterable[bytes], shape: RecordShape, absent: set[str] 
                 values = empty.copy()
                 _read(element, plan, values)
                 if absent:  # in most answers only until the first few records are read
-                    absent.difference_update(child.tag for child in element.iterchildren(*absent))
+                    found = element.iterchildren(*(f"{{*}}{each}" for each in absent))
+                    absent.difference_update(_local_name(child.tag) for child in found)
                 yield tuple(values)
                 _drop(element)
                 unfinished_bytes = 0
