@@ -62,7 +62,7 @@ def test_what_a_command_changed_is_changed_though_its_output_cannot_be_written()
         *("--help", "--version", "admin user --help", "status", "status --json", "errors", "errors --json"),
         *("errors --csv", "errors --explain partner-missing", "history", "history --csv", "report -", "doctor"),
         *("keyring", "admin office list", "admin user list", "admin client list", "configure --explain"),
-        *("configure --crontab", "completion bash", "sync --json", "sync --dry-run", "notify --dry-run"),
+        *("configure --crontab print", "completion bash", "sync --json", "sync --dry-run", "notify --dry-run"),
     ],
 )
 @pytest.mark.usefixtures("firm")

@@ -4,6 +4,7 @@
 One home is one sync of one practice. Knows paths and owners; opens nothing but the home's own id.
 """
 
+import errno
 import os
 import shlex
 import uuid
@@ -162,6 +163,8 @@ def load_home_id(home: Home) -> str:
         with open(home.home_id_file, encoding="ascii", opener=open_private) as file:
             home_id = file.read().strip()
     except (OSError, UnicodeDecodeError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+            raise  # this computer has too much to do; the file is well
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise ConfigurationError(
             f"{home.home_id_file} cannot be used: {reason}.",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -153,7 +153,7 @@ def test_a_page_of_an_earlier_sign_in_is_told_as_such_and_the_right_one_still_co
     browser.open(earlier_address)
     browser.press("Allow access")
     assert browser.address == f"{desk.url}/mismatch"
-    assert "earlier xpmsync connect" in browser.text
+    assert "Another sign-in is waiting" in browser.text
     check_way_back(browser, desk)
     look_at(browser, "mismatch")
     browser.open(address)
@@ -163,8 +163,9 @@ def test_a_page_of_an_earlier_sign_in_is_told_as_such_and_the_right_one_still_co
 
 
 def test_a_refusal_ends_on_our_page(browser, desk):
-    program, _ = desk.connect()
-    browser.open(f"{desk.url}/callback?error=server_error")
+    program, address = desk.connect()
+    (state,) = parse_qs(urlsplit(address).query)["state"]
+    browser.open(f"{desk.url}/callback?error=server_error&state={state}")
     assert browser.address == f"{desk.url}/refused"
     assert "Xero has refused the sign-in" in browser.text
     look_at(browser, "refused")

@@ -300,7 +300,7 @@ def connect_and_configure(home, sandbox, monkeypatch):
     change_config(home, {"xero.client_id": "sandbox-app", **{f"xero.{key}": url for key, url in urls.items()}})
     shown, answer = io.StringIO(), io.StringIO()
 
-    def read_address():
+    def read_address(_most):
         address = next(line for line in shown.getvalue().splitlines() if line.startswith("http"))
         return press(address)
 

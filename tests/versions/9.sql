@@ -5,14 +5,15 @@ CREATE TABLE "_sqlite_migrations" (
    "name" TEXT,
    "applied_at" TEXT
 );
-INSERT INTO "_sqlite_migrations" VALUES(1,'xpmsync','create_active_records','2026-12-01 14:44:08.018284+00:00');
-INSERT INTO "_sqlite_migrations" VALUES(2,'xpmsync','create_mirror','2026-12-01 14:44:08.018586+00:00');
-INSERT INTO "_sqlite_migrations" VALUES(3,'xpmsync','create_history','2026-12-01 14:44:08.018958+00:00');
-INSERT INTO "_sqlite_migrations" VALUES(4,'xpmsync','create_views','2026-12-01 14:44:08.019333+00:00');
-INSERT INTO "_sqlite_migrations" VALUES(5,'xpmsync','tell_of_causes','2026-12-01 14:44:08.019994+00:00');
-INSERT INTO "_sqlite_migrations" VALUES(6,'xpmsync','let_outcomes_stand','2026-12-01 14:44:08.020614+00:00');
-INSERT INTO "_sqlite_migrations" VALUES(7,'xpmsync','renew_views','2026-12-01 14:44:08.041754+00:00');
-INSERT INTO "_sqlite_migrations" VALUES(8,'xpmsync','drop_notifications','2026-12-01 14:44:08.042049+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(1,'xpmsync','create_active_records','2026-12-01 16:39:40.766582+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(2,'xpmsync','create_mirror','2026-12-01 16:39:40.769356+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(3,'xpmsync','create_history','2026-12-01 16:39:40.769925+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(4,'xpmsync','create_views','2026-12-01 16:39:40.770296+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(5,'xpmsync','tell_of_causes','2026-12-01 16:39:40.775693+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(6,'xpmsync','let_outcomes_stand','2026-12-01 16:39:40.776436+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(7,'xpmsync','renew_views','2026-12-01 16:39:40.791199+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(8,'xpmsync','remember_stops','2026-12-01 16:39:40.791519+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(9,'xpmsync','drop_notifications','2026-12-01 16:39:40.791688+00:00');
 CREATE TABLE changes (
   id INTEGER PRIMARY KEY,
   run_id INTEGER REFERENCES sync_runs (id), -- NULL: the administrator's
@@ -26,32 +27,32 @@ CREATE TABLE changes (
   new_value TEXT
 ) STRICT
 ;
-INSERT INTO "changes" VALUES(1,1,'sync','2026-12-01T14:44:08Z','user','0c438128-b632-421e-8f3c-641fb9ea8698','created',NULL,NULL,'Ann Perera');
-INSERT INTO "changes" VALUES(2,1,'sync','2026-12-01T14:44:08Z','user','7c8ddfcf-c9f8-4e40-85d3-756ab703b830','created',NULL,NULL,'Tui Moana');
-INSERT INTO "changes" VALUES(3,1,'sync','2026-12-01T14:44:08Z','user','cbab7d17-d503-4003-a11e-71d08c12331a','created',NULL,NULL,'Bo Lee');
-INSERT INTO "changes" VALUES(4,1,'sync','2026-12-01T14:44:08Z','group','72ea15b3-2ce5-43e5-91fb-b6f6551c4340','created',NULL,NULL,'The Acmers');
-INSERT INTO "changes" VALUES(5,1,'sync','2026-12-01T14:44:08Z','client','a200d9ff-050f-4908-972a-301caa360673','created',NULL,NULL,'Acmer Pty Ltd');
-INSERT INTO "changes" VALUES(6,1,'sync','2026-12-01T14:44:08Z','client','d6c07d51-af14-4138-b0ef-5f06408cf70d','created',NULL,NULL,'Kōwhai & Daughters');
-INSERT INTO "changes" VALUES(7,1,'sync','2026-12-01T14:44:08Z','client','1d2c6b2f-25c2-40d6-8846-eacc1861f39a','created',NULL,NULL,'Rimu Holdings');
-INSERT INTO "changes" VALUES(8,NULL,'administrator','2026-12-01T14:44:08Z','user','0c438128-b632-421e-8f3c-641fb9ea8698','updated','role',NULL,'Admin');
-INSERT INTO "changes" VALUES(9,NULL,'administrator','2026-12-01T14:44:08Z','user','0c438128-b632-421e-8f3c-641fb9ea8698','updated','office_code',NULL,'MAIN');
-INSERT INTO "changes" VALUES(10,NULL,'administrator','2026-12-01T14:44:08Z','user','0c438128-b632-421e-8f3c-641fb9ea8698','updated','modules',NULL,'Tax');
-INSERT INTO "changes" VALUES(11,NULL,'administrator','2026-12-01T14:44:08Z','client','15a57c54-bdba-471c-8aec-86bf6a18ae9a','created',NULL,NULL,'By Hand Ltd');
-INSERT INTO "changes" VALUES(12,3,'sync','2026-12-01T14:44:09Z','client','a200d9ff-050f-4908-972a-301caa360673','updated','telephone',NULL,'(02) 5550 1234');
+INSERT INTO "changes" VALUES(1,1,'sync','2026-12-01T16:39:41Z','user','437e26d7-bbad-4c99-89ac-92e883e169e9','created',NULL,NULL,'Ann Perera');
+INSERT INTO "changes" VALUES(2,1,'sync','2026-12-01T16:39:41Z','user','b941f8fa-605f-4ec9-85ba-2dfbb6f0249d','created',NULL,NULL,'Tui Moana');
+INSERT INTO "changes" VALUES(3,1,'sync','2026-12-01T16:39:41Z','user','3946eae9-1b3f-4cd1-9476-9ef6a205fc40','created',NULL,NULL,'Bo Lee');
+INSERT INTO "changes" VALUES(4,1,'sync','2026-12-01T16:39:41Z','group','a1f9d01b-87fb-46fa-b08a-4d46c947ebe2','created',NULL,NULL,'The Acmers');
+INSERT INTO "changes" VALUES(5,1,'sync','2026-12-01T16:39:41Z','client','9f2c345f-a66f-475d-96fc-d24d073231c3','created',NULL,NULL,'Acmer Pty Ltd');
+INSERT INTO "changes" VALUES(6,1,'sync','2026-12-01T16:39:41Z','client','577f9ae3-7f45-49c3-b106-a369f8460ab1','created',NULL,NULL,'Kōwhai & Daughters');
+INSERT INTO "changes" VALUES(7,1,'sync','2026-12-01T16:39:41Z','client','6c63c0c2-a3b3-47d0-9b06-79abf4941841','created',NULL,NULL,'Rimu Holdings');
+INSERT INTO "changes" VALUES(8,NULL,'administrator','2026-12-01T16:39:41Z','user','437e26d7-bbad-4c99-89ac-92e883e169e9','updated','role',NULL,'Admin');
+INSERT INTO "changes" VALUES(9,NULL,'administrator','2026-12-01T16:39:41Z','user','437e26d7-bbad-4c99-89ac-92e883e169e9','updated','office_code',NULL,'MAIN');
+INSERT INTO "changes" VALUES(10,NULL,'administrator','2026-12-01T16:39:41Z','user','437e26d7-bbad-4c99-89ac-92e883e169e9','updated','modules',NULL,'Tax');
+INSERT INTO "changes" VALUES(11,NULL,'administrator','2026-12-01T16:39:41Z','client','40bb072a-7564-4290-b240-ecc653cd2002','created',NULL,NULL,'By Hand Ltd');
+INSERT INTO "changes" VALUES(12,3,'sync','2026-12-01T16:39:41Z','client','9f2c345f-a66f-475d-96fc-d24d073231c3','updated','telephone',NULL,'(02) 5550 1234');
 CREATE TABLE client_group_members (
   client_id TEXT NOT NULL REFERENCES clients (id),
   client_group_id TEXT NOT NULL REFERENCES client_groups (id),
   PRIMARY KEY (client_id, client_group_id)
 ) STRICT, WITHOUT ROWID
 ;
-INSERT INTO "client_group_members" VALUES('a200d9ff-050f-4908-972a-301caa360673','72ea15b3-2ce5-43e5-91fb-b6f6551c4340');
+INSERT INTO "client_group_members" VALUES('9f2c345f-a66f-475d-96fc-d24d073231c3','a1f9d01b-87fb-46fa-b08a-4d46c947ebe2');
 CREATE TABLE client_groups (
   id TEXT NOT NULL PRIMARY KEY,
   name TEXT NOT NULL,
   xpm_group_uuid TEXT UNIQUE
 ) STRICT
 ;
-INSERT INTO "client_groups" VALUES('72ea15b3-2ce5-43e5-91fb-b6f6551c4340','The Acmers','00000000-0000-4000-8000-000000000301');
+INSERT INTO "client_groups" VALUES('a1f9d01b-87fb-46fa-b08a-4d46c947ebe2','The Acmers','00000000-0000-4000-8000-000000000301');
 CREATE TABLE clients (
   id TEXT NOT NULL PRIMARY KEY,
   legal_name TEXT NOT NULL,
@@ -85,10 +86,22 @@ CREATE TABLE clients (
   xpm_client_uuid TEXT UNIQUE
 ) STRICT
 ;
-INSERT INTO "clients" VALUES('a200d9ff-050f-4908-972a-301caa360673','Acmer Pty Ltd','ACM1','acm1',NULL,'51824753556',NULL,NULL,NULL,'Sam',NULL,'(02) 5550 1234',NULL,'Level 32','188 Quay Street',NULL,'Auckland',NULL,'1010',NULL,NULL,NULL,NULL,NULL,NULL,'0c438128-b632-421e-8f3c-641fb9ea8698','7c8ddfcf-c9f8-4e40-85d3-756ab703b830','MAIN','active','00000000-0000-4000-8000-000000000200');
-INSERT INTO "clients" VALUES('d6c07d51-af14-4138-b0ef-5f06408cf70d','Kōwhai & Daughters','KOW1','kow1',NULL,NULL,NULL,NULL,NULL,NULL,'office@kowhai.example',NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,'7c8ddfcf-c9f8-4e40-85d3-756ab703b830',NULL,'MAIN','active','00000000-0000-4000-8000-000000000201');
-INSERT INTO "clients" VALUES('1d2c6b2f-25c2-40d6-8846-eacc1861f39a','Rimu Holdings','RIM1','rim1',NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,'09 555 0000',NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,'0c438128-b632-421e-8f3c-641fb9ea8698',NULL,'MAIN','active','00000000-0000-4000-8000-000000000202');
-INSERT INTO "clients" VALUES('15a57c54-bdba-471c-8aec-86bf6a18ae9a','By Hand Ltd','HAND1','hand1',NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,'7c8ddfcf-c9f8-4e40-85d3-756ab703b830',NULL,'MAIN','active',NULL);
+INSERT INTO "clients" VALUES('9f2c345f-a66f-475d-96fc-d24d073231c3','Acmer Pty Ltd','ACM1','acm1',NULL,'51824753556',NULL,NULL,NULL,'Sam',NULL,'(02) 5550 1234',NULL,'Level 32','188 Quay Street',NULL,'Auckland',NULL,'1010',NULL,NULL,NULL,NULL,NULL,NULL,'437e26d7-bbad-4c99-89ac-92e883e169e9','b941f8fa-605f-4ec9-85ba-2dfbb6f0249d','MAIN','active','00000000-0000-4000-8000-000000000200');
+INSERT INTO "clients" VALUES('577f9ae3-7f45-49c3-b106-a369f8460ab1','Kōwhai & Daughters','KOW1','kow1',NULL,NULL,NULL,NULL,NULL,NULL,'office@kowhai.example',NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,'b941f8fa-605f-4ec9-85ba-2dfbb6f0249d',NULL,'MAIN','active','00000000-0000-4000-8000-000000000201');
+INSERT INTO "clients" VALUES('6c63c0c2-a3b3-47d0-9b06-79abf4941841','Rimu Holdings','RIM1','rim1',NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,'09 555 0000',NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,'437e26d7-bbad-4c99-89ac-92e883e169e9',NULL,'MAIN','active','00000000-0000-4000-8000-000000000202');
+INSERT INTO "clients" VALUES('40bb072a-7564-4290-b240-ecc653cd2002','By Hand Ltd','HAND1','hand1',NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,'b941f8fa-605f-4ec9-85ba-2dfbb6f0249d',NULL,'MAIN','active',NULL);
+CREATE TABLE elements_not_sent (
+  mirror_table TEXT NOT NULL CHECK (mirror_table IN ('xpm_staff', 'xpm_clients')),
+  element TEXT NOT NULL,
+  run_id INTEGER NOT NULL, -- the first sync whose full list came without it
+  is_accepted INTEGER NOT NULL DEFAULT 0, -- 1: somebody has said that this is right
+  PRIMARY KEY (mirror_table, element)
+) STRICT, WITHOUT ROWID
+;
+INSERT INTO "elements_not_sent" VALUES('xpm_clients','BusinessStructure',1,0);
+INSERT INTO "elements_not_sent" VALUES('xpm_clients','FirstName',1,0);
+INSERT INTO "elements_not_sent" VALUES('xpm_clients','LastName',1,0);
+INSERT INTO "elements_not_sent" VALUES('xpm_clients','Title',1,0);
 CREATE TABLE offices (
   code TEXT NOT NULL PRIMARY KEY CHECK (code <> ''),
   name TEXT NOT NULL,
@@ -101,6 +114,15 @@ CREATE TABLE standing_outcome (
   origin TEXT NOT NULL, -- the program and the setting that it is the outcome of
   outcome TEXT -- JSON: counts and problems; NULL while the derivation runs
 ) STRICT
+;
+CREATE TABLE stopped_changes (
+  mode TEXT NOT NULL CHECK (mode IN ('full', 'incremental')),
+  kind TEXT NOT NULL, -- what would be lost
+  xpm_uuid TEXT NOT NULL, -- of the record that would lose it; empty where all records would
+  first_run_id INTEGER NOT NULL REFERENCES sync_runs (id),
+  last_run_id INTEGER NOT NULL REFERENCES sync_runs (id), -- with all stopped syncs of the mode in between
+  PRIMARY KEY (mode, kind, xpm_uuid, first_run_id)
+) STRICT, WITHOUT ROWID
 ;
 CREATE TABLE sync_errors (
   id INTEGER PRIMARY KEY,
@@ -120,12 +142,13 @@ CREATE TABLE sync_errors (
   resolved_at TEXT
 , cause TEXT, remedy TEXT) STRICT
 ;
-INSERT INTO "sync_errors" VALUES(1,'staff-without-email','error','user','00000000-0000-4000-8000-000000000103','No Mail','email','This staff member has no e-mail address in XPM, and Active knows its users by it.','In XPM, Business > Settings > Staff, enter an e-mail address for No Mail.','2026-12-01T14:44:08Z','2026-12-01T14:44:09Z',2,1,3,NULL,'have no e-mail address in XPM, and Active knows its users by it','In XPM, Business > Settings > Staff, enter an e-mail address for each of them.');
-INSERT INTO "sync_errors" VALUES(2,'client-code-shared','error','client','00000000-0000-4000-8000-000000000205','One of two','code','The client code TWO1 is shared with Other of two in XPM.','In XPM, Clients > One of two > Edit, give each of them a different client code.','2026-12-01T14:44:08Z','2026-12-01T14:44:09Z',2,1,3,NULL,'share the client code TWO1 in XPM','In XPM, Clients, open each of them, and under Edit enter a client code of its own.');
-INSERT INTO "sync_errors" VALUES(3,'client-code-shared','error','client','00000000-0000-4000-8000-000000000206','Other of two','code','The client code two1 is shared with One of two in XPM.','In XPM, Clients > Other of two > Edit, give each of them a different client code.','2026-12-01T14:44:08Z','2026-12-01T14:44:09Z',2,1,3,NULL,'share the client code two1 in XPM','In XPM, Clients, open each of them, and under Edit enter a client code of its own.');
-INSERT INTO "sync_errors" VALUES(4,'partner-without-email','error','client','00000000-0000-4000-8000-000000000204','Whose Partner Has No Mail','partner_id','The partner No Mail has no usable e-mail address in XPM, so the user of Active cannot be found.','In XPM, Business > Settings > Staff, enter the e-mail address of No Mail; or, if a user of Active is meant, run: xpmsync admin user link EMAIL --xpm-staff 00000000-0000-4000-8000-000000000103','2026-12-01T14:44:08Z','2026-12-01T14:44:09Z',2,1,3,NULL,'name the partner No Mail, who has no usable e-mail address in XPM','In XPM, Business > Settings > Staff, enter the e-mail address of No Mail; or, if a user of Active is meant, run: xpmsync admin user link EMAIL --xpm-staff 00000000-0000-4000-8000-000000000103');
-INSERT INTO "sync_errors" VALUES(5,'partner-missing','error','client','00000000-0000-4000-8000-000000000203','No Partner','partner_id','This client has no partner in XPM, and the office MAIN has no default partner.','In XPM, Clients > No Partner > Edit, choose a partner; or give the office a default partner: xpmsync admin office set MAIN --default-partner EMAIL','2026-12-01T14:44:08Z','2026-12-01T14:44:09Z',2,1,3,NULL,'have no partner in XPM, and the office MAIN has no default partner','In XPM, Clients, open each of them, and under Edit choose a partner; or give the office a default partner: xpmsync admin office set MAIN --default-partner EMAIL');
-INSERT INTO "sync_errors" VALUES(6,'xero-refused','error','run',NULL,NULL,NULL,'Xero refuses access to this practice: the connection was ended, or the person who connected has left or has lost a permission.','In Practice Manager, under Business > Settings > Staff > that person > Permissions, tick “Connect third-party add-ons” (in older practices: “Authorise 3rd Party Full Access”); or let somebody who has it run: xpmsync connect','2026-12-01T14:44:08Z','2026-12-01T14:44:08Z',1,2,2,'2026-12-01T14:44:09Z',NULL,NULL);
+INSERT INTO "sync_errors" VALUES(1,'staff-without-email','error','user','00000000-0000-4000-8000-000000000103','No Mail','email','This staff member has no e-mail address in XPM, and Active knows its users by it.','In XPM, Business > Settings > Staff, enter an e-mail address for No Mail.','2026-12-01T16:39:41Z','2026-12-01T16:39:41Z',2,1,3,NULL,'have no e-mail address in XPM, and Active knows its users by it','In XPM, Business > Settings > Staff, enter an e-mail address for each of them.');
+INSERT INTO "sync_errors" VALUES(2,'client-code-shared','error','client','00000000-0000-4000-8000-000000000205','One of two','code','The client code TWO1 is shared with Other of two in XPM.','In XPM, Clients > One of two > Edit, give each of them a different client code.','2026-12-01T16:39:41Z','2026-12-01T16:39:41Z',2,1,3,NULL,'share the client code TWO1 in XPM','In XPM, Clients, open each of them, and under Edit enter a client code of its own.');
+INSERT INTO "sync_errors" VALUES(3,'client-code-shared','error','client','00000000-0000-4000-8000-000000000206','Other of two','code','The client code two1 is shared with One of two in XPM.','In XPM, Clients > Other of two > Edit, give each of them a different client code.','2026-12-01T16:39:41Z','2026-12-01T16:39:41Z',2,1,3,NULL,'share the client code two1 in XPM','In XPM, Clients, open each of them, and under Edit enter a client code of its own.');
+INSERT INTO "sync_errors" VALUES(4,'partner-without-email','error','client','00000000-0000-4000-8000-000000000204','Whose Partner Has No Mail','partner_id','The partner No Mail has no usable e-mail address in XPM, so the user of Active cannot be found.','In XPM, Business > Settings > Staff, enter the e-mail address of No Mail; or, if a user of Active is meant, run: xpmsync admin user link EMAIL --xpm-staff 00000000-0000-4000-8000-000000000103','2026-12-01T16:39:41Z','2026-12-01T16:39:41Z',2,1,3,NULL,'name the partner No Mail, who has no usable e-mail address in XPM','In XPM, Business > Settings > Staff, enter the e-mail address of No Mail; or, if a user of Active is meant, run: xpmsync admin user link EMAIL --xpm-staff 00000000-0000-4000-8000-000000000103');
+INSERT INTO "sync_errors" VALUES(5,'partner-missing','error','client','00000000-0000-4000-8000-000000000203','No Partner','partner_id','This client has no partner in XPM, and the office MAIN has no default partner.','In XPM, Clients > No Partner > Edit, choose a partner; or give the office a default partner: xpmsync admin office set MAIN --default-partner EMAIL','2026-12-01T16:39:41Z','2026-12-01T16:39:41Z',2,1,3,NULL,'have no partner in XPM, and the office MAIN has no default partner','In XPM, Clients, open each of them, and under Edit choose a partner; or give the office a default partner: xpmsync admin office set MAIN --default-partner EMAIL');
+INSERT INTO "sync_errors" VALUES(6,'elements-never-sent','warning','run',NULL,NULL,NULL,'XPM sends none of these elements: BusinessStructure, FirstName, LastName, Title of clients.','If your practice uses one of them, ask Xero support why the API leaves it out. If it uses none of them, hide this warning: xpmsync sync --accept 1. That also accepts elements-no-longer-sent, if it is open.','2026-12-01T16:39:41Z','2026-12-01T16:39:41Z',2,1,3,NULL,NULL,NULL);
+INSERT INTO "sync_errors" VALUES(7,'xero-refused','error','run',NULL,NULL,NULL,'Xero refuses access to this practice: the connection was ended, or the person who connected has left or has lost a permission.','In Practice Manager, under Business > Settings > Staff > that person > Permissions, give them XPM administration privileges and the permission “Connect third-party add-ons” (in older practices: “Authorise 3rd Party Full Access”); or let somebody who has both run: xpmsync connect','2026-12-01T16:39:41Z','2026-12-01T16:39:41Z',1,2,2,'2026-12-01T16:39:41Z',NULL,NULL);
 CREATE TABLE sync_runs (
   id INTEGER PRIMARY KEY,
   started_at TEXT NOT NULL,
@@ -153,27 +176,27 @@ CREATE TABLE sync_runs (
   exit_code INTEGER
 ) STRICT
 ;
-INSERT INTO "sync_runs" VALUES(1,'2026-12-01T14:44:08Z','2026-12-01T14:44:08Z','00000000-0000-4000-8000-000000000001','full','succeeded',3,0,0,1,3,0,0,4,5,3,2079,4997,'2026-12-01T14:44:08Z','3f46659b39fa6969',1,NULL,NULL,0);
-INSERT INTO "sync_runs" VALUES(2,'2026-12-01T14:44:08Z','2026-12-01T14:44:08Z','00000000-0000-4000-8000-000000000001','incremental','failed',0,0,0,0,0,0,0,0,0,1,150,NULL,NULL,NULL,0,NULL,'Xero refuses access to this practice: the connection was ended, or the person who connected has left or has lost a permission.',7);
-INSERT INTO "sync_runs" VALUES(3,'2026-12-01T14:44:08Z','2026-12-01T14:44:09Z','00000000-0000-4000-8000-000000000001','incremental','succeeded',0,0,3,1,0,1,2,4,5,3,2057,4994,'2026-12-01T15:44:09Z','3f46659b39fa6969',1,NULL,NULL,0);
+INSERT INTO "sync_runs" VALUES(1,'2026-12-01T16:39:41Z','2026-12-01T16:39:41Z','00000000-0000-4000-8000-000000000001','full','succeeded',3,0,0,1,3,0,0,4,6,3,2081,4997,'2026-12-01T16:39:41Z','3f46659b39fa6969',1,NULL,NULL,0);
+INSERT INTO "sync_runs" VALUES(2,'2026-12-01T16:39:41Z','2026-12-01T16:39:41Z','00000000-0000-4000-8000-000000000001','incremental','failed',0,0,0,0,0,0,0,0,0,1,150,NULL,NULL,NULL,0,NULL,'Xero refuses access to this practice: the connection was ended, or the person who connected has left or has lost a permission.',7);
+INSERT INTO "sync_runs" VALUES(3,'2026-12-01T16:39:41Z','2026-12-01T16:39:41Z','00000000-0000-4000-8000-000000000001','incremental','succeeded',0,0,3,1,0,1,2,4,6,3,2058,4994,'2026-12-01T17:39:41Z','3f46659b39fa6969',1,NULL,NULL,0);
 CREATE TABLE synced_values (
   record_id TEXT NOT NULL PRIMARY KEY, -- of a user or client
   written TEXT NOT NULL -- JSON: the values that syncs wrote; an empty value in XPM clears these alone
 ) STRICT, WITHOUT ROWID
 ;
-INSERT INTO "synced_values" VALUES('0c438128-b632-421e-8f3c-641fb9ea8698','{"first_name": "Ann", "last_name": "Perera", "email": "ann@fern.example"}');
-INSERT INTO "synced_values" VALUES('1d2c6b2f-25c2-40d6-8846-eacc1861f39a','{"legal_name": "Rimu Holdings", "fax": "09 555 0000", "code": "RIM1", "partner_id": "0c438128-b632-421e-8f3c-641fb9ea8698"}');
-INSERT INTO "synced_values" VALUES('7c8ddfcf-c9f8-4e40-85d3-756ab703b830','{"first_name": "Tui", "last_name": "Moana", "email": "tui@fern.example"}');
-INSERT INTO "synced_values" VALUES('a200d9ff-050f-4908-972a-301caa360673','{"legal_name": "Acmer Pty Ltd", "code": "ACM1", "residential_address_line_1": "Level 32", "residential_address_line_2": "188 Quay Street", "residential_address_suburb": "Auckland", "residential_address_post_code": "1010", "abn": "51824753556", "individual_salutation": "Sam", "partner_id": "0c438128-b632-421e-8f3c-641fb9ea8698", "manager_id": "7c8ddfcf-c9f8-4e40-85d3-756ab703b830", "groups": ["72ea15b3-2ce5-43e5-91fb-b6f6551c4340"], "telephone": "(02) 5550 1234"}');
-INSERT INTO "synced_values" VALUES('cbab7d17-d503-4003-a11e-71d08c12331a','{"first_name": "Bo", "last_name": "Lee", "email": "bo@fern.example"}');
-INSERT INTO "synced_values" VALUES('d6c07d51-af14-4138-b0ef-5f06408cf70d','{"legal_name": "Kōwhai & Daughters", "email": "office@kowhai.example", "code": "KOW1", "partner_id": "7c8ddfcf-c9f8-4e40-85d3-756ab703b830"}');
+INSERT INTO "synced_values" VALUES('3946eae9-1b3f-4cd1-9476-9ef6a205fc40','{"first_name": "Bo", "last_name": "Lee", "email": "bo@fern.example"}');
+INSERT INTO "synced_values" VALUES('437e26d7-bbad-4c99-89ac-92e883e169e9','{"first_name": "Ann", "last_name": "Perera", "email": "ann@fern.example"}');
+INSERT INTO "synced_values" VALUES('577f9ae3-7f45-49c3-b106-a369f8460ab1','{"legal_name": "Kōwhai & Daughters", "email": "office@kowhai.example", "code": "KOW1", "partner_id": "b941f8fa-605f-4ec9-85ba-2dfbb6f0249d"}');
+INSERT INTO "synced_values" VALUES('6c63c0c2-a3b3-47d0-9b06-79abf4941841','{"legal_name": "Rimu Holdings", "fax": "09 555 0000", "code": "RIM1", "partner_id": "437e26d7-bbad-4c99-89ac-92e883e169e9"}');
+INSERT INTO "synced_values" VALUES('9f2c345f-a66f-475d-96fc-d24d073231c3','{"legal_name": "Acmer Pty Ltd", "code": "ACM1", "residential_address_line_1": "Level 32", "residential_address_line_2": "188 Quay Street", "residential_address_suburb": "Auckland", "residential_address_post_code": "1010", "abn": "51824753556", "individual_salutation": "Sam", "partner_id": "437e26d7-bbad-4c99-89ac-92e883e169e9", "manager_id": "b941f8fa-605f-4ec9-85ba-2dfbb6f0249d", "groups": ["a1f9d01b-87fb-46fa-b08a-4d46c947ebe2"], "telephone": "(02) 5550 1234"}');
+INSERT INTO "synced_values" VALUES('b941f8fa-605f-4ec9-85ba-2dfbb6f0249d','{"first_name": "Tui", "last_name": "Moana", "email": "tui@fern.example"}');
 CREATE TABLE user_modules (
   user_id TEXT NOT NULL REFERENCES users (id),
   module TEXT NOT NULL CHECK (module <> ''),
   PRIMARY KEY (user_id, module)
 ) STRICT, WITHOUT ROWID
 ;
-INSERT INTO "user_modules" VALUES('0c438128-b632-421e-8f3c-641fb9ea8698','Tax');
+INSERT INTO "user_modules" VALUES('437e26d7-bbad-4c99-89ac-92e883e169e9','Tax');
 CREATE TABLE users (
   id TEXT NOT NULL PRIMARY KEY,
   first_name TEXT NOT NULL,
@@ -186,9 +209,9 @@ CREATE TABLE users (
   xpm_staff_uuid TEXT UNIQUE
 ) STRICT
 ;
-INSERT INTO "users" VALUES('0c438128-b632-421e-8f3c-641fb9ea8698','Ann','Perera','ann@fern.example','ann@fern.example','Admin','MAIN','active','00000000-0000-4000-8000-000000000100');
-INSERT INTO "users" VALUES('7c8ddfcf-c9f8-4e40-85d3-756ab703b830','Tui','Moana','tui@fern.example','tui@fern.example',NULL,NULL,'active','00000000-0000-4000-8000-000000000101');
-INSERT INTO "users" VALUES('cbab7d17-d503-4003-a11e-71d08c12331a','Bo','Lee','bo@fern.example','bo@fern.example',NULL,NULL,'active','00000000-0000-4000-8000-000000000102');
+INSERT INTO "users" VALUES('437e26d7-bbad-4c99-89ac-92e883e169e9','Ann','Perera','ann@fern.example','ann@fern.example','Admin','MAIN','active','00000000-0000-4000-8000-000000000100');
+INSERT INTO "users" VALUES('b941f8fa-605f-4ec9-85ba-2dfbb6f0249d','Tui','Moana','tui@fern.example','tui@fern.example',NULL,NULL,'active','00000000-0000-4000-8000-000000000101');
+INSERT INTO "users" VALUES('3946eae9-1b3f-4cd1-9476-9ef6a205fc40','Bo','Lee','bo@fern.example','bo@fern.example',NULL,NULL,'active','00000000-0000-4000-8000-000000000102');
 CREATE TABLE xpm_clients (
   uuid TEXT NOT NULL PRIMARY KEY,
   is_archived TEXT,
@@ -386,5 +409,5 @@ LEFT JOIN users ON changes.entity = 'user' AND users.id = changes.entity_id
 LEFT JOIN client_groups ON changes.entity = 'group' AND client_groups.id = changes.entity_id
 LEFT JOIN offices ON changes.entity = 'office' AND offices.code = changes.entity_id
 ORDER BY changes.id DESC;
-PRAGMA user_version = 8;
+PRAGMA user_version = 9;
 COMMIT;

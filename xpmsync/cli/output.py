@@ -44,8 +44,12 @@ def open_streams() -> None:
 
 
 def _keep_errors(stream: TextIO) -> TextIO:
+    try:
+        descriptor = stream.fileno()
+    except io.UnsupportedOperation:  # not the process's own: somebody calls us within theirs
+        return stream
     return io.TextIOWrapper(
-        io.BufferedWriter(_Output(stream.fileno(), "w", closefd=False)),
+        io.BufferedWriter(_Output(descriptor, "w", closefd=False)),
         encoding=stream.encoding,
         errors=stream.errors,
         line_buffering=stream.isatty() or stream is sys.stderr,
