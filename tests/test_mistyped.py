@@ -37,7 +37,7 @@ def answer(tmp_path, monkeypatch, capsys):
         ("errors --code xero-refuse", "There is no problem with the code “xero-refuse”. Did you mean “xero-refused”?"),
         (
             "errors --explain nonsense",
-            "configuration-wrong, xero-unreachable, xero-refused, suspicious-change, database-trouble, another-run.",
+            "xero-unreachable, connection-error, xero-refused, suspicious-change, database-trouble, another-run.",
         ),
         ("errors partner-missing", "To see the records that have it: xpmsync errors --code partner-missing"),
         ("errors Partner-Mising --all", "xpmsync errors --code partner-missing"),
