@@ -95,6 +95,7 @@ def locked(file, how):
         other.execute("ROLLBACK")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "how",
     [
@@ -130,6 +131,7 @@ def test_that_no_sync_succeeds_for_hours_is_noticed_while_the_database_is_locked
     check_email(mailbox, said="the sync has not succeeded for hours")
 
 
+@pytest.mark.slow
 def test_a_lock_that_comes_while_a_sync_is_at_work_leaves_a_row_that_fails_at_the_next_sync(firm, mailbox, monkeypatch):
     monkeypatch.setattr("xpmsync.active.database.BUSY_TIMEOUT_SECONDS", 0.2)
     other = sqlite3.connect(firm.home.database_file, isolation_level=None, check_same_thread=False)
