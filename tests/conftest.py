@@ -21,6 +21,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from forks import Forks
 from hypothesis import HealthCheck, settings
 
 from xpmsync.active.database import open_database
@@ -290,6 +291,13 @@ def make_firm(
     yield make
     for sandbox in sandboxes:
         sandbox.stop()
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """Starts commands as processes of their own that have everything loaded already."""
+    with Forks() as forks:
+        yield forks
 
 
 @pytest.fixture

@@ -14,9 +14,6 @@ import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 from hostile_world import World
 from hypothesis import HealthCheck, Phase, given, seed, settings

@@ -1,13 +1,8 @@
 """One firm for all the tests of a file; each test finds it as it was."""
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))  # the tests are no package, and share the modules beside them
-
 from hostile_world import World
 
 

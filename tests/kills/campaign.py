@@ -14,8 +14,9 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.append(str(Path(__file__).parents[1]))
 
+from forks import Forks
 from harness import Finding, Kill, Stage, find_scene, has_strace, staged
 from scenes import SCENES
 
@@ -34,12 +35,13 @@ def main() -> int:
         print("strace is missing or may not trace here: words and moments alone.")
     rows = []
     began_at = time.monotonic()
-    for scene in scenes:
-        with tempfile.TemporaryDirectory() as folder, staged(scene, Path(folder) / "stage") as stage:
-            scene_began_at = time.monotonic()
-            if not _play(stage, options, -(-options.kills // len(scenes))):
-                return 1
-            rows.append((stage, time.monotonic() - scene_began_at))
+    with Forks() as forks:
+        for scene in scenes:
+            with tempfile.TemporaryDirectory() as folder, staged(scene, Path(folder) / "stage", forks) as stage:
+                scene_began_at = time.monotonic()
+                if not _play(stage, options, -(-options.kills // len(scenes))):
+                    return 1
+                rows.append((stage, time.monotonic() - scene_began_at))
     _print_table(rows, time.monotonic() - began_at)
     return 0
 

@@ -33,8 +33,8 @@ from itertools import pairwise
 from pathlib import Path
 from unittest import mock
 
+from forks import Command, Forks
 from scenes import SCENES, Scene, make_practice
-from starter import Command, Starter
 from state import State, age_reservations, find_alert, load_alerts, load_state, load_times
 
 from xpmsync.config import read_config
@@ -125,8 +125,8 @@ class FatalSandbox(Sandbox):
 class Stage:
     """One scene: its sandbox, its mailbox, its home before and after, and what an undisturbed run does."""
 
-    def __init__(self, scene: Scene, folder: Path, sandbox: FatalSandbox, mailbox: Mailbox, starter: Starter) -> None:
-        self.scene, self.folder, self.sandbox, self.mailbox, self._starter = scene, folder, sandbox, mailbox, starter
+    def __init__(self, scene: Scene, folder: Path, sandbox: FatalSandbox, mailbox: Mailbox, forks: Forks) -> None:
+        self.scene, self.folder, self.sandbox, self.mailbox, self._forks = scene, folder, sandbox, mailbox, forks
         self.home = find_home(os.environ)
         self._template = folder / "template"
         self.kills: Counter[str] = Counter()
@@ -144,15 +144,14 @@ class Stage:
         order: Kill | None = None,
     ) -> int:
         """Run a command as a process of its own, and kill it as ordered; gives how it ended."""
-        process = self._starter.start(self._fill(command), tracer)
+        process = self._forks.start(self._fill(command), tracer=tracer)
         self.sandbox.arm(order, process.kill)
         if order and order.technique == "moment" and order.number == 0:
             self.sandbox.kill_later(order.delay_seconds)
         try:
             with contextlib.suppress(BrokenPipeError):  # it may be dead by now
                 converse(process)
-                process.stdin.close()
-            return process.wait()
+            return process.finish()[0]
         finally:
             self.words = list(self.sandbox.heard)
             self.sandbox.arm(None, lambda: None)
@@ -415,7 +414,7 @@ class Stage:
 
 
 @contextlib.contextmanager
-def staged(scene: Scene, folder: Path) -> Iterator[Stage]:
+def staged(scene: Scene, folder: Path, forks: Forks) -> Iterator[Stage]:
     """A scene, ready to be killed."""
     folder.mkdir()
     with FatalSandbox() as sandbox, Mailbox() as mailbox:
@@ -425,11 +424,7 @@ def staged(scene: Scene, folder: Path) -> Iterator[Stage]:
             "XPMSYNC_SANDBOX_KEYRING": sandbox.url,
         }
         with mock.patch.dict(os.environ, environment):
-            starter = Starter()
-            try:
-                yield Stage(scene, folder, sandbox, mailbox, starter)
-            finally:
-                starter.stop()
+            yield Stage(scene, folder, sandbox, mailbox, forks)
 
 
 def find_scene(name: str) -> Scene:

@@ -14,10 +14,10 @@ EACH = KILLS // len(SCENES)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
-def test_whatever_is_killed_leaves_the_state_before_or_after_and_the_next_run_goes_on(scene, tmp_path):
+def test_whatever_is_killed_leaves_the_state_before_or_after_and_the_next_run_goes_on(scene, tmp_path, forks):
     if not has_strace() and os.environ.get("CI") == "true":
         pytest.fail("strace is not installed, or may not trace here")
-    with staged(scene, tmp_path / "stage") as stage:
+    with staged(scene, tmp_path / "stage", forks) as stage:
         for kill in stage.choose(random.Random(f"{SEED} {scene.name}")):
             stage.kill(kill)
             if stage.kills.total() >= EACH:

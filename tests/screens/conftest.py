@@ -6,7 +6,6 @@ the length of its words.
 """
 
 import itertools
-import json
 import os
 import pty
 import re
@@ -14,7 +13,6 @@ import select
 import shlex
 import shutil
 import sqlite3
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +25,7 @@ from termios import TIOCSWINSZ
 
 import pyte
 import pytest
+from forks import Command, Forks
 
 from xpmsync.config import change_config
 from xpmsync.home import find_home, prepare_home
@@ -34,7 +33,6 @@ from xpmsync.sandbox import App, Practice, Sandbox
 from xpmsync.sandbox.mailbox import Mailbox
 from xpmsync.sandbox.switches import Switches
 
-sys.path.append(str(Path(__file__).parent))  # the tests are no package, and share the modules beside them
 WIDEST = 1_000
 PATIENCE_SECONDS = 30
 PLACE = "/home/ann/kahikatea-and-wattle"
@@ -74,17 +72,8 @@ class Shown:
 class Terminal:
     """Pseudo-terminals in which commands of xpmsync print, each in a process of its own."""
 
-    def __init__(self) -> None:
-        self._start()
-
-    def _start(self) -> None:
-        command = [sys.executable, str(Path(__file__).with_name("printer.py"))]
-        self._printer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def close(self) -> None:
-        """End the printer, and with it whatever it waits for."""
-        self._printer.kill()
-        self._printer.communicate()
+    def __init__(self, forks: Forks) -> None:
+        self._forks = forks
 
     def show(
         self,
@@ -99,30 +88,27 @@ class Terminal:
         controller, terminal = pty.openpty()
         ioctl(terminal, TIOCSWINSZ, pack("HHHH", 50, columns, 0, 0))
         surroundings = {**environment, "TERM": "xterm-256color"} | ({} if colour else {"NO_COLOR": "1"})
-        order = {"terminal": os.ttyname(terminal), "environment": surroundings, "arguments": list(arguments)}
-        self._printer.stdin.write(json.dumps(order) + "\n")
-        self._printer.stdin.flush()
-        raw = self._converse(controller, list(typed))
+        command = self._forks.start_in_terminal(arguments, terminal, surroundings)
+        raw = self._converse(controller, command, list(typed))
         os.close(terminal)
         os.close(controller)
         return _look(raw)
 
-    def _converse(self, controller: int, answers: list[str]) -> str:
+    def _converse(self, controller: int, command: Command, answers: list[str]) -> str:
         """Read until the command has ended; whenever it waits behind a question, type the next answer."""
         received = b""
         while True:
-            ready, _, _ = select.select([controller, self._printer.stdout], [], [], PATIENCE_SECONDS)
-            if not ready:
-                self.close()
-                self._start()  # the next screen is not this one's victim
-                pytest.fail(f"It waits for what nobody types: {received.decode()[-300:]}")
+            ready, _, _ = select.select([controller, self._forks.line], [], [], PATIENCE_SECONDS)
             if controller in ready:
                 received += os.read(controller, 65536)
                 if answers and received.endswith(b": "):
                     os.write(controller, f"{answers.pop(0)}\n".encode())
-            else:
-                self._printer.stdout.readline()
-                return received.decode()
+                continue
+            if not ready:
+                command.kill()
+            command.wait()
+            assert ready, f"It waits for what nobody types: {received.decode()[-300:]}"
+            return received.decode()
 
 
 def _look(raw: str) -> Shown:
@@ -133,8 +119,9 @@ def _look(raw: str) -> Shown:
     for number in range(screen.lines):
         cells = [screen.buffer[number][column] for column in range(max(screen.buffer[number], default=-1) + 1)]
         lines.append("".join(cell.data for cell in cells).rstrip())
-        for style, group in itertools.groupby(cells, key=_describe):
-            words = "".join(cell.data for cell in group).strip()
+        for _, group in itertools.groupby(cells, key=lambda cell: cell[1:]):  # all but the letter
+            alike = list(group)
+            style, words = _describe(alike[0]), "".join(cell.data for cell in alike).strip()
             if style and words:
                 marks.append(f"{number + 1}: {style}: {words}")
     while lines and not lines[-1]:
@@ -148,10 +135,14 @@ def _describe(cell: pyte.screens.Char) -> str:
 
 
 @pytest.fixture(scope="session")
-def terminal() -> Iterator[Terminal]:
-    terminal = Terminal()
-    yield terminal
-    terminal.close()
+def printer() -> Iterator[Forks]:
+    with Forks("printer:print_screen") as forks:
+        yield forks
+
+
+@pytest.fixture(scope="session")
+def terminal(printer: Forks) -> Terminal:
+    return Terminal(printer)
 
 
 @dataclass
@@ -180,7 +171,7 @@ class Story:
 
 
 @pytest.fixture(scope="session")
-def story(find_free_port: Callable[[], int]) -> Iterator[Story]:
+def story(printer: Forks, find_free_port: Callable[[], int]) -> Iterator[Story]:
     callback_port = find_free_port()
     practice = Practice.generate(clients=80, staff=12, seed=7)
     # The name of the folder is as long everywhere as the one that stands for it.
@@ -227,9 +218,8 @@ def story(find_free_port: Callable[[], int]) -> Iterator[Story]:
         )
 
         def happen(*arguments: str, exit_code: int = 0) -> None:
-            command = [sys.executable, "-m", "xpmsync", *arguments]
-            done = subprocess.run(command, env=environment, check=False, capture_output=True, stdin=subprocess.DEVNULL)
-            assert done.returncode == exit_code, done.stderr
+            ended, printed = printer.start(arguments, environment=environment).finish()
+            assert ended == exit_code, printed
 
         happen("connect")
         people = [each for each in practice.staff.values() if "@" in str(each.elements.get("Email"))]
