@@ -1,21 +1,16 @@
 """A whole life of a sign-in, told at the top of everybody's voice, and no secret in anything that is left or said.
 
-The commands run as processes, by this very file (see `be_xpmsync`): every logger at DEBUG whatever anybody sets, every
-exception told with all that led to it, Python's own dumps of HTTP and SMTP on. Those dumps are the one thing that must
-hold the secrets, which shows that they were there to be leaked; they go to a file of their own.
+The commands are those of `talkative.py`, in processes of their own. Python's dumps of HTTP and SMTP are the one thing
+that must hold the secrets, which shows that they were there to be leaked.
 """
 
 import base64
-import http.client
 import json
-import logging
 import os
 import shutil
-import smtplib
 import subprocess
 import sys
 import time
-import traceback
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -25,13 +20,14 @@ from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
+import talkative
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
+from forks import Forks
 
 from xpmsync.config import change_config
 from xpmsync.home import find_home, prepare_home
 from xpmsync.sandbox import FAULTS, App, Practice, Sandbox
-from xpmsync.sandbox.browser import main as press_and_follow
 from xpmsync.sandbox.browser import press
 
 pytestmark = pytest.mark.slow
@@ -59,63 +55,6 @@ NAMES_IN_FORMS = {
     "refresh_token": "refresh token",
     "token": "refresh token",
 }
-
-
-# The program: xpmsync, or a browser, that tells everything.
-
-
-def be_xpmsync(evidence, arguments):
-    """Run a command of xpmsync as talkative as it can be made from outside."""
-    wire = (evidence / "wire" / str(os.getpid())).open("a", encoding="utf-8")
-
-    def note(*words, file=None):
-        del file
-        print(*words, file=wire, flush=True)
-
-    http.client.HTTPConnection.debuglevel = smtplib.SMTP.debuglevel = 1
-    http.client.print = smtplib.print = note
-    logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
-    set_level = logging.Logger.setLevel
-    logging.Logger.setLevel = lambda logger, _level: set_level(logger, logging.DEBUG)
-    time.sleep = lambda _seconds: None  # a pause before another try shows nothing
-    from xpmsync import cli  # noqa: PLC0415 - what is loaded above is meant to be changed first
-
-    run_command = cli.commands.main
-
-    def run_and_tell(*details, **options):
-        try:
-            return run_command(*details, **options)
-        except BaseException as error:
-            tell_everything(error)
-            raise
-
-    cli.commands.main = run_and_tell
-    exit_code = cli.run(arguments)
-    wire.close()
-    return exit_code
-
-
-def tell_everything(error):
-    """An exception and all those behind it, also where the code says ``from None``."""
-    behind = [error]
-    for each in behind:
-        behind += [other for other in (each.__cause__, each.__context__) if other and other not in behind]
-        sys.stderr.write(f"{''.join(traceback.format_exception(each))}{each!r} {vars(each)}\n")
-
-
-def describe_process(folder, process="self"):
-    """What the system tells about a process to everybody (its arguments) and to its owner (its environment)."""
-    here = Path("/proc") / process
-    for name in ("cmdline", "environ"):
-        (folder / f"{here.resolve().name}-{name}").write_bytes((here / name).read_bytes())
-
-
-def main(folder, role, *arguments):
-    evidence = Path(folder)
-    describe_process(evidence / "processes")
-    exit_code = press_and_follow(arguments) if role == "browser" else be_xpmsync(evidence, list(arguments))
-    (evidence / "processes" / f"{os.getpid()}-inside").write_text(f"{sys.argv} {dict(os.environ)}", "utf-8")
-    sys.exit(exit_code)
 
 
 # The other side: it knows every secret.
@@ -195,6 +134,7 @@ class Administrator:
 
     folder: Path
     sandbox: WatchfulSandbox
+    forks: Forks
     typed: int = 0
 
     @property
@@ -204,30 +144,27 @@ class Administrator:
             "PATH": os.environ["PATH"],
             "PYTHON_KEYRING_BACKEND": "xpmsync.sandbox.keyring.SandboxKeyring",
             "XPMSYNC_SANDBOX_KEYRING": self.sandbox.url,
-            "BROWSER": f"{sys.executable} {__file__} {self.folder} browser %s &",
+            "BROWSER": f"{sys.executable} {talkative.__file__} {self.folder} browser %s &",
             **{name: str(self.folder / folder) for name, folder in folders.items()},
         }
 
-    def start(self, *arguments, **changes):
-        return subprocess.Popen(
-            [sys.executable, __file__, str(self.folder), "xpmsync", *arguments],
-            env=self.environment | changes,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def finish(self, program, typed="", said=""):
-        """Type the last of the input; returns the exit code, which is never that of a bug."""
-        output, errors = program.communicate(typed, timeout=COMMAND_SECONDS)
+    def run(self, *arguments, converse=lambda _command: "", **changes):
+        """Type a command, and what `converse` gives; returns the exit code, which is never that of a bug."""
         self.typed += 1
-        (self.folder / "said" / f"{self.typed:03}").write_text(f"{program.args}\n{said}{output}{errors}", "utf-8")
-        assert program.returncode not in (1, 2), errors
-        return program.returncode
-
-    def run(self, *arguments, typed="", **changes):
-        return self.finish(self.start(*arguments, **changes), typed)
+        said = self.folder / "said" / f"{self.typed:03}"
+        with said.open("w") as file:
+            file.write(f"{arguments}\n")
+            file.flush()
+            command = self.forks.start(
+                [str(self.folder), "xpmsync", *arguments],
+                environment=self.environment | changes,
+                errors=file.fileno(),
+            )
+            exit_code, printed = command.finish(converse(command))
+        with said.open("a") as file:
+            file.write(printed)
+        assert exit_code not in (1, 2), said.read_text()
+        return exit_code
 
     def change_config(self, **settings):
         home = find_home(self.environment)
@@ -236,25 +173,31 @@ class Administrator:
 
     def connect_by_hand(self, *options, first_line="", paste=press):
         """On a server: the address is printed, and what the browser ended on is pasted."""
-        program = self.start("connect", "--no-browser", *options)
-        if first_line:
-            program.stdin.write(f"{first_line}\n")
-            program.stdin.flush()
-        address = program.stdout.readline()
-        return self.finish(program, f"{paste(address.strip())}\n", said=address)
+
+        def converse(command):
+            command.stdin.write(first_line and f"{first_line}\n")
+            return f"{paste(command.stdout.readline().strip())}\n"
+
+        return self.run("connect", "--no-browser", *options, converse=converse)
 
     def kill_in_the_middle(self):
         """A run that ends with SIGKILL while the clients arrive; what it leaves is put aside."""
-        with self.sandbox.faults.active("slow", path="client.api/list", drip_bytes=100, drip_seconds=0.05):
-            program = self.start("sync")
+        words = [sys.executable, talkative.__file__, str(self.folder), "xpmsync", "sync"]
+        with (
+            self.sandbox.faults.active("slow", path="client.api/list", drip_bytes=100, drip_seconds=0.05),
+            (self.folder / "said" / "killed").open("w") as said,
+            subprocess.Popen(
+                words, env=self.environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said
+            ) as program,
+        ):
             until = time.monotonic() + COMMAND_SECONDS
             while "client.api/list" not in self.sandbox.requests[-1].path:
                 assert program.poll() is None
                 assert time.monotonic() < until
-            describe_process(self.folder / "processes", str(program.pid))
+                time.sleep(0.01)
+            talkative.describe_process(self.folder / "processes", str(program.pid))
             shutil.copytree(self.folder / "home", self.folder / "in-the-middle" / "alive")
             program.kill()
-            self.finish(program)
         shutil.copytree(self.folder / "home", self.folder / "in-the-middle" / "dead")
 
 
@@ -308,9 +251,9 @@ def live(administrator, mail_port):
     mail += ["--smtp-username", MAIL_USER, "--smtp-from", MAIL_USER, "--smtp-password-stdin"]
     people = ["--default-partner", partner, "--notify", partner]
     configure = ["configure", "--office", "AKL", "--office-name", "Auckland", *people, *mail, "--later"]
-    assert run(*configure, typed=f"{WRONG_PASSWORD}\n") == 0
+    assert run(*configure, converse=lambda _command: f"{WRONG_PASSWORD}\n") == 0
     assert run("notify", "--test") == 5
-    assert run(*configure, typed=f"{MAIL_PASSWORD}\n") == 0
+    assert run(*configure, converse=lambda _command: f"{MAIL_PASSWORD}\n") == 0
     assert run("notify", "--test") == 0
 
     assert run("sync") == 0
@@ -348,7 +291,7 @@ def evidence(tmp_path_factory, find_free_port) -> Iterator[Evidence]:
         sandbox = stack.enter_context(WatchfulSandbox(practice, apps=apps))
         sandbox.remember("client secret", CLIENT_SECRET, WRONG_SECRET)
         sandbox.remember("mail password", MAIL_PASSWORD, WRONG_PASSWORD)
-        administrator = Administrator(folder, sandbox)
+        administrator = Administrator(folder, sandbox, stack.enter_context(Forks("talkative:main")))
         administrator.change_config(
             xero__client_id="sandbox-app",
             xero__redirect_uri=f"http://localhost:{callback_port}/callback",
@@ -383,7 +326,3 @@ def test_everybody_was_talkative(evidence):
 @pytest.mark.parametrize("place", PLACES)
 def test_no_secret_is_left_or_said(evidence, place):
     assert evidence.find(place) == set(), PLACES[place]
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
