@@ -48,6 +48,15 @@ class Command:
             assert "attached" in said, said
         line.send(b"go")
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Kill it, if it still runs."""
+        if self._handle is not None:
+            self.kill()
+            self.wait()
+
     def kill(self) -> None:
         """Kill it, if it still runs; from any thread."""
         with self._ending, contextlib.suppress(ProcessLookupError):
@@ -60,7 +69,6 @@ class Command:
             self.stdin.write(typed)
             self.stdin.close()
         printed = self.stdout.read()
-        self.stdout.close()
         return self.wait(), printed
 
     def wait(self) -> int:
@@ -71,6 +79,9 @@ class Command:
             self._handle = None
         if self._tracer is not None:
             self._tracer.communicate(timeout=RUN_SECONDS)
+        for stream in filter(None, (self.stdin, self.stdout)):
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()
         return exit_code
 
 

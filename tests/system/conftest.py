@@ -127,7 +127,7 @@ def require_program(do_without):
     return require_program
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def driver_url(require_program) -> Iterator[str]:
     command = [require_program("chromedriver"), "--port=0"]
     with contextlib.ExitStack() as drivers:
@@ -154,14 +154,28 @@ def start_driver(command) -> Iterator[subprocess.Popen]:
             driver.terminate()
 
 
-@pytest.fixture
-def browser(driver_url, require_program, tmp_path) -> Iterator[Browser]:
+@pytest.fixture(scope="session")
+def running_browser(driver_url, require_program, tmp_path_factory) -> Iterator[Browser]:
     options = {"binary": require_program("chromium"), "args": CHROMIUM_OPTIONS}
     wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": {"performance": "ALL", "browser": "ALL"}}
     body = {"capabilities": {"alwaysMatch": wanted}}
     with requests.Session() as line:
         line.trust_env = False  # a proxy has no business on this machine
         session = line.post(f"{driver_url}/session", json=body, timeout=PATIENCE_SECONDS).json()["value"]
-        browser = Browser(line, f"{driver_url}/session/{session['sessionId']}", tmp_path)
+        folder = tmp_path_factory.mktemp("pictures")
+        browser = Browser(line, f"{driver_url}/session/{session['sessionId']}", folder)
         yield browser
         browser.ask("DELETE", "")
+
+
+@pytest.fixture
+def browser(running_browser) -> Iterator[Browser]:
+    """The browser, in a window of its own that has been nowhere."""
+    first = running_browser.ask("GET", "/window")
+    window = running_browser.ask("POST", "/window/new", {"type": "window"})["handle"]
+    running_browser.ask("POST", "/window", {"handle": window})
+    running_browser.requests_sent()
+    running_browser.complaints()
+    yield running_browser
+    running_browser.ask("DELETE", "/window")
+    running_browser.ask("POST", "/window", {"handle": first})

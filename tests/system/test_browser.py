@@ -1,15 +1,15 @@
 """A real browser (Chromium) on the way of a sign-in: the sandbox's consent page, its buttons, and our own pages."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from forks import Forks
 
 from xpmsync.config import change_config
 from xpmsync.home import find_home, prepare_home
@@ -28,36 +28,30 @@ class Desk:
 
     sandbox: Sandbox
     port: int
-    stack: ExitStack = field(default_factory=ExitStack)
+    forks: Forks
+    errors: IO[str]
+    stack: ExitStack
 
     def connect(self):
         """Start it; returns the program and the address that it prints."""
-        program = self.stack.enter_context(
-            subprocess.Popen(
-                [sys.executable, "-m", "xpmsync", "connect", "--wait", str(PATIENCE_SECONDS)],
-                env=os.environ | {"BROWSER": "true %s"},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-        )
-        self.stack.callback(program.kill)
+        words = ["connect", "--wait", str(PATIENCE_SECONDS)]
+        program = self.forks.start(words, environment=os.environ | {"BROWSER": "true %s"}, errors=self.errors.fileno())
+        self.stack.enter_context(program)
         return program, next(line.strip() for line in program.stdout if line.startswith("http"))
+
+    def finish(self, program):
+        """The exit code, standard output and standard error of a program that is about to end."""
+        exit_code, output = program.finish()
+        self.errors.seek(0)
+        return exit_code, output, self.errors.read()
 
     @property
     def url(self):
         return f"http://localhost:{self.port}"
 
 
-def finish(program):
-    """The exit code, standard output and standard error of a program that is about to end."""
-    output, errors = program.communicate(timeout=PATIENCE_SECONDS)
-    return program.returncode, output, errors
-
-
 @pytest.fixture
-def desk(tmp_path, monkeypatch, free_port) -> Iterator[Desk]:
+def desk(tmp_path, monkeypatch, free_port, forks) -> Iterator[Desk]:
     practice = Practice.generate(clients=5, staff=12, seed=7)
     with Sandbox(practice, apps=[App(redirect_ports=(free_port,))]) as sandbox, ExitStack() as stack:
         monkeypatch.setenv("XPMSYNC_HOME", str(tmp_path / "home"))
@@ -73,7 +67,8 @@ def desk(tmp_path, monkeypatch, free_port) -> Iterator[Desk]:
             "api_url": sandbox.url,
         }
         change_config(home, {f"xero.{key}": value for key, value in settings.items()})
-        yield Desk(sandbox, free_port, stack)
+        errors = stack.enter_context((tmp_path / "errors").open("w+"))
+        yield Desk(sandbox, free_port, forks, errors, stack)
 
 
 @contextmanager
@@ -123,7 +118,7 @@ def test_allow_access_ends_on_our_page_and_the_terminal_goes_on(browser, desk):
     assert "You can close this page and go on in the terminal." in browser.text
     check_way_back(browser, desk)
     look_at(browser, "signed-in")
-    code, output, errors = finish(program)
+    code, output, errors = desk.finish(program)
     assert (code, errors) == (0, "")
     assert "Connected to" in output
     browser.go_back()
@@ -139,7 +134,7 @@ def test_cancel_ends_on_our_page_and_changes_nothing(browser, desk):
     assert "Nothing has changed." in browser.text
     check_way_back(browser, desk)
     look_at(browser, "cancelled")
-    code, _, errors = finish(program)
+    code, _, errors = desk.finish(program)
     assert code == 4
     assert "“Cancel” was pressed" in errors
     assert desk.sandbox.keychain.passwords == {}
@@ -148,7 +143,7 @@ def test_cancel_ends_on_our_page_and_changes_nothing(browser, desk):
 def test_a_page_of_an_earlier_sign_in_is_told_as_such_and_the_right_one_still_counts(browser, desk):
     earlier, earlier_address = desk.connect()
     earlier.kill()
-    earlier.wait(PATIENCE_SECONDS)
+    earlier.wait()
     program, address = desk.connect()
     browser.open(earlier_address)
     browser.press("Allow access")
@@ -159,7 +154,7 @@ def test_a_page_of_an_earlier_sign_in_is_told_as_such_and_the_right_one_still_co
     browser.open(address)
     browser.press("Allow access")
     assert browser.address == f"{desk.url}/signed-in"
-    assert finish(program)[0] == 0
+    assert desk.finish(program)[0] == 0
 
 
 def test_a_refusal_ends_on_our_page(browser, desk):
@@ -169,7 +164,7 @@ def test_a_refusal_ends_on_our_page(browser, desk):
     assert browser.address == f"{desk.url}/refused"
     assert "Xero has refused the sign-in" in browser.text
     look_at(browser, "refused")
-    code, _, errors = finish(program)
+    code, _, errors = desk.finish(program)
     assert code == 7
     assert "server_error" in errors
 
@@ -189,7 +184,7 @@ def test_a_practice_is_chosen_and_access_allowed_with_the_keyboard_alone(browser
     browser.type(ENTER)
     browser.wait_to_leave(address)
     assert browser.address == f"{desk.url}/signed-in"
-    code, output, _ = finish(program)
+    code, output, _ = desk.finish(program)
     assert code == 0
     assert "Other & Sons" in output
     assert other_id in (Path(os.environ["XPMSYNC_HOME"]) / "config.toml").read_text("utf-8")
@@ -209,6 +204,6 @@ def test_without_the_permission_the_page_offers_no_practice(browser, desk):
     assert "No Practice Manager account." in browser.text
     look_at(browser, "consent-without-permission")
     browser.press("Allow access")
-    code, _, errors = finish(program)
+    code, _, errors = desk.finish(program)
     assert code == 7
     assert "Connect third-party add-ons" in errors

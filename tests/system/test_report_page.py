@@ -9,7 +9,7 @@ import pytest
 
 from xpmsync.cli import run
 from xpmsync.moments import to_text
-from xpmsync.sandbox import Practice
+from xpmsync.sandbox import Practice, Sandbox
 
 pytestmark = pytest.mark.slow
 
@@ -38,26 +38,24 @@ COLOURS = """(() => {
 })()"""
 
 
-@pytest.fixture
-def address(make_firm, tmp_path):
+@pytest.fixture(scope="module")
+def address(furnish, tmp_path_factory):
     """A page with a month of runs: gaps, failures, and every kind of problem that a practice has."""
-    firm = make_firm(Practice.generate(clients=120, staff=8, seed=7))
-    firm.sync()
-    now = datetime.now(UTC)
-    for hours_ago in range(24 * 29, 0, -1):
-        if hours_ago % 100 < 5:
-            continue
-        status = {7: "failed", 8: "interrupted"}.get(hours_ago % 90, "succeeded")
-        moment = to_text(now - timedelta(hours=hours_ago))
-        firm.write(
-            "INSERT INTO sync_runs (id, started_at, finished_at, mode, status) VALUES (?, ?, ?, 'incremental', ?)",
-            -hours_ago,
-            moment,
-            moment,
-            status,
-        )
-    assert run(["report", str(tmp_path / "page.html"), "--names"]) == 0
-    return f"file://{tmp_path}/page.html"
+    folder = tmp_path_factory.mktemp("page")
+    practice = Practice.generate(clients=120, staff=8, seed=7)
+    with Sandbox(practice) as sandbox, pytest.MonkeyPatch.context() as monkeypatch:
+        firm = furnish(sandbox, folder / "home", monkeypatch)
+        firm.sync()
+        now = datetime.now(UTC)
+        rows = []
+        for hours_ago in range(24 * 29, 0, -1):
+            status = {7: "failed", 8: "interrupted"}.get(hours_ago % 90, "succeeded")
+            moment = to_text(now - timedelta(hours=hours_ago))
+            if hours_ago % 100 >= 5:
+                rows.append(f"({-hours_ago}, '{moment}', '{moment}', 'incremental', '{status}')")
+        firm.write(f"INSERT INTO sync_runs (id, started_at, finished_at, mode, status) VALUES {', '.join(rows)}")
+        assert run(["report", str(folder / "page.html"), "--names"]) == 0
+    return f"file://{folder}/page.html"
 
 
 def luminance(colour):
