@@ -5,11 +5,9 @@ with a certificate of the test's own authority, and behind that at the sandbox.
 """
 
 import contextlib
-import os
 import socket
 import ssl
 import subprocess
-import sys
 import threading
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,10 +15,13 @@ from urllib.parse import urlsplit
 import pytest
 
 from xpmsync.config import change_config
+from xpmsync.errors import PassingTrouble
 from xpmsync.sandbox import Practice
+from xpmsync.surroundings import Clock
 
 pytestmark = pytest.mark.slow
 
+KEY = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
 HOSTS = ("login.xero.com", "identity.xero.com", "api.xero.com")
 
 
@@ -32,12 +33,12 @@ def openssl(require_program, folder, *arguments):
 def authority(tmp_path_factory, require_program):
     """A folder with an authority (ca.pem), and a maker of certificates that it vouches for."""
     folder = tmp_path_factory.mktemp("authority")
-    request = "req -x509 -newkey rsa:2048 -nodes -days 2 -keyout ca.key -out ca.pem -subj /CN=Authority"
+    request = f"req -x509 {KEY} -days 2 -keyout ca.key -out ca.pem -subj /CN=Authority"
     openssl(require_program, folder, *request.split())
 
     def make(name, hosts, days):
         (folder / f"{name}.ext").write_text(f"subjectAltName={','.join(f'DNS:{host}' for host in hosts)}\n")
-        request = f"req -newkey rsa:2048 -nodes -keyout {name}.key -out {name}.csr -subj /CN={hosts[0]}"
+        request = f"req {KEY} -keyout {name}.key -out {name}.csr -subj /CN={hosts[0]}"
         openssl(require_program, folder, *request.split())
         sign = f"x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days {days} -out {name}.pem"
         openssl(require_program, folder, *sign.split(), "-extfile", f"{name}.ext")
@@ -102,35 +103,34 @@ def firm(make_firm):
 
 
 @pytest.fixture
-def through(firm):
-    """Runs a sync through a proxy; gives the process that has ended, and the proxy."""
+def through(firm, monkeypatch):
+    """Runs a sync through a proxy; gives the proxy, and what a person is told if the run fails."""
 
-    def run(context, **environment):
+    def call(context, **environment):
         proxy = Proxy(context, firm.sandbox)
-        process = subprocess.run(
-            [sys.executable, "-m", "xpmsync", "sync", "--json"],
-            env={**os.environ, "HTTPS_PROXY": proxy.address, "NO_PROXY": "", **environment},
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=90,
-        )
+        for name, value in {"HTTPS_PROXY": proxy.address, "NO_PROXY": "", **environment}.items():
+            monkeypatch.setenv(name, value)
+        told = ""
+        try:
+            firm.sync(clock=Clock(sleep=lambda _: None))
+        except PassingTrouble as error:
+            told = f"{error.in_full} {error.remedy}"
         proxy.listener.close()
-        return process, proxy
+        return proxy, told
 
-    return run
+    return call
 
 
 def test_a_run_goes_through_the_machine_s_proxy_to_xero_s_own_hosts_and_only_them(firm, through, authority):
-    process, proxy = through(authority("xero", HOSTS, 2), REQUESTS_CA_BUNDLE=str(authority.file))
-    assert process.returncode == 0, process.stderr
+    proxy, told = through(authority("xero", HOSTS, 2), REQUESTS_CA_BUNDLE=str(authority.file))
+    assert told == ""
     assert {*proxy.hosts} == {"identity.xero.com:443", "api.xero.com:443"}
     assert b"Bearer" not in proxy.seen  # all that the proxy could read says where the line goes
     assert firm.rows("SELECT legal_name FROM clients") == [{"legal_name": "Ngata Ltd"}]
 
 
 @pytest.mark.parametrize(
-    ("hosts", "days", "is_known", "said"),
+    ("hosts", "days", "is_known", "reason"),
     [
         (HOSTS, 2, False, "unable to get local issuer certificate"),
         (("evil.example",), 2, True, "Hostname mismatch"),
@@ -139,28 +139,24 @@ def test_a_run_goes_through_the_machine_s_proxy_to_xero_s_own_hosts_and_only_the
     ids=["nobody vouches", "another host's", "expired"],
 )
 def test_a_certificate_that_cannot_be_trusted_gets_no_token_and_is_explained(
-    firm, through, authority, hosts, days, is_known, said
+    firm, through, authority, hosts, days, is_known, reason
 ):
     stored = dict(firm.sandbox.keychain.passwords)
     asked = len(firm.sandbox.requests)
     environment = {"REQUESTS_CA_BUNDLE": str(authority.file)} if is_known else {}
-    process, _ = through(authority("other", hosts, days), **environment)
-    assert process.returncode == 6
-    words = " ".join(process.stderr.split())
-    assert "The certificate that this computer was shown for identity.xero.com cannot be trusted" in words
-    assert said.lower() in words.lower()
-    assert "REQUESTS_CA_BUNDLE" in words
+    _, told = through(authority("other", hosts, days), **environment)
+    assert "The certificate that this computer was shown for identity.xero.com cannot be trusted" in told
+    assert reason.lower() in told.lower()
+    assert "REQUESTS_CA_BUNDLE" in told
     assert len(firm.sandbox.requests) == asked
     assert stored.keys() == firm.sandbox.keychain.passwords.keys()
 
 
 def test_a_proxy_that_is_down_is_named(through, authority):
-    process, _ = through(authority("xero", HOSTS, 2), HTTPS_PROXY="http://ann:secret@127.0.0.1:1")
-    assert process.returncode == 6
-    said = "The proxy 127.0.0.1:1 does not connect this computer to identity.xero.com: Connection refused."
-    assert said in " ".join(process.stderr.split())
-    assert "HTTPS_PROXY" in process.stderr
-    assert "secret" not in process.stderr
+    _, told = through(authority("xero", HOSTS, 2), HTTPS_PROXY="http://ann:secret@127.0.0.1:1")
+    assert "The proxy 127.0.0.1:1 does not connect this computer to identity.xero.com: Connection refused." in told
+    assert "HTTPS_PROXY" in told
+    assert "secret" not in told
 
 
 def test_no_setting_and_no_option_switches_the_verification_off():
