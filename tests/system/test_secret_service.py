@@ -46,14 +46,18 @@ with opened(home, read_config(home)) as vault:
     print("open", flush=True)
     sys.stdin.read()
 """
-WRITE_ONE = """
+WRITE_AT_ONCE = """
 import os, sys
 from xpmsync.config import read_config
 from xpmsync.home import find_home
 from xpmsync.xpm.vault import opened
 home = find_home(os.environ)
-with opened(home, read_config(home)) as vault:
-    vault.backend.set_password("xpmsync", sys.argv[1], "of " + sys.argv[1])
+for name in sys.argv[1:]:
+    if os.fork() == 0:
+        with opened(home, read_config(home)) as vault:
+            vault.backend.set_password("xpmsync", name, "of " + name)
+        os._exit(0)
+sys.exit(any(os.wait()[1] for _ in sys.argv[1:]))
 """
 
 
@@ -115,10 +119,22 @@ class Server:
                 process.kill()
 
 
-@pytest.fixture
-def server(tmp_path, monkeypatch, require_program):
+@pytest.fixture(scope="module")
+def set_up_home(tmp_path_factory, require_program):
+    """The folder of a home whose keyring is set up, to be copied."""
     for name in ("dbus-daemon", "gnome-keyring-daemon", "setpriv"):
         require_program(name)
+    folder = tmp_path_factory.mktemp("set-up")
+    home = Home(folder / "home", folder / "home")
+    prepare_home(home)
+    server = Server(home, folder / "keyring.key")
+    server.write_key(f"{KEY}\n".encode())
+    server.set_up()
+    return home.data_folder
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch, set_up_home):  # noqa: ARG001 - which has looked for the programs
     for name in ("PYTHON_KEYRING_BACKEND", "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XPMSYNC_HOME", str(tmp_path / "home"))
@@ -130,8 +146,9 @@ def server(tmp_path, monkeypatch, require_program):
 
 
 @pytest.fixture
-def own_keyring(server):
-    server.set_up()
+def own_keyring(server, set_up_home):
+    shutil.copytree(set_up_home, server.home.data_folder, dirs_exist_ok=True)
+    change_config(server.home, {"keyring.key_file": str(server.key_file)})
     return server
 
 
@@ -348,8 +365,7 @@ def test_a_folder_that_cannot_be_used_is_told(own_keyring):
 
 def test_commands_at_once_lose_no_write(own_keyring):
     names = [f"writer-{number}" for number in range(8)]
-    writers = [subprocess.Popen([sys.executable, "-c", WRITE_ONE, name]) for name in names]
-    assert [writer.wait(120) for writer in writers] == [0] * len(names)
+    subprocess.run([sys.executable, "-c", WRITE_AT_ONCE, *names], check=True, timeout=120)
     with own_keyring.open() as vault:
         assert [vault.backend.get_password("xpmsync", name) for name in names] == [f"of {name}" for name in names]
 
@@ -387,7 +403,8 @@ def test_a_daemon_whose_parent_died_before_it_began_does_not_begin(server):
 
 
 @pytest.mark.parametrize("program", [b"gnome-keyring-daemon\0", b"dbus-daemon\0"])
-def test_a_daemon_that_freezes_is_given_up_and_ended(own_keyring, program):
+def test_a_daemon_that_freezes_is_given_up_and_ended(own_keyring, monkeypatch, program):
+    monkeypatch.setattr("xpmsync.xpm.secret_service.STOP_SECONDS", 0.1)
     with own_keyring.open(patience_seconds=1) as vault:
         frozen = next(pid for pid, words in own_keyring.processes().items() if program in words)
         os.kill(frozen, signal.SIGSTOP)
@@ -571,16 +588,16 @@ def _wait_for_service(address):
 
 
 @pytest.fixture
-def ask_as_cron(server):
+def ask_as_cron(server, forks):
     """Asks a command, in an environment as bare as cron's, what it knows of the keyring."""
     change_config(server.home, {"sync.tenant_id": "3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11"})
 
     def ask_as_cron():
         names = ("HOME", "XPMSYNC_HOME", "DBUS_SESSION_BUS_ADDRESS")
         environment = {name: os.environ[name] for name in names if name in os.environ}
-        command = [sys.executable, "-m", "xpmsync", "status", "--json"]
-        output = subprocess.run(command, env=environment, capture_output=True, check=True, timeout=60).stdout
-        return json.loads(output)["connection"]
+        exit_code, printed = forks.start(["status", "--json"], environment=environment).finish()
+        assert exit_code == 0
+        return json.loads(printed)["connection"]
 
     return ask_as_cron
 
