@@ -1,4 +1,4 @@
-"""A firm for the tests: a home that is connected to a sandbox, as `connect` and `configure` leave it."""
+"""What all tests share: how they are run, firms, free ports, processes, somebody at a terminal."""
 
 import io
 import itertools
@@ -7,37 +7,29 @@ import resource
 import shutil
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 import webbrowser
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
+import firms
 import pytest
+from firms import Firm
 from forks import Forks
 from hypothesis import HealthCheck, settings
 
 from xpmsync.active.database import open_database
 from xpmsync.active.error_log import save_problems
-from xpmsync.active.offices import insert_office
 from xpmsync.active.runs import finish_run, start_run
-from xpmsync.config import change_config, read_config
-from xpmsync.home import Home, find_home, load_home_id, prepare_home
+from xpmsync.home import Home, find_home
 from xpmsync.rules.problems import Problem
 from xpmsync.sandbox import Practice, Sandbox, browser
-from xpmsync.sandbox.browser import press
-from xpmsync.sync import Summary, run_sync
-from xpmsync.xpm.oauth import IdentityClient
-from xpmsync.xpm.tokens import open_tokens
-from xpmsync.xpm.vault import open_vault
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Tests that run in the background ignore Ctrl-C, and so would every program that they start.
@@ -165,60 +157,6 @@ def set_zone() -> Iterator[Callable[[str], None]]:
     time.tzset()
 
 
-class SilentReport:
-    """What a run has to say, kept."""
-
-    def __init__(self) -> None:
-        self.remarks: list[str] = []
-
-    def begin(self, stage: str) -> None:
-        pass
-
-    def count(self, records: int) -> None:
-        pass
-
-    def remark(self, text: str) -> None:
-        self.remarks.append(text)
-
-
-@dataclass(frozen=True)
-class Firm:
-    """A home with its sandbox."""
-
-    home: Home
-    sandbox: Sandbox
-
-    @property
-    def practice(self) -> Practice:
-        return self.sandbox.practice
-
-    def connect(self) -> None:
-        """Sign in through the real flow, as `xpmsync connect` does."""
-        config = read_config(self.home)
-        vault = open_vault(load_home_id(self.home), config.keyring)
-        consent = IdentityClient(config.xero, None).ask_for_consent()
-        answer = parse_qs(urlsplit(press(consent.address)).query)
-        assert answer["state"] == [consent.state]
-        open_tokens(self.home, config, vault).save_sign_in(consent.redeem(answer["code"][0]), practice_name="Test")
-
-    def sync(self, *, is_watched: bool = True, **options: Any) -> Summary:
-        """Run one sync in this process."""
-        options.setdefault("report", SilentReport())
-        return run_sync(self.home, read_config(self.home), is_watched=is_watched, **options)
-
-    def rows(self, query: str, *parameters: object) -> list[dict[str, Any]]:
-        """What the database holds, as another program reads it."""
-        with closing(sqlite3.connect(self.home.database_file)) as connection:
-            connection.row_factory = sqlite3.Row
-            return [dict(row) for row in connection.execute(query, parameters)]
-
-    def write(self, statement: str, *parameters: object) -> None:
-        """What another program, or the administrator, writes."""
-        with closing(sqlite3.connect(self.home.database_file)) as connection, connection:
-            connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute(statement, parameters)
-
-
 @pytest.fixture(scope="session")
 def find_free_port() -> Callable[[], int]:
     """Finds ports on 127.0.0.1 that are free, and stay so until the test uses them."""
@@ -250,27 +188,9 @@ def furnish() -> Callable[[Sandbox, Path, pytest.MonkeyPatch], Firm]:
     """Make a firm with a home in a folder, for as long as the environment points to it."""
 
     def furnish(sandbox: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Firm:
-        monkeypatch.setenv("XPMSYNC_HOME", str(folder))
-        monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "xpmsync.sandbox.keyring.SandboxKeyring")
-        monkeypatch.setenv("XPMSYNC_SANDBOX_KEYRING", sandbox.url)
-        home = find_home(os.environ)
-        prepare_home(home)
-        change_config(
-            home,
-            {
-                "xero.client_id": "sandbox-app",
-                "xero.login_url": f"{sandbox.url}/identity",
-                "xero.identity_url": sandbox.url,
-                "xero.api_url": sandbox.url,
-                "sync.tenant_id": sandbox.tenant_id,
-                "sync.default_office_code": "MAIN",
-            },
-        )
-        with open_database(home.database_file) as database, database.transaction():
-            insert_office(database, "MAIN", "Main Office")
-        firm = Firm(home, sandbox)
-        firm.connect()
-        return firm
+        for name, value in firms.make_environment(folder, sandbox.url).items():
+            monkeypatch.setenv(name, value)
+        return firms.furnish(sandbox)
 
     return furnish
 

@@ -12,15 +12,9 @@ from contextlib import closing
 
 import pytest
 import requests
+from firms import add_office, make_environment, point_at, sign_in
 
-from xpmsync.active.database import open_database
-from xpmsync.active.offices import insert_office
-from xpmsync.config import change_config, read_config
-from xpmsync.home import find_home, load_home_id, prepare_home
-from xpmsync.sandbox.browser import press
-from xpmsync.xpm.oauth import IdentityClient
-from xpmsync.xpm.tokens import open_tokens
-from xpmsync.xpm.vault import open_vault
+from xpmsync.home import find_home
 
 pytestmark = pytest.mark.slow
 
@@ -35,50 +29,29 @@ def large(tmp_path_factory, find_free_port):
     port = find_free_port()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "xpmsync", "sandbox", "--port", str(port), "--clients", "15000", "--staff", "40"]
-    environment = {
-        **os.environ,
-        "XPMSYNC_HOME": str(tmp_path_factory.mktemp("large")),
-        "PYTHON_KEYRING_BACKEND": "xpmsync.sandbox.keyring.SandboxKeyring",
-        "XPMSYNC_SANDBOX_KEYRING": url,
-    }
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as sandbox, pytest.MonkeyPatch.context() as patch:
         try:
-            for name in ("XPMSYNC_HOME", "PYTHON_KEYRING_BACKEND", "XPMSYNC_SANDBOX_KEYRING"):
-                patch.setenv(name, environment[name])
-            wait_until_it_answers(url)
-            yield connect(find_home(environment), url)
+            for name, value in make_environment(tmp_path_factory.mktemp("large"), url).items():
+                patch.setenv(name, value)
+            tenant_id = ask_for_its_practice(url)
+            home = find_home(os.environ)
+            point_at(home, url, {"sync.tenant_id": tenant_id, "sync.default_office_code": "MAIN"})
+            add_office(home)
+            sign_in(home)
+            yield home
         finally:
             sandbox.terminate()
 
 
-def wait_until_it_answers(url):
+def ask_for_its_practice(url):
+    """The ID of the practice, as soon as the sandbox answers."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
-            requests.get(f"{url}/sandbox", timeout=5)
+            return requests.get(f"{url}/sandbox/state", timeout=5).json()["tenants"][0]["tenant_id"]
         except requests.ConnectionError:
             time.sleep(0.1)
-        else:
-            return
     raise AssertionError("the sandbox never answered")
-
-
-def connect(home, url):
-    prepare_home(home)
-    addresses = {"xero.login_url": f"{url}/identity", "xero.identity_url": url, "xero.api_url": url}
-    change_config(home, {"xero.client_id": "sandbox-app", **addresses, "sync.default_office_code": "MAIN"})
-    with open_database(home.database_file) as database, database.transaction():
-        insert_office(database, "MAIN", "Main Office")
-    config = read_config(home)
-    tokens = open_tokens(home, config, open_vault(load_home_id(home), config.keyring))
-    consent = IdentityClient(config.xero, None).ask_for_consent()
-    code = press(consent.address).partition("code=")[2].partition("&")[0]
-    tokens.save_sign_in(consent.redeem(code), practice_name=None)
-    (connection,) = requests.get(
-        f"{url}/connections", headers={"Authorization": f"Bearer {tokens.access_token()}"}, timeout=10
-    ).json()
-    change_config(home, {"sync.tenant_id": connection["tenantId"]})
-    return home
 
 
 # The system's own count of a child's memory begins with its parent's; what the process itself has reached does not.

@@ -17,10 +17,12 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+from firms import make_environment, point_at
 from reading import find_blocks
 from renew import ROOT
 
 from xpmsync.crontab import parse_crontab
+from xpmsync.home import find_home
 from xpmsync.sandbox import App, Practice, Sandbox
 from xpmsync.sandbox.mailbox import Mailbox
 
@@ -93,28 +95,15 @@ class Computer:
         self.mailbox = mailbox
         self.crontab = folder / "crontab"
         self.printed = {}
-        keyring = {
-            "PYTHON_KEYRING_BACKEND": "xpmsync.sandbox.keyring.SandboxKeyring",
-            "XPMSYNC_SANDBOX_KEYRING": sandbox.url,
-        }
-        self.home = folder / "home"
-        self.home.mkdir(mode=0o700)
-        (self.home / "config.toml").write_text(
-            f"""\
-[xero]
-client_id = "sandbox-app"
-redirect_uri = "http://localhost:{callback_port}/callback"
-login_url = "{sandbox.url}/identity"
-identity_url = "{sandbox.url}"
-api_url = "{sandbox.url}"
-"""
-        )
-        self.crontab.write_text("".join(f"{name}={value}\n" for name, value in keyring.items()))
+        environment = make_environment(folder / "home", sandbox.url)
+        redirect = {"xero.redirect_uri": f"http://localhost:{callback_port}/callback"}
+        point_at(find_home(environment), sandbox.url, redirect)
+        keyring = "".join(f"{name}={value}\n" for name, value in environment.items() if "KEYRING" in name)
+        self.crontab.write_text(keyring)
         self._environment = {
-            **keyring,
+            **environment,
             "HOME": str(folder),
             "PATH": f"{folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "XPMSYNC_HOME": str(self.home),
             "BROWSER": f"{shlex.quote(sys.executable)} -m xpmsync.sandbox.browser %s",
         }
         crontab = shlex.quote(str(self.crontab))

@@ -15,10 +15,9 @@ from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree as ET
 
 import pytest
+from firms import SilentReport, add_office, make_environment
 from model import DEFAULT_OFFICE, Answers, Elements, Limits, Model
 
-from xpmsync.active.database import open_database
-from xpmsync.active.offices import insert_office
 from xpmsync.admin.centre import Centre, open_centre
 from xpmsync.config import Config, GuardSettings, SyncSettings, XeroSettings
 from xpmsync.errors import NotPossible
@@ -78,21 +77,16 @@ class StoppedClock(SandboxClock):
         self.moment += seconds
 
 
-class Report:
+class Report(SilentReport):
     """What a run has to say; `step` is called at each of its stages."""
 
     def __init__(self, step: Callable[[], None] = lambda: None) -> None:
+        super().__init__()
         self._step = step
 
     def begin(self, stage: str) -> None:
         del stage
         self._step()
-
-    def count(self, records: int) -> None:
-        pass
-
-    def remark(self, text: str) -> None:
-        pass
 
 
 class World:
@@ -106,8 +100,8 @@ class World:
         self.xero_clock = StoppedClock()
         limitless = {"limit_minute": PLENTY, "limit_day": PLENTY, "refresh_token_seconds": PLENTY * 1000}
         self.sandbox = Sandbox(Practice(), clock=self.xero_clock, switches=Switches(**switches, **limitless)).start()
-        self._patch.setenv("PYTHON_KEYRING_BACKEND", "xpmsync.sandbox.keyring.SandboxKeyring")
-        self._patch.setenv("XPMSYNC_SANDBOX_KEYRING", self.sandbox.url)
+        for name, value in make_environment(self._folder.name, self.sandbox.url).items():
+            self._patch.setenv(name, value)
         self.skew = timedelta()
         self.home = Home(Path(self._folder.name), Path(self._folder.name))
         url = self.sandbox.url
@@ -124,8 +118,7 @@ class World:
             ),
         )
         prepare_home(self.home)
-        with open_database(self.home.database_file) as database, database.transaction():
-            insert_office(database, DEFAULT_OFFICE, "Main Office")
+        add_office(self.home)
         self._connect()
 
     def close(self) -> None:

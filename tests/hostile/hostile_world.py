@@ -9,24 +9,18 @@ import tempfile
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from firms import SilentReport, furnish, make_environment
 from servers import HostileServer, head
 
 from xpmsync import cli
-from xpmsync.active.database import open_database
-from xpmsync.active.offices import insert_office
 from xpmsync.config import change_config, read_config
-from xpmsync.home import Home, load_home_id, prepare_home
+from xpmsync.home import Home, prepare_home
 from xpmsync.sandbox import Practice, Sandbox, Switches
 from xpmsync.sandbox.api import answer_call
-from xpmsync.sandbox.browser import press
 from xpmsync.surroundings import Clock
 from xpmsync.sync import Summary, run_sync
-from xpmsync.xpm.oauth import IdentityClient
-from xpmsync.xpm.tokens import open_tokens
-from xpmsync.xpm.vault import open_vault
 
 CALLS = ("staff.api/list", "clientgroup.api/list", "client.api/list")
 DATA_TABLES = (
@@ -44,19 +38,6 @@ PLENTY = 10**9
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 
 
-class Silence:
-    """A run that nobody watches."""
-
-    def begin(self, stage: str) -> None:
-        pass
-
-    def count(self, records: int) -> None:
-        pass
-
-    def remark(self, text: str) -> None:
-        pass
-
-
 class World:
     """The sandbox signs the firm in, and a hostile server answers for Practice Manager."""
 
@@ -70,12 +51,7 @@ class World:
         self.server = self._stack.enter_context(HostileServer())
         self.home = Home(self.folder / "home", self.folder / "home")
         self.spare_home = Home(self.folder / "spare", self.folder / "spare")
-        self.environment = {
-            "XPMSYNC_HOME": str(self.home.data_folder),
-            "PYTHON_KEYRING_BACKEND": "xpmsync.sandbox.keyring.SandboxKeyring",
-            "XPMSYNC_SANDBOX_KEYRING": self.sandbox.url,
-            "TZ": "UTC",
-        }
+        self.environment = {**make_environment(self.home.data_folder, self.sandbox.url), "TZ": "UTC"}
         for name, value in self.environment.items():
             patch.setenv(name, value)
         self.right = {
@@ -88,26 +64,8 @@ class World:
         self._stack.close()
 
     def _set_up(self) -> None:
-        url = self.sandbox.url
-        prepare_home(self.home)
-        change_config(
-            self.home,
-            {
-                "xero.client_id": "sandbox-app",
-                "xero.login_url": f"{url}/identity",
-                "xero.identity_url": url,
-                "xero.api_url": self.server.url,
-                "sync.tenant_id": self.sandbox.tenant_id,
-                "sync.default_office_code": "MAIN",
-            },
-        )
-        with open_database(self.home.database_file) as database, database.transaction():
-            insert_office(database, "MAIN", "Main Office")
-        config = read_config(self.home)
-        vault = open_vault(load_home_id(self.home), config.keyring)
-        consent = IdentityClient(config.xero, None).ask_for_consent()
-        code = parse_qs(urlsplit(press(consent.address)).query)["code"][0]
-        open_tokens(self.home, config, vault).save_sign_in(consent.redeem(code), practice_name="Test")
+        furnish(self.sandbox)
+        change_config(self.home, {"xero.api_url": self.server.url})
         self.restore()
         self.sync()
         shutil.copy(self.home.database_file, self.folder / "as-it-was.db")
@@ -125,7 +83,7 @@ class World:
     def sync(self, **options: Any) -> Summary:
         """One full run in this process, which waits for nothing."""
         clock = Clock(sleep=lambda _: None)
-        options = {"full": True, "report": Silence(), "is_watched": True, "clock": clock} | options
+        options = {"full": True, "report": SilentReport(), "is_watched": True, "clock": clock} | options
         return run_sync(self.home, read_config(self.home), **options)
 
     def rows(self, query: str) -> list[dict[str, Any]]:

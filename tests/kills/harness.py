@@ -33,12 +33,13 @@ from itertools import pairwise
 from pathlib import Path
 from unittest import mock
 
+from firms import make_environment
 from forks import Command, Forks
 from scenes import SCENES, Scene, make_practice
 from state import State, age_reservations, find_alert, load_alerts, load_state, load_times
 
 from xpmsync.config import read_config
-from xpmsync.home import find_home, prepare_home
+from xpmsync.home import find_home
 from xpmsync.sandbox import Sandbox, Switches
 from xpmsync.sandbox.answers import Answer
 from xpmsync.sandbox.mailbox import Mailbox
@@ -179,7 +180,6 @@ class Stage:
     # Preparing and recording.
 
     def _prepare(self) -> None:
-        prepare_home(self.home)
         self.scene.prepare(self)
         shutil.copytree(self.home.data_folder, self._template)
         self.old_times = load_times(self._template / "active.db")
@@ -417,14 +417,12 @@ class Stage:
 def staged(scene: Scene, folder: Path, forks: Forks) -> Iterator[Stage]:
     """A scene, ready to be killed."""
     folder.mkdir()
-    with FatalSandbox() as sandbox, Mailbox() as mailbox:
-        environment = {
-            "XPMSYNC_HOME": str(folder / "home"),
-            "PYTHON_KEYRING_BACKEND": "xpmsync.sandbox.keyring.SandboxKeyring",
-            "XPMSYNC_SANDBOX_KEYRING": sandbox.url,
-        }
-        with mock.patch.dict(os.environ, environment):
-            yield Stage(scene, folder, sandbox, mailbox, forks)
+    with (
+        FatalSandbox() as sandbox,
+        Mailbox() as mailbox,
+        mock.patch.dict(os.environ, make_environment(folder / "home", sandbox.url)),
+    ):
+        yield Stage(scene, folder, sandbox, mailbox, forks)
 
 
 def find_scene(name: str) -> Scene:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlite_utils
+from firms import point_at
 
 from xpmsync.active.migrations import make_migrations
 from xpmsync.config import change_config, read_config
@@ -74,17 +75,7 @@ def allow_access(command: Any) -> None:
 
 
 def write_addresses(stage):
-    url = stage.sandbox.url
-    change_config(
-        stage.home,
-        {
-            "xero.client_id": "sandbox-app",
-            "xero.login_url": f"{url}/identity",
-            "xero.identity_url": url,
-            "xero.api_url": url,
-            "sync.full_every_hours": 168,
-        },
-    )
+    point_at(stage.home, stage.sandbox.url, {"sync.full_every_hours": 168})
 
 
 def connect(stage):

@@ -25,10 +25,10 @@ from termios import TIOCSWINSZ
 
 import pyte
 import pytest
+from firms import make_environment, point_at
 from forks import Command, Forks
 
-from xpmsync.config import change_config
-from xpmsync.home import find_home, prepare_home
+from xpmsync.home import find_home
 from xpmsync.sandbox import App, Practice, Sandbox
 from xpmsync.sandbox.mailbox import Mailbox
 from xpmsync.sandbox.switches import Switches
@@ -197,25 +197,13 @@ def story(printer: Forks, find_free_port: Callable[[], int]) -> Iterator[Story]:
             "PAGER": "cat",  # what is long is all shown
             "LANG": "C.UTF-8",
             "TZ": "UTC",
-            "XPMSYNC_HOME": str(place),
-            "PYTHON_KEYRING_BACKEND": "xpmsync.sandbox.keyring.SandboxKeyring",
-            "XPMSYNC_SANDBOX_KEYRING": sandbox.url,
+            **make_environment(place, sandbox.url),
             "BROWSER": f"{shlex.quote(sys.executable)} -m xpmsync.sandbox.browser %s",
         }
         home = find_home(environment)
-        prepare_home(home)
+        point_at(home, sandbox.url, {"xero.redirect_uri": f"http://localhost:{callback_port}/callback"})
         home.home_id_file.touch(0o600)
         home.home_id_file.write_text("3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11\n")  # decides the minute of the hourly sync
-        change_config(
-            home,
-            {
-                "xero.client_id": "sandbox-app",
-                "xero.redirect_uri": f"http://localhost:{callback_port}/callback",
-                "xero.login_url": f"{sandbox.url}/identity",
-                "xero.identity_url": sandbox.url,
-                "xero.api_url": sandbox.url,
-            },
-        )
 
         def happen(*arguments: str, exit_code: int = 0) -> None:
             ended, printed = printer.start(arguments, environment=environment).finish()

@@ -9,10 +9,10 @@ from typing import IO
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from firms import make_environment, point_at
 from forks import Forks
 
-from xpmsync.config import change_config
-from xpmsync.home import find_home, prepare_home
+from xpmsync.home import find_home
 from xpmsync.sandbox import App, Practice, Sandbox
 
 pytestmark = pytest.mark.slow
@@ -54,19 +54,10 @@ class Desk:
 def desk(tmp_path, monkeypatch, free_port, forks) -> Iterator[Desk]:
     practice = Practice.generate(clients=5, staff=12, seed=7)
     with Sandbox(practice, apps=[App(redirect_ports=(free_port,))]) as sandbox, ExitStack() as stack:
-        monkeypatch.setenv("XPMSYNC_HOME", str(tmp_path / "home"))
-        monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "xpmsync.sandbox.keyring.SandboxKeyring")
-        monkeypatch.setenv("XPMSYNC_SANDBOX_KEYRING", sandbox.url)
-        home = find_home(os.environ)
-        prepare_home(home)
-        settings = {
-            "client_id": "sandbox-app",
-            "redirect_uri": f"http://localhost:{free_port}/callback",
-            "login_url": f"{sandbox.url}/identity",
-            "identity_url": sandbox.url,
-            "api_url": sandbox.url,
-        }
-        change_config(home, {f"xero.{key}": value for key, value in settings.items()})
+        for name, value in make_environment(tmp_path / "home", sandbox.url).items():
+            monkeypatch.setenv(name, value)
+        redirect = {"xero.redirect_uri": f"http://localhost:{free_port}/callback"}
+        point_at(find_home(os.environ), sandbox.url, redirect)
         errors = stack.enter_context((tmp_path / "errors").open("w+"))
         yield Desk(sandbox, free_port, forks, errors, stack)
 

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from firms import point_at
 
-from xpmsync.config import KeyringSettings, change_config, read_config
-from xpmsync.home import Home, find_home, prepare_home
+from xpmsync.config import KeyringSettings, read_config
+from xpmsync.home import Home, find_home
 from xpmsync.rules.schedule import hourly_minute
 from xpmsync.sandbox import Practice, Sandbox
 from xpmsync.sandbox.browser import press
@@ -110,16 +111,7 @@ def server(tmp_path, monkeypatch, require_program):
     with Sandbox(practice) as sandbox:
         monkeypatch.setenv("XPMSYNC_HOME", str(tmp_path / "home"))
         home = find_home(os.environ)
-        prepare_home(home)
-        change_config(
-            home,
-            {
-                "xero.client_id": "sandbox-app",
-                "xero.login_url": f"{sandbox.url}/identity",
-                "xero.identity_url": sandbox.url,
-                "xero.api_url": sandbox.url,
-            },
-        )
+        point_at(home, sandbox.url)
         server = Server(home, tmp_path, sandbox)
         server.write_program("sudo", SUDO)
         yield server

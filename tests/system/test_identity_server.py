@@ -17,6 +17,7 @@ from threading import Thread
 import lxml.html
 import pytest
 import requests
+from firms import make_environment
 
 from xpmsync.cli import connect
 from xpmsync.config import KeyringSettings, XeroSettings
@@ -120,8 +121,8 @@ def visit(address, *, cancels=False):
 @pytest.fixture
 def person(server_url, tmp_path, monkeypatch, free_port) -> Iterator[Person]:
     with Sandbox() as sandbox:  # for its keyring alone
-        monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "xpmsync.sandbox.keyring.SandboxKeyring")
-        monkeypatch.setenv("XPMSYNC_SANDBOX_KEYRING", sandbox.url)
+        for name, value in make_environment(tmp_path, sandbox.url).items():
+            monkeypatch.setenv(name, value)
         settings = XeroSettings(
             client_id="public-app",
             redirect_uri=f"http://localhost:{free_port}/callback",

@@ -23,10 +23,11 @@ import pytest
 import talkative
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
+from firms import make_environment, point_at
 from forks import Forks
 
 from xpmsync.config import change_config
-from xpmsync.home import find_home, prepare_home
+from xpmsync.home import find_home
 from xpmsync.sandbox import FAULTS, App, Practice, Sandbox
 from xpmsync.sandbox.browser import press
 
@@ -139,13 +140,12 @@ class Administrator:
 
     @property
     def environment(self):
-        folders = {"XPMSYNC_HOME": "home", "HOME": "person", "TMPDIR": "temporary"}
         return {
+            **make_environment(self.folder / "home", self.sandbox.url),
             "PATH": os.environ["PATH"],
-            "PYTHON_KEYRING_BACKEND": "xpmsync.sandbox.keyring.SandboxKeyring",
-            "XPMSYNC_SANDBOX_KEYRING": self.sandbox.url,
             "BROWSER": f"{sys.executable} {talkative.__file__} {self.folder} browser %s &",
-            **{name: str(self.folder / folder) for name, folder in folders.items()},
+            "HOME": str(self.folder / "person"),
+            "TMPDIR": str(self.folder / "temporary"),
         }
 
     def run(self, *arguments, converse=lambda _command: "", **changes):
@@ -165,11 +165,6 @@ class Administrator:
             file.write(printed)
         assert exit_code not in (1, 2), said.read_text()
         return exit_code
-
-    def change_config(self, **settings):
-        home = find_home(self.environment)
-        prepare_home(home)
-        change_config(home, {name.replace("__", "."): value for name, value in settings.items()})
 
     def connect_by_hand(self, *options, first_line="", paste=press):
         """On a server: the address is printed, and what the browser ended on is pasted."""
@@ -238,7 +233,7 @@ def live(administrator, mail_port):
     assert run("connect") == 0
     assert run("disconnect", "--revoke", "--yes") == 0
 
-    administrator.change_config(xero__client_id="web-app")
+    change_config(find_home(administrator.environment), {"xero.client_id": "web-app"})
     assert administrator.connect_by_hand(paste=lambda address: press(address).replace("state=", "state=x")) == 4
     options = {"first_line": WRONG_SECRET}
     assert administrator.connect_by_hand("--client-secret-stdin", **options) == 5
@@ -292,13 +287,8 @@ def evidence(tmp_path_factory, find_free_port) -> Iterator[Evidence]:
         sandbox.remember("client secret", CLIENT_SECRET, WRONG_SECRET)
         sandbox.remember("mail password", MAIL_PASSWORD, WRONG_PASSWORD)
         administrator = Administrator(folder, sandbox, stack.enter_context(Forks("talkative:main")))
-        administrator.change_config(
-            xero__client_id="sandbox-app",
-            xero__redirect_uri=f"http://localhost:{callback_port}/callback",
-            xero__login_url=f"{sandbox.url}/identity",
-            xero__identity_url=sandbox.url,
-            xero__api_url=sandbox.url,
-        )
+        redirect = {"xero.redirect_uri": f"http://localhost:{callback_port}/callback"}
+        point_at(find_home(administrator.environment), sandbox.url, redirect)
         live(administrator, mail_port)
         yield Evidence(folder, sandbox.secrets)
 

@@ -16,12 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from xpmsync.active.database import open_database
 from xpmsync.active.migrations import STEPS
-from xpmsync.active.offices import insert_office
 from xpmsync.cli import run
-from xpmsync.config import change_config
-from xpmsync.home import find_home, prepare_home
 from xpmsync.sandbox import Practice, Sandbox
 
 TENANT = "00000000-0000-4000-8000-000000000001"
@@ -95,32 +91,14 @@ def main():
             f"{file} is there already. If its last step, {STEPS[-1].__name__}, is not on main yet and has changed,"
             " delete the file and say this again. A step that stands on main never changes."
         )
-    sys.path.insert(0, str(Path(__file__).parent.parent))
-    from conftest import Firm  # noqa: PLC0415 - the tests' own, found from here
+    sys.path.append(str(Path(__file__).parents[1]))
+    from firms import furnish, make_environment  # noqa: PLC0415 - the tests' own, found from here
 
     with tempfile.TemporaryDirectory() as folder, Sandbox(make_practice()) as sandbox:
-        os.environ["XPMSYNC_HOME"] = folder
-        os.environ["PYTHON_KEYRING_BACKEND"] = "xpmsync.sandbox.keyring.SandboxKeyring"
-        os.environ["XPMSYNC_SANDBOX_KEYRING"] = sandbox.url
-        home = find_home(os.environ)
-        prepare_home(home)
-        change_config(
-            home,
-            {
-                "xero.client_id": "sandbox-app",
-                "xero.login_url": f"{sandbox.url}/identity",
-                "xero.identity_url": sandbox.url,
-                "xero.api_url": sandbox.url,
-                "sync.tenant_id": sandbox.tenant_id,
-                "sync.default_office_code": "MAIN",
-            },
-        )
-        with open_database(home.database_file) as database, database.transaction():
-            insert_office(database, "MAIN", "Main Office")
-        firm = Firm(home, sandbox)
-        firm.connect()
+        os.environ.update(make_environment(folder, sandbox.url))
+        firm = furnish(sandbox)
         live(firm)
-        file.write_text(dump(home.database_file), "utf-8")
+        file.write_text(dump(firm.home.database_file), "utf-8")
     print(f"Kept {file}. Commit it together with the step.")  # noqa: T201 - a command line
 
 
