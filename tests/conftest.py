@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import firms
 import pytest
@@ -216,6 +216,28 @@ def make_firm(
     yield make
     for sandbox in sandboxes:
         sandbox.stop()
+
+
+@pytest.fixture(scope="session")
+def do_without() -> Callable[[str], NoReturn]:
+    """Skips what cannot be tested here, and says why; in CI it fails."""
+
+    def do_without(reason: str) -> NoReturn:
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+    return do_without
+
+
+@pytest.fixture(scope="session")
+def require_program(do_without: Callable[[str], NoReturn]) -> Callable[[str], str]:
+    """Gives the path of a program, or does without."""
+
+    def require_program(name: str) -> str:
+        return shutil.which(name) or do_without(f"{name} is not installed")
+
+    return require_program
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """docs/scaling.md: its arithmetic worked out anew, and what it has for other programs looked at."""
 
 import re
-import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -18,7 +17,6 @@ from xpmsync.rules.schedule import next_full_at
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = (DOCS / "scaling.md").read_text("utf-8")
 MEASURED = (DOCS / "benchmarks.md").read_text("utf-8")
-ANALYSE = shutil.which("systemd-analyze")
 FIRMS = 1_000
 HOURLY_SECONDS, FULL_SECONDS, MEGABYTES, DAY_MEGABYTES, FULL_MEGABYTES = 0.6, 5, 60, 8, 7
 """Rounded from docs/benchmarks.md."""
@@ -75,8 +73,8 @@ def test_what_the_page_has_from_the_benchmarks_agrees_with_them():
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(ANALYSE is None, reason="this machine has no systemd")
-def test_systemd_accepts_the_units(tmp_path):
+def test_systemd_accepts_the_units(tmp_path, require_program):
+    analyze = require_program("systemd-analyze")
     units = re.findall(r"```ini\n# /etc/systemd/system/(\S+)\n(.+?)```", PAGE, re.DOTALL)
     assert [name for name, _ in units] == ["xpmsync@.service", "xpmsync@.timer"]
     for name, text in units:
@@ -84,7 +82,7 @@ def test_systemd_accepts_the_units(tmp_path):
 
     for name, _ in units:
         unit = tmp_path / name.replace("@", "@fern-partners")
-        found = subprocess.run([ANALYSE, "verify", str(unit)], capture_output=True, text=True, check=False)
+        found = subprocess.run([analyze, "verify", str(unit)], capture_output=True, text=True, check=False)
         assert (found.returncode, [line for line in found.stderr.splitlines() if "xpmsync" in line]) == (0, [])
 
 

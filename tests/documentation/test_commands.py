@@ -8,7 +8,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 import threading
@@ -215,10 +214,8 @@ def sandbox_blocks():
     return [block for block in find_blocks() if block.document == "docs/sandbox.md"]
 
 
-def test_the_sandbox_is_started_and_steered_as_its_document_says(sandbox_blocks, free_port):
-    if not shutil.which("curl"):
-        assert os.environ.get("CI") != "true"
-        pytest.skip("curl is not installed")
+def test_the_sandbox_is_started_and_steered_as_its_document_says(sandbox_blocks, free_port, require_program):
+    require_program("curl")
     start, *orders = [command for block in sandbox_blocks if block.language == "console" for command in block.commands]
     arguments = shlex.split(start.replace("xpmsync", f"{sys.executable} -m xpmsync"))
     with subprocess.Popen(

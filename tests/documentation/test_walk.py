@@ -5,7 +5,6 @@ Only the ports are others, so that tests can run side by side, and with them the
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -71,10 +70,10 @@ def first_terminal(command, environment, file):
             process.terminate()
 
 
-def test_whoever_walks_through_xpmsync_with_the_sandbox_sees_what_is_promised(tmp_path, ports, environment):
-    if not shutil.which("curl"):
-        assert os.environ.get("CI") != "true"
-        pytest.skip("curl is not installed")
+def test_whoever_walks_through_xpmsync_with_the_sandbox_sees_what_is_promised(
+    tmp_path, ports, environment, require_program
+):
+    require_program("curl")
     blocks = [block.text for block in find_blocks() if block.document == "docs/sandbox.md" and block.language == "sh"]
     first, *others = [re.sub("|".join(ports), lambda found: ports[found[0]], block) for block in blocks]
     sandbox = f"{first.strip()} --port {ports[SANDBOX]} --redirect-port {ports[REDIRECT]}"

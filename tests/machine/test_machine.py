@@ -63,18 +63,6 @@ def as_cron(firm):
     return as_cron
 
 
-@pytest.fixture
-def require_program():
-    def require_program(name):
-        if path := shutil.which(name):
-            return path
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{name} is not installed")
-        pytest.skip(f"{name} is not installed")
-
-    return require_program
-
-
 def read_clients(firm):
     return firm.rows("SELECT * FROM clients ORDER BY id")
 

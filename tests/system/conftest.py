@@ -3,9 +3,7 @@
 import base64
 import contextlib
 import json
-import os
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -103,28 +101,6 @@ class Browser:
 
     def take_picture(self, name):
         (self.pictures / f"{name}.png").write_bytes(base64.b64decode(self.ask("GET", "/screenshot")))
-
-
-@pytest.fixture(scope="session")
-def do_without():
-    """Skips what cannot be tested here, and says why; in CI it fails."""
-
-    def do_without(reason):
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-
-    return do_without
-
-
-@pytest.fixture(scope="session")
-def require_program(do_without):
-    """Gives the path of a program, or does without."""
-
-    def require_program(name):
-        return shutil.which(name) or do_without(f"{name} is not installed")
-
-    return require_program
 
 
 @pytest.fixture(scope="session")

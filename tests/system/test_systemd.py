@@ -1,6 +1,5 @@
 """The units of docs/systemd, as far as they can be tried where systemd does not run: it finds no fault with them."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -18,13 +17,9 @@ LARGEST_EXPOSURE = 20
 
 
 @pytest.fixture
-def analyze():
+def analyze(require_program):
     """Ask systemd about units; gives the exit code and all that it says."""
-    program = shutil.which("systemd-analyze")
-    if program is None and os.environ.get("CI") == "true":
-        pytest.fail("systemd-analyze is not installed")
-    if program is None:
-        pytest.skip("systemd-analyze is not installed")
+    program = require_program("systemd-analyze")
 
     def analyze(*arguments):
         done = subprocess.run([program, *arguments], capture_output=True, check=False, text=True)
