@@ -15,6 +15,7 @@ renewed stays so.
 
 import contextlib
 import difflib
+import functools
 import json
 import os
 import random
@@ -183,7 +184,7 @@ class Stage:
         self.scene.prepare(self)
         shutil.copytree(self.home.data_folder, self._template)
         self.old_times = load_times(self._template / "active.db")
-        time.sleep(1.1)  # so that no new time is an old one
+        time.sleep(1.01 - time.time() % 1)  # so that no new time is an old one
         self.before, self.settings_before = self.look(), self.read_settings()
 
     def refresh(self) -> None:
@@ -429,6 +430,7 @@ def find_scene(name: str) -> Scene:
     return next(scene for scene in SCENES if scene.name == name)
 
 
+@functools.cache
 def has_strace() -> bool:
     """Whether strace is there and may trace here."""
     if shutil.which("strace") is None:
