@@ -5,7 +5,7 @@ import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -95,11 +95,11 @@ class Stage:
 
     def exact(self) -> dict[str, list[tuple[Any, ...]]]:
         """Everything that is not the record of a run, to the last byte."""
-        return self._read(lambda _column, value: value)
+        return self._read("{}")
 
     def data(self) -> dict[str, list[tuple[Any, ...]]]:
         """The same, and the history and the open problems, without when it happened and in which run."""
-        data = self._read(_see_without_time)
+        data = {name: sorted(map(_see, rows), key=repr) for name, rows in self._read("{} IS NULL").items()}
         history = (
             "SELECT actor, entity, entity_id, action, field, old_value, new_value FROM changes ORDER BY 2, 3, 5, 6, 7"
         )
@@ -108,20 +108,18 @@ class Stage:
             data[name] = [tuple(row.values()) for row in self.firm.rows(query)]
         return data
 
-    def _read(self, see: Callable[[str, Any], Any]) -> dict[str, list[tuple[Any, ...]]]:
+    def _read(self, moment: str) -> dict[str, list[tuple[Any, ...]]]:
+        """All rows; of a column with a time in it, what `moment` makes of its name."""
         with closing(sqlite3.connect(self.firm.home.database_file)) as connection:
-            connection.row_factory = sqlite3.Row
-            names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()
+            columns: dict[str, list[str]] = {}
+            for table, column in connection.execute(
+                "SELECT t.name, c.name FROM sqlite_schema AS t, pragma_table_info(t.name) AS c WHERE t.type = 'table'"
+            ):
+                columns.setdefault(table, []).append(moment.format(column) if column.endswith("_at") else column)
             return {
-                name: sorted(
-                    (
-                        tuple(see(column, row[column]) for column in row.keys())  # noqa: SIM118 - a sqlite3.Row
-                        for row in connection.execute(f"SELECT * FROM {name}")
-                    ),
-                    key=repr,
-                )
-                for (name,) in names
-                if name not in RECORDS_OF_RUNS
+                table: connection.execute(f"SELECT {', '.join(seen)} FROM {table}").fetchall()
+                for table, seen in columns.items()
+                if table not in RECORDS_OF_RUNS
             }
 
     def browse(self, address: str) -> bool:
@@ -136,11 +134,12 @@ class Stage:
         return True
 
 
-def _see_without_time(column: str, value: Any) -> Any:
-    if column.endswith("_at"):
-        return value is None
-    # The order of keys tells only in which order they were written.
-    return sorted(json.loads(value).items()) if isinstance(value, str) and value.startswith("{") else value
+def _see(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A row in which the order of keys tells nothing; they stand as they were written."""
+    return tuple(
+        sorted(json.loads(value).items()) if isinstance(value, str) and value.startswith("{") else value
+        for value in row
+    )
 
 
 def open_stage(firm: Any, mailbox: Mailbox, saved: Path) -> Stage:

@@ -32,7 +32,7 @@ def stage(furnish, find_free_port, tmp_path_factory):
     with (
         pytest.MonkeyPatch.context() as monkeypatch,
         Mailbox() as mailbox,
-        Sandbox(Practice.generate(clients=60, staff=22, seed=7), apps=apps, switches=UNLIMITED) as sandbox,
+        Sandbox(Practice.generate(clients=30, staff=12, seed=7), apps=apps, switches=UNLIMITED) as sandbox,
     ):
         sandbox.practice.add_staff("Ann Lee", "ann@example.com")
         monkeypatch.setattr("xpmsync.xpm.http.CHUNK_BYTES", 1_024)  # so that every list has many
