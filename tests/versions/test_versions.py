@@ -4,17 +4,15 @@ The kept files were made by the code of those versions: the number is that of it
 had so many. No version had fewer than four. That of today is kept by the code of today: with the next step it is gone.
 """
 
-import os
 import re
 import signal
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 import sqlite_utils
+from forks import Forks
 from story import CLIENTS, live, make_practice
 
 from xpmsync.active.database import open_database
@@ -186,34 +184,20 @@ def test_a_copy_of_an_earlier_version_is_restored_and_brought_up_to_date(firm, k
     assert run(["sync", "--full"]) == 0
 
 
-FATAL = """
-import os, pathlib, signal, sqlite3, sys
-left = int(sys.argv[2])
-class Fatal(sqlite3.Connection):
-    def execute(self, statement, *parameters):
-        global left
-        left -= 1
-        if left < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return super().execute(statement, *parameters)
-connect = sqlite3.connect
-sqlite3.connect = lambda *arguments, **options: connect(*arguments, **options, factory=Fatal)
-from xpmsync.active.database import open_database
-with open_database(pathlib.Path(sys.argv[1])):
-    pass
-"""
+@pytest.fixture(scope="module")
+def fatal():
+    with Forks("fatal:open_and_die") as forks:
+        yield forks
 
 
-def test_an_upgrade_that_is_killed_anywhere_leaves_the_earlier_version_whole(kept, fresh_schema):
+def test_an_upgrade_that_is_killed_anywhere_leaves_the_earlier_version_whole(kept, fresh_schema, fatal):
     columns = find_columns(kept)
     schema, before = read_schema(kept), read_tables(kept, columns)
     for statement in range(3, 400, 11):
-        process = subprocess.run(
-            [sys.executable, "-c", FATAL, kept, str(statement)], check=False, capture_output=True, env={**os.environ}
-        )
-        if process.returncode == 0:
+        exit_code, _ = fatal.start([str(kept), str(statement)]).finish()
+        if exit_code == 0:
             break
-        assert process.returncode == -signal.SIGKILL, process.stderr
+        assert exit_code == -signal.SIGKILL
         assert read_tables(kept, columns) == before
         assert read_schema(kept) == schema
     else:
