@@ -43,12 +43,19 @@ def firm(make_firm):
 
 
 @pytest.fixture
-def as_cron(firm):
-    """Run a sync in a process of its own with the little that cron gives it."""
+def as_cron(firm, forks, tmp_path):
+    """Run a sync in a process of its own with the little that cron gives it; where it is traced, in a fork."""
 
-    def as_cron(*options, prefix=(), home=None, limit=None):
+    def as_cron(*options, prefix=(), home=None, limit=None, tracer=()):
         environment = CRON | {"HOME": "/", "XPMSYNC_HOME": str(home or firm.home.data_folder)}
         environment |= {name: os.environ[name] for name in HANDED_ON}
+        if tracer:
+            with (tmp_path / "errors").open("w+") as errors:
+                words = ["sync", *options]
+                command = forks.start(words, environment=environment, tracer=tracer, errors=errors.fileno())
+                exit_code, printed = command.finish()
+                errors.seek(0)
+                return subprocess.CompletedProcess(words, exit_code, printed, errors.read())
         return subprocess.run(
             [*prefix, sys.executable, "-m", "xpmsync", "sync", *options],
             env=environment,
@@ -98,16 +105,8 @@ def test_a_disk_that_is_full_from_any_write_on(firm, as_cron, require_program, t
     after = read_clients(firm)
     shutil.copyfile(saved, firm.home.database_file)
     before = read_clients(firm)
-    tool = (
-        require_program("strace"),
-        "-f",
-        "-qq",
-        "-o",
-        "/dev/null",
-        "-e",
-        f"inject=pwrite64:error=ENOSPC:when={write}+",
-    )
-    run = as_cron("--full", prefix=tool)
+    inject = f"inject=pwrite64:error=ENOSPC:when={write}+"
+    run = as_cron("--full", tracer=(require_program("strace"), "-f", "-o", "/dev/null", "-e", inject))
     if run.returncode:
         check_words(run, 9, "Make room on the disk that holds")
         check_whole(firm, before)
@@ -134,7 +133,7 @@ def test_a_home_that_is_read_only(firm, as_cron, require_program):
 def test_a_database_that_is_locked_for_a_while_is_waited_for(firm):
     with closing(sqlite3.connect(firm.home.database_file, isolation_level=None, check_same_thread=False)) as other:
         other.execute("BEGIN IMMEDIATE")
-        threading.Timer(1.0, lambda: other.execute("COMMIT")).start()
+        threading.Timer(0.3, lambda: other.execute("COMMIT")).start()
         check_next_run(firm)
 
 
