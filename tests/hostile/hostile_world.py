@@ -51,8 +51,7 @@ class World:
         self.server = self._stack.enter_context(HostileServer())
         self.home = Home(self.folder / "home", self.folder / "home")
         self.spare_home = Home(self.folder / "spare", self.folder / "spare")
-        self.environment = {**make_environment(self.home.data_folder, self.sandbox.url), "TZ": "UTC"}
-        for name, value in self.environment.items():
+        for name, value in {**make_environment(self.home.data_folder, self.sandbox.url), "TZ": "UTC"}.items():
             patch.setenv(name, value)
         self.right = {
             call: content(answer_call(practice, switches, call, DETAILED, self.sandbox.url)) for call in CALLS

@@ -1,31 +1,16 @@
 """Answers that are meant to use everything up: the real program, as a process, whose memory and time are measured."""
 
 import json
-import os
-import subprocess
-import sys
 import time
 import zlib
 from pathlib import Path
 
 import pytest
+from forks import Forks
 from servers import head, wrap
 
 from xpmsync.config import change_config
 
-PROGRAM = """
-import atexit, sys, time
-from pathlib import Path
-NOTED = Path(sys.argv.pop(1))
-def note_memory():
-    lines = Path("/proc/self/status").read_text().splitlines()
-    NOTED.write_text(next(line.split()[1] for line in lines if line.startswith("VmHWM")))
-atexit.register(note_memory)
-time.sleep = lambda _seconds: None  # a pause before another try shows nothing
-from xpmsync.cli import main
-main()
-"""
-"""Not `ru_maxrss`, which counts the memory of the process that started this one."""
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not Path("/proc").exists(), reason="the process's memory is read from /proc"),
@@ -51,16 +36,14 @@ def repeat(start: bytes, piece: bytes, count: int, end: bytes = b""):
 
 
 def packed(start: bytes, piece: bytes, count: int, level: int = 1):
-    """The same, as a bomb: at the highest level, a thousandth of it goes over the line."""
+    """The same, as a bomb: at the highest level, a thousandth of it goes over the line. It never ends."""
 
     def pieces():
-        yield head("200 OK", "Content-Encoding: gzip")
         packer = zlib.compressobj(level, zlib.DEFLATED, 31)
-        yield packer.compress(start)
-        block = piece * (PIECE_BYTES // len(piece) + 1)
+        yield head("200 OK", "Content-Encoding: gzip") + packer.compress(start) + packer.flush(zlib.Z_FULL_FLUSH)
+        block = packer.compress(piece * (PIECE_BYTES // len(piece) + 1)) + packer.flush(zlib.Z_FULL_FLUSH)
         for _ in range(count):
-            yield packer.compress(block)
-        yield packer.flush()
+            yield block
 
     return pieces
 
@@ -95,21 +78,32 @@ GIANTS = {
 }
 
 
-def measure(world, *arguments):
-    """Exit code, what was said, seconds, and the most megabytes that the process had."""
-    began = time.monotonic()
-    noted = world.folder / "kilobytes"
-    command = [sys.executable, "-c", PROGRAM, str(noted), *arguments]
-    program = subprocess.run(command, env=os.environ | world.environment, capture_output=True, text=True, check=False)
-    said = program.stdout + program.stderr
-    return program.returncode, said, time.monotonic() - began, int(noted.read_text()) / 1024
+@pytest.fixture(scope="module")
+def forks():
+    with Forks("measured:run") as forks:
+        yield forks
+
+
+@pytest.fixture
+def measure(forks, tmp_path):
+    """Runs a command; gives its exit code, what it said, seconds, and the most megabytes that the process had."""
+
+    def call(*arguments):
+        began = time.monotonic()
+        noted, said = tmp_path / "kilobytes", tmp_path / "said"
+        with said.open("w") as errors:
+            command = forks.start([str(noted), *arguments], errors=errors.fileno())
+            exit_code, printed = command.finish()
+        return exit_code, printed + said.read_text(), time.monotonic() - began, int(noted.read_text()) / 1024
+
+    return call
 
 
 @pytest.mark.parametrize("name", GIANTS)
-def test_a_giant_ends_the_run_within_its_bounds(world, name):
+def test_a_giant_ends_the_run_within_its_bounds(world, measure, name):
     before = world.load()
     world.server.answers["client.api/list"] = GIANTS[name]
-    exit_code, said, seconds, megabytes = measure(world, "sync", "--full")
+    exit_code, said, seconds, megabytes = measure("sync", "--full")
     assert exit_code in (6, 7), said
     assert len(said) < 1000
     assert "Traceback" not in said
@@ -120,29 +114,29 @@ def test_a_giant_ends_the_run_within_its_bounds(world, name):
 
 
 @pytest.mark.parametrize("answer", [repeat(b"", b" ", GB), packed(b"", b" ", 10 * GB)])
-def test_a_token_without_an_end_is_given_up(world, answer):
+def test_a_token_without_an_end_is_given_up(world, measure, answer):
     change_config(world.home, {"xero.identity_url": world.server.url})
     try:
         world.server.answers = {"/connect/token": answer}
-        exit_code, said, seconds, megabytes = measure(world, "sync")
+        exit_code, said, seconds, megabytes = measure("sync")
     finally:
         change_config(world.home, {"xero.identity_url": world.sandbox.url})
     assert (exit_code, "does not end" in said) == (6, True)
     assert (megabytes < USUAL_MEGABYTES, seconds < SECONDS) == (True, True)
 
 
-def test_every_record_of_10_000_staff_is_judged_in_bounded_memory(world):
+def test_every_record_of_10_000_staff_is_judged_in_bounded_memory(world, measure):
     """A practice that large is none; yet nothing says so, and the run that takes it in has to end."""
     staff = (
         f"<Staff><UUID>{number:032x}</UUID><Name>Staff {number}</Name><Email>s{number}@example.com</Email></Staff>"
         for number in range(10_000)
     )
     world.server.answers["staff.api/list"] = head() + wrap("".join(staff), "StaffList")
-    exit_code, said, seconds, megabytes = measure(world, "sync", "--full", "--json")
+    exit_code, said, seconds, megabytes = measure("sync", "--full", "--json")
     assert exit_code == 8, said
     assert seconds < SECONDS
     (number,) = world.rows("SELECT max(id) AS id FROM sync_runs")[0].values()
-    exit_code, said, seconds, megabytes = measure(world, "sync", "--json", "--accept", str(number))
+    exit_code, said, seconds, megabytes = measure("sync", "--json", "--accept", str(number))
     assert (exit_code, json.loads(said)["users"]["created"]) == (0, 10_000)
     assert megabytes < USUAL_MEGABYTES
     assert seconds < SECONDS
