@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 import requests
 
+from xpmsync.cli import run
+
 CHECKOUT = Path(__file__).parent.parent.parent
 
 
@@ -99,11 +101,9 @@ default_office_code = "SYD"
         (("--clients", "-1"), "Invalid value for “--clients”"),
     ],
 )
-def test_wrong_options_end_with_2_and_a_hint(options, words):
-    with start(*options) as server:
-        _, errors = server.communicate(timeout=10)
-    assert server.returncode == 2
-    assert words in errors
+def test_wrong_options_end_with_2_and_a_hint(capsys, options, words):
+    assert run(["sandbox", *options]) == 2
+    assert words in capsys.readouterr().err
 
 
 def test_with_a_mailbox_it_prints_the_emails_that_arrive_and_nothing_that_a_terminal_obeys(find_free_port):
@@ -121,8 +121,7 @@ def test_with_a_mailbox_it_prints_the_emails_that_arrive_and_nothing_that_a_term
     assert "To: b@x.example\nSubject: It\N{REPLACEMENT CHARACTER}[2J\n\nA\N{REPLACEMENT CHARACTER}[2J text\n" in rest
 
 
-def test_a_port_in_use_ends_with_2_and_says_so(free_port):
-    with socket.create_server(("127.0.0.1", free_port)), start("--port", str(free_port), "--clients", "0") as server:
-        _, errors = server.communicate(timeout=10)
-    assert server.returncode == 2
-    assert f"Port {free_port} cannot be used" in errors
+def test_a_port_in_use_ends_with_2_and_says_so(free_port, capsys):
+    with socket.create_server(("127.0.0.1", free_port)):
+        assert run(["sandbox", "--port", str(free_port), "--clients", "0"]) == 2
+    assert f"Port {free_port} cannot be used" in capsys.readouterr().err
