@@ -52,13 +52,12 @@ def test_the_tab_key_completes_commands_options_choices_and_codes(environment, r
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("begun", "completed"), LINES)
-def test_fish_completes_them_too(environment, require_program, begun, completed):
-    script = f"xpmsync completion fish | source; complete -C '{begun}'"
-    done = subprocess.run(
-        [require_program("fish"), "-c", script], env=environment, capture_output=True, text=True, check=True
-    )
-    assert [line.partition("\t")[0] for line in done.stdout.splitlines()] == [completed.split()[-1]]
+def test_fish_completes_them_too(environment, require_program):
+    script = "xpmsync completion fish | source; for line in $argv; complete -C $line; echo; end"
+    command = [require_program("fish"), "-c", script, *(begun for begun, _ in LINES)]
+    printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    offered = [[line.partition("\t")[0] for line in each.splitlines()] for each in printed.split("\n\n")]
+    assert offered[:-1] == [[completed.split()[-1]] for _, completed in LINES]
 
 
 def ask(monkeypatch, capsys, line):
