@@ -196,35 +196,26 @@ def test_a_replay_that_ends_the_grant_needs_a_person_and_deletes_nothing(person)
     person.open_tokens().access_token()
 
 
-def test_a_client_id_that_is_not_known_keeps_the_tokens(person):
+@pytest.mark.parametrize(
+    ("app", "taken_for", "secret", "error", "words"),
+    [
+        ("public-app", "nobody", None, ConfigurationError, "invalid_client"),
+        ("public-app", "web-app", SECRET, SignInNeeded, "no longer accepts this sign-in"),
+        ("web-app", "web-app", None, ConfigurationError, "client secret"),
+        ("web-app", "web-app", "a-wrong-one", ConfigurationError, "client secret"),
+    ],
+    ids=["an unknown client id", "another app's client id", "no client secret", "a wrong client secret"],
+)
+def test_a_mistake_in_the_settings_keeps_the_tokens(person, app, taken_for, secret, error, words):
+    own_secret = SECRET if app == "web-app" else None
+    person = replace(person, settings=replace(person.settings, client_id=app), secret=own_secret)
     person.connect()
-    before = person.stored()
-    mistaken = replace(person, settings=replace(person.settings, client_id="nobody"))
-    with pytest.raises(ConfigurationError, match="invalid_client"):
+    look = person.stored if error is ConfigurationError else person.tokens_kept
+    before = look()
+    mistaken = replace(person, settings=replace(person.settings, client_id=taken_for), secret=secret)
+    with pytest.raises(error, match=words):
         mistaken.open_tokens().access_token()
-    assert person.stored() == before
-    person.open_tokens().access_token()
-
-
-def test_the_client_id_of_another_app_keeps_the_tokens(person):
-    person.connect()
-    before = person.tokens_kept()
-    mistaken = replace(person, settings=replace(person.settings, client_id="web-app"), secret=SECRET)
-    with pytest.raises(SignInNeeded):
-        mistaken.open_tokens().access_token()
-    assert person.tokens_kept() == before
-    person.open_tokens().access_token()
-
-
-@pytest.mark.parametrize("secret", [None, "a-wrong-one"])
-def test_a_wrong_client_secret_keeps_the_tokens(person, secret):
-    settings = replace(person.settings, client_id="web-app")
-    person = replace(person, settings=settings, secret=SECRET)
-    person.connect()
-    before = person.stored()
-    with pytest.raises(ConfigurationError, match="client secret"):
-        replace(person, secret=secret).open_tokens().access_token()
-    assert person.stored() == before
+    assert look() == before
     person.open_tokens().access_token()
 
 
