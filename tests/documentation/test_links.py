@@ -7,14 +7,12 @@ import ast
 import re
 from urllib.parse import urlsplit
 
-import click
 import pytest
+from pictures import KEPT
 from reading import BLOCK, TEXTS, find_code, name_of
 from renew import DOCUMENTS, ROOT
 
-from xpmsync.cli import commands
 from xpmsync.cli.explanation import render_explanation
-from xpmsync.cli.grammar import walk
 
 LINK = re.compile(r"\[(?:[^\]]+)\]\(([^)\s]+)\)")
 ADDRESS = re.compile(r"https?://[^\s<>()`\"“”]*[^\s<>()`\"“”.,:;|*]")
@@ -75,7 +73,7 @@ def test_a_document_that_the_program_names_in_a_comment_is_there():
 
 def test_nothing_that_is_printed_names_a_file_that_only_the_checkout_has():
     texts = [text for module in (ROOT / "xpmsync").rglob("*.py") for text in find_strings(module)]
-    texts += [render_help(path) for path in ((), *walk(commands, click.Context(commands)))]
+    texts += [file.read_text("utf-8") for file in KEPT.iterdir()]
     texts.append(render_explanation())
     assert "The hourly sync isn't in your crontab: add it." in "".join(texts)
     assert [name for text in texts for name in find_names(text)] == []
@@ -88,12 +86,3 @@ def find_strings(module):
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in silent:
             yield node.value
-
-
-def render_help(path):
-    """What `--help` prints of a command."""
-    command, context = commands, click.Context(commands, info_name="xpmsync")
-    for name in path:
-        command = command.get_command(context, name)
-        context = click.Context(command, parent=context, info_name=name)
-    return command.get_help(context)

@@ -297,19 +297,6 @@ def test_identifiers_that_are_none_or_come_twice_or_in_another_case_make_one_rec
     assert world.load() == first
 
 
-def test_what_comes_after_the_records_and_between_them_is_not_kept_in_memory():
-    noise = b"<Noise>" + b"x" * 1000 + b"</Noise>"
-    record = b"<Client><UUID>c1</UUID></Client>"
-
-    def chunks():
-        yield b"<Response><Status>OK</Status>"
-        for _ in range(100):
-            yield b"<Other>" + noise * 10 + b"</Other><Clients>" + noise + record + noise + b"</Clients>"
-        yield b"</Response>"
-
-    assert len(list(parse_records(chunks(), CLIENT_SHAPE))) == 100
-
-
 @pytest.mark.parametrize(
     "endless",
     [b"<Client><Contacts><Contact /></Contacts>", b" ", b"<!--x-->", b"<?x?>", b"<Client", b"x"],
