@@ -3,7 +3,6 @@
 import json
 import shutil
 import sqlite3
-import threading
 import time
 from collections.abc import Collection, Mapping
 from contextlib import closing
@@ -12,11 +11,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import requests
-
 from xpmsync.alert_file import AlertFile
 from xpmsync.config import read_config
-from xpmsync.sandbox.browser import press
 from xpmsync.sandbox.mailbox import Mailbox
 from xpmsync.surroundings import Clock
 from xpmsync.watchman import assess, notify_if_due
@@ -121,17 +117,6 @@ class Stage:
                 for table, seen in columns.items()
                 if table not in RECORDS_OF_RUNS
             }
-
-    def browse(self, address: str) -> bool:
-        """What the person does who connects: press the button, and see the page that it ends on."""
-
-        def go() -> None:
-            with requests.Session() as browser:
-                browser.trust_env = False
-                browser.get(press(address), timeout=10)
-
-        threading.Thread(target=go, daemon=True).start()
-        return True
 
 
 def _see(row: tuple[Any, ...]) -> tuple[Any, ...]:

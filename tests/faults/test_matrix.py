@@ -2,7 +2,6 @@
 
 import re
 import threading
-import webbrowser
 from datetime import timedelta
 from functools import partial
 
@@ -143,10 +142,10 @@ def check_what_a_success_left(stage, undisturbed, case, *, full):
         assert healed[table] == undisturbed[True][table]
 
 
+@pytest.mark.usefixtures("allow_access")
 @pytest.mark.parametrize("case", [case for case in list_cases() if case.request in CONNECT], ids=name)
-def test_a_person_who_connects_meets_a_fault(stage: Stage, before, case, monkeypatch, capfd):
+def test_a_person_who_connects_meets_a_fault(stage: Stage, before, case, capfd):
     hurried = HurriedClock()
-    monkeypatch.setattr(webbrowser, "open", stage.browse)
     stage.restore()
     keyring = dict(stage.firm.sandbox.keychain.passwords)
     with stage.firm.sandbox.faults.active(case.fault, path=PATHS[case.request], **case.options):

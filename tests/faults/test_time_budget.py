@@ -1,11 +1,9 @@
 """A run ends in its time whatever the server does. The limits are shortened here; the servers are real ones."""
 
-import socket
-import threading
 import time
-from contextlib import contextmanager, suppress
 
 import pytest
+from servers import HostileServer
 
 from xpmsync.config import change_config
 from xpmsync.errors import PassingTrouble
@@ -17,32 +15,24 @@ from xpmsync.xpm import oauth, tokens, vault
 pytestmark = pytest.mark.slow
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/xml\r\n"
-RUN, ANSWER = 0.5, 0.15
+RUN, ANSWER, SILENCE = 0.5, 0.15, 5.0
 """Seconds, in place of 35 minutes, and of 20 minutes at the API and one at the sign-in server."""
 
 
-def never_speak(_connection, stopping):
-    stopping.wait()
-
-
 def drip(beginning, drop):
-    """A server that begins well, and sends a drop now and then for ever: no read time-out ever ends that."""
+    """An answer that begins well, and goes on by a drop now and then for ever: no read time-out ever ends that."""
 
-    def drip(connection, stopping):
-        connection.recv(65_536)
-        connection.sendall(beginning)
-        while not stopping.wait(0.02):
-            connection.sendall(drop)
+    def drip():
+        yield beginning
+        while True:
+            time.sleep(0.02)
+            yield drop
 
     return drip
 
 
-def hang_up(connection, _stopping):
-    connection.recv(65_536)
-
-
 SERVERS = {
-    "accepts and says nothing": never_speak,
+    "accepts and says nothing": lambda: time.sleep(SILENCE) or (),
     "sends a status line that never ends": drip(b"HTTP/1.1 200 ", b"O"),
     "sends headers that never end": drip(HEAD + b"x-header: ", b"x"),
     "says that it goes on for ever": drip(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
@@ -50,30 +40,8 @@ SERVERS = {
     "drips a body without an end": drip(HEAD + b"connection: close\r\n\r\n<Response><Status>OK</Status>", b"<x/>"),
     "drips chunks": drip(HEAD + b"transfer-encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
     "drips an error": drip(b"HTTP/1.1 500 Error\r\ncontent-length: 60000\r\n\r\n", b"{"),
-    "hangs up": hang_up,
+    "hangs up": lambda: (),
 }
-
-
-@contextmanager
-def serve(speak):
-    """A port of 127.0.0.1 behind which somebody speaks as he likes."""
-    stopping = threading.Event()
-
-    def attend(connection):
-        with connection, suppress(OSError):
-            speak(connection, stopping)
-
-    def listen(listener):
-        with suppress(OSError):
-            while not stopping.is_set():
-                connection, _ = listener.accept()
-                threading.Thread(target=attend, args=(connection,), daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=listen, args=(listener,), daemon=True).start()
-        yield listener.getsockname()[1]
-        stopping.set()
-        listener.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.fixture
@@ -106,14 +74,14 @@ def run_against(firm, setting, address):
 @pytest.mark.parametrize("speak", SERVERS.values(), ids=SERVERS)
 @pytest.mark.parametrize("setting", ["xero.api_url", "xero.identity_url"])
 def test_a_run_ends_in_time_where_the_server(firm, setting, speak):
-    with serve(speak) as port:
-        assert run_against(firm, setting, f"http://127.0.0.1:{port}") < RUN + 3 * ANSWER + 2
+    with HostileServer({"": speak}) as server:
+        assert run_against(firm, setting, server.url) < RUN + 3 * ANSWER + 2
 
 
 @pytest.mark.parametrize("setting", ["xero.api_url", "xero.identity_url"])
 def test_a_run_ends_in_time_where_a_handshake_never_ends(firm, setting):
-    with serve(never_speak) as port:
-        assert run_against(firm, setting, f"https://127.0.0.1:{port}") < RUN + 3 * ANSWER + 2
+    with HostileServer() as server:
+        assert run_against(firm, setting, server.url.replace("http", "https")) < RUN + 3 * ANSWER + 2
 
 
 @pytest.mark.parametrize("address", ["https://127.0.0.1:1", "https://xero.invalid"], ids=["port", "name"])

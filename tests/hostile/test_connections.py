@@ -2,17 +2,14 @@
 
 import json
 import re
-import webbrowser
 
 import pytest
-import requests
 from hostile_world import say
 from servers import HostileServer, head, wrap
 
 from xpmsync.config import change_config, read_config
 from xpmsync.home import load_home_id
 from xpmsync.sandbox import App, Practice, Sandbox
-from xpmsync.sandbox.browser import press
 from xpmsync.surroundings import Clock
 
 ID, SECOND_ID, OTHER_ID = (f"5a97a3a1-b0de-4c49-82b5-e75e1ebc035{number}" for number in range(3))
@@ -35,20 +32,13 @@ ODD = [
 
 
 @pytest.fixture
-def desk(tmp_path, free_port, furnish, monkeypatch):
+def desk(tmp_path, free_port, furnish, monkeypatch, allow_access):  # noqa: ARG001 - the browser
     """A firm that has signed in, whose API is a server of the test's own; a browser that allows access."""
-
-    def browse(address):
-        with requests.Session() as browser:
-            browser.trust_env = False
-            browser.get(press(address), timeout=10)
-        return True
 
     with Sandbox(Practice(), apps=(App(redirect_ports=(free_port,)),)) as sandbox, HostileServer() as server:
         firm = furnish(sandbox, tmp_path / "home", monkeypatch)
         redirect = f"http://localhost:{free_port}/callback"
         change_config(firm.home, {"xero.api_url": server.url, "xero.redirect_uri": redirect})
-        monkeypatch.setattr(webbrowser, "open", browse)
         server.answers["staff.api/list"] = head() + wrap("", "StaffList")
         for each in (ID, SECOND_ID, OTHER_ID):
             server.answers[f"/connections/{each}"] = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
