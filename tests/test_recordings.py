@@ -1,11 +1,10 @@
 """The answers recorded from a real practice, served over HTTP, pass through the real program."""
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from servers import HostileServer
 
 from xpmsync.config import change_config
 from xpmsync.errors import PassingTrouble, Refused
@@ -29,39 +28,21 @@ def recorded(name: str) -> bytes:
     return head.replace(b"\n", b"\r\n") + b"\r\nconnection: close\r\n\r\n" + body
 
 
-class RecordingServer(ThreadingHTTPServer):
-    """Answers every call with a recorded answer, by its path."""
-
-    answers: dict[str, bytes]
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        assert isinstance(self.server, RecordingServer)
-        self.wfile.write(self.server.answers[self.path.partition("?")[0].removeprefix("/practicemanager/3.1/")])
-        self.close_connection = True
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture
-def recordings() -> Iterator[RecordingServer]:
-    with RecordingServer(("127.0.0.1", 0), Handler) as server:
-        server.answers = {
-            "staff.api/list": recorded("staff-list"),
-            "clientgroup.api/list": GROUP_LIST,
-            "client.api/list": recorded("client-list-detailed"),
-        }
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+def recordings() -> Iterator[HostileServer]:
+    answers = {
+        "staff.api/list": recorded("staff-list"),
+        "clientgroup.api/list": GROUP_LIST,
+        "client.api/list": recorded("client-list-detailed"),
+    }
+    with HostileServer(answers) as server:
         yield server
-        server.shutdown()
 
 
 @pytest.fixture
 def firm(make_firm, recordings):
     firm = make_firm()
-    change_config(firm.home, {"xero.api_url": f"http://127.0.0.1:{recordings.server_address[1]}"})
+    change_config(firm.home, {"xero.api_url": recordings.url})
     return firm
 
 
