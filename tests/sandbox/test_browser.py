@@ -1,9 +1,9 @@
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from urllib.parse import urlsplit
 
 import pytest
+from servers import HostileServer, head
 
 from xpmsync.sandbox import App, Practice
 from xpmsync.sandbox.browser import NoWayOnError, main, press
@@ -11,31 +11,19 @@ from xpmsync.sandbox.browser import NoWayOnError, main, press
 
 @pytest.fixture
 def listener():
-    """A program's own listener: the paths it was asked for, on a port of its own."""
-    asked: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            asked.append(self.path)
-            self.send_response(302 if "code" in self.path or "error" in self.path else 200)
-            self.send_header("Location", "/done")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.asked = asked
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
+    """A program's own listener, on a port of its own."""
+    answers = {"/callback": head("302 Found", "Location: /done"), "/done": head()}
+    with HostileServer(answers) as server:
         yield server
-        server.shutdown()
-        thread.join()
+
+
+def list_paths(listener) -> list[str]:
+    """What it was asked for."""
+    return [request.split(" ")[1] for request in listener.requests]
 
 
 def sign_in(serve, new_program, listener) -> str:
-    port = listener.server_port
+    port = urlsplit(listener.url).port
     sandbox = serve(apps=[App(redirect_ports=(port,))])
     return new_program(sandbox).authorise_url(redirect_uri=f"http://localhost:{port}/callback")
 
@@ -46,13 +34,12 @@ def test_as_a_command_it_presses_the_button_and_follows_to_the_program(serve, ne
     environment = {"PYTHONPATH": ":".join(sys.path)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert listener.asked[0].startswith("/callback?code=")
-    assert listener.asked[1:] == ["/done"]
+    assert [path.partition("=")[0] for path in list_paths(listener)] == ["/callback?code", "/done"]
 
 
 def test_it_can_press_cancel(serve, new_program, listener):
     assert main(["--cancel", sign_in(serve, new_program, listener)]) == 0
-    assert listener.asked[0] == "/callback?error=access_denied&state=s-1"
+    assert list_paths(listener)[0] == "/callback?error=access_denied&state=s-1"
 
 
 def test_it_says_where_it_got_stuck(sandbox, new_program, capsys):
