@@ -35,9 +35,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Tests that run in the background ignore Ctrl-C, and so would every program that they start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 MEMORY, ROOM_BYTES = Path("/dev/shm"), 2 * 1024**3  # noqa: S108 - where Linux keeps files in memory
-if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ROOM_BYTES:
-    # Thousands of databases would wait for a disk.
-    tempfile.tempdir = os.environ["TMPDIR"] = str(MEMORY)
+if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK):
+    memory = os.statvfs(MEMORY)
+    if memory.f_bavail * memory.f_frsize >= ROOM_BYTES and not memory.f_flag & os.ST_NOEXEC:
+        # Thousands of databases would wait for a disk.
+        tempfile.tempdir = os.environ["TMPDIR"] = str(MEMORY)
 # No deadline: how fast the machine is, is not what is tested. In CI the same examples every time: the verdict is on the
 # change, not on luck.
 settings.register_profile(
