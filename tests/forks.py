@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Mapping, Sequence
 from fcntl import ioctl
 from pathlib import Path
@@ -158,8 +159,11 @@ def serve(line: socket.socket, run: Any) -> None:
             line.close()
             exit_code = 99
             try:
-                be_process(descriptors, *json.loads(order), gate)
-                exit_code = run(json.loads(order)[0])
+                arguments, environment = json.loads(order)
+                be_process(descriptors, arguments, environment, gate)
+                exit_code = run(arguments)
+            except BaseException:  # noqa: BLE001 - nobody else is told of it
+                traceback.print_exc()
             finally:
                 sys.stdout.flush()
                 sys.stderr.flush()

@@ -5,8 +5,8 @@ import random
 import sqlite3
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree as ET
 
 import pytest
-from firms import SilentReport, add_office, make_environment
+from firms import Firm, SilentReport, add_office, make_environment
 from model import DEFAULT_OFFICE, Answers, Elements, Limits, Model
 
 from xpmsync.admin.centre import Centre, open_centre
@@ -200,7 +200,8 @@ class World:
 
     def load(self, tables: dict[str, tuple[str, ...]] = DATA_TABLES) -> Snapshot:
         """Every row, as another program reads it."""
-        with self._opened() as connection:
+        with closing(sqlite3.connect(self.home.database_file)) as connection:
+            connection.row_factory = sqlite3.Row
             return {
                 table: {
                     tuple(row[column] for column in key): dict(row)
@@ -210,20 +211,11 @@ class World:
             }
 
     def rows(self, query: str, *parameters: object) -> list[Row]:
-        with self._opened() as connection:
-            return [dict(row) for row in connection.execute(query, parameters)]
+        return Firm(self.home, self.sandbox).rows(query, *parameters)
 
     def type_in(self, statement: str, *parameters: object) -> None:
         """What the administrator types into the database with another program."""
-        with self._opened() as connection, connection:
-            connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute(statement, parameters)
-
-    @contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self.home.database_file)) as connection:
-            connection.row_factory = sqlite3.Row
-            yield connection
+        Firm(self.home, self.sandbox).write(statement, *parameters)
 
 
 def as_it_is(call: str, told: Records) -> Records:

@@ -3,24 +3,23 @@
 import contextlib
 import io
 import shutil
-import sqlite3
 import sys
 import tempfile
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
 import pytest
-from firms import SilentReport, furnish, make_environment
+from firms import furnish, make_environment
 from servers import HostileServer, head
 
 from xpmsync import cli
-from xpmsync.config import change_config, read_config
+from xpmsync.config import change_config
 from xpmsync.home import Home, prepare_home
 from xpmsync.sandbox import Practice, Sandbox, Switches
 from xpmsync.sandbox.api import answer_call
 from xpmsync.surroundings import Clock
-from xpmsync.sync import Summary, run_sync
+from xpmsync.sync import Summary
 
 CALLS = ("staff.api/list", "clientgroup.api/list", "client.api/list")
 DATA_TABLES = (
@@ -63,7 +62,7 @@ class World:
         self._stack.close()
 
     def _set_up(self) -> None:
-        furnish(self.sandbox)
+        self._firm = furnish(self.sandbox)
         change_config(self.home, {"xero.api_url": self.server.url})
         self.restore()
         self.sync()
@@ -81,14 +80,10 @@ class World:
 
     def sync(self, **options: Any) -> Summary:
         """One full run in this process, which waits for nothing."""
-        clock = Clock(sleep=lambda _: None)
-        options = {"full": True, "report": SilentReport(), "is_watched": True, "clock": clock} | options
-        return run_sync(self.home, read_config(self.home), **options)
+        return self._firm.sync(**{"full": True, "clock": Clock(sleep=lambda _: None)} | options)
 
     def rows(self, query: str) -> list[dict[str, Any]]:
-        with closing(sqlite3.connect(self.home.database_file)) as connection:
-            connection.row_factory = sqlite3.Row
-            return [dict(row) for row in connection.execute(query)]
+        return self._firm.rows(query)
 
     def load(self) -> dict[str, list[dict[str, Any]]]:
         """Everything in Active and in its mirror."""
