@@ -1,4 +1,7 @@
-"""xpmsync as the forks run it whose memory is measured; a pause before another try takes no time."""
+"""xpmsync as the forks run it whose memory is measured; a pause before another try takes no time.
+
+No test imports this: it changes what all tests of a process would use.
+"""
 
 import time
 from pathlib import Path

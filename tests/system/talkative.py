@@ -1,7 +1,7 @@
 """xpmsync, or a browser, that tells everything: every logger at DEBUG whatever anybody sets, every exception with all
 that led to it, Python's own dumps of HTTP and SMTP on. Those dumps go to a file of their own.
 
-What is changed here is changed before xpmsync is loaded, which may keep what it finds.
+What is changed here is changed before xpmsync is loaded, which may keep what it finds. No test imports this.
 """
 
 import http.client
@@ -64,11 +64,10 @@ def tell_everything(error):
         sys.stderr.write(f"{''.join(traceback.format_exception(each))}{each!r} {vars(each)}\n")
 
 
-def describe_process(folder, process="self"):
-    """What the system tells about a process to everybody (its arguments) and to its owner (its environment)."""
-    here = Path("/proc") / process
+def describe_process(folder):
+    """What the system tells about this process to everybody (its arguments) and to its owner (its environment)."""
     for name in ("cmdline", "environ"):
-        (folder / f"{here.resolve().name}-{name}").write_bytes((here / name).read_bytes())
+        (folder / f"{os.getpid()}-{name}").write_bytes(Path(f"/proc/self/{name}").read_bytes())
 
 
 if __name__ == "__main__":

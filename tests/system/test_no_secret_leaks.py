@@ -20,7 +20,6 @@ from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
-import talkative
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 from firms import make_environment, point_at
@@ -33,6 +32,8 @@ from xpmsync.sandbox.browser import press
 
 pytestmark = pytest.mark.slow
 
+TALKATIVE = Path(__file__).with_name("talkative.py")
+"""Not imported: it changes what all tests of this process would use."""
 CLIENT_SECRET, WRONG_SECRET = "Wattle+Fern/27=of-the-web-app", "Kauri+Fern/27=of-another-app"
 MAIL_PASSWORD, WRONG_PASSWORD = "Kowhai&Rimu/27=of-the-mail-server", "Totara&Rimu/27=of-another-one"
 MAIL_USER = "sync@firm.example"
@@ -143,7 +144,7 @@ class Administrator:
         return {
             **make_environment(self.folder / "home", self.sandbox.url),
             "PATH": os.environ["PATH"],
-            "BROWSER": f"{sys.executable} {talkative.__file__} {self.folder} browser %s &",
+            "BROWSER": f"{sys.executable} {TALKATIVE} {self.folder} browser %s &",
             "HOME": str(self.folder / "person"),
             "TMPDIR": str(self.folder / "temporary"),
         }
@@ -177,7 +178,7 @@ class Administrator:
 
     def kill_in_the_middle(self):
         """A run that ends with SIGKILL while the clients arrive; what it leaves is put aside."""
-        words = [sys.executable, talkative.__file__, str(self.folder), "xpmsync", "sync"]
+        words = [sys.executable, TALKATIVE, str(self.folder), "xpmsync", "sync"]
         with (
             self.sandbox.faults.active("slow", path="client.api/list", drip_bytes=100, drip_seconds=0.05),
             (self.folder / "said" / "killed").open("w") as said,
@@ -190,7 +191,9 @@ class Administrator:
                 assert program.poll() is None
                 assert time.monotonic() < until
                 time.sleep(0.01)
-            talkative.describe_process(self.folder / "processes", str(program.pid))
+            for name in ("cmdline", "environ"):
+                seen = self.folder / "processes" / f"{program.pid}-{name}-meanwhile"
+                seen.write_bytes(Path(f"/proc/{program.pid}/{name}").read_bytes())
             shutil.copytree(self.folder / "home", self.folder / "in-the-middle" / "alive")
             program.kill()
         shutil.copytree(self.folder / "home", self.folder / "in-the-middle" / "dead")
