@@ -449,7 +449,6 @@ def test_what_a_failed_run_cost_is_recorded(firm):
     assert row["day_calls_remaining"] == 0
 
 
-@pytest.mark.slow
 def test_a_run_that_cannot_be_written_down_still_says_what_it_died_of(firm, monkeypatch):
     monkeypatch.setattr("xpmsync.active.database.BUSY_TIMEOUT_SECONDS", 0.2)
     writer = sqlite3.connect(firm.home.database_file, isolation_level=None, check_same_thread=False)

@@ -138,9 +138,7 @@ def find_companions(path: Path) -> list[Path]:
 
 
 @contextmanager
-def connected(
-    path: Path, *, is_new: bool = False, wait_seconds: float = BUSY_TIMEOUT_SECONDS
-) -> Iterator[sqlite3.Connection]:
+def connected(path: Path, *, is_new: bool = False, wait_seconds: float | None = None) -> Iterator[sqlite3.Connection]:
     """A connection to a database that is there. Raises DatabaseTrouble where it is damaged or cannot be opened."""
     try:
         check_link(path)
@@ -154,10 +152,11 @@ def connected(
         yield connection
 
 
-def connect(path: Path, query: str, wait_seconds: float = BUSY_TIMEOUT_SECONDS) -> sqlite3.Connection:
+def connect(path: Path, query: str, wait_seconds: float | None = None) -> sqlite3.Connection:
     """A connection in which every statement stands for itself. `query` is SQLite's: ``mode=rw`` makes no file."""
     address = f"{path.absolute().as_uri()}?{query}"
-    return sqlite3.connect(address, timeout=wait_seconds, isolation_level=None, uri=True)
+    timeout = BUSY_TIMEOUT_SECONDS if wait_seconds is None else wait_seconds
+    return sqlite3.connect(address, timeout=timeout, isolation_level=None, uri=True)
 
 
 def _has_tables(connection: sqlite3.Connection) -> bool:
