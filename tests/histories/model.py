@@ -294,6 +294,9 @@ class Model:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.staff: dict[str, Elements] = {}
+        """Those whom the last list has."""
+        self.known_staff: dict[str, Elements] = {}
+        """All who were ever listed, as they last were."""
         self.clients: dict[str, Elements] = {}
         self.group_names: dict[str, str | None] = {}
         self.has_heard_of = {"staff": False, "clients": False}
@@ -394,8 +397,9 @@ class Model:
             if not self.has_heard_of[kind]:
                 self.problems.add(("first-list-empty", kind))
         self.staff = {
-            uuid: _keep(self.staff.get(uuid, {}), staying["staff"]) | told for uuid, told in answers.staff.items()
+            uuid: _keep(self.known_staff.get(uuid, {}), staying["staff"]) | told for uuid, told in answers.staff.items()
         }
+        self.known_staff |= self.staff
         agreed = absent["clients"] - staying["clients"] if answers.is_full else set()
         for uuid, told in answers.clients.items():
             earlier = self.clients.get(uuid, {})
