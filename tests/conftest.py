@@ -27,6 +27,7 @@ from hypothesis import HealthCheck, settings
 from xpmsync.active.database import open_database
 from xpmsync.active.error_log import save_problems
 from xpmsync.active.runs import finish_run, start_run
+from xpmsync.errors import XpmsyncError
 from xpmsync.home import Home, find_home
 from xpmsync.rules.problems import Problem
 from xpmsync.sandbox import Practice, Sandbox, browser
@@ -88,6 +89,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     slow = [item for item in items if item.get_closest_marker("slow")]
     config.hook.pytest_deselected(items=slow)
     items[:] = [item for item in items if item not in set(slow)]
+
+
+def pytest_exception_interact(call: pytest.CallInfo[Any], report: pytest.CollectReport | pytest.TestReport) -> None:
+    """Show what an error says to the log alone."""
+    if call.excinfo and isinstance(call.excinfo.value, XpmsyncError) and call.excinfo.value.details:
+        report.sections.append(("Details of the error", call.excinfo.value.details))
 
 
 @pytest.fixture

@@ -238,7 +238,7 @@ def test_nothing_that_a_value_holds_is_obeyed_by_the_terminal(show, firm):
 def test_before_the_first_run_there_is_no_history_and_no_database_is_made(show, tmp_path, monkeypatch):
     empty = tmp_path / "empty"
     monkeypatch.setenv("XPMSYNC_HOME", str(empty))
-    assert " ".join(show()).startswith(f"No run has been made yet in {empty}.")
+    assert "".join(" ".join(show()).split()).startswith(f"Norunhasbeenmadeyetin{empty}.")
     assert json.loads(show("--json")) == []
     assert "Active has no client or user" in show("Ann", exit_code=2)
     assert "No run has been made yet." in show("--run", "1", exit_code=2)

@@ -1,15 +1,14 @@
 import asyncio
 import contextlib
 import re
-import shutil
 import socket
 import ssl
-import subprocess
 import threading
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 
 import pytest
+import trustme
 from aiosmtpd.smtp import SMTP, AuthResult
 from hypothesis import given
 from hypothesis import strategies as st
@@ -79,24 +78,21 @@ def serve(mailbox, *, tls=None, security="none", username=None, **options):
 
 
 @pytest.fixture(scope="session")
-def certificate(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("certificate")
-    options = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
-    files = ["-keyout", folder / "key.pem", "-out", folder / "certificate.pem"]
-    subprocess.run([shutil.which("openssl"), *options.split(), *files], check=True, capture_output=True)
-    return folder
+def authority():
+    return trustme.CA()
 
 
 @pytest.fixture
-def tls(certificate):
+def tls(authority):
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate / "certificate.pem", certificate / "key.pem")
+    authority.issue_cert("localhost").configure_cert(context)
     return context
 
 
 @pytest.fixture
-def trusted(certificate, monkeypatch):
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "certificate.pem"))
+def trusted(authority, tmp_path, monkeypatch):
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
 
 
 @pytest.fixture

@@ -84,6 +84,7 @@ def test_doctor_names_a_link_in_the_data_folder(make_firm, victim, capfd):
     assert "rm " in shown
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a link away")
 @pytest.mark.parametrize(
     ("name", "command", "exit_code"),
@@ -107,6 +108,7 @@ def test_a_link_where_one_is_followed_is_not_where_another_user_made_it(
     assert elsewhere.read_bytes() == content
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 def test_a_file_of_another_user_is_not_opened(tmp_path):
     path = tmp_path / "xpmsync.log"

@@ -7,12 +7,13 @@ with a certificate of the test's own authority, and behind that at the sandbox.
 import contextlib
 import socket
 import ssl
-import subprocess
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import trustme
 
 from xpmsync.config import change_config
 from xpmsync.errors import PassingTrouble
@@ -21,32 +22,25 @@ from xpmsync.surroundings import Clock
 
 pytestmark = pytest.mark.slow
 
-KEY = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
 HOSTS = ("login.xero.com", "identity.xero.com", "api.xero.com")
 
 
-def openssl(require_program, folder, *arguments):
-    subprocess.run([require_program("openssl"), *arguments], cwd=folder, check=True, capture_output=True)
-
-
 @pytest.fixture(scope="session")
-def authority(tmp_path_factory, require_program):
-    """A folder with an authority (ca.pem), and a maker of certificates that it vouches for."""
-    folder = tmp_path_factory.mktemp("authority")
-    request = f"req -x509 {KEY} -days 2 -keyout ca.key -out ca.pem -subj /CN=Authority"
-    openssl(require_program, folder, *request.split())
+def authority(tmp_path_factory):
+    """A maker of certificates, and the file of the authority that vouches for them."""
+    authority = trustme.CA()
+    file = tmp_path_factory.mktemp("authority") / "ca.pem"
+    authority.cert_pem.write_to_path(str(file))
 
-    def make(name, hosts, days):
-        (folder / f"{name}.ext").write_text(f"subjectAltName={','.join(f'DNS:{host}' for host in hosts)}\n")
-        request = f"req {KEY} -keyout {name}.key -out {name}.csr -subj /CN={hosts[0]}"
-        openssl(require_program, folder, *request.split())
-        sign = f"x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days {days} -out {name}.pem"
-        openssl(require_program, folder, *sign.split(), "-extfile", f"{name}.ext")
+    def make(hosts, days):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(folder / f"{name}.pem", folder / f"{name}.key")
+        not_after = datetime.now(UTC) + timedelta(days=days)
+        authority.issue_cert(*hosts, not_before=not_after - timedelta(days=30), not_after=not_after).configure_cert(
+            context
+        )
         return context
 
-    make.file = folder / "ca.pem"
+    make.file = file
     return make
 
 
@@ -122,7 +116,7 @@ def through(firm, monkeypatch):
 
 
 def test_a_run_goes_through_the_machine_s_proxy_to_xero_s_own_hosts_and_only_them(firm, through, authority):
-    proxy, told = through(authority("xero", HOSTS, 2), REQUESTS_CA_BUNDLE=str(authority.file))
+    proxy, told = through(authority(HOSTS, 2), REQUESTS_CA_BUNDLE=str(authority.file))
     assert told == ""
     assert {*proxy.hosts} == {"identity.xero.com:443", "api.xero.com:443"}
     assert b"Bearer" not in proxy.seen  # all that the proxy could read says where the line goes
@@ -144,7 +138,7 @@ def test_a_certificate_that_cannot_be_trusted_gets_no_token_and_is_explained(
     stored = dict(firm.sandbox.keychain.passwords)
     asked = len(firm.sandbox.requests)
     environment = {"REQUESTS_CA_BUNDLE": str(authority.file)} if is_known else {}
-    _, told = through(authority("other", hosts, days), **environment)
+    _, told = through(authority(hosts, days), **environment)
     assert "The certificate that this computer was shown for identity.xero.com cannot be trusted" in told
     assert reason.lower() in told.lower()
     assert "REQUESTS_CA_BUNDLE" in told
@@ -153,7 +147,7 @@ def test_a_certificate_that_cannot_be_trusted_gets_no_token_and_is_explained(
 
 
 def test_a_proxy_that_is_down_is_named(through, authority):
-    _, told = through(authority("xero", HOSTS, 2), HTTPS_PROXY="http://ann:secret@127.0.0.1:1")
+    _, told = through(authority(HOSTS, 2), HTTPS_PROXY="http://ann:secret@127.0.0.1:1")
     assert "The proxy 127.0.0.1:1 does not connect this computer to identity.xero.com: Connection refused." in told
     assert "HTTPS_PROXY" in told
     assert "secret" not in told
