@@ -1061,7 +1061,7 @@ def test_a_link_that_another_client_has_is_moved_only_when_asked(firm):
     firm.xpm_client(GONE, "Acme", "A C")
     firm.xpm_client(BETA, "Beta", "BE")
     firm.sync()
-    firm.execute("UPDATE xpm_clients SET is_deleted = 'Yes' WHERE uuid = ?", GONE)
+    firm.execute("UPDATE xpm_clients SET vanished_at = '2026-11-01T00:00:00Z' WHERE uuid = ?", GONE)
     firm.execute("UPDATE xpm_clients SET client_code = 'A C' WHERE uuid = ?", BETA)
     assert firm.sync() == ["code-held-by-former-client"]
     assert firm.refuse(f"client link 'A C' --xpm-client {BETA}") == [

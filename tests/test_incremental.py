@@ -5,6 +5,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from xpmsync.cli import run
 from xpmsync.errors import SuspiciousChange
 from xpmsync.rules.schedule import next_full_at
 from xpmsync.sandbox import Practice
@@ -122,6 +123,29 @@ def test_a_client_typed_in_anew_takes_over_even_when_xero_does_not_tell_what_bec
     summary = firm.sync()
     assert (summary.mode, summary.api_calls, summary.errors) == ("incremental", 4, 0)
     assert firm.rows("SELECT xpm_client_uuid FROM clients WHERE code = 'F1'") == [{"xpm_client_uuid": fresh}]
+
+
+def test_the_code_of_a_client_that_is_archived_and_given_another_code_is_free_for_a_new_client(firm):
+    firm.practice.edit_client(FIRST, client_code="F1-OLD", is_archived=True)
+    fresh = firm.practice.add_client("Another", client_code="F1", account_manager=next(iter(firm.practice.staff)))
+    assert firm.sync().errors == 0
+    assert firm.rows("SELECT code, status, xpm_client_uuid FROM clients WHERE code LIKE 'F1%' ORDER BY code") == [
+        {"code": "F1", "status": "active", "xpm_client_uuid": fresh},
+        {"code": "F1-OLD", "status": "archived", "xpm_client_uuid": FIRST},
+    ]
+
+
+def test_the_advice_for_a_code_of_a_client_that_is_gone_frees_the_code(firm):
+    firm.practice.vanish_client(FIRST)
+    firm.practice.add_client("Another", client_code="F1", account_manager=next(iter(firm.practice.staff)))
+    assert firm.sync(full=True).errors == 1
+    assert firm.rows("SELECT code FROM sync_errors WHERE severity = 'error'") == [
+        {"code": "code-held-by-former-client"}
+    ]
+
+    assert run(["admin", "client", "set", "F1", "--code", "F1-OLD"]) == 0
+    assert firm.sync().errors == 0
+    assert firm.rows("SELECT legal_name FROM clients WHERE code = 'F1'") == [{"legal_name": "Another"}]
 
 
 def test_two_living_clients_with_one_code_are_asked_for_once_and_not_every_hour(firm):

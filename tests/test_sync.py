@@ -524,14 +524,6 @@ def test_a_dry_run_says_what_the_run_after_it_does_and_changes_nothing(make_firm
     assert preview["changes"] == [
         {
             "entity": "client",
-            "name": "Third",
-            "action": "status",
-            "field": "status",
-            "old_value": "active",
-            "new_value": "archived",
-        },
-        {
-            "entity": "client",
             "name": "First Pty Ltd",
             "action": "updated",
             "field": "email",
@@ -553,6 +545,14 @@ def test_a_dry_run_says_what_the_run_after_it_does_and_changes_nothing(make_firm
             "field": None,
             "old_value": None,
             "new_value": "Fourth",
+        },
+        {
+            "entity": "client",
+            "name": "Third",
+            "action": "status",
+            "field": "status",
+            "old_value": "active",
+            "new_value": "archived",
         },
     ]
     problems = [(each["code"], each["name"]) for each in preview["problems"]]

@@ -60,12 +60,81 @@ HOURS = {
         [row("c1"), row("c2", code="A")],
         [],
     ),
-    "a linked client does not get the code of a former one": (
+    "a linked client gets the code of an archived one, which has none then": (
         [
             [client("c1", ClientCode="A"), client("c2", ClientCode="B")],
             [client("c1", ClientCode="A", IsArchived="Yes"), client("c2", ClientCode="A")],
         ],
+        [row("c1", status="archived"), row("c2", code="A")],
+        [],
+    ),
+    "an archived client gets its code back as soon as it is free": (
+        [
+            [client("c1", ClientCode="A"), client("c2", ClientCode="B")],
+            [client("c1", ClientCode="A", IsArchived="Yes"), client("c2", ClientCode="A")],
+            [client("c1", ClientCode="A", IsArchived="Yes"), client("c2", ClientCode="B")],
+        ],
         [row("c1", code="A", status="archived"), row("c2", code="B")],
+        [],
+    ),
+    "the code of an archived client that is given another one in XPM is free for a new client": (
+        [
+            [client("c1", ClientCode="A")],
+            [client("c1", ClientCode="A-OLD", IsArchived="Yes"), client("c2", "Kōwhai Ltd", ClientCode="A")],
+        ],
+        [row("c1", code="A-OLD", status="archived"), row("c2", "Kōwhai Ltd", code="A")],
+        [],
+    ),
+    "a deleted client that was given another code is another client, though the name is the same": (
+        [
+            [client("c1", ClientCode="A")],
+            [client("c1", ClientCode="A-OLD", IsDeleted="Yes"), client("c2", ClientCode="A")],
+        ],
+        [row("c1", code="A-OLD", status="deleted"), row("c2", code="A")],
+        [],
+    ),
+    "a client re-created with a new code takes over the one that was archived with this code in the same hour": (
+        [
+            [client("c1", ClientCode="A")],
+            [client("c1", ClientCode="B", IsArchived="Yes"), client("c2", ClientCode="B")],
+        ],
+        [row("c2", code="B")],
+        [],
+    ),
+    "a client that two archived ones may be is an error": (
+        [
+            [client("c1", ClientCode="A"), client("c2", ClientCode="B")],
+            [
+                client("c1", ClientCode="A", IsArchived="Yes"),
+                client("c2", ClientCode="A", IsArchived="Yes"),
+                client("c3", ClientCode="A"),
+            ],
+        ],
+        [row("c1", code="A", status="archived"), row("c2", status="archived")],
+        [("code-held-by-former-client", "c3")],
+    ),
+    "of two archived clients with one code the one that has it keeps it": (
+        [
+            [client("c1", ClientCode="A"), client("c2", ClientCode="B")],
+            [client("c1", ClientCode="B", IsArchived="Yes"), client("c2", ClientCode="B", IsDeleted="Yes")],
+        ],
+        [row("c1", status="archived"), row("c2", code="B", status="deleted")],
+        [],
+    ),
+    "an archived client does not get a code that a client in error holds": (
+        [
+            [client("c1", ClientCode="A"), client("c2", ClientCode="B")],
+            [
+                client("c1", ClientCode="B", IsArchived="Yes"),
+                client("c2", ClientCode="B", AccountManager=STRANGER),
+            ],
+        ],
+        [row("c1", status="archived"), row("c2", code="B")],
+        [("partner-not-listed", "c2")],
+    ),
+    "a client that is gone keeps its code": (
+        [[client("c1", ClientCode="A")], [client("c2", "Kōwhai Ltd", ClientCode="A")]],
+        [row("c1", code="A", status="removed")],
         [("code-held-by-former-client", "c2")],
     ),
     "a former client that comes back after its record was taken over is a duplicate": (
@@ -233,7 +302,7 @@ def test_a_client_without_a_code_takes_no_default_partner_from_the_office_of_ano
 
 def test_a_client_refused_for_its_partner_keeps_its_data_and_status(firm):
     firm.sync([client(Phone="1", ClientCode="NGA1")])
-    firm.sync([client(IsArchived="Yes")])
+    firm.sync([client(ClientCode="NGA1", IsArchived="Yes")])
     firm.sync([client(Phone="2", ClientCode="NGA2", AccountManager=STRANGER)])
     assert firm.clients() == [row(telephone="1", code="NGA1", status="archived")]
     assert firm.changes() == []
@@ -392,7 +461,8 @@ def test_a_code_typed_by_hand_that_xpm_drops_stays_and_is_not_given_away(firm):
 )
 def test_a_client_gets_the_status_that_xpm_tells_and_keeps_its_data(firm, flags, status):
     firm.sync([client(Phone="1", ClientCode="A")])
-    derivation = firm.sync([client("c1", "", **flags) if status != "active" else client(Phone="1", ClientCode="A")])
+    told = client("c1", "", ClientCode="A", **flags) if status != "active" else client(Phone="1", ClientCode="A")
+    derivation = firm.sync([told])
     assert firm.clients() == [row(telephone="1", code="A", status=status)]
     is_changed = status != "active"
     assert firm.changes() == ([("client", "Ngata Ltd", "status", "status", "active", status)] if is_changed else [])

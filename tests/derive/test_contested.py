@@ -80,6 +80,7 @@ def test_everybody_gets_the_record_that_they_would_get_if_all_were_matched_at_on
             result = derive(database, "MAIN", ChangeLog(database, run_id=None, actor="sync", now=NOW))
         owners = dict(database.connection.execute("SELECT xpm_client_uuid, id FROM clients").fetchall())
         statuses = dict(database.connection.execute("SELECT id, status FROM clients").fetchall())
+        codes = dict(database.connection.execute("SELECT id, code FROM clients").fetchall())
 
     settled = at_once.settlement
     assert {uuid: owners[uuid] for uuid in settled.records} == dict(settled.records)
@@ -93,6 +94,7 @@ def test_everybody_gets_the_record_that_they_would_get_if_all_were_matched_at_on
     assert {key: statuses[key] for key in kept} == {
         key: at_once.statuses.get(uuid, "active") for key, uuid in kept.items()
     }
+    assert {record_id: codes[record_id] for record_id in at_once.codes} == dict(at_once.codes)
     of_matching = [each for each in result.problems if each.code in MATCHING]
     assert sorted(map(repr, of_matching)) == sorted(repr(each) for each in at_once.problems if each.code in MATCHING)
 

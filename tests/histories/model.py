@@ -8,6 +8,7 @@ up, and walks where the tool works out in rounds. It imports nothing of the tool
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 # What XPM tells of a client: element to text, `AccountManager` and `JobManager` to their UUID and Name, `Contacts` and
@@ -162,12 +163,20 @@ class Settling:
     """Who becomes which record, when everybody who wants a key of their own moves at once."""
 
     def __init__(
-        self, key: Key, wants: Mapping[str, str | None], refused: set[str], records: Iterable[Record], judge: Judge
+        self,
+        key: Key,
+        wants: Mapping[str, str | None],
+        refused: set[str],
+        records: Iterable[Record],
+        judge: Judge,
+        closed: Mapping[Record, str | None] = MappingProxyType({}),
     ) -> None:
+        """`closed` are records without a key, which those who are new take over by another one."""
         self.key = key
         self.wants = wants
         self.records = list(records)
         self.judge = judge
+        self.closed = closed
         self.own = {record.xpm_uuid: record for record in self.records if record.xpm_uuid in wants}
         self.rivals = self._find_rivals()
         self.staying = refused | self.rivals
@@ -194,8 +203,11 @@ class Settling:
     def _explain(self, uuid: str) -> str | None:
         if uuid in self.rivals:
             return self.key.shared
-        if uuid in self.staying or self._can_move(uuid):
+        if uuid in self.staying:
             return None
+        if self._can_move(uuid):
+            is_clear = uuid in self.own or self._find_takeover(uuid) or not self._find_closed(uuid)
+            return None if is_clear else "code-held-by-former-client"
         holder = self.find_holder(uuid)
         assert holder
         if uuid in self.own or holder.xpm_uuid in self.wants:
@@ -219,7 +231,14 @@ class Settling:
 
     def _find_takeover(self, uuid: str) -> Record | None:
         holder = self.find_holder(uuid)
-        return holder if holder and holder.xpm_uuid not in self.wants else None
+        if holder and holder.xpm_uuid not in self.wants:
+            return holder
+        same_one = [record for record in self._find_closed(uuid) if self.judge(uuid, record) is None]
+        return same_one[0] if len(same_one) == 1 else None
+
+    def _find_closed(self, uuid: str) -> list[Record]:
+        wanted = self._wanted(uuid)
+        return [record for record, key in self.closed.items() if wanted and key == wanted]
 
     def find_holder(self, uuid: str) -> Record | None:
         """Who else holds what somebody wants."""
@@ -496,7 +515,7 @@ class Model:
 
     def _derive_clients(self) -> None:
         live = {uuid: told for uuid, told in self.clients.items() if find_status(told) == "active"}
-        partners = {uuid: partner for uuid, told in live.items() if (partner := self._find_partner(uuid, told, live))}
+        closed = self._find_closed()
 
         def judge(uuid: str, client: Record) -> str | None:
             told, abn, former_abn = (
@@ -508,11 +527,22 @@ class Model:
             if client.xpm_uuid is None:
                 return "abn-contradicts" if contradicts else None
             is_same = (abn and abn == former_abn) or same(find_name(told)) == same(client.values["legal_name"])
-            return None if is_same and not contradicts else "code-held-by-former-client"
+            # One that was given another code in XPM is another client.
+            has_code = same(self.clients[client.xpm_uuid].get("ClientCode")) == same(told.get("ClientCode"))
+            return None if is_same and has_code and not contradicts else "code-held-by-former-client"
 
         wants = {uuid: same(told.get("ClientCode")) for uuid, told in live.items()}
+        partners = {
+            uuid: partner
+            for uuid, told in live.items()
+            if (partner := self._find_partner(uuid, told, lambda uuid: self._find_office(uuid, live, closed, judge)))
+        }
         refused = live.keys() - partners.keys()
-        settling = Settling(CODE, wants, refused, self.active_clients.values(), judge)
+        held_before = {client: client.values.get("code") for client in closed}
+        for client in closed:
+            client.values["code"] = None  # those who are alive come first
+        keys = {client: same(code) for client, code in closed.items()}
+        settling = Settling(CODE, wants, refused, self.active_clients.values(), judge, keys)
         for uuid, code in settling.problems.items():
             holder = settling.find_holder(uuid)
             is_former = code == CODE.taken and holder and holder.xpm_uuid and holder.xpm_uuid not in live
@@ -522,12 +552,35 @@ class Model:
         for client in self.active_clients.values():
             if client.xpm_uuid in self.clients and client.xpm_uuid not in live and client not in taken_over:
                 client.status = find_status(self.clients[client.xpm_uuid])
+        for client in taken_over:
+            client.values["code"] = held_before.get(client, client.values.get("code"))
         for uuid, place in places.items():
             client = place or self._add(self.active_clients, uuid, {"office_code": DEFAULT_OFFICE})
             client.write(self._read(uuid, live[uuid], partners[uuid]))
             client.xpm_uuid, client.status = uuid, "active"
             if "Groups" in live[uuid]:
                 client.join(self._find_groups(uuid, live[uuid]["Groups"]))
+        self._follow_codes({client: code for client, code in closed.items() if client not in taken_over}, held_before)
+
+    def _follow_codes(self, closed: Mapping[Record, str | None], held_before: Mapping[Record, str | None]) -> None:
+        """Those archived or deleted get their code of XPM where nobody has it; of several, the one who had it."""
+        for client in sorted(closed, key=lambda each: (same(held_before[each]) != same(closed[each]), each.xpm_uuid)):
+            code = closed[client]
+            others = {same(each.values.get("code")) for each in self.active_clients.values() if each is not client}
+            client.values["code"] = None if same(code) in others else code
+            client.written["code"] = code
+
+    def _find_closed(self) -> dict[Record, str | None]:
+        """The clients archived or deleted in XPM, and their code there. A code typed while XPM has none stays."""
+        found = {}
+        for client in self.active_clients.values():
+            told = self.clients.get(client.xpm_uuid or "", {})
+            code = trim(told.get("ClientCode"))
+            held = client.values.get("code")
+            is_typed = held and client.written.get("code") != held
+            if find_status(told) in ("archived", "deleted") and (code or not is_typed):
+                found[client] = code
+        return found
 
     def _read(self, uuid: str, told: Elements, partner: str) -> dict[str, str | None]:
         """The supported fields of one client, and what is odd about them."""
@@ -551,13 +604,13 @@ class Model:
         self._report_all({uuid: code} for code, is_so in odd.items() if is_so)
         return values
 
-    def _find_partner(self, uuid: str, told: Elements, live: Mapping[str, Elements]) -> str | None:
+    def _find_partner(self, uuid: str, told: Elements, find_office: Callable[[str], str]) -> str | None:
         """The user whose client it is; without one, or without a name, the client is not synced."""
         staff_uuid, staff_name = find_person(told, "AccountManager")
         if not find_name(told):
             self._report("client-without-name", uuid)
         elif not staff_uuid and not staff_name:
-            default_partner = self.offices[self._find_office(uuid, told, live)]
+            default_partner = self.offices[find_office(uuid)]
             if not default_partner:
                 self._report("partner-missing", uuid)
             return default_partner
@@ -573,15 +626,21 @@ class Model:
             self._report("partner-not-in-active", uuid)
         return None
 
-    def _find_office(self, uuid: str, told: Elements, live: Mapping[str, Elements]) -> str:
+    def _find_office(
+        self, uuid: str, live: Mapping[str, Elements], closed: Mapping[Record, str | None], judge: Judge
+    ) -> str:
         """Of the record that it has, or that its code leads to; else the default office."""
-        code = same(told.get("ClientCode"))
+        code = same(live[uuid].get("ClientCode"))
         for client in self.active_clients.values():
             if client.xpm_uuid == uuid:
                 return str(client.values["office_code"])
         for client in self.active_clients.values():
-            if code and same(client.values.get("code")) == code and client.xpm_uuid not in live:
+            is_free = client.xpm_uuid not in live and client not in closed
+            if code and same(client.values.get("code")) == code and is_free:
                 return str(client.values["office_code"])
+        former = [client for client, held in closed.items() if code and same(held) == code and not judge(uuid, client)]
+        if len(former) == 1:
+            return str(former[0].values["office_code"])
         return DEFAULT_OFFICE
 
     def _find_user(self, staff_uuid: str | None) -> Record | None:

@@ -1,8 +1,9 @@
 """Finds the clients that can only be matched together, because one has, or is to have, a code that another claims.
 
 All others can be matched each by itself, and so in batches, with little in memory. Whoever is found here is found
-with everybody they meet: the owners of the records that hold a claimed code, and all others who claim it. That somebody
-is found who meets nobody does no harm. Decides nothing.
+with everybody they meet: the owners of the records that hold a claimed code, and all others who claim it. An archived
+or deleted client claims its code for its record in Active, if it has one. That somebody is found who meets nobody does
+no harm. Decides nothing.
 """
 
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ class Contested:
     """Who must be matched together."""
 
     xpm_uuids: frozenset[str]
-    """Clients of XPM that may be live: all that the rules take for live are, and those they do not, do no harm."""
+    """Clients of XPM: those that claim a code, and the owners of the records that hold one."""
     record_ids: frozenset[str]
     """Clients of Active."""
 
@@ -25,7 +26,9 @@ class Contested:
 _PAIRS: Final = f"""
 WITH
   claims AS MATERIALIZED (
-    SELECT uuid, fold(client_code) AS code FROM xpm_clients WHERE vanished_at IS NULL AND {is_open("xpm_clients")}
+    SELECT uuid, fold(client_code) AS code FROM xpm_clients
+    WHERE vanished_at IS NULL
+    AND ({is_open("xpm_clients")} OR uuid IN (SELECT xpm_client_uuid FROM clients))
   ),
   holders AS MATERIALIZED (
     -- The key is missing where another program has typed a code that is another client's: see repair_keys.
@@ -39,7 +42,7 @@ WITH
 SELECT uuid, id FROM claims LEFT JOIN holders ON owner = uuid
 WHERE claims.code IN (SELECT code FROM contested) OR holders.code IN (SELECT code FROM contested)
 UNION ALL
-SELECT NULL, id FROM holders WHERE code IN (SELECT code FROM contested)
+SELECT owner, id FROM holders WHERE code IN (SELECT code FROM contested)
 """
 
 

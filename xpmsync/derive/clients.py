@@ -61,13 +61,17 @@ class _ClientDerivation:
         self._result.problems.extend(plan.problems)
         self._result.clients.skipped += plan.skipped
         self._former_partners.update(plan.former_partners)
-        self._update_statuses(plan, records)
         # A code that moves is let go of first, so that two clients can swap theirs; what each held is kept here.
-        self._moving = {record.id: record.code for record in records if record.id in plan.settlement.moving}
+        self._moving = {
+            record.id: record.code
+            for record in records
+            if record.id in plan.settlement.moving or plan.codes.get(record.id, record.code) != record.code
+        }
         active_clients.release_codes(self._database, list(self._moving))
         synced = sorted(plan.settlement.records.keys() | plan.settlement.new)
         for start in range(0, len(synced), BATCH_SIZE):
             self._derive_batch(plan, synced[start : start + BATCH_SIZE])
+        self._update_former(plan, records)
 
     def tell_of_former_partners(self) -> None:
         """Warn of those whom XPM no longer lists, but names as the partner of clients."""
@@ -78,18 +82,30 @@ class _ClientDerivation:
                     problem("partner-no-longer-listed", user.xpm_staff_uuid, user.name, clients=clients)
                 )
 
-    def _update_statuses(self, plan: ClientPlan, records: Sequence[ClientRecord]) -> None:
+    def _update_former(self, plan: ClientPlan, records: Sequence[ClientRecord]) -> None:
+        """Give clients that are archived, deleted or gone their status, and the first two XPM's code if it is free."""
         taken_over = set(plan.settlement.records.values())
         for record in records:
             status = plan.statuses.get(record.xpm_client_uuid or "")
             if status is None or record.id in taken_over:
                 continue
-            if status == record.status:
-                self._result.clients.unchanged += 1
-            else:
-                active_clients.update_client(self._database, record.id, {"status": status})
-                self._result.changes.append(ChangeRow("client", record.id, "status", "status", record.status, status))
+            current = {"status": record.status, "code": record.code}
+            wanted = {"status": status, "code": plan.codes.get(record.id, record.code)}
+            values = {column: value for column, value in wanted.items() if value != current[column]}
+            if values:
+                active_clients.update_client(self._database, record.id, values)
+                self._result.changes.extend(make_changes("client", record.id, current, values))
                 self._result.clients.updated += 1
+            else:
+                self._result.clients.unchanged += 1
+            if wanted["code"] is not None and record.id in plan.codes:
+                self._remember(record.id, {"code": wanted["code"]})
+
+    def _remember(self, client_id: str, sent: Mapping[str, object]) -> None:
+        """Remember what XPM has sent of a client."""
+        earlier = written.load_written(self._database, client_id)
+        if not sent.items() <= earlier.items():
+            written.save_written(self._database, {client_id: {**earlier, **sent}})
 
     def _derive_batch(self, plan: ClientPlan, uuids: Sequence[str]) -> None:
         records = plan.settlement.records

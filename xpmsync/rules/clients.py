@@ -4,7 +4,7 @@ Planned in two steps, so that 15,000 clients need little memory: `plan_clients` 
 partner rules need of each client; `read_client` then reads the supported fields of one client at a time.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -58,7 +58,7 @@ class ClientRecord:
     status: str
     xpm_client_uuid: str | None
     is_code_typed: bool
-    """The code was typed by hand, not written by a sync."""
+    """The code was typed by hand, not sent by XPM."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,8 @@ class ClientPlan:
     """XPM client to the user who is their partner."""
     statuses: Mapping[str, str]
     """XPM client that is not live to the status its Active client gets."""
+    codes: Mapping[str, str | None]
+    """Client of Active that is archived or deleted to the code it gets; None where another client has that code."""
     former_partners: Mapping[str, int]
     """Staff member whom XPM no longer lists, but names as the partner of so many clients, and whose user is known."""
     skipped: int
@@ -109,6 +111,7 @@ def plan_clients(
     candidates: dict[str, Candidate] = {}
     partners: dict[str, str] = {}
     statuses: dict[str, str] = {}
+    former_codes: dict[str, str | None] = {}
     problems: list[Problem] = []
     former_partners: Counter[str] = Counter()
     without_partner: list[Candidate] = []
@@ -116,7 +119,7 @@ def plan_clients(
         status, uuid = read_status(row), row["uuid"]
         assert uuid is not None  # noqa: S101 - the mirror's key
         if status != "active":
-            statuses[uuid] = status
+            statuses[uuid], former_codes[uuid] = status, read_text(row["client_code"])
             continue
         candidate = Candidate(
             uuid,
@@ -136,24 +139,41 @@ def plan_clients(
                 former_partners[staff_uuid] += 1
         else:
             problems.append(_explain_partner(candidate, staff_uuid, staff_name, directory))
-    find_office = _office_rule(candidates, records, default_office)
+    holders = [_make_holder(record, statuses, former_codes) for record in records]
+    records_by_id = {record.id: record for record in records}
+    refuse_takeover = _takeover_rule(candidates, records_by_id, former_codes)
+    find_office = _office_rule(candidates, records_by_id, holders, default_office, refuse_takeover)
     for candidate in without_partner:
         office = find_office(candidate)
         if default_partner := default_partners.get(office):
             partners[candidate.uuid] = default_partner
         else:
             problems.append(problem("partner-missing", candidate.uuid, candidate.legal_name, office=office))
-    records_by_id = {record.id: record for record in records}
     settlement = settle(
         [Claimant(each.uuid, make_key(each.code), each.uuid not in partners) for each in candidates.values()],
-        [Holder(each.id, make_key(each.code), each.xpm_client_uuid, each.is_code_typed) for each in records],
+        holders,
         shared="client-code-shared",
         taken="client-code-taken",
-        refuse_takeover=_takeover_rule(candidates, records_by_id),
+        refuse_takeover=refuse_takeover,
     )
     problems.extend(_explain_rejections(settlement, candidates, records_by_id))
+    taken_over = set(settlement.records.values())
     skipped = len((candidates.keys() - partners.keys()) | settlement.rejections.keys())
-    return ClientPlan(settlement, partners, statuses, former_partners, skipped, tuple(problems))
+    codes = {
+        each.id: former_codes[each.owner_uuid or ""] if each.id in settlement.following else None
+        for each in holders
+        if each.is_closed and each.id not in taken_over
+    }
+    return ClientPlan(settlement, partners, statuses, codes, former_partners, skipped, tuple(problems))
+
+
+def _make_holder(record: ClientRecord, statuses: Mapping[str, str], former_codes: Mapping[str, str | None]) -> Holder:
+    """A client of Active as matching sees it. A code typed by hand stays where XPM has none, archived or not."""
+    owner = record.xpm_client_uuid
+    xpm_code = former_codes.get(owner or "")
+    stays = xpm_code is None and record.code is not None and record.is_code_typed
+    is_closed = statuses.get(owner or "") in ("archived", "deleted") and not stays
+    return Holder(record.id, make_key(record.code), owner, record.is_code_typed, is_closed, make_key(xpm_code))
 
 
 def _explain_nameless(candidate: Candidate) -> Problem:
@@ -174,29 +194,46 @@ def _explain_partner(
 
 
 def _office_rule(
-    candidates: Mapping[str, Candidate], records: Sequence[ClientRecord], default_office: str
+    candidates: Mapping[str, Candidate],
+    records: Mapping[str, ClientRecord],
+    holders: Sequence[Holder],
+    default_office: str,
+    refuse_takeover: Callable[[str, str], str | None],
 ) -> Callable[[Candidate], str]:
     """A client's office: that of the record it is linked to, or would take over; else the default office.
 
     A record that belongs to another live client is not taken over, even where its code has just moved here.
     """
-    linked = {record.xpm_client_uuid: record.office_code for record in records if record.xpm_client_uuid}
-    free = {make_key(record.code): record.office_code for record in records if record.xpm_client_uuid not in candidates}
+    linked = {holder.owner_uuid: records[holder.id].office_code for holder in holders if holder.owner_uuid}
+    free = [holder for holder in holders if holder.owner_uuid not in candidates]
+    by_code = {holder.key: records[holder.id].office_code for holder in free if not holder.is_closed}
+    closed_of = defaultdict(list)
+    for holder in free:
+        if holder.is_closed:
+            closed_of[holder.xpm_key].append(holder.id)
 
     def find_office(candidate: Candidate) -> str:
-        code_office = free.get(make_key(candidate.code), default_office) if candidate.code else default_office
-        return linked.get(candidate.uuid, code_office)
+        if candidate.uuid in linked:
+            return linked[candidate.uuid]
+        key = make_key(candidate.code)
+        if key is None or key in by_code:
+            return by_code.get(key, default_office) if key else default_office
+        same = [each for each in closed_of[key] if refuse_takeover(candidate.uuid, each) is None]
+        return records[same[0]].office_code if len(same) == 1 else default_office
 
     return find_office
 
 
 def _takeover_rule(
-    candidates: Mapping[str, Candidate], records: Mapping[str, ClientRecord]
+    candidates: Mapping[str, Candidate],
+    records: Mapping[str, ClientRecord],
+    former_codes: Mapping[str, str | None],
 ) -> Callable[[str, str], str | None]:
     """When a client may take over the record that holds its code.
 
     A record set up by hand: unless the ABNs contradict. One whose XPM client is archived, deleted or gone: the client
-    was re-created in XPM if the ABN is the same, or the name is the same and no ABN contradicts.
+    was re-created in XPM if the ABN is the same, or the name is the same and no ABN contradicts; and if the former
+    client has the same code in XPM now, since one that was given another code is another client.
     """
 
     def refuse_takeover(uuid: str, record_id: str) -> str | None:
@@ -207,7 +244,8 @@ def _takeover_rule(
         if record.xpm_client_uuid is None:
             return "abn-contradicts" if contradicts else None
         same_name = fold(record.legal_name) == fold(candidate.legal_name or "")
-        is_same = not contradicts and (both_have_abn or same_name)
+        same_code = make_key(former_codes.get(record.xpm_client_uuid)) == make_key(candidate.code)
+        is_same = same_code and not contradicts and (both_have_abn or same_name)
         return None if is_same else "code-held-by-former-client"
 
     return refuse_takeover

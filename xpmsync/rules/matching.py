@@ -30,7 +30,11 @@ class Holder:
     owner_uuid: str | None
     """The XPM record it is linked to; None for one that was set up by hand."""
     is_key_typed: bool = False
-    """The key was typed by hand, not written by a sync: it stays where XPM has none."""
+    """The key was typed by hand, not sent by XPM: it stays where XPM has none."""
+    is_closed: bool = False
+    """Its owner is archived or deleted: live records take its key, and it takes what they leave of `xpm_key`."""
+    xpm_key: str | None = None
+    """The key that the owner of a closed record has in XPM now. A live record takes it over by this key alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,8 @@ class Settlement:
     """The Active records that exchange the key they hold for another."""
     new: frozenset[str]
     rejections: Mapping[str, Rejection]
+    following: frozenset[str] = frozenset()
+    """The closed records whose key in XPM is free: they get it. The other closed ones have none."""
 
 
 def settle(
@@ -77,9 +83,12 @@ def settle(
     linked = [(each, own[each.uuid]) for each in accepted if each.uuid in own]
     records = {claimant.uuid: holder.id for claimant, holder in linked}
     moving = {holder.id for claimant, holder in linked if _exchanges_key(claimant, holder)}
-    holders_of = defaultdict(list)
+    holders_of, closed_of = defaultdict(list), defaultdict(list)
     for holder in holders:
-        holders_of[holder.key].append(holder)
+        if holder.is_closed:
+            closed_of[holder.xpm_key].append(holder)
+        else:
+            holders_of[holder.key].append(holder)
     # One claimant at most for each key: of those who share one, the others are rejected already.
     claims = {each.key: each for each in accepted if each.key is not None}
     unsettled = list(claims)
@@ -89,12 +98,15 @@ def settle(
             claimant = claims[key]
             mine = own.get(claimant.uuid)
             in_the_way = [each for each in holders_of[key] if each is not mine and each.id not in moving]
-            if not in_the_way:
+            if in_the_way:
+                holder = in_the_way[0]
+                # Several hold one key only where another program wrote into Active: nobody can tell who is meant.
+                is_taken = mine or len(in_the_way) > 1 or holder.owner_uuid in live
+                code = taken if is_taken else refuse_takeover(claimant.uuid, holder.id)
+            elif mine or not closed_of[key]:
                 continue
-            holder = in_the_way[0]
-            # Several hold one key only where another program wrote into Active: nobody can tell who is meant.
-            is_taken = mine or len(in_the_way) > 1 or holder.owner_uuid in live
-            code = taken if is_taken else refuse_takeover(claimant.uuid, holder.id)
+            else:
+                holder, code = _choose_closed(claimant.uuid, closed_of[key], taken, refuse_takeover)
             if code is None:
                 records[claimant.uuid] = holder.id
                 continue
@@ -107,7 +119,31 @@ def settle(
         moving -= {holder.id for holder in staying}
         unsettled = sorted(claims.keys() & {holder.key for holder in staying}, key=lambda key: claims[key].uuid)
     new = {each.uuid for each in accepted} - records.keys() - rejections.keys()
-    return Settlement(records, frozenset(moving), frozenset(new), rejections)
+    held = {*claims, *(each.key for each in holders if not each.is_closed and each.id not in moving)}
+    taken_over = set(records.values())
+    moving |= {each.id for each in holders if each.is_closed and each.id in taken_over and each.key != each.xpm_key}
+    closed = [each for each in holders if each.is_closed and each.id not in taken_over]
+    return Settlement(records, frozenset(moving), frozenset(new), rejections, _find_following(closed, held))
+
+
+def _choose_closed(
+    uuid: str, closed: Sequence[Holder], taken: str, refuse_takeover: Callable[[str, str], str | None]
+) -> tuple[Holder, str | None]:
+    """The one closed record that a new claimant takes over; else one of them, and why none is taken over."""
+    codes = {holder.id: refuse_takeover(uuid, holder.id) for holder in closed}
+    allowed = [holder for holder in closed if codes[holder.id] is None]
+    if len(allowed) == 1:
+        return allowed[0], None
+    return (allowed[0], taken) if allowed else (closed[0], codes[closed[0].id])
+
+
+def _find_following(closed: Sequence[Holder], held: set[str | None]) -> frozenset[str]:
+    """The closed records that get their key in XPM: of several with one key, the one that has it already."""
+    following: dict[str, str] = {}
+    for holder in sorted(closed, key=lambda each: (each.key != each.xpm_key, each.owner_uuid or "")):
+        if holder.xpm_key is not None and holder.xpm_key not in held:
+            following.setdefault(holder.xpm_key, holder.id)
+    return frozenset(following.values())
 
 
 def _exchanges_key(claimant: Claimant, holder: Holder) -> bool:

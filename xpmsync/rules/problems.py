@@ -386,15 +386,18 @@ _KINDS = (
         "The client code {code} belongs to {holder}, which is archived, deleted or gone in XPM, "
         "and nothing shows that both are one client.",
         "If both are one client, run: xpmsync admin client link {code:quoted} --xpm-client {uuid:quoted}; "
-        f"if not, in {_CLIENT_SCREEN} give it another client code.",
+        f"if not, in {_CLIENT_SCREEN} give it another client code, or give {{holder}} another one there.",
         cause="have a client code that belongs to a client of Active which is archived, deleted or gone in XPM, "
         "and nothing shows that both are one client",
         remedy="Decide for each: if both are one client, link them: xpmsync admin client link --help; "
-        "if not, enter another client code in XPM.",
+        "if not, give one of the two another client code in XPM.",
         story="The code belongs to a client of Active that is archived, deleted or gone in XPM. A client that was "
-        "entered into XPM anew takes its old record over by itself when the ABN is the same, or when the name "
-        "is the same and no ABN contradicts. Here that cannot be said. It may be another client that was "
-        "given an old code, and it must not be mixed up with the earlier one.",
+        "entered into XPM again is relinked if the former one still has this code there, and the ABN is the same, "
+        "or the name is the same and no ABN contradicts. Neither is certain here. It may be another client that "
+        "was given an old code, and the two must not be mixed up. The code of an archived or deleted client that "
+        "you change in XPM is free at the next sync. A client that is gone from XPM keeps its code in Active; to "
+        "change it, run: "
+        "xpmsync admin client set CODE --code NEW",
     ),
     _error(
         "abn-contradicts",
