@@ -6,6 +6,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from xpmsync.cli import run
+from xpmsync.config import change_config
 from xpmsync.errors import SuspiciousChange
 from xpmsync.rules.schedule import next_full_at
 from xpmsync.sandbox import Practice
@@ -148,6 +149,21 @@ def test_the_advice_for_a_code_of_a_client_that_is_gone_frees_the_code(firm):
     assert firm.rows("SELECT legal_name FROM clients WHERE code = 'F1'") == [{"legal_name": "Another"}]
 
 
+def test_a_web_page_that_says_404_decides_no_conflict_of_codes(firm):
+    fresh = firm.practice.recreate_client(FIRST, former="kept")
+    firm.practice.edit_client(next(reversed([*firm.practice.clients][:-1])), email="new@example.com")
+    with firm.sandbox.faults.active("html-page", path="client.api/get", status=404):
+        summary = firm.sync()
+
+    assert (summary.mode, summary.errors, summary.clients.updated) == ("incremental", 1, 1)
+    assert firm.rows("SELECT xpm_client_uuid, status FROM clients WHERE code = 'F1'") == [
+        {"xpm_client_uuid": FIRST, "status": "active"}
+    ]
+    assert firm.rows("SELECT code, xpm_uuid FROM sync_errors WHERE severity = 'error'") == [
+        {"code": "client-code-shared", "xpm_uuid": fresh}
+    ]
+
+
 def test_two_living_clients_with_one_code_are_asked_for_once_and_not_every_hour(firm):
     firm.sandbox.clock.advance(3_600)
     firm.sync()
@@ -159,6 +175,47 @@ def test_two_living_clients_with_one_code_are_asked_for_once_and_not_every_hour(
         firm.sandbox.clock.advance(3_600)
         later = firm.sync()
     assert (later.mode, later.api_calls, later.errors) == ("incremental", 3, 1)
+
+
+def fill(practice, number):
+    """So many clients, of which Xero does not report that they are archived when the same ones are entered again."""
+    ann = next(iter(practice.staff))
+    return [practice.add_client(f"Old {each}", client_code=f"C{each}", account_manager=ann) for each in range(number)]
+
+
+@pytest.mark.parametrize(("number", "mode", "api_calls"), [(10, "incremental", 13), (11, "full", 4)])
+def test_where_too_many_conflicts_need_a_call_each_all_clients_are_fetched(firm, number, mode, api_calls):
+    firm.sandbox.set_switches(modifiedsince_archived=False)
+    uuids = fill(firm.practice, number)
+    firm.practice.add_client("A stranger", client_code="X1", account_manager=next(iter(firm.practice.staff)))
+    firm.sync()
+    firm.practice.vanish_client(list(firm.practice.clients)[-1])
+    fresh = [firm.practice.recreate_client(uuid, former="archived") for uuid in uuids]
+    change_config(firm.home, {"guard.lost_clients_at_least": 100})
+
+    summary = firm.sync()
+
+    assert (summary.mode, summary.api_calls, summary.errors) == (mode, api_calls, 0)
+    assert [row["mode"] for row in firm.rows("SELECT mode FROM sync_runs")] == ["full", "incremental", mode]
+    linked = {
+        row["xpm_client_uuid"] for row in firm.rows("SELECT xpm_client_uuid FROM clients WHERE status = 'active'")
+    }
+    assert linked >= {*fresh}
+    assert len(firm.rows("SELECT 1 FROM clients WHERE status = 'removed'")) == (mode == "full")
+
+
+def test_a_sync_that_became_full_and_is_stopped_is_accepted_as_a_full_one(firm):
+    firm.sandbox.set_switches(modifiedsince_archived=False)
+    uuids = fill(firm.practice, 11)
+    firm.sync()
+    for uuid in uuids:
+        firm.practice.recreate_client(uuid, former="archived")
+    with pytest.raises(SuspiciousChange, match="11 of 13 clients are archived"):
+        firm.sync()
+    assert firm.rows("SELECT mode, status FROM sync_runs WHERE id = 3") == [{"mode": "full", "status": "failed"}]
+    assert firm.rows("SELECT field FROM sync_errors WHERE code = 'suspicious-change'") == [{"field": "full"}]
+    summary = firm.sync(accept=3)
+    assert (summary.mode, summary.errors) == ("full", 0)
 
 
 def test_near_the_end_of_the_days_calls_a_run_does_only_what_it_must(firm):

@@ -38,7 +38,7 @@ FETCH_SECONDS: Final = RUN_SECONDS - 15 * 60
 RESERVED_CALLS: Final = 100
 """Of Xero's daily limit: below it a run does only what it must."""
 MOST_RIVALS: Final = 10
-"""Clients that are asked for one by one in a run; the next full run tells of the others."""
+"""Clients that are asked for one by one in a sync; more of them cost more calls than the full list."""
 
 
 @dataclass
@@ -54,6 +54,8 @@ class Traffic:
 class Fetched:
     """What came beside the lists, which are in the spool."""
 
+    is_full: bool
+    """Everything was fetched, not what was modified."""
     first_answer_at: datetime | None
     """Xero's own time at the first answer about the practice."""
     vanished: tuple[str, ...]
@@ -77,7 +79,8 @@ def fetched_practice(
 ) -> Iterator[Fetched]:
     """Fetch the staff, the client groups, and the clients: all of them, or those modified since the `cursor`.
 
-    Everything is there, and the spool attached to the database, for the length of the ``with`` block.
+    All of them also where too many conflicts of codes would need a call each. Everything is there, and the spool
+    attached to the database, for the length of the ``with`` block.
     """
     with (
         opened_gateway(config.xero.api_url, tokens, FETCH_SECONDS, clock) as gateway,
@@ -90,13 +93,19 @@ def fetched_practice(
             absent = _fetch_lists(practice, spool, cursor, report)
             with mirror.attached(database, spool):
                 rivals = mirror.find_silent_rivals(database) if cursor and _has_calls(gateway) else []
-            vanished = tuple(_fetch_rivals(practice, spool, rivals[:MOST_RIVALS], absent["xpm_clients"]))
+            if is_full := cursor is None or len(rivals) > MOST_RIVALS:
+                vanished: tuple[str, ...] = ()
+                if rivals:
+                    log.info("all clients are fetched, as %d hold the code of a modified one", len(rivals))
+                    absent["xpm_clients"] = _fetch_clients(practice, spool, None, report)
+            else:
+                vanished = tuple(_fetch_rivals(practice, spool, rivals, absent["xpm_clients"]))
         finally:
             traffic.api_calls = gateway.api_calls
             traffic.bytes_received = gateway.bytes_received
             traffic.day_calls_remaining = gateway.day_calls_remaining
         with mirror.attached(database, spool):
-            yield Fetched(gateway.first_answer_at, vanished, absent)
+            yield Fetched(is_full, gateway.first_answer_at, vanished, absent)
 
 
 @contextmanager
@@ -121,23 +130,30 @@ def _fetch_lists(
     practice: PracticeManager, spool: Spool, cursor: datetime | None, report: Report
 ) -> dict[str, set[str]]:
     """Fetch the lists into the spool; gives, by table, the elements that no record of a list has."""
-    absent: dict[str, set[str]] = {"xpm_staff": set(), "xpm_clients": set()}
-
-    def taker(table: str) -> Callable[[Iterator[Record]], None]:
-        take = spool.taker(table)
-        return lambda records: take(_count(records, report))
-
+    absent: dict[str, set[str]] = {"xpm_staff": set()}
     report.begin("Fetching the staff")
-    practice.fetch_staff(STAFF_SHAPE, taker("xpm_staff"), absent=absent["xpm_staff"])
+    practice.fetch_staff(STAFF_SHAPE, _counted(spool, "xpm_staff", report), absent=absent["xpm_staff"])
     if _has_calls(practice.gateway):  # otherwise a group's new name waits
         report.begin("Fetching the client groups")
-        practice.fetch_groups(GROUP_SHAPE, taker("xpm_groups"))
+        practice.fetch_groups(GROUP_SHAPE, _counted(spool, "xpm_groups", report))
+    absent["xpm_clients"] = _fetch_clients(practice, spool, cursor, report)
+    return absent
+
+
+def _fetch_clients(practice: PracticeManager, spool: Spool, cursor: datetime | None, report: Report) -> set[str]:
+    """Fetch all clients into the spool, or the modified ones; gives the elements that none of them has."""
+    absent: set[str] = set()
     report.begin("Fetching the clients")
     modified_since = find_modified_since(cursor) if cursor else None
-    practice.fetch_clients(
-        CLIENT_SHAPE, taker("xpm_clients"), modified_since=modified_since, absent=absent["xpm_clients"]
-    )
+    take = _counted(spool, "xpm_clients", report)
+    practice.fetch_clients(CLIENT_SHAPE, take, modified_since=modified_since, absent=absent)
     return absent
+
+
+def _counted(spool: Spool, table: str, report: Report) -> Callable[[Iterator[Record]], None]:
+    """What takes the records of a list into the spool, and reports how many there are."""
+    take = spool.taker(table)
+    return lambda records: take(_count(records, report))
 
 
 def _has_calls(gateway: Gateway) -> bool:
@@ -148,14 +164,14 @@ def _fetch_rivals(practice: PracticeManager, spool: Spool, rivals: list[str], ab
     """Ask for the clients that seem to hold the code of a client just told, and were not told themselves.
 
     One of them may have been archived, merged or deleted without a trace among the modified (said by users of other
-    products); its own word decides before two clients are called duplicates. Gives those that Xero no longer knows, and
-    takes the elements that the others have out of `absent`.
+    products); its own word decides before two clients are called duplicates. Gives those that Xero says it does not
+    know, and takes the elements that the others have out of `absent`.
     """
     for uuid in rivals:
         lacking: set[str] = set()
         try:
             record = practice.fetch_client(uuid, CLIENT_SHAPE, absent=lacking)
-        except (Refused, PassingTrouble, SignInNeeded) as error:  # the lists are there: a full run tells of this one
+        except (Refused, PassingTrouble, SignInNeeded) as error:  # the lists are there; the conflict is an error
             log.warning("the client %s could not be asked for: %s", redact(uuid, ID), error.for_log)
             return
         if record:

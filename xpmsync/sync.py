@@ -288,7 +288,7 @@ def preview_sync(
             changes = _read_changes(database, last_id)
             prerequisites = load_prerequisites(database, derivation.problems)
         problems = derivation.problems
-        return Preview(mode, derivation.users, derivation.clients, changes, problems, prerequisites, verdict.stop)
+        return Preview(run.mode, derivation.users, derivation.clients, changes, problems, prerequisites, verdict.stop)
 
 
 def _read_changes(database: Database, after_id: int) -> list[dict[str, Any]]:
@@ -320,12 +320,13 @@ def _only_run(home: Home, config: Config) -> Iterator[None]:
         yield
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Run:
     """One run and its surroundings."""
 
     id: int
     mode: Mode
+    """A sync that was begun as an incremental one becomes full where all clients had to be fetched."""
     started_at: datetime
     past: Past
     home: Home
@@ -413,6 +414,7 @@ def _fetched(run: _Run, secrets: _Secrets) -> Iterator[Fetched]:
             report=run.report,
             clock=run.clock,
         ) as fetched:
+            run.mode = "full" if fetched.is_full else "incremental"
             run.report.begin("Comparing with Active")
             yield fetched
 
@@ -547,6 +549,7 @@ def _to_row(run: _Run, summary: Summary, cursor: datetime | None) -> dict[str, o
     return {
         **counts,
         **vars(run.traffic),
+        "mode": run.mode,
         "problems": summary.errors + summary.warnings,
         "cursor_at": to_text(cursor) if cursor else None,
         "field_table": FIELD_TABLE,
@@ -595,5 +598,5 @@ def _record_failure(run: _Run, failure: XpmsyncError) -> None:
 
 
 def _end_run(run: _Run, status: str, message: str, exit_code: int) -> None:
-    values = {"message": message, "exit_code": exit_code, **vars(run.traffic)}
+    values = {"message": message, "exit_code": exit_code, "mode": run.mode, **vars(run.traffic)}
     runs.finish_run(run.database, run.id, status=status, now=run.clock.now(), values=values)

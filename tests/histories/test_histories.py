@@ -527,6 +527,26 @@ class Histories(RuleBasedStateMachine):
         with self.world.sandbox.faults.active(fault, path=path, times=times):
             self._run(full=full, may_fail=True)
 
+    @precondition(lambda self: 0 < len(self.practice.clients) < MOST_CLIENTS)
+    @run(which=WHICH, number=st.integers(1, 4), former=st.sampled_from(FORMERS), full=st.booleans())
+    def sync_while_nobody_answers_for_single_clients(self, which, number, former, full):
+        """Clients are entered again; a web page with a 404 says nothing of what became of the former ones."""
+        for uuid in neighbours(self.practice.clients, which, number):
+            self.practice.recreate_client(uuid, former=former)
+        with self.world.sandbox.faults.active("html-page", path="client.api/get", status=404):
+            self._run(full=full, knows_rivals=False)
+
+    @precondition(lambda self: 0 < len(self.practice.clients) < MOST_CLIENTS)
+    @run(which=WHICH, number=st.integers(1, 4), code=CODES)
+    def archive_clients_give_them_other_codes_and_sync(self, which, number, code):
+        """Others may be given their codes."""
+        uuids = neighbours(self.practice.clients, which, number)
+        codes = [self.practice.clients[uuid].elements.get("ClientCode") for uuid in uuids]
+        for uuid, freed in zip(uuids, codes, strict=True):
+            self.practice.edit_client(uuid, client_code=code, is_archived=True)
+            self.practice.add_client("Ngata Ltd", client_code=freed, account_manager=pick(self.practice.staff, which))
+        self._run()
+
     @run(steps=st.integers(0, 16), full=st.booleans())
     def sync_and_be_killed(self, steps, full):
         before = self.world.load()
@@ -549,7 +569,7 @@ class Histories(RuleBasedStateMachine):
 
     # The verdict.
 
-    def _run(self, *, may_fail=False, spoil: Spoil = as_it_is, **options: Any):
+    def _run(self, *, may_fail=False, knows_rivals=True, spoil: Spoil = as_it_is, **options: Any):
         """One run; gives its summary, or None where it failed."""
         self.steps_since_run = 0
         options = self._resolve(options)
@@ -570,14 +590,20 @@ class Histories(RuleBasedStateMachine):
             assert self.world.rows("SELECT * FROM sync_runs ORDER BY id DESC") == past
             return None
         (run,) = self.world.rows("SELECT * FROM sync_runs ORDER BY id DESC LIMIT 1")
-        if accepted:
+        modified_since = None if self.told_until is None else self.told_until - OVERLAP_SECONDS
+        ask = functools.partial(self.world.ask, self.model, spoil=spoil, knows_rivals=knows_rivals)
+        answers = ask(modified_since=modified_since)
+        became_full = run["mode"] == "full" and answers.is_full and modified_since is not None
+        played["became full"] += became_full
+        if accepted and not became_full:
             assert run["mode"] == ("full" if accepted.is_full else "incremental")
-        else:
+        elif not became_full:
             check_mode(run["mode"], past, now, is_wanted=bool(options.get("full")))
         if failure and not isinstance(failure, SuspiciousChange):
             return None
-        modified_since = None if run["mode"] == "full" else self.told_until - OVERLAP_SECONDS
-        answers = self.world.ask(self.model, modified_since=modified_since, spoil=spoil)
+        if run["mode"] == "full":
+            answers = ask(modified_since=None)
+        assert answers.is_full == (run["mode"] == "full")
         losses = self.model.judge(answers, accepted)
         assert (losses is None) == (summary is not None), losses
         if losses is not None:

@@ -86,8 +86,23 @@ def test_a_client_that_xero_does_not_know_is_none(practice, requests_mock):
     unknown = "00000000-0000-4000-8000-000000000000"
     requests_mock.real_http = True
     assert practice.fetch_client(unknown, CLIENTS) is None
-    requests_mock.get(re.compile(unknown), status_code=404)
-    assert practice.fetch_client(unknown, CLIENTS) is None
+    for text in (
+        '{"Title": "Not Found", "Status": 404}',
+        '{"status": "404"}',
+        "<Response><Status>ERROR</Status></Response>",
+        '\ufeff<?xml version="1.0"?>\n<Response api-method="Get"/>',
+    ):
+        requests_mock.get(re.compile(unknown), status_code=404, text=text)
+        assert practice.fetch_client(unknown, CLIENTS) is None
+
+
+@pytest.mark.parametrize("text", ["", "<html>Not found</html>", '{"error": "no route"}', "[404]", "<Responses/>"])
+def test_a_404_that_is_not_xeros_own_says_nothing_of_a_client(practice, requests_mock, text):
+    unknown = "00000000-0000-4000-8000-000000000000"
+    requests_mock.real_http = True
+    requests_mock.get(re.compile(unknown), status_code=404, text=text)
+    with pytest.raises(Refused, match="Xero knows nothing"):
+        practice.fetch_client(unknown, CLIENTS)
 
 
 def test_another_error_is_not_taken_for_an_unknown_client(office, practice):

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from xpmsync.errors import PassingTrouble, Refused, SignInNeeded
-from xpmsync.xpm.answers import DayLimitReached, NotFound
+from xpmsync.xpm.answers import DayLimitReached
 from xpmsync.xpm.http import Call, Gateway
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
@@ -239,7 +239,7 @@ def test_trouble_that_does_not_pass_ends_after_a_few_tries(run, requests_mock, a
     assert {sent.hostname for sent in requests_mock.request_history} == {"api.xero.com"}
 
 
-@pytest.mark.parametrize(("status", "kind"), [(400, Refused), (404, NotFound), (405, Refused), (418, Refused)])
+@pytest.mark.parametrize(("status", "kind"), [(400, Refused), (404, Refused), (405, Refused), (418, Refused)])
 def test_a_refusal_is_not_tried_again(run, requests_mock, status, kind):
     requests_mock.get(ADDRESS, status_code=status)
     with pytest.raises(kind):

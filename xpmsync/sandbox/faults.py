@@ -395,8 +395,9 @@ FAULTS: Final[Mapping[str, FaultKind]] = {
         instead=lambda _options, _situation: html_answer(_FIREWALL_PAGE, HTTPStatus.FORBIDDEN),
     ),
     "html-page": FaultKind(
-        "200 with an HTML page.",
-        instead=lambda _options, _situation: html_answer(_HTML_PAGE),
+        "An HTML page under the `status` 200, or another one.",
+        options={"status": 200},
+        instead=lambda options, _situation: html_answer(_HTML_PAGE, options["status"]),
     ),
     "status-error": FaultKind(
         "200 with `<Status>ERROR</Status>` and a `description`.",

@@ -35,6 +35,8 @@ ACCESS: Final = (
     "3rd Party Full Access”)"
 )
 """What the person who connects needs in Practice Manager."""
+XML_ANSWER: Final = re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*>\s*)?<(\w+:)?Response[\s>/]")
+"""How an answer of Practice Manager begins."""
 
 
 class DayLimitReached(PassingTrouble):
@@ -42,7 +44,7 @@ class DayLimitReached(PassingTrouble):
 
 
 class NotFound(Refused):
-    """Xero has nothing under this address."""
+    """Xero says itself that it has nothing under this address; a proxy or a firewall on the way does not count."""
 
 
 class TokenRejected(Exception):
@@ -54,7 +56,10 @@ class TokenRejected(Exception):
 
 
 def explain(answer: requests.Response, words: Mapping[str, Any], now: datetime) -> Exception:
-    """What `answer` means; `words` is the JSON object in its body with keys in lower case, empty if there is none."""
+    """What `answer` means; `words` is the JSON object in its body with keys in lower case, empty if there is none.
+
+    Of a 404 in Practice Manager's own XML, `words` has the status.
+    """
     details = describe(answer, words)
     match answer.status_code:
         case codes.unauthorized:
@@ -64,7 +69,8 @@ def explain(answer: requests.Response, words: Mapping[str, Any], now: datetime) 
         case codes.too_many_requests:
             return _explain_limit(answer, details, read_retry_after(answer, now))
         case codes.not_found:
-            return NotFound(
+            is_said_by_xero = str(words.get("status")) == str(codes.not_found)
+            return (NotFound if is_said_by_xero else Refused)(
                 "Xero knows nothing under the address that was asked for.",
                 "Remove api_url from config.toml if it is there; if not, please report this.",
                 details=details,

@@ -28,6 +28,7 @@ from xpmsync.home import connect_command
 from xpmsync.surroundings import Clock
 from xpmsync.xpm.answers import (
     LONGEST_WAIT_SECONDS,
+    XML_ANSWER,
     DayLimitReached,
     TokenRejected,
     describe,
@@ -228,13 +229,18 @@ class Gateway:
             yield piece
 
     def _read_words(self, answer: requests.Response, ends_at: float) -> Mapping[str, Any]:
-        """The JSON object in an error's body, its keys in lower case (both have been seen); empty if there is none."""
+        """The JSON object in an error's body, its keys in lower case (both have been seen); empty if there is none.
+
+        A 404 in Practice Manager's own XML counts as JSON with this status.
+        """
         body = b""
         try:
             for piece in self._read(answer, ends_at):
                 body += piece
                 if len(body) > EXPLANATION_BYTES:
                     return {}
+            if answer.status_code == requests.codes.not_found and XML_ANSWER.match(body):
+                return {"status": answer.status_code}
             words = json.loads(body)
         except (PassingTrouble, ValueError, RecursionError):
             return {}
