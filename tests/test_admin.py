@@ -434,7 +434,7 @@ def test_nothing_is_written_when_nothing_differs(firm):
         ("user activate ann@example.com", "Ann Lee (ann@example.com)"),
         ("user deactivate bob@example.com", "Bob Low (bob@example.com)"),
         ("office set SYD --name Sydney --default-partner ann@example.com", "Sydney (SYD)"),
-        ("client set ac --code AC --fax '' --partner ann@example.com", "Acme (AC)"),
+        ("client set ac --code AC --fax '' --manager ''", "Acme (AC)"),
     ):
         assert firm.admin(line) == [f"Nothing to change: {who} is like that already."]
     assert firm.dump() == before
@@ -730,6 +730,7 @@ def test_a_client_is_changed_field_by_field(firm):
         "  Partner                      Ann Lee → Bob Low",
         "  Manager                      not set → Ann Lee",
         "  Office                       SYD → MEL",
+        "The client keeps this partner while XPM names none.",
     ]
     ann, bob = firm.user("ann@example.com")["id"], firm.user("bob@example.com")["id"]
     after = {
@@ -745,6 +746,86 @@ def test_a_client_is_changed_field_by_field(firm):
         ("client", before["id"], "updated", column, before[column], value) for column, value in after.items()
     ]
     assert firm.admin("client set AC --manager ''")[1] == "  Manager  Ann Lee → not set"
+
+
+def test_a_partner_chosen_by_hand_stays_while_xpm_names_none(firm):
+    firm.admin("user add --first-name Cat --last-name Ng --email cat@example.com")
+    firm.admin("client add --legal-name Acme --code AC --partner bob@example.com")
+    firm.admin("client add --legal-name Beta --code BE")
+    firm.xpm_client(ACME, "Acme", "AC")
+    firm.xpm_client(BETA, "Beta", "BE")
+    firm.xpm_client(GONE, "Gamma", "GA")
+
+    def partners():
+        return [row["partner"] for row in sorted(firm.read("client list"), key=lambda row: row["code"])]
+
+    assert firm.sync() == []
+    assert partners() == ["Bob Low", "Ann Lee", "Ann Lee"]
+    assert firm.admin("client set GA --partner ann@example.com") == [
+        "Gamma (GA) is changed.",
+        "The client keeps this partner while XPM names none.",
+    ]
+    assert firm.admin("client set GA --partner ann@example.com") == [
+        "Nothing to change: Gamma (GA) is like that already."
+    ]
+    assert firm.admin("client set AC --partner cat@example.com --fax 1")[1:] == [
+        "  Contact Details – Fax  not set → 1",
+        "  Partner                Bob Low → Cat Ng",
+        "The client keeps this partner while XPM names none.",
+        "This stays until XPM tells something else.",
+    ]
+    assert firm.admin("office set SYD --default-partner bob@example.com")[0].startswith("1 client of Sydney (SYD) has")
+    assert firm.sync() == []
+    assert partners() == ["Cat Ng", "Bob Low", "Ann Lee"]
+
+    firm.execute("UPDATE xpm_clients SET account_manager_uuid = ?", BOB)
+    firm.staff(BOB, "Bob Low", "bob@example.com")
+    firm.sync()
+    assert firm.refuse("client set GA --partner cat@example.com")[0].startswith("XPM tells of Gamma (GA)")
+    firm.execute("UPDATE xpm_clients SET account_manager_uuid = NULL")
+    firm.admin("office set SYD --default-partner ann@example.com")
+    firm.sync()
+    assert partners() == ["Ann Lee"] * 3
+
+
+def test_a_choice_of_a_partner_ends_where_a_person_says_so(firm):
+    firm.admin("client add --legal-name Acme --code AC --partner bob@example.com")
+    firm.xpm_client(ACME, "Acme", "AC")
+    firm.sync()
+    assert firm.admin("client set AC --partner ''") == [
+        "XPM names no partner for this client. At the next sync (xpmsync sync), it goes",
+        "from Bob Low (bob@example.com) to Ann Lee (ann@example.com), the default partner",
+        "of Sydney (SYD).",
+        "Acme (AC) is changed.",
+        "The partner is no longer chosen by hand.",
+    ]
+    assert firm.sync() == []
+    assert [row["partner"] for row in firm.read("client list")] == ["Ann Lee"]
+    assert firm.admin("client set AC --partner ''") == ["Nothing to change: Acme (AC) is like that already."]
+
+
+def test_before_a_client_goes_to_another_office_its_next_partner_is_told(firm):
+    firm.admin("office add MEL --name Melbourne")
+    firm.admin("office add PER --name Perth")
+    firm.admin("office set MEL --default-partner bob@example.com")
+    firm.xpm_client(ACME, "Acme", "AC")
+    firm.sync()
+    assert firm.admin("client set AC --office mel") == [
+        "XPM names no partner for this client. At the next sync (xpmsync sync), it goes",
+        "from Ann Lee (ann@example.com) to Bob Low (bob@example.com), the default partner",
+        "of Melbourne (MEL).",
+        "Acme (AC) is changed:",
+        "  Office  SYD → MEL",
+    ]
+    firm.sync()
+    assert [row["partner"] for row in firm.read("client list")] == ["Bob Low"]
+    assert firm.admin("client set AC --office PER --fax 1")[:2] == [
+        "XPM names no partner for this client. At the next sync (xpmsync sync), it is an",
+        "error and keeps its data, as Perth (PER) has no default partner.",
+    ]
+    assert firm.sync() == ["partner-missing"]
+    firm.admin("client set AC --partner ann@example.com")
+    assert firm.admin("client set AC --office SYD") == ["Acme (AC) is changed:", "  Office  PER → SYD"]
 
 
 def test_clients_are_listed_and_found(firm):
@@ -1090,14 +1171,13 @@ def test_before_a_client_is_linked_the_values_are_told_that_the_next_sync_replac
         "  Legal Name               Acme → ACME",
         "  Contact Details – Email  old@acme.example → new@acme.example",
         "  Code                     AC → ZZ",
-        "  Partner                  Bob Low → Ann Lee",
         "Acme (AC) is now linked to ACME (ZZ) of XPM.",
     ]
     before = firm.client("AC")
     firm.sync()
     after = firm.client("ZZ")
     assert {column for column, value in before.items() if after[column] != value} == {
-        *("legal_name", "email", "code", "code_key", "partner_id")
+        *("legal_name", "email", "code", "code_key")
     }
     assert firm.admin(f"client link ZZ --xpm-client {ACME}") == [
         "At the next sync (xpmsync sync), the client gets what XPM tells of it; nothing",

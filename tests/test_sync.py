@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -280,6 +281,10 @@ def test_every_problem_of_the_catalogue_is_provoked_by_a_practice(make_firm):  #
     firm.write("UPDATE clients SET xpm_client_uuid = NULL WHERE code = 'ABN'")
     firm.write("INSERT INTO users (id, first_name, last_name, email) VALUES ('u1', 'Hand', 'Made', 'hand@example.com')")
 
+    chosen = "client add --legal-name Chosen --code CHO --partner lea@example.com"
+    assert run(["admin", *chosen.split()]) == 0
+
+    practice.add_client("Chosen", client_code="CHO")
     practice.add_staff("", "nameless@example.com")
     practice.add_staff("No Email", "")
     unusable = practice.add_staff("Un Usable", "unusable")
@@ -328,6 +333,72 @@ def test_every_problem_of_the_catalogue_is_provoked_by_a_practice(make_firm):  #
     for row in firm.rows("SELECT * FROM sync_errors"):
         assert "{" not in row["message"] + row["suggestion"]
         assert "None" not in row["message"] + row["suggestion"]
+
+
+def test_a_partner_chosen_by_hand_stays_while_xpm_names_none_also_after_they_leave(make_firm):
+    practice, uuids = small_practice()
+    firm = make_firm(practice)
+    firm.sync()
+
+    def admin(line):
+        assert run(["admin", *shlex.split(line)]) == 0
+
+    def find_partner():
+        (row,) = firm.rows("SELECT users.email FROM clients JOIN users ON users.id = partner_id WHERE code = 'HM1'")
+        return row["email"]
+
+    admin("office set MAIN --default-partner ann@example.com")
+    admin("client add --legal-name 'By hand' --code HM1 --partner bob@example.com")
+    by_hand = practice.add_client("By hand", client_code="HM1")
+    assert firm.sync().errors == 0
+    assert find_partner() == "bob@example.com"
+
+    practice.edit_client(uuids["third"], account_manager=uuids["ann"])
+    practice.edit_client(uuids["second"], job_manager=None)
+    practice.delete_staff(uuids["bob"])
+    summary = firm.sync()
+    assert (summary.errors, find_partner()) == (0, "bob@example.com")
+    (warning,) = firm.rows("SELECT * FROM sync_errors WHERE resolved_at IS NULL AND entity = 'user'")
+    assert (warning["code"], warning["name"]) == ("chosen-partner-not-active", "Bob Ray")
+    assert "chosen by hand as the partner of one client" in warning["message"]
+    assert run(shlex.split(re.search(r"xpmsync (admin client list .*?)\. ", warning["suggestion"])[1])) == 0
+    admin("client set HM1 --partner ''")
+    assert firm.sync().errors == 0
+    assert find_partner() == "ann@example.com"
+    assert firm.rows("SELECT 1 FROM sync_errors WHERE resolved_at IS NULL AND entity = 'user'") == []
+
+    admin("client set HM1 --partner ann@example.com")
+    admin("user add --first-name Cy --last-name Ng --email cy@example.com")
+    admin("office set MAIN --default-partner cy@example.com")
+    firm.sync()
+    assert find_partner() == "ann@example.com"
+    practice.edit_client(by_hand, account_manager=uuids["ann"])
+    firm.sync()
+    practice.edit_client(by_hand, account_manager=None)
+    firm.sync()
+    assert find_partner() == "cy@example.com"
+
+
+def test_a_value_typed_by_hand_that_xpm_sends_too_goes_when_xpm_clears_it(make_firm):
+    practice, _ = small_practice()
+    firm = make_firm(practice)
+    firm.sync()
+
+    def find_telephone():
+        return [row["telephone"] for row in firm.rows("SELECT telephone FROM clients WHERE code = 'T1'")]
+
+    by_hand = "client add --legal-name Typed --code T1 --telephone 1 --partner ann@example.com"
+    assert run(["admin", *by_hand.split()]) == 0
+    typed = practice.add_client("Typed", client_code="T1", phone="1", account_manager=next(iter(practice.staff)))
+    firm.sync()
+    assert find_telephone() == ["1"]
+    practice.edit_client(typed, phone="")
+    firm.sync()
+    assert find_telephone() == [None]
+    assert run(["admin", "client", "set", "T1", "--telephone", "1"]) == 0
+    for _ in range(2):
+        firm.sync(full=True)
+        assert find_telephone() == ["1"]
 
 
 @pytest.mark.parametrize(

@@ -438,9 +438,10 @@ def test_a_linked_client_does_not_get_a_code_that_a_client_set_up_by_hand_holds(
     assert firm.problems() == [("client-code-taken", "c1")]
 
 
-def test_a_code_typed_by_hand_that_xpm_drops_stays_and_is_not_given_away(firm):
-    add_client(firm, code="A")
+def test_a_code_typed_by_hand_while_xpm_has_none_stays_and_is_not_given_away(firm):
     firm.sync([client("c1", ClientCode="A")])
+    firm.sync([client("c1")])
+    firm.execute("UPDATE clients SET code = 'A'")
     firm.sync([client("c1"), client("c2", "Other", ClientCode="A")])
     assert firm.clients() == [row(code="A")]
     assert firm.problems() == [("client-code-taken", "c2")]
@@ -535,6 +536,30 @@ def test_a_code_of_a_former_client_is_not_taken_over_by_what_may_be_another(firm
 
 
 # What XPM leaves empty, and what it does not own.
+
+
+def test_what_xpm_sent_goes_when_xpm_clears_it_whoever_typed_it_and_what_is_typed_then_stays(firm):
+    add_client(firm, code="A", telephone="1", manager_id=None)
+    firm.sync([client(ClientCode="A", Phone=" 1", JobManager=BOB)])
+    firm.execute("UPDATE clients SET manager_id = NULL, fax = '2'")
+    firm.execute("UPDATE clients SET manager_id = (SELECT id FROM users WHERE email = 'bob@firm.example')")
+    firm.sync([client(Fax="2")])
+    assert firm.clients() == [row(fax="2")]
+    firm.execute("UPDATE clients SET telephone = '1', code = 'A'")
+    for _ in range(2):
+        firm.sync([client()])
+        assert firm.clients() == [row(code="A", telephone="1")]
+
+
+def test_a_group_that_a_client_was_put_into_by_hand_is_left_when_xpm_has_it_and_clears_it(firm):
+    farms = {"Group": {"UUID": "g1", "Name": "Farms"}}
+    firm.sync([client("c1", Groups=farms), client("c2", Groups="")])
+    firm.execute("INSERT INTO client_group_members SELECT ?, id FROM client_groups", firm.client_id("c2"))
+    firm.sync([client("c1", Groups=farms), client("c2", Groups="")])
+    assert firm.clients() == [row("c1", groups="Farms"), row("c2", groups="Farms")]
+    firm.sync([client("c1", Groups=farms), client("c2", Groups=farms)])
+    firm.sync([client("c1", Groups=farms), client("c2", Groups="")])
+    assert firm.clients() == [row("c1", groups="Farms"), row("c2")]
 
 
 def test_an_empty_value_clears_what_a_sync_wrote_and_leaves_what_was_typed(firm):

@@ -126,22 +126,22 @@ class Record:
     xpm_uuid: str | None = None
     status: str = "active"
     groups: set[str] = field(default_factory=set)
-    written: dict[str, str | None] = field(default_factory=dict)
-    """What syncs wrote; an empty value in XPM clears this alone."""
-    written_groups: set[str] = field(default_factory=set)
+    sent: dict[str, str | None] = field(default_factory=dict)
+    """What XPM last sent; when it clears a value, Active's goes if it is this one, whoever typed it."""
+    sent_groups: set[str] = field(default_factory=set)
+    has_chosen_partner: bool = False
+    """A client's partner was chosen by hand, and XPM has named none since."""
 
     def write(self, told: Mapping[str, str | None]) -> None:
         for column, value in told.items():
             current = self.values.get(column)
-            is_typed_by_hand = self.written.get(column) != current
-            if value != current and not (value is None and is_typed_by_hand):
-                self.values[column] = self.written[column] = value
+            if value is not None or current == self.sent.get(column):
+                self.values[column] = value
+            self.sent[column] = value
 
     def join(self, told: set[str]) -> None:
-        typed_by_hand = self.groups - self.written_groups
-        groups = told | typed_by_hand
-        self.written_groups = (self.written_groups & groups) | (groups - self.groups)
-        self.groups = groups
+        self.groups = told | (self.groups - self.sent_groups)
+        self.sent_groups = told
 
 
 @dataclass(frozen=True)
@@ -252,7 +252,7 @@ class Settling:
         """The key somebody will have; a code typed by hand stays where XPM has none."""
         record = self.own.get(uuid)
         column = self.key.column
-        if self.wants[uuid] is None and record and record.values.get(column) != record.written.get(column):
+        if self.wants[uuid] is None and record and record.values.get(column) != record.sent.get(column):
             return self._key_of(record)
         return self.wants[uuid]
 
@@ -535,7 +535,7 @@ class Model:
         partners = {
             uuid: partner
             for uuid, told in live.items()
-            if (partner := self._find_partner(uuid, told, lambda uuid: self._find_office(uuid, live, closed, judge)))
+            if (partner := self._find_partner(uuid, told, lambda uuid: self._find_place(uuid, live, closed, judge)))
         }
         refused = live.keys() - partners.keys()
         held_before = {client: client.values.get("code") for client in closed}
@@ -549,18 +549,30 @@ class Model:
             self._report("code-held-by-former-client" if is_former else code, uuid)
         places = {uuid: settling.find_record(uuid) for uuid in partners if uuid not in settling.problems}
         taken_over = [place for place in places.values() if place]
-        for client in self.active_clients.values():
-            if client.xpm_uuid in self.clients and client.xpm_uuid not in live and client not in taken_over:
-                client.status = find_status(self.clients[client.xpm_uuid])
+        self._update_statuses(live, taken_over)
         for client in taken_over:
             client.values["code"] = held_before.get(client, client.values.get("code"))
         for uuid, place in places.items():
             client = place or self._add(self.active_clients, uuid, {"office_code": DEFAULT_OFFICE})
             client.write(self._read(uuid, live[uuid], partners[uuid]))
+            client.has_chosen_partner &= find_person(live[uuid], "AccountManager") == (None, None)
+            if client.has_chosen_partner:
+                self._warn_of_chosen_partner(client)
             client.xpm_uuid, client.status = uuid, "active"
             if "Groups" in live[uuid]:
                 client.join(self._find_groups(uuid, live[uuid]["Groups"]))
         self._follow_codes({client: code for client, code in closed.items() if client not in taken_over}, held_before)
+
+    def _warn_of_chosen_partner(self, client: Record) -> None:
+        """One warning on a user who is not active any more; one whom XPM never listed is told by the id."""
+        partner = self.active_users[str(client.values["partner_id"])]
+        if partner.status != "active":
+            self._report("chosen-partner-not-active", partner.xpm_uuid or partner.id)
+
+    def _update_statuses(self, live: Mapping[str, Elements], taken_over: Collection[Record]) -> None:
+        for client in self.active_clients.values():
+            if client.xpm_uuid in self.clients and client.xpm_uuid not in live and client not in taken_over:
+                client.status = find_status(self.clients[client.xpm_uuid])
 
     def _follow_codes(self, closed: Mapping[Record, str | None], held_before: Mapping[Record, str | None]) -> None:
         """Those archived or deleted get their code of XPM where nobody has it; of several, the one who had it."""
@@ -568,7 +580,7 @@ class Model:
             code = closed[client]
             others = {same(each.values.get("code")) for each in self.active_clients.values() if each is not client}
             client.values["code"] = None if same(code) in others else code
-            client.written["code"] = code
+            client.sent["code"] = code
 
     def _find_closed(self) -> dict[Record, str | None]:
         """The clients archived or deleted in XPM, and their code there. A code typed while XPM has none stays."""
@@ -577,7 +589,7 @@ class Model:
             told = self.clients.get(client.xpm_uuid or "", {})
             code = trim(told.get("ClientCode"))
             held = client.values.get("code")
-            is_typed = held and client.written.get("code") != held
+            is_typed = held and client.sent.get("code") != held
             if find_status(told) in ("archived", "deleted") and (code or not is_typed):
                 found[client] = code
         return found
@@ -604,13 +616,16 @@ class Model:
         self._report_all({uuid: code} for code, is_so in odd.items() if is_so)
         return values
 
-    def _find_partner(self, uuid: str, told: Elements, find_office: Callable[[str], str]) -> str | None:
+    def _find_partner(self, uuid: str, told: Elements, find_place: Callable[[str], Record | None]) -> str | None:
         """The user whose client it is; without one, or without a name, the client is not synced."""
         staff_uuid, staff_name = find_person(told, "AccountManager")
         if not find_name(told):
             self._report("client-without-name", uuid)
         elif not staff_uuid and not staff_name:
-            default_partner = self.offices[find_office(uuid)]
+            place = find_place(uuid)
+            if place and place.has_chosen_partner:
+                return place.values["partner_id"]
+            default_partner = self.offices[str(place.values["office_code"]) if place else DEFAULT_OFFICE]
             if not default_partner:
                 self._report("partner-missing", uuid)
             return default_partner
@@ -626,22 +641,20 @@ class Model:
             self._report("partner-not-in-active", uuid)
         return None
 
-    def _find_office(
+    def _find_place(
         self, uuid: str, live: Mapping[str, Elements], closed: Mapping[Record, str | None], judge: Judge
-    ) -> str:
-        """Of the record that it has, or that its code leads to; else the default office."""
+    ) -> Record | None:
+        """The record that it has, or that its code leads to: its office and partner count."""
         code = same(live[uuid].get("ClientCode"))
         for client in self.active_clients.values():
             if client.xpm_uuid == uuid:
-                return str(client.values["office_code"])
+                return client
         for client in self.active_clients.values():
             is_free = client.xpm_uuid not in live and client not in closed
             if code and same(client.values.get("code")) == code and is_free:
-                return str(client.values["office_code"])
+                return client
         former = [client for client, held in closed.items() if code and same(held) == code and not judge(uuid, client)]
-        if len(former) == 1:
-            return str(former[0].values["office_code"])
-        return DEFAULT_OFFICE
+        return former[0] if len(former) == 1 else None
 
     def _find_user(self, staff_uuid: str | None) -> Record | None:
         """The user linked to a staff member, else the user with that staff member's address."""

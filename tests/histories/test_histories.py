@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
-from model import Accepted, Answers, Losses, Model, Record, same, trim
+from model import Accepted, Answers, Losses, Model, Record, find_person, find_status, same, trim
 from vocabulary import (
     ADDRESSES,
     CODES,
@@ -347,19 +347,22 @@ class Histories(RuleBasedStateMachine):
         name=st.sampled_from(["Ngata Ltd", "Lee"]),
         code=CODES,
         abn=st.sampled_from([None, "53004085616"]),
+        has_partner=st.booleans(),
     )
-    def add_a_client_by_hand(self, which, name, code, abn):
+    def add_a_client_by_hand(self, which, name, code, abn, has_partner):
         user, office = pick(self._active_users(), which), pick(self.model.offices, which)
         if user is None:
             return
         values = {"legal_name": name, "code": trim(code), "abn": abn, "telephone": "typed"}
-        partner = user.values["email"]
+        partner_id = user.id if has_partner else self.model.offices[office]
+        partner = user.values["email"] if has_partner else None
         known = {row["id"] for row in self.world.rows("SELECT id FROM clients")}
         if self.world.administer(
             lambda centre: admin_clients.add_client(centre, values, partner=partner, office=office)
         ):
             (fresh,) = {row["id"] for row in self.world.rows("SELECT id FROM clients")} - known
-            self.model.active_clients[fresh] = Record(fresh, values | {"partner_id": user.id, "office_code": office})
+            values |= {"partner_id": partner_id, "office_code": office}
+            self.model.active_clients[fresh] = Record(fresh, values, has_chosen_partner=has_partner)
 
     @precondition(lambda self: self.model.active_clients)
     @step(
@@ -372,7 +375,28 @@ class Histories(RuleBasedStateMachine):
         is_done = self.world.administer(lambda centre: admin_clients.set_client(centre, client.id, {column: text}))
         if is_done and client.values.get(column) != text:
             client.values[column] = text
-            client.written.pop(column, None)
+            client.sent.pop(column, None)
+
+    @precondition(lambda self: self.model.active_clients)
+    @step(which=WHICH, other=WHICH, is_chosen=st.booleans())
+    def choose_a_partner_or_leave_it_to_the_office(self, which, other, is_chosen):
+        client = self.model.active_clients[pick(self.model.active_clients, which)]
+        user = pick(self._active_users(), other)
+        if is_chosen and user is None:
+            return
+        email = user.values["email"] if is_chosen else ""
+        told = self.model.clients.get(client.xpm_uuid, {})
+        is_named = find_person(told, "AccountManager") != (None, None) and find_status(told) == "active"
+        before = client.values["partner_id"]
+        is_done = self.world.administer(lambda centre: admin_clients.set_client(centre, client.id, {}, partner=email))
+        if is_chosen and is_named:
+            (row,) = self.world.rows("SELECT partner_id FROM clients WHERE id = ?", client.id)
+            client.values["partner_id"] = row["partner_id"]  # what XPM tells of it may not have arrived yet
+        elif is_chosen and is_done:
+            client.values["partner_id"], client.has_chosen_partner = user.id, True
+        elif is_done:
+            client.has_chosen_partner = False
+        assert is_chosen or client.values["partner_id"] == before
 
     @precondition(lambda self: self.model.active_clients)
     @step(

@@ -13,14 +13,15 @@ def load_outlines(
 ) -> list[sqlite3.Row]:
     """The clients, as far as matching needs them: all, those with these `ids`, or those linked to these `xpm_uuids`.
 
-    The last column tells whether no sync wrote the client's code.
+    The last columns tell whether the client's code was typed by hand, and whether its partner was chosen by hand.
     """
     wanted = {"id": ids, "xpm_client_uuid": xpm_uuids}
     told = {column: json.dumps(list(values)) for column, values in wanted.items() if values is not None}
     conditions = " AND ".join(f"{column} IN (SELECT value FROM json_each(?))" for column in told)
     return database.connection.execute(
         "SELECT id, legal_name, code, abn, office_code, status, xpm_client_uuid, "
-        "code IS NOT json_extract(written, '$.code') AS is_code_typed "
+        "code IS NOT json_extract(written, '$.code') AS is_code_typed, partner_id, "
+        "json_type(written, '$.partner_id') IS 'null' AS is_partner_chosen "
         f"FROM clients LEFT JOIN synced_values ON record_id = id WHERE {conditions or 'true'} ORDER BY id",
         list(told.values()),
     ).fetchall()

@@ -20,9 +20,10 @@ from xpmsync.admin.centre import (
     name_client,
     nothing_to_change,
 )
+from xpmsync.admin.forecast import Outlook, foretell_partner
 from xpmsync.admin.history import list_changes
 from xpmsync.errors import NotPossible
-from xpmsync.rules.clients import read_client, read_status
+from xpmsync.rules.clients import read_client, read_partner, read_status
 from xpmsync.rules.staff import make_directory
 from xpmsync.spelling import fold
 
@@ -93,6 +94,8 @@ def add_client(
     row["office_code"], row["partner_id"] = _choose_office_and_partner(centre, office, partner)
     row["manager_id"] = centre.find_partner(manager).id if manager else None
     insert_clients(centre.database, [row])
+    if partner is not None:
+        written.save_written(centre.database, {row["id"]: written.CHOSEN})
     centre.changes.append(ChangeRow("client", row["id"], "created", new_value=row["legal_name"]))
     owner = centre.users_by_id[row["partner_id"]]
     recognised = (
@@ -107,6 +110,22 @@ def add_client(
     )
 
 
+def foretell(centre: Centre, code: str, *, partner: str | None = None, office: str | None = None) -> Outlook | None:
+    """What the next sync does to the client's partner after `set_client`, where that moves or ends a choice."""
+    current = centre.find_client(code)
+    wanted = _find_wanted(centre, current, partner=partner, manager=None, office=office)
+    sent = written.load_written(centre.database, current["id"])
+    is_moved = wanted.get("office_code", current["office_code"]) != current["office_code"]
+    if partner or not (is_moved or (partner == "" and written.is_partner_chosen(sent))):
+        return None
+    return foretell_partner(
+        centre,
+        current,
+        office=wanted.get("office_code") or current["office_code"],
+        is_chosen=partner is None and written.is_partner_chosen(sent),
+    )
+
+
 def set_client(
     centre: Centre,
     code: str,
@@ -116,31 +135,54 @@ def set_client(
     manager: str | None = None,
     office: str | None = None,
 ) -> Outcome:
-    """Change a client; an empty `manager` leaves it without one. What XPM tells of a client is changed in XPM."""
+    """Change a client; an empty `manager` leaves it without one, an empty `partner` ends a choice by hand.
+
+    What XPM tells of a client is changed in XPM.
+    """
     current = centre.find_client(code)
-    wanted = dict(values)
-    if partner is not None:
+    wanted = dict(values) | _find_wanted(centre, current, partner=partner, manager=manager, office=office)
+    changed = compare(current, wanted)
+    told = _load_told(centre, current)
+    sent = written.load_written(centre.database, current["id"])
+    # What is typed while XPM has none is not what XPM sent, even where it once sent the same.
+    kept = {column: value for column, value in sent.items() if column not in changed}
+    ends_choice = partner == "" and written.is_partner_chosen(sent)
+    if ends_choice:
+        kept = {column: value for column, value in kept.items() if column not in written.CHOSEN}
+    elif partner and told.get("partner_id") is None:
+        kept |= written.CHOSEN
+    if not changed and kept == sent:
+        return nothing_to_change(describe_client(current))
+    _refuse_what_xpm_tells(current, changed, told)
+    if "code" in changed:
+        _check_code_is_free(centre, changed["code"], current["id"])
+    if changed:
+        update_client(centre.database, current["id"], changed)
+    if kept != sent:
+        written.save_written(centre.database, {current["id"]: kept})
+    edits = centre.note("client", current["id"], current, changed)
+    remarks = []
+    if partner and written.is_partner_chosen(kept):
+        remarks.append("The client keeps this partner while XPM names none.")
+    if ends_choice:
+        remarks.append("The partner is no longer chosen by hand.")
+    if current["xpm_client_uuid"] and changed.keys() - {"office_code", "partner_id"}:
+        remarks.append("This stays until XPM tells something else.")
+    return Outcome(f"{describe_client(current)} is changed{':' if edits else '.'}", edits, tuple(remarks))
+
+
+def _find_wanted(
+    centre: Centre, current: Mapping[str, Any], *, partner: str | None, manager: str | None, office: str | None
+) -> dict[str, str | None]:
+    """What is named by an email address or an office's code: column to value."""
+    wanted: dict[str, str | None] = {}
+    if partner:
         wanted["partner_id"] = centre.find_partner(partner, current_id=current["partner_id"]).id
     if manager is not None:
         wanted["manager_id"] = centre.find_partner(manager, current_id=current["manager_id"]).id if manager else None
     if office is not None:
         wanted["office_code"] = centre.find_office(office)["code"]
-    changed = compare(current, wanted)
-    if not changed:
-        return nothing_to_change(describe_client(current))
-    _refuse_what_xpm_tells(centre, current, changed)
-    if "code" in changed:
-        _check_code_is_free(centre, changed["code"], current["id"])
-    update_client(centre.database, current["id"], changed)
-    # What was typed by hand is not a sync's to clear, even where a sync once wrote the same.
-    if earlier := written.load_written(centre.database, current["id"]):
-        kept = {column: value for column, value in earlier.items() if column not in changed}
-        written.save_written(centre.database, {current["id"]: kept})
-    edits = centre.note("client", current["id"], current, changed)
-    remarks = []
-    if current["xpm_client_uuid"] and changed.keys() - {"office_code"}:
-        remarks.append("This stays until XPM tells something else.")
-    return Outcome(f"{describe_client(current)} is changed:", edits, tuple(remarks))
+    return wanted
 
 
 def _check_code_is_free(centre: Centre, code: str | None, client_id: str | None) -> None:
@@ -173,13 +215,20 @@ def _choose_office_and_partner(centre: Centre, office_code: str | None, partner:
     return office["code"], centre.find_partner(centre.users_by_id[office["default_partner_id"]].email).id
 
 
-def _refuse_what_xpm_tells(centre: Centre, current: Mapping[str, Any], changed: Mapping[str, Any]) -> None:
-    """The next sync would undo a change of what XPM tells of a live client; its partner is the sync's in any case."""
+def _load_told(centre: Centre, current: Mapping[str, Any]) -> dict[str, object]:
+    """What XPM tells of a client that is live there: column to value. It keeps its partner where XPM's is no user."""
     mirrored = mirror.load_clients(centre.database, [current["xpm_client_uuid"]])
     if not mirrored or read_status(mirrored[0]) != "active":
-        return
+        return {}
     directory = make_directory(mirror.load_listed_staff(centre.database), centre.users)
     told = read_client(mirrored[0], current["partner_id"], directory).values
+    staff_uuid, staff_name = read_partner(mirrored[0])
+    is_named = staff_uuid is not None or staff_name is not None
+    return told | {"partner_id": (directory.find_user(staff_uuid) or current["partner_id"]) if is_named else None}
+
+
+def _refuse_what_xpm_tells(current: Mapping[str, Any], changed: Mapping[str, Any], told: Mapping[str, object]) -> None:
+    """The next sync would undo a change of what XPM tells of a live client."""
     undone = [
         LABELS[column] for column, value in changed.items() if column in told and told[column] not in (None, value)
     ]

@@ -37,10 +37,19 @@ def plan_next_users(
 
 
 def plan_next_clients(
-    centre: Centre, *, links: Mapping[str, str | None] = AS_IT_IS, default_partners: Mapping[str, str | None] = AS_IT_IS
+    centre: Centre,
+    *,
+    links: Mapping[str, str | None] = AS_IT_IS,
+    default_partners: Mapping[str, str | None] = AS_IT_IS,
+    changed: ClientRecord | None = None,
 ) -> ClientPlan:
-    """What becomes of the clients when some have these `links`, and some offices these `default_partners`."""
+    """What becomes of the clients when some have these `links`, some offices these `default_partners`.
+
+    And one client has `changed`.
+    """
     records = [ClientRecord(*row) for row in load_outlines(centre.database)]
+    if changed:
+        records = [changed if record.id == changed.id else record for record in records]
     return plan_clients(
         mirror.iterate_clients(centre.database, OUTLINE_COLUMNS),
         [
@@ -62,6 +71,24 @@ class Outlook:
     sentences: tuple[str, ...]
     edits: tuple[Edit, ...] = ()
     """The values that it replaces."""
+
+
+def foretell_partner(centre: Centre, client: Mapping[str, Any], *, office: str, is_chosen: bool) -> Outlook | None:
+    """What the next sync does to the partner of a client that is in this office; None where the client keeps them."""
+    (row,) = load_outlines(centre.database, ids=[client["id"]])
+    changed = dataclasses.replace(ClientRecord(*row), office_code=office, is_partner_chosen=is_chosen)
+    plan = plan_next_clients(centre, changed=changed)
+    found = next((uuid for uuid, record_id in plan.settlement.records.items() if record_id == client["id"]), None)
+    names = {user.id: describe_user(user) for user in centre.users}
+    place = centre.find_office(office)
+    if found and plan.partners[found] == place["default_partner_id"] != client["partner_id"]:
+        former, partner = names[client["partner_id"]], names[plan.partners[found]]
+        follows = f"goes from {former} to {partner}, the default partner of {describe_office(place)}."
+    elif {("partner-missing", client["xpm_client_uuid"])} & {(each.code, each.xpm_uuid) for each in plan.problems}:
+        follows = f"is an error and keeps its data, as {describe_office(place)} has no default partner."
+    else:
+        return None
+    return Outlook(1, (f"XPM names no partner for this client. {NEXT_SYNC}, it {follows}",))
 
 
 def foretell_default_partner(centre: Centre, code: str, partner_id: str | None) -> Outlook:

@@ -52,6 +52,7 @@ class _ClientDerivation:
         self._default_partners = {office["code"]: office["default_partner_id"] for office in offices_}
         self._groups = Groups(database, result)
         self._former_partners: Counter[str] = Counter()
+        self._chosen_partners: Counter[str] = Counter()
 
     def derive(self, uuids: Sequence[str], outlines: Iterable[sqlite3.Row]) -> None:
         """Derive the clients with these XPM identifiers; `outlines` are those of all records that concern them."""
@@ -61,6 +62,7 @@ class _ClientDerivation:
         self._result.problems.extend(plan.problems)
         self._result.clients.skipped += plan.skipped
         self._former_partners.update(plan.former_partners)
+        self._chosen_partners.update(plan.partners[xpm_uuid] for xpm_uuid in plan.chosen)
         # A code that moves is let go of first, so that two clients can swap theirs; what each held is kept here.
         self._moving = {
             record.id: record.code
@@ -74,12 +76,21 @@ class _ClientDerivation:
         self._update_former(plan, records)
 
     def tell_of_former_partners(self) -> None:
-        """Warn of those whom XPM no longer lists, but names as the partner of clients."""
+        """Warn of those who have left, but whom XPM names, or a person has chosen, as the partner of clients."""
         for user in self._users:
             if count := self._former_partners.get(user.xpm_staff_uuid or ""):
-                clients = "one client" if count == 1 else f"{count} clients"
                 self._result.problems.append(
-                    problem("partner-no-longer-listed", user.xpm_staff_uuid, user.name, clients=clients)
+                    problem("partner-no-longer-listed", user.xpm_staff_uuid, user.name, clients=_count_clients(count))
+                )
+            if (count := self._chosen_partners[user.id]) and user.status != "active":
+                self._result.problems.append(
+                    problem(
+                        "chosen-partner-not-active",
+                        user.xpm_staff_uuid or user.id,  # the key of the log, for a user whom XPM never listed
+                        user.name,
+                        email=user.email,
+                        clients=_count_clients(count),
+                    )
                 )
 
     def _update_former(self, plan: ClientPlan, records: Sequence[ClientRecord]) -> None:
@@ -98,20 +109,18 @@ class _ClientDerivation:
                 self._result.clients.updated += 1
             else:
                 self._result.clients.unchanged += 1
-            if wanted["code"] is not None and record.id in plan.codes:
-                self._remember(record.id, {"code": wanted["code"]})
-
-    def _remember(self, client_id: str, sent: Mapping[str, object]) -> None:
-        """Remember what XPM has sent of a client."""
-        earlier = written.load_written(self._database, client_id)
-        if not sent.items() <= earlier.items():
-            written.save_written(self._database, {client_id: {**earlier, **sent}})
+            if record.id in plan.codes and (record.is_code_typed or wanted["code"] != record.code):
+                earlier = written.load_written(self._database, record.id)
+                sent = plan.former_codes[record.xpm_client_uuid or ""]
+                written.save_written(self._database, {record.id: earlier | {"code": sent}})
 
     def _derive_batch(self, plan: ClientPlan, uuids: Sequence[str]) -> None:
         records = plan.settlement.records
         client_ids = [records[xpm_uuid] for xpm_uuid in uuids if xpm_uuid in records]
         current_rows = active_clients.load_clients(self._database, client_ids)
         memberships = active_groups.load_memberships(self._database, client_ids)
+        sent = written.load_all_written(self._database, client_ids)
+        sending: dict[str, dict[str, object]] = {}
         created: dict[str, dict[str, object]] = {}
         joined: dict[str, frozenset[str]] = {}
         for row in mirror.load_clients(self._database, uuids):
@@ -121,7 +130,11 @@ class _ClientDerivation:
             told_groups = self._find_groups(reading.groups, xpm_uuid, str(reading.values["legal_name"]))
             if client_id := records.get(xpm_uuid):
                 in_groups = memberships.get(client_id, frozenset())
-                self._update(xpm_uuid, current_rows[client_id], in_groups, reading.values, told_groups)
+                earlier = sent.get(client_id, {})
+                self._update(xpm_uuid, current_rows[client_id], in_groups, reading.values, told_groups, earlier)
+                told = reading.values | ({} if told_groups is None else {"groups": sorted(told_groups)})
+                chosen = written.CHOSEN if xpm_uuid in plan.chosen else {}
+                sending[client_id] = written.drop_empty({**earlier, **told, **chosen})
             else:
                 client_id = str(uuid.uuid4())
                 created[client_id] = {
@@ -131,6 +144,7 @@ class _ClientDerivation:
                     **reading.values,
                 }
                 joined[client_id] = told_groups or frozenset()
+        written.save_written(self._database, {key: each for key, each in sending.items() if each != sent.get(key)})
         self._insert(created, joined)
 
     def _find_groups(self, told: Mapping[str, str | None] | None, xpm_uuid: str, name: str) -> frozenset[str] | None:
@@ -167,19 +181,16 @@ class _ClientDerivation:
         in_groups: frozenset[str],
         told: Mapping[str, object],
         told_groups: frozenset[str] | None,
+        sent: Mapping[str, Any],
     ) -> None:
         client_id = current["id"]
         if client_id in self._moving:
             current["code"] = self._moving[client_id]
-        values: dict[str, object] = {}
-        groups = in_groups if told_groups is None else told_groups
-        if groups != in_groups or not told.items() <= current.items():
-            earlier = written.load_written(self._database, client_id)
-            written_groups = frozenset(earlier.get("groups", ()))
-            values |= compare(current, told, earlier)
-            groups = compare_groups(in_groups, groups, written_groups)
-            remembered = earlier | values | {"groups": sorted((written_groups & groups) | (groups - in_groups))}
-            written.save_written(self._database, {client_id: remembered})
+        # Cheap test first: most clients are as they were.
+        values = {} if told.items() <= current.items() else compare(current, told, sent)
+        groups = in_groups
+        if told_groups is not None:
+            groups = compare_groups(in_groups, told_groups, frozenset(sent.get("groups", ())))
         if current["xpm_client_uuid"] != xpm_uuid:
             values["xpm_client_uuid"] = xpm_uuid
         if current["status"] != "active":
@@ -196,3 +207,7 @@ class _ClientDerivation:
             self._result.clients.updated += 1
         else:
             self._result.clients.unchanged += 1
+
+
+def _count_clients(count: int) -> str:
+    return "one client" if count == 1 else f"{count} clients"

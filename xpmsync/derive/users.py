@@ -44,11 +44,8 @@ def _create_user(database: Database, result: Derivation, member: StaffMember) ->
 
 def _update_user(database: Database, result: Derivation, user: User, member: StaffMember) -> None:
     current = {column: getattr(user, column) for column in member.values}
-    values: dict[str, object] = {}
-    if current != member.values:
-        earlier = written.load_written(database, user.id)
-        values |= compare(current, member.values, earlier)
-        written.save_written(database, {user.id: earlier | values})
+    values = compare(current, member.values, written.load_written(database, user.id))
+    written.save_written(database, {user.id: member.values})
     if user.xpm_staff_uuid != member.uuid:
         values["xpm_staff_uuid"] = member.uuid
     if user.status == "removed":

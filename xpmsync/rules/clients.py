@@ -59,6 +59,9 @@ class ClientRecord:
     xpm_client_uuid: str | None
     is_code_typed: bool
     """The code was typed by hand, not sent by XPM."""
+    partner_id: str
+    is_partner_chosen: bool
+    """The partner was chosen by hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,10 @@ class ClientPlan:
     """XPM client that is not live to the status its Active client gets."""
     codes: Mapping[str, str | None]
     """Client of Active that is archived or deleted to the code it gets; None where another client has that code."""
+    former_codes: Mapping[str, str | None]
+    """XPM client that is not live to its code in XPM."""
+    chosen: frozenset[str]
+    """XPM clients without a partner in XPM whose partner was chosen by hand."""
     former_partners: Mapping[str, int]
     """Staff member whom XPM no longer lists, but names as the partner of so many clients, and whose user is known."""
     skipped: int
@@ -95,6 +102,11 @@ def read_status(row: MirrorRow) -> str:
     if is_yes(row["is_deleted"]):
         return "deleted"
     return "archived" if is_yes(row["is_archived"]) else "active"
+
+
+def read_partner(row: MirrorRow) -> tuple[str | None, str | None]:
+    """UUID and name of the staff member whom XPM names as the partner; None and None where it names nobody."""
+    return read_identity(row["account_manager_uuid"]), read_name(row["account_manager_name"])
 
 
 def plan_clients(
@@ -128,7 +140,7 @@ def plan_clients(
             read_business_number(row["business_number"]),
         )
         candidates[uuid] = candidate
-        staff_uuid, staff_name = read_identity(row["account_manager_uuid"]), read_name(row["account_manager_name"])
+        staff_uuid, staff_name = read_partner(row)
         if candidate.legal_name is None:
             problems.append(_explain_nameless(candidate))
         elif staff_uuid is None and staff_name is None:
@@ -142,10 +154,15 @@ def plan_clients(
     holders = [_make_holder(record, statuses, former_codes) for record in records]
     records_by_id = {record.id: record for record in records}
     refuse_takeover = _takeover_rule(candidates, records_by_id, former_codes)
-    find_office = _office_rule(candidates, records_by_id, holders, default_office, refuse_takeover)
+    find_record = _record_rule(candidates, records_by_id, holders, refuse_takeover)
+    chosen: set[str] = set()
     for candidate in without_partner:
-        office = find_office(candidate)
-        if default_partner := default_partners.get(office):
+        record = find_record(candidate)
+        office = record.office_code if record else default_office
+        if record and record.is_partner_chosen:
+            partners[candidate.uuid] = record.partner_id
+            chosen.add(candidate.uuid)
+        elif default_partner := default_partners.get(office):
             partners[candidate.uuid] = default_partner
         else:
             problems.append(problem("partner-missing", candidate.uuid, candidate.legal_name, office=office))
@@ -164,7 +181,18 @@ def plan_clients(
         for each in holders
         if each.is_closed and each.id not in taken_over
     }
-    return ClientPlan(settlement, partners, statuses, codes, former_partners, skipped, tuple(problems))
+    synced = settlement.records.keys()
+    return ClientPlan(
+        settlement,
+        partners,
+        statuses,
+        codes,
+        former_codes,
+        frozenset(chosen & synced),
+        former_partners,
+        skipped,
+        tuple(problems),
+    )
 
 
 def _make_holder(record: ClientRecord, statuses: Mapping[str, str], former_codes: Mapping[str, str | None]) -> Holder:
@@ -193,35 +221,33 @@ def _explain_partner(
     )
 
 
-def _office_rule(
+def _record_rule(
     candidates: Mapping[str, Candidate],
     records: Mapping[str, ClientRecord],
     holders: Sequence[Holder],
-    default_office: str,
     refuse_takeover: Callable[[str, str], str | None],
-) -> Callable[[Candidate], str]:
-    """A client's office: that of the record it is linked to, or would take over; else the default office.
+) -> Callable[[Candidate], ClientRecord | None]:
+    """The record that a client is linked to, or would take over; its office and partner are the client's.
 
     A record that belongs to another live client is not taken over, even where its code has just moved here.
     """
-    linked = {holder.owner_uuid: records[holder.id].office_code for holder in holders if holder.owner_uuid}
+    linked = {holder.owner_uuid: holder.id for holder in holders if holder.owner_uuid}
     free = [holder for holder in holders if holder.owner_uuid not in candidates]
-    by_code = {holder.key: records[holder.id].office_code for holder in free if not holder.is_closed}
+    by_code = {holder.key: holder.id for holder in free if holder.key and not holder.is_closed}
     closed_of = defaultdict(list)
     for holder in free:
         if holder.is_closed:
             closed_of[holder.xpm_key].append(holder.id)
 
-    def find_office(candidate: Candidate) -> str:
-        if candidate.uuid in linked:
-            return linked[candidate.uuid]
+    def find_record(candidate: Candidate) -> ClientRecord | None:
         key = make_key(candidate.code)
-        if key is None or key in by_code:
-            return by_code.get(key, default_office) if key else default_office
-        same = [each for each in closed_of[key] if refuse_takeover(candidate.uuid, each) is None]
-        return records[same[0]].office_code if len(same) == 1 else default_office
+        found = linked.get(candidate.uuid) or (by_code.get(key) if key else None)
+        if found is None and key:
+            same = [each for each in closed_of[key] if refuse_takeover(candidate.uuid, each) is None]
+            found = same[0] if len(same) == 1 else None
+        return records[found] if found else None
 
-    return find_office
+    return find_record
 
 
 def _takeover_rule(

@@ -257,6 +257,20 @@ _KINDS = (
         story="XPM no longer lists this staff member, and yet names them as the partner of clients. Their user in "
         "Active is known, so the clients keep that partner, and one warning stands for all of them.",
     ),
+    _warning(
+        "chosen-partner-not-active",
+        "user",
+        "status",
+        "This user is no longer active, but was chosen by hand as the partner of {clients}.",
+        "List the clients: xpmsync admin client list --partner {email:quoted} --status active. Choose another partner "
+        "for each: xpmsync admin client set CODE --partner EMAIL. Until then they keep this one.",
+        cause="are no longer active, but were chosen by hand as the partner of clients",
+        remedy="Choose another partner for their clients: xpmsync admin client set CODE --partner EMAIL. Until then "
+        "they keep this one.",
+        story="XPM names no partner for these clients, and a person chose this user as their partner. The choice "
+        "stays while XPM names none, so the clients keep the partner, and one warning stands for all of them. To let a "
+        "client follow the default partner of its office again, run: xpmsync admin client set CODE --partner ''",
+    ),
     _error(
         "client-without-id",
         "client",

@@ -171,7 +171,8 @@ def _print_client(console: Console, client: Mapping[str, Any], key: str) -> None
 def add_client(*, partner: str | None, manager: str | None, office: str | None, **values: str | None) -> None:
     """Set up a client by hand. Those of XPM come by themselves.
 
-    Without --office it goes to the default office, without --partner to the office's default partner.
+    Without --office it goes to the default office, without --partner to the office's default partner. A partner who is
+    given stays while XPM names none.
     """
     from xpmsync.admin import clients  # noqa: PLC0415 - the database is slow to load
 
@@ -183,21 +184,32 @@ def add_client(*, partner: str | None, manager: str | None, office: str | None, 
 @command.command("set", example="xpmsync admin client set SMITH001 --partner ann@example.com --office SYD")
 @click.argument("client_code", metavar="CODE")
 @_client_options(is_new=False)
+@YES
 def set_client(
-    *, client_code: str, partner: str | None, manager: str | None, office: str | None, **values: str | None
+    *,
+    client_code: str,
+    partner: str | None,
+    manager: str | None,
+    office: str | None,
+    is_yes: bool,
+    **values: str | None,
 ) -> None:
     """Change the client CODE; for one without a code, write its id.
 
-    "" clears a value. What XPM tells of a client is changed in XPM.
+    "" clears a value. What XPM tells of a client is changed in XPM. A partner who is given here stays while XPM names
+    none; --partner "" lets the client follow the default partner of its office again. Says first where the next sync
+    gives the client another partner.
     """
     from xpmsync.admin import clients  # noqa: PLC0415 - the database is slow to load
 
     need_some("--office CODE")
-    with opened(to_change=True) as centre:
-        outcome = clients.set_client(
+    change_if_agreed(
+        lambda centre: clients.foretell(centre, client_code, partner=partner, office=office),
+        lambda centre: clients.set_client(
             centre, client_code, _given(values), partner=partner, manager=manager, office=office
-        )
-    show_outcome(outcome)
+        ),
+        is_yes=is_yes,
+    )
 
 
 def _given(values: Mapping[str, str | None]) -> dict[str, str | None]:
