@@ -379,6 +379,66 @@ def test_a_partner_chosen_by_hand_stays_while_xpm_names_none_also_after_they_lea
     assert find_partner() == "cy@example.com"
 
 
+def test_what_cannot_be_seen_makes_no_second_user_and_no_second_client(make_firm):
+    practice = Practice()
+    firm = make_firm(practice)
+    for line in (
+        "user add --first-name René --last-name Roy --email rené@example.com",
+        "client add --legal-name Élan --code É1 --partner rené@example.com",
+    ):
+        assert run(["admin", *line.split()]) == 0
+    rene = practice.add_staff("Rene\u0301 Roy\u200b", "\u200brene\u0301@example.com\u200b")
+    practice.add_staff("Mai Lto", "mailto:mai@example.com")
+    practice.add_staff("Dot End", "dot@example.com.")
+    practice.add_staff("\u200b", "invisible@example.com")
+    practice.add_client("\u200bE\u0301lan", client_code="e\u03011\u200b", account_manager=rene)
+    practice.add_client("\u200b \u3164", first_name="\u2060", account_manager=rene)
+    practice.add_client("Odd email", client_code="O1", account_manager=rene, email="mailto:x@example.com")
+    firm.sync()
+
+    assert firm.rows("SELECT first_name, last_name, email FROM users") == [
+        {"first_name": "René", "last_name": "Roy", "email": "rené@example.com"}
+    ]
+    assert firm.rows("SELECT legal_name, code FROM clients ORDER BY code") == [
+        {"legal_name": "Odd email", "code": "O1"},
+        {"legal_name": "Élan", "code": "é1"},
+    ]
+    codes = [row["code"] for row in firm.rows("SELECT code FROM sync_errors WHERE field IS NOT NULL ORDER BY code")]
+    assert codes == ["client-email-unusual", "client-without-name", *["staff-email-unusable"] * 2, "staff-without-name"]
+
+
+def test_records_that_were_two_and_whose_keys_are_equal_now_both_stay_with_an_error(make_firm):
+    practice = Practice()
+    composed = practice.add_staff("René Roy", "rene@example.com")
+    decomposed = practice.add_staff("Rene Ray", "other@example.com")
+    clients = [practice.add_client(code, client_code=code, account_manager=composed) for code in ("C1", "C2")]
+    firm = make_firm(practice)
+    firm.sync()
+    # As a version left them that did not see that they are the same.
+    emails, codes = ("rené@example.com", "rene\u0301@example.com"), ("É1", "E\u03011")
+    for uuid, email in zip((composed, decomposed), emails, strict=True):
+        firm.write("UPDATE users SET email = ?1, email_key = ?1 WHERE xpm_staff_uuid = ?2", email, uuid)
+        practice.edit_staff(uuid, email=email)
+    for uuid, code in zip(clients, codes, strict=True):
+        firm.write("UPDATE clients SET code = ?1, code_key = ?1 WHERE xpm_client_uuid = ?2", code, uuid)
+        practice.edit_client(uuid, client_code=code, phone="1")
+
+    summary = firm.sync()
+    assert summary.errors == 4
+    assert {row["email"] for row in firm.rows("SELECT email FROM users")} == {*emails}
+    assert {row["code"] for row in firm.rows("SELECT code FROM clients")} == {*codes}
+    assert {
+        (row["code"], row["xpm_uuid"]) for row in firm.rows("SELECT * FROM sync_errors WHERE severity = 'error'")
+    } == {
+        *(("staff-email-shared", uuid) for uuid in (composed, decomposed)),
+        *(("client-code-shared", uuid) for uuid in clients),
+    }
+    assert run(["admin", "client", "set", codes[1], "--fax", "2"]) == 0
+    assert firm.rows("SELECT code FROM clients WHERE fax = '2'") == [{"code": codes[1]}]
+    assert run(["admin", "user", "deactivate", emails[1]]) == 0
+    assert firm.rows("SELECT email FROM users WHERE status = 'deactivated'") == [{"email": emails[1]}]
+
+
 def test_a_value_typed_by_hand_that_xpm_sends_too_goes_when_xpm_clears_it(make_firm):
     practice, _ = small_practice()
     firm = make_firm(practice)

@@ -3,12 +3,50 @@
 Knows no word of its own.
 """
 
+import re
 from collections.abc import Iterable
+from typing import Final
+from unicodedata import category, normalize
+
+JOINERS: Final = re.compile("[\u200c\u200d]+")
+"""Zero-width non-joiner and joiner: between letters of some scripts they are part of the spelling."""
+BLANKS: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Characters that count as letters or symbols, and show nothing."""
 
 
 def fold(text: str) -> str:
-    """What makes two codes, names or addresses the same, whatever their case, in any script."""
+    """What makes two codes, names or addresses the same: whatever their case, in any script, without what is invisible.
+
+    Composed and decomposed letters are the same.
+    """
+    if not text.isascii():
+        text = normalize("NFC", normalize("NFD", _drop_format(text)).casefold())
     return text.strip().casefold()
+
+
+def clean(text: str) -> str:
+    """A text as it is kept: trimmed, in NFC, without format characters but for joiners between letters."""
+    if not text.isascii():
+        plain = JOINERS.sub(lambda found: found[0] if _is_in_word(found) else "", _drop_format(text, JOINERS))
+        text = normalize("NFC", plain)
+    return text.strip()
+
+
+def is_visible(text: str) -> bool:
+    """Whether anything of a word can be seen."""
+    return text.isascii() or any(category(character)[0] in "LNPS" and character not in BLANKS for character in text)
+
+
+def _drop_format(text: str, kept: re.Pattern[str] | None = None) -> str:
+    if text.isprintable():  # then there is none
+        return text
+    return "".join(each for each in text if category(each) != "Cf" or (kept and kept.match(each)))
+
+
+def _is_in_word(found: re.Match[str]) -> bool:
+    """Whether there is a letter, or a mark on one, on both sides."""
+    text, (start, end) = found.string, found.span()
+    return start > 0 and end < len(text) and {category(text[start - 1])[0], category(text[end])[0]} <= {"L", "M"}
 
 
 def make_key(text: str | None) -> str | None:

@@ -6,6 +6,7 @@ up, and walks where the tool works out in rounds. It imports nothing of the tool
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -20,26 +21,49 @@ VALID_NUMBERS = {"51824753556", "53004085616", "9429041535110"}
 """Business numbers of the public registers; every other number of the histories has a wrong digit."""
 
 
-# Reading: white space trimmed, inner runs of it folded in names.
+# Reading: white space trimmed, inner runs of it folded in names; composed letters, and nothing that cannot be seen.
 
 
-def trim(text: str | None) -> str | None:
+def cut(text: str | None) -> str | None:
     return re.sub(r"\A\s+|\s+\Z", "", text or "") or None
 
 
+def trim(text: str | None) -> str | None:
+    kept = ""
+    for place, character in enumerate(told := drop_format(text or "", "\u200c\u200d")):
+        if character not in "\u200c\u200d" or (is_letter(kept[-1:]) and is_letter(told[place + 1 : place + 2])):
+            kept += character
+    return cut(unicodedata.normalize("NFC", kept))
+
+
 def squeeze(text: str | None) -> str | None:
-    return trim(re.sub(r"\s+", " ", text or ""))
+    words = re.split(r"\s+", trim(text) or "")
+    return cut(" ".join(word for word in words if any(map(can_be_seen, word))))
 
 
 def same(text: str | None) -> str | None:
     """What codes, addresses and names are compared by."""
-    trimmed = trim(text)
-    return trimmed.casefold() if trimmed else None
+    plain = unicodedata.normalize("NFD", drop_format(text or ""))
+    return cut(unicodedata.normalize("NFC", plain.casefold()))
+
+
+def drop_format(text: str, kept: str = "") -> str:
+    return "".join(each for each in text if each in kept or unicodedata.category(each) != "Cf")
+
+
+def is_letter(character: str) -> bool:
+    """Or a mark on one."""
+    return bool(character) and unicodedata.category(character)[0] in "LM"
+
+
+def can_be_seen(character: str) -> bool:
+    return unicodedata.category(character)[0] in "LNPS" and character not in "\u3164\u2800"
 
 
 def is_address(text: str) -> bool:
     before, at, after = text.partition("@")
-    return bool(before and at and after) and not re.search(r"[\s@,;<>]", before + after)
+    is_whole = bool(before and at) and all(after.split("."))
+    return is_whole and not re.search(r"[\s@,;:<>]", before + after)
 
 
 def digits(text: str | None) -> str | None:
@@ -714,13 +738,13 @@ def _keep(earlier: Elements, names: Collection[str]) -> Elements:
 def _has_value(told: Elements, name: str) -> bool:
     value = told.get(name)
     texts = value.values() if isinstance(value, dict) else [value]
-    return bool(value) if name in LISTS else any(trim(text) for text in texts)
+    return bool(value) if name in LISTS else any(cut(text) for text in texts)
 
 
 def _find_emptied(before: Elements, now: Elements) -> set[str]:
     """The supported fields that were set and are empty now."""
     return {
-        *(name for name in WATCHED if trim(before.get(name)) and not trim(now.get(name))),
+        *(name for name in WATCHED if cut(before.get(name)) and not cut(now.get(name))),
         *(name for name in PEOPLE if find_person(before, name)[0] and not find_person(now, name)[0]),
         *(name for name in LISTS if before.get(name) and now.get(name) == []),
     }

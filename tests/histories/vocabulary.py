@@ -24,15 +24,21 @@ def mostly(good: Sequence[str | None], odd: Sequence[str | None]) -> st.SearchSt
     return st.sampled_from([*good] * max(1, 3 * len(odd) // len(good)) + [*odd])
 
 
-CODES = mostly(["A1", "B2", "C3", "D4", "ÄB", "SS", None], ["a1 ", " äb", "ß", "", " "])
+CODES = mostly(["A1", "B2", "C3", "D4", "ÄB", "SS", None], ["a1 ", " äb", "ß", "", " ", "A\u200b1", "a\u0308B"])
 NUMBERS = mostly(["51 824 753 556", "51824753556", "53004085616", None], ["53 004 085 617", "9429041535110", "n/a", ""])
-PERSONS = mostly(["Ann Lee", "Bob Ray", "Élise de la Roy"], [" ANN  LEE", "Bob\tRay", "Cy", "", None])
+PERSONS = mostly(["Ann Lee", "Bob Ray", "Élise de la Roy"], [" ANN  LEE", "Bob\tRay", "Cy", "", None, "\u200b"])
 ADDRESSES = mostly(
     [*STAFF, "fay@firm.example"],
-    ["ANN@firm.example ", "ÉLISE@firm.example", "cy@firm.example, bob@firm.example", "cy", "", None, " "],
+    [
+        *("ANN@firm.example ", "ÉLISE@firm.example", "cy@firm.example, bob@firm.example", "cy", "", None, " "),
+        *("e\u0301lise@firm.example", "\u200bbob@firm.example", "mailto:cy@firm.example", "dee@firm.example."),
+    ],
 )
 GOOD_ADDRESSES = st.sampled_from([*STAFF, "FAY@firm.example", "ÉLISE@firm.example"])
-NAMES = mostly(["Ngata Ltd", "Kōwhai & <Sons>", "Lee"], [" NGATA  LTD", "Lee\u00a0Trust", "", None, "\n "])
+NAMES = mostly(
+    ["Ngata Ltd", "Kōwhai & <Sons>", "Lee"],
+    [" NGATA  LTD", "Lee\u00a0Trust", "", None, "\n ", "\u200b \u3164", "Le\u200de"],
+)
 TEXTS = mostly(["1", "É & <é>"], [" 2\t", "", None, " \n"])
 PLACES = mostly(
     ["1 High St", "Level 3\n    Kauri House\n\n  12 Queen St \n Rear\r\n Door"], ["PO Box 7\n", "", None, "\n \n"]

@@ -1,6 +1,7 @@
 """How the texts of XPM become values: literal texts, literal values, and what must hold for any text."""
 
 import json
+from unicodedata import normalize
 
 import pytest
 from hypothesis import given
@@ -30,12 +31,25 @@ def read_lines(address):
 
 
 READ = {
-    read_text: {"  a  b\nc ": "a  b\nc", "\u00a0Tāmaki Makaurau\u00a0": "Tāmaki Makaurau", "🥝": "🥝"},
+    read_text: {
+        "  a  b\nc ": "a  b\nc",
+        "\u00a0Tāmaki Makaurau\u00a0": "Tāmaki Makaurau",
+        "🥝": "🥝",
+        "\u200b \ufeff": None,
+        "\u200ban\u00adn\u2060@firm.example\u200d ": "ann@firm.example",
+        "E\u03011": "\u00c91",
+        "A\u200d1": "A1",
+        "\u0645\u06cc\u200c\u062e": "\u0645\u06cc\u200c\u062e",
+        "क्\u200dष \u200d": "क्\u200dष",
+    },
     read_name: {
         " Smith  &\n\t Co ": "Smith & Co",
         "Ngāti\u00a0\u00a0Awa": "Ngāti Awa",
         "\u2003Łukasz\u2009Żak\u3000": "Łukasz Żak",
-        "O\u2019Brien-Smith 👩\u200d🌾": "O\u2019Brien-Smith 👩\u200d🌾",
+        "O\u2019Brien-Smith 👩\u200d🌾": "O\u2019Brien-Smith 👩🌾",
+        "\u200b": None,
+        "\u3164 \u2800\u0301": None,
+        "\u3164 Lee": "Lee",
     },
     read_identity: {" 6D15E37B-7955-4E3C-B893-9227500599BD\n": "6d15e37b-7955-4e3c-b893-9227500599bd"},
     read_business_number: {
@@ -75,6 +89,12 @@ HELD = {
         "ann@firm.example, bob@firm.example": False,
         "Ann <ann@firm.example>": False,
         "ann@firm.example\n": False,
+        "mailto:ann@firm.example": False,
+        "ann@firm.example.": False,
+        "ann@.firm.example": False,
+        "ann@firm..example": False,
+        "(ann)@firm.example": False,
+        "ann@localhost": True,
     },
 }
 
@@ -156,13 +176,13 @@ def test_an_address_is_read_line_by_line(address, expected):
 def test_no_part_of_an_address_is_ever_dropped(address):
     told = "".join(address.split())
     kept = "".join("".join(line.split()) for line in read_lines(address) if line)
-    assert kept.replace(",", "") == told.replace(",", "")
+    assert fold(kept.replace(",", "")) == fold(told.replace(",", ""))  # but for what cannot be seen
     assert kept.count(",") >= told.count(",")
 
 
 @given(st.lists(st.text(st.characters(categories=["L", "N"]), min_size=1), max_size=3))
 def test_an_address_of_up_to_three_lines_comes_back_line_by_line(lines):
-    assert [line for line in read_lines("\n   ".join(lines)) if line] == lines
+    assert [line for line in read_lines("\n   ".join(lines)) if line] == [normalize("NFC", line) for line in lines]
 
 
 @given(st.integers(0, 10), st.integers(1, 9))

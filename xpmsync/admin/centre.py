@@ -110,10 +110,9 @@ class Centre:
         )
 
     def find_user(self, email: str) -> User:
-        """The user with this e-mail address, whatever its case."""
-        for user in self.users:
-            if fold(user.email) == fold(email):
-                return user
+        """The user with this e-mail address, whatever its case; of two who have it, the one who has it exactly so."""
+        if found := [user for user in self.users if fold(user.email) == fold(email)]:
+            return next((user for user in found if user.email == email), found[0])
         # By what stands before the @: all of a firm have the rest in common.
         near = _find_near(
             email.partition("@")[0],
@@ -137,7 +136,8 @@ class Centre:
     def find_client(self, code: str) -> dict[str, Any]:
         """The client with this code, whatever its case, else the one whose id is, or begins with, this text."""
         outlines = load_outlines(self.database)
-        found = [row for row in outlines if row["code"] and fold(row["code"]) == fold(code)]
+        found = [row for row in outlines if row["code"] == code]
+        found = found or [row for row in outlines if row["code"] and fold(row["code"]) == fold(code)]
         if not found and len(code.strip()) >= SHORT_ID_LENGTH:
             found = [row for row in outlines if row["id"].startswith(fold(code))]
         if len(found) == 1:

@@ -10,24 +10,29 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
+from xpmsync.spelling import clean, is_visible
+
 ADDRESS_LINES: Final = 3
 ABN_DIGITS: Final = 11
 NZBN_DIGITS: Final = 13
 NZBN_START: Final = "94"
 """An NZBN is a GS1 number, and those of New Zealand begin so."""
 
-_EMAIL_ADDRESS: Final = re.compile(r"[^\s@,;<>]+@[^\s@,;<>]+")
+_EMAIL_ADDRESS: Final = re.compile(r'[^\s@,;:<>()\[\]\\"]+@{0}(\.{0})*'.format(r'[^\s@,;:<>()\[\]\\".]+'))
 _NO_DIGIT: Final = re.compile(r"[^0-9]+")
 
 
 def read_text(text: str | None) -> str | None:
-    """Read a text: trimmed, its inside as it is; nothing but white space is not set."""
-    return (text.strip() or None) if text else None
+    """Read a text: trimmed, in NFC, without format characters; nothing but white space is not set."""
+    return (clean(text) or None) if text else None
 
 
 def read_name(text: str | None) -> str | None:
-    """Read a name: trimmed, inner runs of white space folded into one space."""
-    return (" ".join(text.split()) or None) if text else None
+    """Read a name: as a text, inner runs of white space folded into one space; words that show nothing are dropped."""
+    if not text:
+        return None
+    words = text.split() if text.isascii() else filter(is_visible, clean(text).split())
+    return " ".join(words) or None
 
 
 def read_given_name(name: str | None) -> str | None:
@@ -71,7 +76,7 @@ def read_address_line(number: int) -> Callable[[str | None], str | None]:
 
 @lru_cache(maxsize=2)  # the three lines of one address are read in turn
 def _split_address(address: str) -> tuple[str, ...]:
-    return tuple(line.strip() for line in address.splitlines() if line.strip())
+    return tuple(filter(None, map(clean, address.splitlines())))
 
 
 def read_business_number(text: str | None) -> str | None:
@@ -114,7 +119,10 @@ def is_yes(text: str | None) -> bool:
 
 
 def is_email_address(text: str) -> bool:
-    """Whether a text can be one e-mail address: something, an at sign, something; no white space or list of several."""
+    """Whether a text can be one e-mail address: a name, an at sign, and the names of a domain with dots between them.
+
+    No white space, no list of several, nothing before it such as “mailto:”.
+    """
     return _EMAIL_ADDRESS.fullmatch(text) is not None
 
 
