@@ -427,17 +427,18 @@ def test_a_client_without_an_identifier_hides_no_other(firm):
         firm.sandbox.clock.advance(3_600)
         firm.sync()
     fresh = firm.practice.recreate_client(client_named(firm, "First"), former="archived")
-    firm.practice.clients[firm.practice.add_client("Nobody")].uuid = ""
+    for name in ("Nobody", "Nothing"):
+        firm.practice.clients[firm.practice.add_client(name)].uuid = ""
     firm.sync()
     assert firm.rows("SELECT xpm_client_uuid FROM clients WHERE code = 'F1'") == [{"xpm_client_uuid": fresh}]
-    query = "SELECT code FROM sync_errors WHERE resolved_at IS NULL AND severity = 'error'"
-    assert firm.rows(query) == [{"code": "client-without-id"}]
+    query = "SELECT code, name FROM sync_errors WHERE resolved_at IS NULL AND severity = 'error' ORDER BY name"
+    both = [{"code": "client-without-id", "name": name} for name in ("Nobody", "Nothing")]
+    assert firm.rows(query) == both
     firm.sandbox.clock.advance(3_600)
     firm.sync()
     firm.sandbox.clock.advance(3_600)
-    firm.sync()  # says nothing of that client, and so cannot tell that it is mended
-    query = "SELECT code FROM sync_errors WHERE resolved_at IS NULL AND severity = 'error'"
-    assert firm.rows(query) == [{"code": "client-without-id"}]
+    firm.sync()  # says nothing of these clients, and so cannot tell that they are mended
+    assert firm.rows(query) == both
 
 
 def test_what_a_failed_run_cost_is_recorded(firm):

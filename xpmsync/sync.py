@@ -49,7 +49,7 @@ from xpmsync.home import Home, connect_command
 from xpmsync.moments import from_text, to_text
 from xpmsync.records import fingerprint
 from xpmsync.rules.prerequisites import Prerequisite
-from xpmsync.rules.problems import Problem, problem
+from xpmsync.rules.problems import Problem, list_unidentified, problem
 from xpmsync.rules.schedule import Mode, Past, choose_mode
 from xpmsync.set_up import check_database_kept, check_set_up, check_settings_kept
 from xpmsync.surroundings import Clock, Report
@@ -489,7 +489,7 @@ def _merge(run: _Run, fetched: Fetched, elements: Mapping[str, Elements]) -> lis
         if mirror.is_first_list_empty(run.database, table):
             problems.append(problem("first-list-empty", None, None, records=records))
         names = mirror.load_unidentified(run.database, table)
-        problems += [problem(f"{entity}-without-id", None, name) for name in names]
+        problems += list_unidentified(entity, names)
         each = elements[table]
         mirror.merge_records(
             run.database,

@@ -16,7 +16,7 @@ from xpmsync.active.offices import insert_office
 from xpmsync.active.spool import Spool, open_spool
 from xpmsync.derive import Derivation, derive
 from xpmsync.rules.fields import CLIENT_SHAPE, GROUP_SHAPE, STAFF_SHAPE
-from xpmsync.rules.problems import problem
+from xpmsync.rules.problems import list_unidentified, problem
 from xpmsync.xpm.xml import parse_records
 
 SHAPES = {"xpm_staff": STAFF_SHAPE, "xpm_groups": GROUP_SHAPE, "xpm_clients": CLIENT_SHAPE}
@@ -73,10 +73,7 @@ class Firm:
             for table, entity, records in (("xpm_staff", "staff", "staff"), ("xpm_clients", "client", "clients")):
                 if mirror.is_first_list_empty(self.database, table):
                     problems.append(problem("first-list-empty", None, None, records=records))
-                problems += [
-                    problem(f"{entity}-without-id", None, name)
-                    for name in mirror.load_unidentified(self.database, table)
-                ]
+                problems += list_unidentified(entity, mirror.load_unidentified(self.database, table))
                 is_full = is_full_list or table == "xpm_staff"
                 mirror.merge_records(self.database, table, SHAPES[table], is_full_list=is_full, now=self.now)
             mirror.merge_groups(self.database)

@@ -30,7 +30,7 @@ BY_HAND = (
 
 # Code to the hours that provoke it (what XPM tells, or what is done by hand), and the record and field in the log.
 PROVOKED = {
-    "staff-without-id": ([staff(ANN, BOB | {"UUID": " "})], None, None),
+    "staff-without-id": ([staff(ANN, BOB | {"UUID": " "})], None, "Bob Ray (1)"),
     "staff-without-name": ([staff(ANN, BOB | {"Name": ""})], "s2", "name"),
     "staff-without-email": ([staff(ANN, BOB | {"Email": ""})], "s2", "email"),
     "staff-email-unusable": ([staff(ANN, BOB | {"Email": "bob at firm"})], "s2", "email"),
@@ -66,7 +66,7 @@ PROVOKED = {
         "s1",
         "status",
     ),
-    "client-without-id": ([clients(client("", Name="Nobody"))], None, None),
+    "client-without-id": ([clients(client("", Name="Nobody"))], None, "Nobody (1)"),
     "client-without-name": ([clients(client(Name=""))], "c1", "legal_name"),
     "partner-not-listed": ([clients(client(AccountManager=SID))], "c1", "partner_id"),
     "partner-without-email": (
@@ -219,6 +219,14 @@ def test_two_empty_first_lists_are_two_problems(firm):
     ]
 
 
-def test_two_records_without_an_identifier_are_one_problem_seen_once(firm):
-    firm.sync([client(""), client("")], staff=STAFF)
-    assert firm.rows("SELECT code, times_seen FROM sync_errors") == [{"code": "client-without-id", "times_seen": 1}]
+def test_each_record_without_an_identifier_is_a_problem_of_its_own(firm):
+    named, nameless = client("", Name="Ngata"), client("", Name="")
+    for _ in range(2):
+        firm.sync([named, nameless, named, client("", Name="Other"), nameless], staff=STAFF)
+    fields = ("(1)", "(2)", "Ngata (1)", "Ngata (2)", "Other (1)")
+    assert firm.rows("SELECT field, times_seen FROM sync_errors WHERE resolved_at IS NULL ORDER BY field") == [
+        {"field": field, "times_seen": 2} for field in fields
+    ]
+    firm.sync([named, client("", Name="Other")], staff=STAFF)
+    rows = firm.rows("SELECT field FROM sync_errors WHERE resolved_at IS NULL ORDER BY field")
+    assert [row["field"] for row in rows] == ["Ngata (1)", "Other (1)"]

@@ -834,7 +834,7 @@ def check_changes(before: Snapshot, after: Snapshot, changes: list[dict[str, Any
 def check_keys(snapshot: Snapshot) -> None:
     """No two records hold one code or one e-mail address, whatever the case."""
     for table, column, key in (("clients", "code", "code_key"), ("users", "email", "email_key")):
-        held = [key for row in snapshot[table].values() if (key := same(row[column]))]
+        held = [text for row in snapshot[table].values() if (text := same(row[column]))]
         assert sorted(held) == sorted(set(held))
         assert sorted(held) == sorted(row[key] for row in snapshot[table].values() if row[key])
 

@@ -38,14 +38,15 @@ def save_problems(
         "DO UPDATE SET name = excluded.name, message = excluded.message, suggestion = excluded.suggestion, "
         "cause = excluded.cause, remedy = excluded.remedy, "
         "last_seen_at = excluded.last_seen_at, last_run_id = excluded.last_run_id, "
-        # Two nameless records of one run are one problem seen once.
+        # What a sync says twice is seen once.
         "times_seen = times_seen + (last_run_id <> excluded.last_run_id)",
         [{**problem, "now": moment, "run": run_id} for problem in problems],
     )
     if resolve_others:
         database.connection.execute(
             "UPDATE sync_errors SET resolved_at = ? WHERE resolved_at IS NULL AND last_run_id <> ? "
-            "AND code || coalesce('/' || field, '') NOT IN (SELECT value FROM json_each(?))",
+            "AND code NOT IN (SELECT value FROM json_each(?3)) "
+            "AND code || coalesce('/' || field, '') NOT IN (SELECT value FROM json_each(?3))",
             (moment, run_id, json.dumps(list(unjudged))),
         )
 

@@ -133,8 +133,8 @@ def merge_groups(database: Database) -> None:
 
 
 def load_unidentified(database: Database, table: str) -> list[str | None]:
-    """The names of the spool's records that came without an identifier."""
-    rows = database.connection.execute(f"SELECT name FROM spool.{table} WHERE uuid IS NULL")
+    """The names of the spool's records that came without an identifier, in the order in which they came."""
+    rows = database.connection.execute(f"SELECT name FROM spool.{table} WHERE uuid IS NULL ORDER BY rowid")
     return [row["name"] for row in rows]
 
 

@@ -5,7 +5,8 @@ XPM or the command that helps. Knows no record; the rules fill in the facts.
 """
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
@@ -147,7 +148,7 @@ _KINDS = (
     _error(
         "staff-without-id",
         "user",
-        None,
+        "{which}",
         "XPM lists this staff member without an identifier, so nobody can tell who it is from one hour to the next.",
         "Report it to Xero support; the other staff are synced.",
         cause="are listed by XPM without an identifier",
@@ -274,7 +275,7 @@ _KINDS = (
     _error(
         "client-without-id",
         "client",
-        None,
+        "{which}",
         "XPM lists this client without an identifier, so nobody can tell which it is from one hour to the next.",
         "Report it to Xero support; the other clients are synced.",
         cause="are listed by XPM without an identifier",
@@ -565,6 +566,14 @@ def problem(code: str, xpm_uuid: str | None, name: str | None, /, **facts: objec
         cause=kind.cause and kind.cause.format(**facts),
         remedy=kind.remedy and kind.remedy.format(**facts),
     )
+
+
+def list_unidentified(entity: str, names: Iterable[str | None]) -> Iterator[Problem]:
+    """A problem for each record of a list (`staff` or `client`) that came without an ID, by name and number."""
+    seen: Counter[str | None] = Counter()
+    for name in names:
+        seen[name] += 1
+        yield problem(f"{entity}-without-id", None, name, which=f"{name or ''} ({seen[name]})".strip())
 
 
 def join_names(names: Iterable[str], count: int) -> str:
