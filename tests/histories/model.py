@@ -585,13 +585,14 @@ class Model:
         return DEFAULT_OFFICE
 
     def _find_user(self, staff_uuid: str | None) -> Record | None:
-        """The user linked to a staff member, else the user with that staff member's address."""
+        """The user linked to a staff member, else the active user with that staff member's address who is nobody's."""
         if staff_uuid is None:
             return None
         email = trim(self.staff.get(staff_uuid, {}).get("Email")) or ""
         users = self.active_users.values()
         linked = [user for user in users if user.xpm_uuid == staff_uuid]
-        alike = [user for user in users if is_address(email) and same(user.values["email"]) == same(email)]
+        free = [user for user in users if user.status == "active" and user.xpm_uuid is None]
+        alike = [user for user in free if is_address(email) and same(user.values["email"]) == same(email)]
         return next(iter(linked + alike), None)
 
     def _find_groups(self, client_uuid: str, told: list[Elements]) -> set[str]:

@@ -98,9 +98,10 @@ class Directory:
     """Listed staff member to their e-mail address, folded; None where it has none that can be used."""
     user_by_staff: Mapping[str, str]
     user_by_email: Mapping[str, str]
+    """Of the active users who are linked to no staff member: nobody gets the clients of another person."""
 
     def find_user(self, staff_uuid: str | None) -> str | None:
-        """The user linked to a staff member, else the user with that staff member's e-mail address."""
+        """The user linked to a staff member, else the active, unlinked user with that staff member's email address."""
         if staff_uuid is None:
             return None
         email = self.listed.get(staff_uuid)
@@ -123,5 +124,7 @@ def make_directory(rows: Sequence[MirrorRow], users: Sequence[User]) -> Director
     return Directory(
         listed={row["uuid"]: usable(row["email"]) for row in rows if row["uuid"]},
         user_by_staff={user.xpm_staff_uuid: user.id for user in users if user.xpm_staff_uuid},
-        user_by_email={fold(user.email): user.id for user in users},
+        user_by_email={
+            fold(user.email): user.id for user in users if user.status == "active" and user.xpm_staff_uuid is None
+        },
     )
