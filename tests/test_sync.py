@@ -274,7 +274,7 @@ def test_every_problem_of_the_catalogue_is_provoked_by_a_practice(make_firm):  #
     mover = practice.add_staff("Mo Ver", "mo@example.com")
     for code in ("OLD", "ABN"):
         practice.add_client(f"Former {code}", client_code=code, account_manager=ann, business_number="51824753556")
-    practice.add_client("Keeps its partner", account_manager=gone, title="Dr")
+    practice.add_client("Keeps its partner", account_manager=gone, job_manager=gone, title="Dr")
     practice.add_client("Holder", client_code="HELD", account_manager=ann)
     firm.sync(full=True)
     firm.write("UPDATE clients SET xpm_client_uuid = NULL WHERE code = 'ABN'")

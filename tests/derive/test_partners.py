@@ -40,3 +40,20 @@ def test_the_client_of_a_newcomer_with_the_address_of_a_linked_user_is_an_error(
     assert clients(firm) == []
     rejection = "staff-email-held-by-former-user" if has_left else "staff-email-shared"
     assert issues(firm) == [("partner-not-in-active", "Newcomer's Ltd"), (rejection, "Newt Comer")]
+
+
+def test_clients_keep_a_job_manager_who_leaves_with_one_warning_on_the_user(firm, practice):
+    ann, bob = practice.add_staff("Ann Lee", "ann@example.com"), practice.add_staff("Bob Ray", "bob@example.com")
+    for name in ("Acme", "Beta"):
+        practice.add_client(name, account_manager=ann, job_manager=bob)
+    firm.sync()
+    practice.delete_staff(bob)
+    firm.sync(full=True)
+    assert clients(firm) == [("Acme", "Ann Lee", "Bob Ray"), ("Beta", "Ann Lee", "Bob Ray")]
+    assert firm.rows("SELECT severity, name, message FROM open_errors WHERE code = 'manager-no-longer-listed'") == [
+        {
+            "severity": "warning",
+            "name": "Bob Ray",
+            "message": "XPM no longer lists this staff member but still names them as the job manager of 2 clients.",
+        }
+    ]

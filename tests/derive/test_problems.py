@@ -55,6 +55,11 @@ PROVOKED = {
         "s2",
         "status",
     ),
+    "manager-no-longer-listed": (
+        [clients(client(JobManager=BOB)), {"staff": [ANN], "clients": [client(JobManager=BOB)]}],
+        "s2",
+        "status",
+    ),
     "client-without-id": ([clients(client("", Name="Nobody"))], None, None),
     "client-without-name": ([clients(client(Name=""))], "c1", "legal_name"),
     "partner-not-listed": ([clients(client(AccountManager=SID))], "c1", "partner_id"),
@@ -104,6 +109,7 @@ FACTS = {
     "staff-email-taken": ("Bob Ray", "bo@firm.example", " Bo."),
     "staff-email-held-by-former-user": ("Sid Fox", "bob@firm.example", " Bob Ray, ", "--xpm-staff s9"),
     "partner-no-longer-listed": ("Bob Ray", " one client."),
+    "manager-no-longer-listed": ("Bob Ray", " one client."),
     "client-without-id": ("Nobody",),
     "client-without-name": (None, "with the code A"),
     "partner-not-listed": ("Ngata Ltd", "Sid Fox", "--xpm-staff s9"),
@@ -140,6 +146,9 @@ def load_record(firm, uuid):
         uuid,
     )
 
+ABOUT_OTHERS = {"partner-no-longer-listed", "manager-no-longer-listed", "first-list-empty"}
+"""They are about no record that is synced now."""
+
 
 @pytest.mark.parametrize("code", PROVOKED)
 def test_the_problem_is_logged_once_with_all_its_facts_and_has_the_effect_that_the_catalogue_promises(firm, code):
@@ -161,7 +170,7 @@ def test_the_problem_is_logged_once_with_all_its_facts_and_has_the_effect_that_t
     assert entry.get("name") == name
     assert [fact for fact in facts if fact not in f"{entry['message']} {entry['suggestion']}"] == []
     assert (entry["first_run_id"], entry["times_seen"]) == (firm.run_id, 1)
-    if code not in ("partner-no-longer-listed", "first-list-empty"):  # they are about no record that is synced now
+    if code not in ABOUT_OTHERS:
         assert (load_record(firm, uuid) == before) is (kind.effect is Effect.SKIP)
 
 

@@ -536,6 +536,8 @@ class Model:
             values |= {f"{column}_{number}": line for number, line in enumerate(lines(told.get(element)), start=1)}
         manager_uuid, manager_name = find_person(told, "JobManager")
         manager = self._find_user(manager_uuid)
+        if manager and manager_uuid not in self.staff:
+            self._report("manager-no-longer-listed", manager_uuid)
         values |= {"legal_name": find_name(told), "partner_id": partner, "manager_id": manager and manager.id}
         primaries = find_primaries(told)
         if "Contacts" in told:

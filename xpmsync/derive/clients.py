@@ -36,7 +36,7 @@ def derive_clients(database: Database, result: Derivation, default_office: str) 
     for batch in mirror.iterate_batches(database, BATCH_SIZE):
         uuids = [xpm_uuid for xpm_uuid in batch if xpm_uuid not in contested.xpm_uuids]
         derivation.derive(uuids, active_clients.load_outlines(database, xpm_uuids=uuids))
-    derivation.tell_of_former_partners()
+    derivation.warn_of_former_staff()
 
 
 class _ClientDerivation:
@@ -52,6 +52,7 @@ class _ClientDerivation:
         self._default_partners = {office["code"]: office["default_partner_id"] for office in offices_}
         self._groups = Groups(database, result)
         self._former_partners: Counter[str] = Counter()
+        self._former_managers: Counter[str] = Counter()
 
     def derive(self, uuids: Sequence[str], outlines: Iterable[sqlite3.Row]) -> None:
         """Derive the clients with these XPM identifiers; `outlines` are those of all records that concern them."""
@@ -69,14 +70,15 @@ class _ClientDerivation:
         for start in range(0, len(synced), BATCH_SIZE):
             self._derive_batch(plan, synced[start : start + BATCH_SIZE])
 
-    def tell_of_former_partners(self) -> None:
-        """Warn of those whom XPM no longer lists, but names as the partner of clients."""
-        for user in self._users:
-            if count := self._former_partners.get(user.xpm_staff_uuid or ""):
-                clients = "one client" if count == 1 else f"{count} clients"
-                self._result.problems.append(
-                    problem("partner-no-longer-listed", user.xpm_staff_uuid, user.name, clients=clients)
-                )
+    def warn_of_former_staff(self) -> None:
+        """Warn of those whom XPM no longer lists, but names as the partner or the job manager of clients."""
+        for role, counts in (("partner", self._former_partners), ("manager", self._former_managers)):
+            for user in self._users:
+                if count := counts.get(user.xpm_staff_uuid or ""):
+                    clients = "one client" if count == 1 else f"{count} clients"
+                    self._result.problems.append(
+                        problem(f"{role}-no-longer-listed", user.xpm_staff_uuid, user.name, clients=clients)
+                    )
 
     def _update_statuses(self, plan: ClientPlan, records: Sequence[ClientRecord]) -> None:
         taken_over = set(plan.settlement.records.values())
@@ -102,6 +104,8 @@ class _ClientDerivation:
             xpm_uuid = row["uuid"]
             reading = read_client(row, plan.partners[xpm_uuid], self._directory)
             self._result.problems.extend(reading.problems)
+            if reading.former_manager:
+                self._former_managers[reading.former_manager] += 1
             told_groups = self._find_groups(reading.groups, xpm_uuid, str(reading.values["legal_name"]))
             if client_id := records.get(xpm_uuid):
                 in_groups = memberships.get(client_id, frozenset())

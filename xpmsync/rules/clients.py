@@ -248,6 +248,8 @@ class ClientReading:
     """Active's column to value, without the groups, and without what XPM does not tell."""
     groups: Mapping[str, str | None] | None
     """The groups it is in, UUID to name; None where XPM does not tell."""
+    former_manager: str | None
+    """The staff member whom XPM names as the job manager and no longer lists, if their user is known."""
     problems: tuple[Problem, ...]
 
 
@@ -255,8 +257,10 @@ def read_client(row: MirrorRow, partner_id: str, directory: Directory) -> Client
     """Read one client that is synced; looks up its manager, and gives what is odd about its values as warnings."""
     values = _read_own_fields(row)
     values["partner_id"] = partner_id
-    values["manager_id"] = directory.find_user(read_identity(row["job_manager_uuid"]))
-    return ClientReading(values, read_groups(row["groups"]), tuple(_check_values(row, values)))
+    manager = read_identity(row["job_manager_uuid"])
+    values["manager_id"] = directory.find_user(manager)
+    former_manager = manager if values["manager_id"] and manager not in directory.listed else None
+    return ClientReading(values, read_groups(row["groups"]), former_manager, tuple(_check_values(row, values)))
 
 
 def _check_values(row: MirrorRow, values: Mapping[str, object]) -> Iterable[Problem]:

@@ -257,6 +257,17 @@ _KINDS = (
         story="XPM no longer lists this staff member, and yet names them as the partner of clients. Their user in "
         "Active is known, so the clients keep that partner, and one warning stands for all of them.",
     ),
+    _warning(
+        "manager-no-longer-listed",
+        "user",
+        "status",
+        "XPM no longer lists this staff member but still names them as the job manager of {clients}.",
+        "In XPM, give those clients another job manager. Until then they keep this one.",
+        cause="are no longer listed in XPM but still named as the job manager of clients",
+        remedy="In XPM, give their clients another job manager. Until then they keep this one.",
+        story="XPM no longer lists this staff member, and yet names them as the job manager of clients. Their user in "
+        "Active is known, so the clients keep that manager, and one warning stands for all of them.",
+    ),
     _error(
         "client-without-id",
         "client",
