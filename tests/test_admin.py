@@ -163,6 +163,18 @@ def test_an_office_is_set_up_and_changed(firm):
     ]
 
 
+def test_a_default_partner_must_be_active(firm):
+    firm.execute("UPDATE users SET status = 'removed'")
+    for email in ("ann@example.com", "bob@example.com"):  # who is the present one does not matter
+        assert firm.refuse(f"office set SYD --default-partner {email}")[1] == (
+            "Choose another user; this one is not on XPM's staff list."
+        )
+    firm.admin("office set SYD --name 'Sydney City'")
+    assert firm.query("SELECT name, default_partner_id FROM offices") == [
+        {"name": "Sydney City", "default_partner_id": firm.user("ann@example.com")["id"]}
+    ]
+
+
 @pytest.fixture
 def orphans(firm):
     """Two clients that have no partner in XPM and so are Ann's, a third that is refused, and one of Bob's."""
@@ -887,7 +899,7 @@ def test_a_new_entry_of_the_same_person_is_linked_to_the_former_user(firm):
     firm.admin("user set ann@example.com --role Owner --office SYD --module Tax")
     firm.vanish("xpm_staff")
     firm.staff(BOB, "Ann Marsh", "Ann@example.com")
-    assert firm.sync() == ["staff-email-held-by-former-user"]
+    assert firm.sync() == ["default-partner-not-active", "staff-email-held-by-former-user"]
     before = firm.user("ann@example.com")
     firm.changes()
     assert firm.admin(f"user link Ann@example.com --xpm-staff {BOB.upper()}") == [

@@ -304,6 +304,12 @@ def test_every_problem_of_the_catalogue_is_provoked_by_a_practice(make_firm):  #
     practice.add_client("Unusable's", account_manager=unusable)
     practice.add_client("Twin's", account_manager=next(u for u, s in practice.staff.items() if s.name == "Twin One"))
     practice.add_client("Without a partner")
+    practice.add_client("Of an office without an active default partner", client_code="EAST")
+    firm.write("INSERT INTO offices SELECT 'EAST', 'East', id FROM users WHERE email = 'gone@example.com'")
+    firm.write(
+        "INSERT INTO clients (id, legal_name, code, office_code, partner_id) "
+        "SELECT 'by-hand', 'Orphan', 'EAST', 'EAST', id FROM users WHERE email = 'ann@example.com'"
+    )
     practice.add_client("Odd", account_manager=ann, job_manager=unusable, email="a@b; c@d", business_number="n/a")
     practice.add_client("Wrong digit", account_manager=ann, business_number="51 824 753 557")
     practice.add_client(

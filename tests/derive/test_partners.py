@@ -2,6 +2,7 @@
 
 import pytest
 
+from xpmsync.cli import run
 from xpmsync.sandbox import Practice
 
 
@@ -16,8 +17,8 @@ def firm(make_firm, practice):
 
 
 def issues(firm):
-    """The open ones: code and name."""
-    rows = firm.rows("SELECT code, name FROM sync_errors WHERE resolved_at IS NULL ORDER BY code, name")
+    """The open ones of records: code and name."""
+    rows = firm.rows("SELECT code, name FROM open_errors WHERE entity <> 'run' ORDER BY code, name")
     return [(row["code"], row["name"]) for row in rows]
 
 
@@ -25,6 +26,11 @@ def clients(firm):
     """Name, partner and manager of each."""
     rows = firm.rows("SELECT legal_name, partner, manager FROM client_list ORDER BY legal_name")
     return [tuple(filter(None, row.values())) for row in rows]
+
+
+def find(practice, name):
+    """The UUID of a client."""
+    return next(uuid for uuid, client in practice.clients.items() if client.name == name)
 
 
 @pytest.mark.parametrize("has_left", [False, True])
@@ -57,3 +63,46 @@ def test_clients_keep_a_job_manager_who_leaves_with_one_warning_on_the_user(firm
             "message": "XPM no longer lists this staff member but still names them as the job manager of 2 clients.",
         }
     ]
+
+
+def test_a_default_partner_who_has_left_keeps_their_clients_and_is_given_no_others(firm, practice):
+    bob, cy = practice.add_staff("Bob Ray", "bob@example.com"), practice.add_staff("Cy Fox", "cy@example.com")
+    practice.add_client("Bob's by default", client_code="B")
+    practice.add_client("Cy's", client_code="C", account_manager=cy)
+    firm.sync()
+    assert run(["admin", "office", "set", "MAIN", "--default-partner", "bob@example.com"]) == 0
+    firm.sync()
+
+    practice.delete_staff(bob)
+    practice.add_client("Newcomer")
+    practice.edit_client(find(practice, "Bob's by default"), phone="1")
+    practice.edit_client(find(practice, "Cy's"), account_manager=None, phone="2")
+    firm.sync()
+    assert clients(firm) == [("Bob's by default", "Bob Ray"), ("Cy's", "Cy Fox")]
+    assert firm.rows("SELECT telephone FROM client_list ORDER BY legal_name") == [
+        {"telephone": "1"},
+        {"telephone": None},
+    ]
+    assert issues(firm) == [
+        ("default-partner-not-active", "Main Office"),
+        ("no-active-default-partner", "Cy's"),
+        ("no-active-default-partner", "Newcomer"),
+    ]
+    assert firm.rows("SELECT DISTINCT severity, entity, message FROM open_errors WHERE entity <> 'run' ORDER BY 1") == [
+        {
+            "severity": "error",
+            "entity": "client",
+            "message": "This client has no partner in XPM, and the default partner of the office MAIN is not an active "
+            "user.",
+        },
+        {
+            "severity": "warning",
+            "entity": "office",
+            "message": "The default partner of the office MAIN, Bob Ray (bob@example.com), is not an active user.",
+        },
+    ]
+
+    assert run(["admin", "office", "set", "MAIN", "--default-partner", "cy@example.com", "--yes"]) == 0
+    firm.sync()
+    assert clients(firm) == [("Bob's by default", "Cy Fox"), ("Cy's", "Cy Fox"), ("Newcomer", "Cy Fox")]
+    assert issues(firm) == []

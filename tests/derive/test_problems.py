@@ -74,6 +74,24 @@ PROVOKED = {
         "partner_id",
     ),
     "partner-missing": ([clients(client(AccountManager=""))], "c1", "partner_id"),
+    "no-active-default-partner": (
+        [
+            staff(*STAFF),
+            "UPDATE offices SET default_partner_id = (SELECT id FROM users WHERE email = 'bob@firm.example')",
+            {"staff": [ANN], "clients": [client(AccountManager="")]},
+        ],
+        "c1",
+        "partner_id",
+    ),
+    "default-partner-not-active": (
+        [
+            staff(*STAFF),
+            "UPDATE offices SET default_partner_id = (SELECT id FROM users WHERE email = 'bob@firm.example')",
+            staff(ANN),
+        ],
+        None,
+        "MAIN",
+    ),
     "manager-not-in-active": ([clients(client(JobManager=SID))], "c1", "manager_id"),
     "client-code-shared": ([clients(client("c1")), clients(client("c1"), client("c2"))], "c2", "code"),
     "client-code-taken": (
@@ -116,6 +134,8 @@ FACTS = {
     "partner-without-email": ("Ngata Ltd", "Sid Fox", "--xpm-staff s9"),
     "partner-not-in-active": ("Ngata Ltd", "Sid Fox"),
     "partner-missing": ("Ngata Ltd", "office MAIN", "office set MAIN"),
+    "no-active-default-partner": ("Ngata Ltd", "office MAIN", "office set MAIN"),
+    "default-partner-not-active": ("Main Office", "office MAIN, Bob Ray (bob@firm.example)", "office set MAIN"),
     "manager-not-in-active": ("Ngata Ltd", "Sid Fox"),
     "client-code-shared": ("Ngata Ltd", "code A ", " Ngata Ltd in XPM"),
     "client-code-taken": ("Ngata Ltd", "code A ", ", Ngata Ltd."),
@@ -146,7 +166,13 @@ def load_record(firm, uuid):
         uuid,
     )
 
-ABOUT_OTHERS = {"partner-no-longer-listed", "manager-no-longer-listed", "first-list-empty"}
+
+ABOUT_OTHERS = {
+    "partner-no-longer-listed",
+    "manager-no-longer-listed",
+    "default-partner-not-active",
+    "first-list-empty",
+}
 """They are about no record that is synced now."""
 
 

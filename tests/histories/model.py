@@ -442,6 +442,9 @@ class Model:
         self._derive_users()
         self._rename_groups()
         self._derive_clients()
+        for code, partner in self.offices.items():
+            if partner and self.active_users[partner].status != "active":
+                self._report("default-partner-not-active", code)
 
     def _settle_users(self, staff: dict[str, Elements]) -> tuple[dict[str, tuple[str, str]], Settling]:
         """Name and address of those who have both, and which user each of them is."""
@@ -559,10 +562,16 @@ class Model:
         if not find_name(told):
             self._report("client-without-name", uuid)
         elif not staff_uuid and not staff_name:
-            default_partner = self.offices[self._find_office(uuid, told, live)]
+            record = self._find_place(uuid, told, live)
+            default_partner = self.offices[str(record.values["office_code"]) if record else DEFAULT_OFFICE]
             if not default_partner:
                 self._report("partner-missing", uuid)
-            return default_partner
+            elif self.active_users[default_partner].status == "active":
+                return default_partner
+            elif record and record.values["partner_id"] == default_partner:
+                return default_partner  # who has this partner keeps it
+            else:
+                self._report("no-active-default-partner", uuid)
         elif user := self._find_user(staff_uuid):
             if staff_uuid not in self.staff:
                 self._report("partner-no-longer-listed", staff_uuid)
@@ -575,16 +584,16 @@ class Model:
             self._report("partner-not-in-active", uuid)
         return None
 
-    def _find_office(self, uuid: str, told: Elements, live: Mapping[str, Elements]) -> str:
-        """Of the record that it has, or that its code leads to; else the default office."""
+    def _find_place(self, uuid: str, told: Elements, live: Mapping[str, Elements]) -> Record | None:
+        """The record that it has, or that its code leads to."""
         code = same(told.get("ClientCode"))
         for client in self.active_clients.values():
             if client.xpm_uuid == uuid:
-                return str(client.values["office_code"])
+                return client
         for client in self.active_clients.values():
             if code and same(client.values.get("code")) == code and client.xpm_uuid not in live:
-                return str(client.values["office_code"])
-        return DEFAULT_OFFICE
+                return client
+        return None
 
     def _find_user(self, staff_uuid: str | None) -> Record | None:
         """The user linked to a staff member, else the active user with that staff member's address who is nobody's."""

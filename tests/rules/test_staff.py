@@ -52,9 +52,21 @@ DIRECTORY = make_directory(
 
 @pytest.mark.parametrize(
     ("staff_uuid", "expected"),
-    [("s1", "u1"), ("s2", "u2"), ("s9", "u9"), ("s3", None), ("s4", None), ("s6", None), ("s7", None), ("s8", None), (None, None)],
+    [
+        ("s1", "u1"),
+        ("s2", "u2"),
+        ("s9", "u9"),
+        ("s3", None),
+        ("s4", None),
+        ("s6", None),
+        ("s7", None),
+        ("s8", None),
+        (None, None),
+    ],
 )
-def test_a_user_is_found_by_the_link_or_else_by_the_listed_address_of_an_active_user_without_a_link(staff_uuid, expected):
+def test_a_user_is_found_by_the_link_or_else_by_the_listed_address_of_an_active_user_without_a_link(
+    staff_uuid, expected
+):
     assert DIRECTORY.find_user(staff_uuid) == expected
 
 

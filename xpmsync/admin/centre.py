@@ -128,9 +128,14 @@ class Centre:
         """A user whom clients can be given to; the one who has them now, `current_id`, may keep them."""
         user = self.find_user(email)
         if user.status != "active" and user.id != current_id:
+            way_out = (
+                "this one is not on XPM's staff list."
+                if user.status == "removed"
+                else f"or make this one active again: xpmsync admin user activate {name_user(user)}"
+            )
             raise NotPossible(
                 f"{describe_user(user)} cannot be given clients: the user's status is “{user.status}”.",
-                f"Choose another user; or make this one active again: xpmsync admin user activate {name_user(user)}",
+                f"Choose another user; {way_out}",
             )
         return user
 

@@ -37,6 +37,10 @@ def derive_clients(database: Database, result: Derivation, default_office: str) 
         uuids = [xpm_uuid for xpm_uuid in batch if xpm_uuid not in contested.xpm_uuids]
         derivation.derive(uuids, active_clients.load_outlines(database, xpm_uuids=uuids))
     derivation.warn_of_former_staff()
+    result.problems.extend(
+        problem("default-partner-not-active", None, row["name"], office=row["code"], partner=row["partner"])
+        for row in offices.load_offices_without_active_partner(database)
+    )
 
 
 class _ClientDerivation:

@@ -55,6 +55,7 @@ class ClientRecord:
     code: str | None
     abn: str | None
     office_code: str
+    partner_id: str
     status: str
     xpm_client_uuid: str | None
     is_code_typed: bool
@@ -104,7 +105,8 @@ def plan_clients(
 ) -> ClientPlan:
     """Decide for every client of XPM which record of Active it is, and whose client.
 
-    `default_partners` maps every office to its default partner; new clients go to `default_office`.
+    `default_partners` maps every office to its default partner; new clients go to `default_office`. A default partner
+    who is not active is given no clients, and keeps those that there are.
     """
     candidates: dict[str, Candidate] = {}
     partners: dict[str, str] = {}
@@ -136,13 +138,17 @@ def plan_clients(
                 former_partners[staff_uuid] += 1
         else:
             problems.append(_explain_partner(candidate, staff_uuid, staff_name, directory))
-    find_office = _office_rule(candidates, records, default_office)
+    find_record = _record_rule(candidates, records)
     for candidate in without_partner:
-        office = find_office(candidate)
-        if default_partner := default_partners.get(office):
+        record = find_record(candidate)
+        office = record.office_code if record else default_office
+        default_partner = default_partners.get(office)
+        if default_partner is None:
+            problems.append(problem("partner-missing", candidate.uuid, candidate.legal_name, office=office))
+        elif default_partner in directory.active or (record and record.partner_id == default_partner):
             partners[candidate.uuid] = default_partner
         else:
-            problems.append(problem("partner-missing", candidate.uuid, candidate.legal_name, office=office))
+            problems.append(problem("no-active-default-partner", candidate.uuid, candidate.legal_name, office=office))
     records_by_id = {record.id: record for record in records}
     settlement = settle(
         [Claimant(each.uuid, make_key(each.code), each.uuid not in partners) for each in candidates.values()],
@@ -173,21 +179,20 @@ def _explain_partner(
     )
 
 
-def _office_rule(
-    candidates: Mapping[str, Candidate], records: Sequence[ClientRecord], default_office: str
-) -> Callable[[Candidate], str]:
-    """A client's office: that of the record it is linked to, or would take over; else the default office.
+def _record_rule(
+    candidates: Mapping[str, Candidate], records: Sequence[ClientRecord]
+) -> Callable[[Candidate], ClientRecord | None]:
+    """The record that a client is linked to, or would take over, whose office and partner count; None for a new one.
 
     A record that belongs to another live client is not taken over, even where its code has just moved here.
     """
-    linked = {record.xpm_client_uuid: record.office_code for record in records if record.xpm_client_uuid}
-    free = {make_key(record.code): record.office_code for record in records if record.xpm_client_uuid not in candidates}
+    linked = {record.xpm_client_uuid: record for record in records if record.xpm_client_uuid}
+    free = {make_key(record.code): record for record in records if record.xpm_client_uuid not in candidates}
 
-    def find_office(candidate: Candidate) -> str:
-        code_office = free.get(make_key(candidate.code), default_office) if candidate.code else default_office
-        return linked.get(candidate.uuid, code_office)
+    def find_record(candidate: Candidate) -> ClientRecord | None:
+        return linked.get(candidate.uuid) or (free.get(make_key(candidate.code)) if candidate.code else None)
 
-    return find_office
+    return find_record
 
 
 def _takeover_rule(

@@ -350,6 +350,20 @@ _KINDS = (
         "its office, and this office has none. A default partner settles it for all clients of the office; a "
         "partner entered in XPM settles it for one client and always comes first.",
     ),
+    _error(
+        "no-active-default-partner",
+        "client",
+        "partner_id",
+        "This client has no partner in XPM, and the default partner of the office {office} is not an active user.",
+        f"In {_CLIENT_SCREEN} choose a partner; "
+        "or give the office another default partner: xpmsync admin office set {office:quoted} --default-partner EMAIL",
+        cause="have no partner in XPM, and the default partner of the office {office} is not an active user",
+        remedy=f"{_CLIENTS_SCREEN} choose a partner; "
+        "or give the office another default partner: xpmsync admin office set {office:quoted} --default-partner EMAIL",
+        story="XPM names no partner for this client, so it would get the default partner of its office. That user is "
+        "no longer listed in XPM, or was switched off, and is given no further clients. Clients that have this "
+        "partner keep it, and are synced.",
+    ),
     _warning(
         "manager-not-in-active",
         "client",
@@ -484,6 +498,19 @@ _KINDS = (
         effect=Effect.DROP,
         story="XPM says that the client is in a group, but tells the group's name nowhere, and a group of Active "
         "needs one. The client's other groups are taken over.",
+    ),
+    _warning(
+        "default-partner-not-active",
+        "office",
+        "{office}",
+        "The default partner of the office {office}, {partner}, is not an active user.",
+        "Choose an active user: xpmsync admin office set {office:quoted} --default-partner EMAIL; "
+        "or, if the office needs none: xpmsync admin office set {office:quoted} --no-default-partner",
+        cause="have a default partner who is not an active user",
+        remedy="Choose an active user for each: xpmsync admin office set CODE --default-partner EMAIL",
+        story="The default partner of the office is no longer listed in XPM, or was switched off. Clients without a "
+        "partner in XPM that have this partner keep it. Every other client without a partner in XPM is an error with "
+        "the code no-active-default-partner, until the office has an active default partner.",
     ),
     _warning(
         "first-list-empty",

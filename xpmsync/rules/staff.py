@@ -1,6 +1,6 @@
 """From XPM's staff to Active's users: who is synced, who becomes which user, who is refused and why."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -99,6 +99,8 @@ class Directory:
     user_by_staff: Mapping[str, str]
     user_by_email: Mapping[str, str]
     """Of the active users who are linked to no staff member: nobody gets the clients of another person."""
+    active: Collection[str]
+    """The users who are active."""
 
     def find_user(self, staff_uuid: str | None) -> str | None:
         """The user linked to a staff member, else the active, unlinked user with that staff member's email address."""
@@ -122,6 +124,7 @@ def make_directory(rows: Sequence[MirrorRow], users: Sequence[User]) -> Director
         return fold(email) if email and is_email_address(email) else None
 
     return Directory(
+        active=frozenset(user.id for user in users if user.status == "active"),
         listed={row["uuid"]: usable(row["email"]) for row in rows if row["uuid"]},
         user_by_staff={user.xpm_staff_uuid: user.id for user in users if user.xpm_staff_uuid},
         user_by_email={
