@@ -997,8 +997,57 @@ def test_a_user_whom_xpm_lists_is_not_linked_to_an_entry_that_is_gone(firm, is_s
         firm.sync()
     assert firm.refuse(f"user link bob@example.com --xpm-staff {CAT}") == [
         (f"XPM no longer lists the staff member Bob Low, and lists {name} Low (bob@example.com) under another entry."),
-        "In XPM, give the clients that still name Bob Low another partner or job manager.",
+        (
+            "In XPM, give the clients that still name Bob Low another partner or job manager; or, if both entries are "
+            f"one person, run: xpmsync admin user link bob@example.com --xpm-staff {CAT} --also"
+        ),
     ]
+    assert firm.admin(f"user link bob@example.com --xpm-staff {CAT} --also") == [
+        "At the next sync (xpmsync sync), the clients that name Bob Low get this user as",
+        "their partner or manager.",
+        "This holds as long as XPM does not list Bob Low.",
+        f"{name} Low (bob@example.com) is now linked to the former entry Bob Low, too.",
+    ]
+    assert firm.changes()[-1][2:] == ("linked", "former_staff", None, CAT)
+    assert firm.sync() == ["former-entry-still-named"]
+    bob = firm.user("bob@example.com")
+    assert (bob["xpm_staff_uuid"], bob["status"]) == (BOB, "active")
+    assert firm.client("AC")["partner_id"] == bob["id"]
+
+
+def test_a_former_entry_leads_to_one_user_and_only_while_nobody_is_linked_to_it(firm):
+    firm.staff(CAT, "Cat Ng", "cat@example.com")
+    firm.xpm_client(ACME, "Acme", "AC", account_manager_uuid=ANN, account_manager_name="Ann Lee")
+    firm.sync()
+    link = f"user link bob@example.com --xpm-staff {CAT}"
+    assert firm.refuse(f"{link} --also") == [
+        "XPM lists the staff member Cat Ng.",
+        f"Link without --also: xpmsync admin {link}",
+    ]
+    firm.vanish("xpm_staff")
+    assert firm.refuse(f"{link} --also") == [
+        "Cat Ng (cat@example.com) is linked to the staff member Cat Ng.",
+        "If both users are one person, merge them: xpmsync admin user merge cat@example.com --into bob@example.com",
+    ]
+    assert firm.refuse(f"user link cat@example.com --xpm-staff {CAT} --also")[1] == (
+        "Clients that name the entry are this user's already."
+    )
+    assert "Choose one of --also and --move." in firm.refuse(f"{link} --also --move")[-1]
+
+    firm.admin(f"user link bob@example.com --xpm-staff {ANN} --also")
+    assert firm.admin(f"user link ann@example.com --xpm-staff {ANN} --also")[2:4] == [
+        "Bob Low (bob@example.com) no longer gets them.",
+        "This holds as long as XPM does not list Ann Lee.",
+    ]
+    firm.sync()
+    assert firm.client("AC")["partner_id"] == firm.user("ann@example.com")["id"]
+    firm.admin("user merge ann@example.com --into bob@example.com --yes")
+    firm.sync()
+    assert firm.client("AC")["partner_id"] == firm.user("bob@example.com")["id"]
+    firm.admin(f"user link cat@example.com --xpm-staff {ANN}")
+    firm.sync()
+    assert firm.client("AC")["partner_id"] == firm.user("cat@example.com")["id"]
+    assert firm.query("SELECT * FROM former_staff") == []
 
 
 def test_a_staff_member_linked_until_now_becomes_a_user_of_their_own(firm):
@@ -1167,8 +1216,8 @@ def test_a_link_of_a_client_that_leaves_an_error_says_so(firm):
     lines = firm.admin(f"client link AC --xpm-client {ACME}")
     assert " ".join(lines[:-1]) == (
         "At the next sync (xpmsync sync), an error remains: The partner Cat Ng is not in XPM's staff list. "
-        "In XPM, Clients > Acme > Edit, choose a partner who is on the staff; or, if Cat Ng is a user of Active whom "
-        f"XPM no longer lists, run: xpmsync admin user link EMAIL --xpm-staff {CAT}"
+        "In XPM, Clients > Acme > Edit, choose a partner who is on the staff; or, if Cat Ng is a user of Active, "
+        f"run: xpmsync admin user link EMAIL --xpm-staff {CAT} --also"
     )
 
 

@@ -272,6 +272,8 @@ def test_every_problem_of_the_catalogue_is_provoked_by_a_practice(make_firm):  #
     gone = practice.add_staff("Gone Partner", "gone@example.com")
     leaver = practice.add_staff("Lea Ver", "lea@example.com")
     mover = practice.add_staff("Mo Ver", "mo@example.com")
+    again = practice.add_staff("Again Entered", "again@example.com")
+    practice.add_client("Names a former entry", account_manager=again)
     for code in ("OLD", "ABN"):
         practice.add_client(f"Former {code}", client_code=code, account_manager=ann, business_number="51824753556")
     practice.add_client("Keeps its partner", account_manager=gone, job_manager=gone, title="Dr")
@@ -288,6 +290,7 @@ def test_every_problem_of_the_catalogue_is_provoked_by_a_practice(make_firm):  #
         practice.add_staff(name, "twin@example.com")
     practice.edit_staff(mover, email="hand@example.com")
     practice.delete_staff(leaver)
+    practice.recreate_staff(again)
     practice.add_staff("Successor", "LEA@example.com")
     practice.delete_staff(gone)
     for uuid, client in list(practice.clients.items()):

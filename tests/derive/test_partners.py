@@ -106,3 +106,64 @@ def test_a_default_partner_who_has_left_keeps_their_clients_and_is_given_no_othe
     firm.sync()
     assert clients(firm) == [("Bob's by default", "Cy Fox"), ("Cy's", "Cy Fox"), ("Newcomer", "Cy Fox")]
     assert issues(firm) == []
+
+
+def test_clients_follow_a_partner_whose_staff_entry_was_created_again(firm, practice):
+    practice.add_staff("Ann Lee", "ann@example.com")
+    bob = practice.add_staff("Bob Ray", "bob@example.com")
+    practice.add_client("Bob's", account_manager=bob, job_manager=bob, phone="1")
+    practice.add_client("Bob's too", account_manager=bob)
+    firm.sync()
+
+    fresh = practice.recreate_staff(bob)
+    practice.edit_client(find(practice, "Bob's"), phone="2")
+    practice.add_client("New", account_manager=bob)
+    firm.sync()
+    assert clients(firm) == [("Bob's", "Bob Ray", "Bob Ray"), ("Bob's too", "Bob Ray"), ("New", "Bob Ray")]
+    assert firm.rows("SELECT telephone FROM client_list WHERE legal_name = 'Bob''s'") == [{"telephone": "2"}]
+    assert issues(firm) == [("former-entry-still-named", "Bob Ray")]
+
+    for client in practice.clients:
+        practice.edit_client(client, account_manager=fresh, job_manager=None)
+    firm.sync()
+    assert issues(firm) == []
+
+    # Once more, and the first entry comes back as another person.
+    practice.recreate_staff(fresh)
+    practice.staff[bob].deleted = False
+    practice.edit_staff(bob, name="Bo Tree", email="bo@example.com")
+    practice.edit_client(find(practice, "New"), account_manager=bob)
+    firm.sync()
+    assert clients(firm) == [("Bob's", "Bob Ray"), ("Bob's too", "Bob Ray"), ("New", "Bo Tree")]
+    assert issues(firm) == [("former-entry-still-named", "Bob Ray")]
+
+
+@pytest.mark.parametrize("is_linked_by_hand", [False, True])
+def test_the_same_address_alone_or_a_link_made_by_hand_leads_no_clients_to_a_user(firm, practice, is_linked_by_hand):
+    practice.add_staff("Ann Lee", "ann@example.com")
+    bob = practice.add_staff("Bob Ray", "bob@example.com")
+    practice.add_client("Bob's", account_manager=bob)
+    firm.sync()
+    fresh = practice.recreate_staff(bob)
+    practice.edit_staff(fresh, name="Rob Ray")
+    firm.sync()
+    assert issues(firm) == [("partner-no-longer-listed", "Bob Ray"), ("staff-email-held-by-former-user", "Rob Ray")]
+    if is_linked_by_hand:
+        assert run(["admin", "user", "link", "bob@example.com", "--xpm-staff", fresh]) == 0
+        firm.sync()
+        assert issues(firm) == [("partner-not-listed", "Bob's")]
+
+
+def test_an_entry_that_was_created_again_before_the_first_sync_is_linked_by_the_command_of_the_error(firm, practice):
+    practice.add_staff("Ann Lee", "ann@example.com")
+    bob = practice.add_staff("Bob Ray", "bob@example.com")
+    practice.add_client("Bob's", account_manager=bob)
+    practice.recreate_staff(bob)
+    firm.sync()
+    assert issues(firm) == [("partner-not-listed", "Bob's")]
+    (error,) = firm.rows("SELECT suggestion FROM open_errors WHERE code = 'partner-not-listed'")
+    assert error["suggestion"].endswith(f"xpmsync admin user link EMAIL --xpm-staff {bob} --also")
+    assert run(["admin", "user", "link", "bob@example.com", "--xpm-staff", bob, "--also"]) == 0
+    firm.sync()
+    assert clients(firm) == [("Bob's", "Bob Ray")]
+    assert issues(firm) == [("former-entry-still-named", "Bob Ray")]

@@ -60,6 +60,14 @@ PROVOKED = {
         "s2",
         "status",
     ),
+    "former-entry-still-named": (
+        [
+            clients(client(AccountManager=BOB)),
+            {"staff": [ANN, BOB | {"UUID": "s9"}], "clients": [client(AccountManager=BOB)]},
+        ],
+        "s2",
+        "status",
+    ),
     "client-without-id": ([clients(client("", Name="Nobody"))], None, None),
     "client-without-name": ([clients(client(Name=""))], "c1", "legal_name"),
     "partner-not-listed": ([clients(client(AccountManager=SID))], "c1", "partner_id"),
@@ -128,6 +136,7 @@ FACTS = {
     "staff-email-held-by-former-user": ("Sid Fox", "bob@firm.example", " Bob Ray, ", "--xpm-staff s9"),
     "partner-no-longer-listed": ("Bob Ray", " one client."),
     "manager-no-longer-listed": ("Bob Ray", " one client."),
+    "former-entry-still-named": ("Bob Ray", "the present entry of Bob Ray"),
     "client-without-id": ("Nobody",),
     "client-without-name": (None, "with the code A"),
     "partner-not-listed": ("Ngata Ltd", "Sid Fox", "--xpm-staff s9"),
@@ -168,6 +177,7 @@ def load_record(firm, uuid):
 
 
 ABOUT_OTHERS = {
+    "former-entry-still-named",
     "partner-no-longer-listed",
     "manager-no-longer-listed",
     "default-partner-not-active",

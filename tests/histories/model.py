@@ -307,6 +307,8 @@ class Model:
         self.offices: dict[str, str | None] = {DEFAULT_OFFICE: None}
         """Code to default partner."""
         self.active_users: dict[str, Record] = {}
+        self.former: dict[str, Record] = {}
+        """Staff entry that was created again under another UUID to its user, who has its clients while it is away."""
         self.active_clients: dict[str, Record] = {}
         self.active_groups: dict[str, tuple[str, str]] = {}
         """XPM's UUID to id and name."""
@@ -486,6 +488,8 @@ class Model:
             name, email = readable[uuid]
             first_name, last_name = split_name(name)
             user.write({"first_name": first_name, "last_name": last_name, "email": email})
+            if user.xpm_uuid and user.xpm_uuid != uuid:
+                self.former[user.xpm_uuid] = user
             user.xpm_uuid = uuid
             if user.status == "removed":
                 user.status = "active"
@@ -540,7 +544,8 @@ class Model:
         manager_uuid, manager_name = find_person(told, "JobManager")
         manager = self._find_user(manager_uuid)
         if manager and manager_uuid not in self.staff:
-            self._report("manager-no-longer-listed", manager_uuid)
+            is_former = manager.xpm_uuid != manager_uuid
+            self._report("former-entry-still-named" if is_former else "manager-no-longer-listed", manager_uuid)
         values |= {"legal_name": find_name(told), "partner_id": partner, "manager_id": manager and manager.id}
         primaries = find_primaries(told)
         if "Contacts" in told:
@@ -574,7 +579,8 @@ class Model:
                 self._report("no-active-default-partner", uuid)
         elif user := self._find_user(staff_uuid):
             if staff_uuid not in self.staff:
-                self._report("partner-no-longer-listed", staff_uuid)
+                is_former = user.xpm_uuid != staff_uuid
+                self._report("former-entry-still-named" if is_former else "partner-no-longer-listed", staff_uuid)
             return user.id
         elif staff_uuid not in self.staff:
             self._report("partner-not-listed", uuid)
@@ -596,7 +602,10 @@ class Model:
         return None
 
     def _find_user(self, staff_uuid: str | None) -> Record | None:
-        """The user linked to a staff member, else the active user with that staff member's address who is nobody's."""
+        """The user linked to a staff member, else the active user with that staff member's address who is nobody's.
+
+        An entry that is not listed leads to the user whose former entry it is.
+        """
         if staff_uuid is None:
             return None
         email = trim(self.staff.get(staff_uuid, {}).get("Email")) or ""
@@ -604,7 +613,8 @@ class Model:
         linked = [user for user in users if user.xpm_uuid == staff_uuid]
         free = [user for user in users if user.status == "active" and user.xpm_uuid is None]
         alike = [user for user in free if is_address(email) and same(user.values["email"]) == same(email)]
-        return next(iter(linked + alike), None)
+        former = self.former.get(staff_uuid) if staff_uuid not in self.staff else None
+        return next(iter(linked + alike), former)
 
     def _find_groups(self, client_uuid: str, told: list[Elements]) -> set[str]:
         found = set()

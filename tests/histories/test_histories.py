@@ -437,6 +437,28 @@ class Histories(RuleBasedStateMachine):
         email = user.values["email"]
         if self.world.administer(lambda centre: admin_links.link_user(centre, email, uuid, may_move=True)):
             link(self.model.active_users, user, uuid)
+            self.model.former.pop(uuid, None)
+
+    @precondition(lambda self: self.model.active_users and self.model.known_staff)
+    @step(which=WHICH, other=WHICH, is_stranger=st.booleans())
+    def link_a_user_to_a_former_entry(self, which, other, is_stranger):
+        user = self.model.active_users[pick(self.model.active_users, which)]
+        away = [uuid for uuid in self.model.known_staff if uuid not in self.model.staff]
+        uuid = STRANGERS["a stranger"][0] if is_stranger or not away else pick(away, other)
+        email = user.values["email"]
+        if self.world.administer(lambda centre: admin_links.link_former_entry(centre, email, uuid)):
+            assert all(each.xpm_uuid != uuid for each in self.model.active_users.values())
+            self.model.former[uuid] = user
+
+    @precondition(lambda self: 0 < len(self.practice.staff) < MOST_STAFF and self.practice.clients)
+    @run(which=WHICH, other=WHICH, element=st.sampled_from(["account_manager", "job_manager"]))
+    def recreate_staff_whom_a_client_names_and_sync(self, which, other, element):
+        """Xero's clients name the former entry, as those of a practice do when somebody is entered anew."""
+        staff = pick(self.practice.staff, which)
+        self.practice.edit_client(pick(self.practice.clients, other), **{element: staff})
+        self._run()
+        self.practice.recreate_staff(staff)
+        self._run()
 
     @precondition(lambda self: self.model.active_clients and self.model.clients)
     @step(which=WHICH, other=WHICH)

@@ -47,6 +47,7 @@ DIRECTORY = make_directory(
         user("u7", "off@firm.example", status="deactivated"),
         user("u0", " "),  # another program has written it
     ],
+    former={"s0": "u2", "s3": "u2", "s9": "u2"},
 )
 
 
@@ -61,6 +62,7 @@ DIRECTORY = make_directory(
         ("s6", None),
         ("s7", None),
         ("s8", None),
+        ("s0", "u2"),
         (None, None),
     ],
 )

@@ -505,10 +505,22 @@ def drop_notifications(db: "Database") -> None:
 
 
 @STEPS.append
-def log_issues_of_offices(db: "Database") -> None:
-    """The error log has issues of offices too."""
+def remember_former_staff(db: "Database") -> None:
+    """Staff entries that XPM has replaced by others, and issues of offices in the error log."""
     _execute(
         db,
+        """
+CREATE TABLE former_staff (
+  xpm_staff_uuid TEXT NOT NULL PRIMARY KEY, -- an entry of the staff list that was created again under another UUID
+  user_id TEXT NOT NULL REFERENCES users (id) -- whose clients name it, as long as XPM does not list it
+) STRICT, WITHOUT ROWID
+""",
+        "CREATE INDEX former_staff_by_user ON former_staff (user_id)",
+        *(
+            f"CREATE TRIGGER former_staff_{event.lower()} AFTER {event} ON former_staff "
+            "BEGIN DELETE FROM standing_outcome WHERE id = 1; END"
+            for event in ("INSERT", "UPDATE", "DELETE")
+        ),
         "DROP VIEW open_errors",
         "DROP VIEW open_causes",
         "DROP VIEW error_list",

@@ -12,15 +12,17 @@ from typing import Any, Final
 from xpmsync.active.clients import load_clients, load_outlines, repair_keys
 from xpmsync.active.database import Database, open_database, open_rehearsal
 from xpmsync.active.history import ChangeRow, make_changes, save_changes
+from xpmsync.active.mirror import load_listed_staff
 from xpmsync.active.offices import find_office, load_offices
 from xpmsync.active.turns import turn
-from xpmsync.active.users import load_users
+from xpmsync.active.users import load_former_staff, load_users
 from xpmsync.alert_file import AlertFile
 from xpmsync.config import Config, change_config
 from xpmsync.errors import AnotherRun, NotPossible
 from xpmsync.home import Home
 from xpmsync.records import User
 from xpmsync.rules.fields import CLIENT_FIELDS
+from xpmsync.rules.staff import Directory, make_directory
 from xpmsync.set_up import check_database_kept, check_readable
 from xpmsync.spelling import fold
 
@@ -97,6 +99,10 @@ class Centre:
             user = self.users_by_id.get(value or "")
             return user.name if user else None
         return value
+
+    def load_directory(self) -> Directory:
+        """Who is who among XPM's staff and the users."""
+        return make_directory(load_listed_staff(self.database), self.users, load_former_staff(self.database))
 
     def find_office(self, code: str) -> sqlite3.Row:
         """The office with this code, whatever its case."""

@@ -23,7 +23,6 @@ from xpmsync.admin.centre import (
 from xpmsync.admin.history import list_changes
 from xpmsync.errors import NotPossible
 from xpmsync.rules.clients import read_client, read_status
-from xpmsync.rules.staff import make_directory
 from xpmsync.spelling import fold
 
 SEARCHED: Final = ("legal_name", "code", "abn", "email")
@@ -178,7 +177,7 @@ def _refuse_what_xpm_tells(centre: Centre, current: Mapping[str, Any], changed: 
     mirrored = mirror.load_clients(centre.database, [current["xpm_client_uuid"]])
     if not mirrored or read_status(mirrored[0]) != "active":
         return
-    directory = make_directory(mirror.load_listed_staff(centre.database), centre.users)
+    directory = centre.load_directory()
     told = read_client(mirrored[0], current["partner_id"], directory).values
     undone = [
         LABELS[column] for column, value in changed.items() if column in told and told[column] not in (None, value)

@@ -54,6 +54,7 @@ COLUMNS: Final = (
 OWN_LABELS: Final[Mapping[str, str]] = {
     "xpm_staff_uuid": "Link with XPM",
     "xpm_client_uuid": "Link with XPM",
+    "former_staff": "Former entry in XPM",
     "history": "History",
     "merged_into": "Merged into",
     "merged_from": "Took over from",

@@ -51,7 +51,9 @@ class _ClientDerivation:
         self._result = result
         self._default_office = default_office
         self._users = active_users.load_users(database)
-        self._directory = make_directory(mirror.load_listed_staff(database), self._users)
+        self._directory = make_directory(
+            mirror.load_listed_staff(database), self._users, active_users.load_former_staff(database)
+        )
         offices_ = offices.load_offices(database)
         self._default_partners = {office["code"]: office["default_partner_id"] for office in offices_}
         self._groups = Groups(database, result)
@@ -76,13 +78,18 @@ class _ClientDerivation:
 
     def warn_of_former_staff(self) -> None:
         """Warn of those whom XPM no longer lists, but names as the partner or the job manager of clients."""
+        names = {user.xpm_staff_uuid: user.name for user in self._users}
         for role, counts in (("partner", self._former_partners), ("manager", self._former_managers)):
-            for user in self._users:
-                if count := counts.get(user.xpm_staff_uuid or ""):
-                    clients = "one client" if count == 1 else f"{count} clients"
-                    self._result.problems.append(
-                        problem(f"{role}-no-longer-listed", user.xpm_staff_uuid, user.name, clients=clients)
-                    )
+            for staff_uuid in sorted(counts.keys() & names.keys()):
+                count = counts[staff_uuid]
+                clients = "one client" if count == 1 else f"{count} clients"
+                self._result.problems.append(
+                    problem(f"{role}-no-longer-listed", staff_uuid, names[staff_uuid], clients=clients)
+                )
+        names_by_id = {user.id: user.name for user in self._users}
+        for staff_uuid in sorted((self._former_partners.keys() | self._former_managers.keys()) - names.keys()):
+            name = names_by_id[self._directory.former[staff_uuid]]
+            self._result.problems.append(problem("former-entry-still-named", staff_uuid, name))
 
     def _update_statuses(self, plan: ClientPlan, records: Sequence[ClientRecord]) -> None:
         taken_over = set(plan.settlement.records.values())

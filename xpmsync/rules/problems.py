@@ -258,6 +258,21 @@ _KINDS = (
         "Active is known, so the clients keep that partner, and one warning stands for all of them.",
     ),
     _warning(
+        "former-entry-still-named",
+        "user",
+        "status",
+        "XPM names a former entry of this staff member, whom it lists under another now, as the partner or job manager "
+        "of clients.",
+        "In XPM, choose the present entry of {name} as the partner or job manager of those clients. "
+        "Until then they keep {name}.",
+        cause="have a former entry in XPM that is still named as the partner or job manager of clients",
+        remedy="In XPM, choose their present entries as the partner or job manager of those clients. "
+        "Until then the clients keep them.",
+        story="The staff entry of this person was deleted in XPM and created again, with the same name and email "
+        "address, or somebody has said so with the command xpmsync admin user link and its option --also. Clients in "
+        "XPM still name the former entry. It leads to the same user as long as XPM does not list it.",
+    ),
+    _warning(
         "manager-no-longer-listed",
         "user",
         "status",
@@ -297,16 +312,16 @@ _KINDS = (
         "partner_id",
         "The partner {partner} is not in XPM's staff list.",
         f"In {_CLIENT_SCREEN} choose a partner who is on the staff; "
-        "or, if {partner} is a user of Active whom XPM no longer lists, run: "
-        "xpmsync admin user link EMAIL --xpm-staff {partner_uuid:quoted}",
+        "or, if {partner} is a user of Active, run: "
+        "xpmsync admin user link EMAIL --xpm-staff {partner_uuid:quoted} --also",
         cause="name the partner {partner}, who is not in XPM's staff list",
         remedy=f"{_CLIENTS_SCREEN} choose a partner who is on the staff; "
-        "or, if {partner} is a user of Active whom XPM no longer lists, run: "
-        "xpmsync admin user link EMAIL --xpm-staff {partner_uuid:quoted}",
+        "or, if {partner} is a user of Active, run: "
+        "xpmsync admin user link EMAIL --xpm-staff {partner_uuid:quoted} --also",
         story="Every client of Active has a partner who is a user. XPM names one for this client who is not in its "
         "staff list, and no user of Active is linked to that staff member. The person may have left, or may "
-        "have been entered anew. Who gets the client is for the firm to decide, so the sync gives it to "
-        "nobody, not even to the default partner of the office.",
+        "have been entered again before the first sync. Who gets the client is for the firm to decide, so the sync "
+        "gives it to nobody, not even to the default partner of the office.",
     ),
     _error(
         "partner-without-email",

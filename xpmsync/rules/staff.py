@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from xpmsync.records import User
@@ -101,13 +102,22 @@ class Directory:
     """Of the active users who are linked to no staff member: nobody gets the clients of another person."""
     active: Collection[str]
     """The users who are active."""
+    former: Mapping[str, str]
+    """Entry of the staff list that was created again under another UUID, to its user."""
 
     def find_user(self, staff_uuid: str | None) -> str | None:
-        """The user linked to a staff member, else the active, unlinked user with that staff member's email address."""
+        """The user linked to a staff member, else the active, unlinked user with that staff member's email address.
+
+        An entry that XPM no longer lists leads to the user who was linked to it before XPM listed the person anew.
+        """
         if staff_uuid is None:
             return None
-        email = self.listed.get(staff_uuid)
-        return self.user_by_staff.get(staff_uuid) or (self.user_by_email.get(email) if email else None)
+        if user_id := self.user_by_staff.get(staff_uuid):
+            return user_id
+        if staff_uuid not in self.listed:
+            return self.former.get(staff_uuid)
+        email = self.listed[staff_uuid]
+        return self.user_by_email.get(email) if email else None
 
     def explain_missing(self, staff_uuid: str | None) -> str:
         """The problem code that says why `find_user` found nobody."""
@@ -116,7 +126,9 @@ class Directory:
         return "partner-not-in-active" if self.listed[staff_uuid] else "partner-without-email"
 
 
-def make_directory(rows: Sequence[MirrorRow], users: Sequence[User]) -> Directory:
+def make_directory(
+    rows: Sequence[MirrorRow], users: Sequence[User], former: Mapping[str, str] = MappingProxyType({})
+) -> Directory:
     """The directory after the users were synced."""
 
     def usable(text: str | None) -> str | None:
@@ -124,6 +136,7 @@ def make_directory(rows: Sequence[MirrorRow], users: Sequence[User]) -> Director
         return fold(email) if email and is_email_address(email) else None
 
     return Directory(
+        former=former,
         active=frozenset(user.id for user in users if user.status == "active"),
         listed={row["uuid"]: usable(row["email"]) for row in rows if row["uuid"]},
         user_by_staff={user.xpm_staff_uuid: user.id for user in users if user.xpm_staff_uuid},

@@ -217,11 +217,24 @@ def merge_users(*, duplicate: str, survivor: str, is_yes: bool) -> None:
 @click.argument("email")
 @click.option("--xpm-staff", "staff_uuid", required=True, callback=typed(check_uuid), metavar="UUID", help=ID_HELP)
 @click.option("--move", "may_move", is_flag=True, help="Take the link away from the user who has it now.")
+@click.option("--also", "is_former", is_flag=True, help="It is a former entry of the user, whose own link stays.")
 @YES
-def link_user(*, email: str, staff_uuid: str, may_move: bool, is_yes: bool) -> None:
-    """Say that the user EMAIL is a certain staff member of XPM. Says first what follows."""
+def link_user(*, email: str, staff_uuid: str, may_move: bool, is_former: bool, is_yes: bool) -> None:
+    """Say that the user EMAIL is a certain staff member of XPM. Says first what follows.
+
+    With --also, clients that name a former entry, which XPM no longer lists, are the user's too.
+    """
     from xpmsync.admin import links  # noqa: PLC0415 - the database is slow to load
 
+    if is_former:
+        if may_move:
+            raise click.UsageError("Choose one of --also and --move.")
+        change_if_agreed(
+            lambda centre: links.foretell_former_entry(centre, email, staff_uuid),
+            lambda centre: links.link_former_entry(centre, email, staff_uuid),
+            is_yes=is_yes,
+        )
+        return
     change_if_agreed(
         lambda centre: links.foretell_user(centre, email, staff_uuid, may_move=may_move),
         lambda centre: links.link_user(centre, email, staff_uuid, may_move=may_move),
