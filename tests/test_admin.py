@@ -414,6 +414,36 @@ def test_role_office_and_modules_are_decided(firm):
     assert firm.query("SELECT * FROM user_modules") == []
 
 
+def test_a_user_whom_xpm_does_not_list_is_given_another_address(firm):
+    change_config(firm.home, {"notify.email": "bob@example.com"})
+    bob = firm.user("bob@example.com")
+    assert firm.admin("user set BOB@example.com --email Low@example.com --role User") == [
+        "Bob Low (bob@example.com) is changed:",
+        "  Email  bob@example.com → Low@example.com",
+        "  Role   not set → User",
+        "The user cannot use Active yet; still needed: an office, modules.",
+    ]
+    assert firm.user("Low@example.com") == bob | {
+        "email": "Low@example.com",
+        "email_key": "low@example.com",
+        "role": "User",
+    }
+    assert firm.changes()[0] == ("user", bob["id"], "updated", "email", "bob@example.com", "Low@example.com")
+    assert read_config(firm.home).notify.email == "Low@example.com"
+    assert firm.admin("user set low@example.com --email low@example.com")[0] == "Bob Low (Low@example.com) is changed:"
+    assert "belongs to Ann Lee already" in firm.refuse("user set low@example.com --email ANN@example.com")[0]
+    assert (
+        "two users cannot have one address"
+        in firm.refuse("user set low@example.com ann@example.com --email new@example.com")[-1]
+    )
+    firm.staff(BOB, "Bob Low", "low@example.com")
+    firm.sync()
+    assert firm.refuse("user set low@example.com --email bob@example.com") == [
+        "XPM lists Bob Low (low@example.com) as staff, and the email address comes from there.",
+        "In XPM, Business > Settings > Staff, change it; the next sync copies it to Active.",
+    ]
+
+
 def test_a_module_is_written_as_others_have_it_and_one_that_nobody_has_is_told(firm):
     firm.admin("user set bob@example.com --module Tax --module Jobs")
     assert firm.admin("user set ann@example.com --role User --office SYD --module tax") == [
@@ -925,7 +955,7 @@ def test_an_address_taken_by_a_staff_member_who_lost_theirs_is_settled_by_a_link
     firm.sync()
     firm.execute("UPDATE xpm_staff SET email = NULL")
     firm.staff(BOB, "Ann Lee", "ann@example.com")
-    assert firm.sync() == ["staff-email-taken", "staff-without-email"]
+    assert firm.sync() == ["staff-email-of-colleague", "staff-without-email"]
     firm.admin(f"user link ann@example.com --xpm-staff {BOB}")
     assert firm.sync() == ["staff-without-email"]
     assert firm.user("ann@example.com")["xpm_staff_uuid"] == BOB

@@ -270,6 +270,7 @@ def test_every_problem_of_the_catalogue_is_provoked_by_a_practice(make_firm):  #
     firm.sync()  # an empty practice: first-list-empty
     ann = practice.add_staff("Ann Lee", "ann@example.com")
     gone = practice.add_staff("Gone Partner", "gone@example.com")
+    loser = practice.add_staff("Loses Address", "loser@example.com")
     leaver = practice.add_staff("Lea Ver", "lea@example.com")
     mover = practice.add_staff("Mo Ver", "mo@example.com")
     again = practice.add_staff("Again Entered", "again@example.com")
@@ -289,6 +290,8 @@ def test_every_problem_of_the_catalogue_is_provoked_by_a_practice(make_firm):  #
     for name in ("Twin One", "Twin Two"):
         practice.add_staff(name, "twin@example.com")
     practice.edit_staff(mover, email="hand@example.com")
+    practice.edit_staff(loser, email="")
+    practice.add_staff("Gets Address", "loser@example.com")
     practice.delete_staff(leaver)
     practice.recreate_staff(again)
     practice.add_staff("Successor", "LEA@example.com")

@@ -167,3 +167,26 @@ def test_an_entry_that_was_created_again_before_the_first_sync_is_linked_by_the_
     firm.sync()
     assert clients(firm) == [("Bob's", "Bob Ray")]
     assert issues(firm) == [("former-entry-still-named", "Bob Ray")]
+
+
+@pytest.mark.parametrize("is_new", [False, True])
+def test_a_staff_member_gets_the_address_of_a_former_user_and_nothing_else_of_theirs(firm, practice, is_new):
+    ann = practice.add_staff("Ann Lee", "ann@example.com")
+    bob = practice.add_staff("Bob Ray", "bob@example.com")
+    firm.sync()
+    assert run(["admin", "user", "set", "ann@example.com", "--role", "Owner"]) == 0
+    practice.delete_staff(ann)
+    if is_new:
+        practice.add_staff("Cy Fox", "ann@example.com")
+    else:
+        practice.edit_staff(bob, email="ann@example.com")
+    firm.sync()
+    (error,) = firm.rows("SELECT name, suggestion FROM open_errors WHERE severity = 'error'")
+    assert "xpmsync admin user set ann@example.com --email NEW" in error["suggestion"]
+    assert run(["admin", "user", "set", "ann@example.com", "--email", "former@example.com"]) == 0
+    firm.sync()
+    assert issues(firm) == []
+    assert firm.rows("SELECT name, email, role, status FROM user_list WHERE email <> 'bob@example.com'") == [
+        {"name": "Ann Lee", "email": "former@example.com", "role": "Owner", "status": "removed"},
+        {"name": error["name"], "email": "ann@example.com", "role": None, "status": "active"},
+    ]

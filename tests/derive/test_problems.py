@@ -36,6 +36,11 @@ PROVOKED = {
     "staff-email-unusable": ([staff(ANN, BOB | {"Email": "bob at firm"})], "s2", "email"),
     "staff-name-one-word": ([staff(ANN, BOB | {"Name": "Bob"})], "s2", "name"),
     "staff-email-shared": ([staff(ANN), staff(ANN, BOB | {"Email": "ann@firm.example"})], "s2", "email"),
+    "staff-email-of-colleague": (
+        [staff(ANN), staff(ANN | {"Email": ""}, BOB | {"Email": "ann@firm.example"})],
+        "s2",
+        "email",
+    ),
     "staff-email-taken": (
         [
             "INSERT INTO users (id, first_name, email) VALUES ('by-hand', 'Bo', 'bo@firm.example')",
@@ -132,7 +137,8 @@ FACTS = {
     "staff-email-unusable": ("Bob Ray", "“bob at firm”"),
     "staff-name-one-word": ("Bob", "Bob"),
     "staff-email-shared": ("Bob Ray", "ann@firm.example", " Ann Lee in XPM"),
-    "staff-email-taken": ("Bob Ray", "bo@firm.example", " Bo."),
+    "staff-email-of-colleague": ("Bob Ray", "ann@firm.example", " Ann Lee, "),
+    "staff-email-taken": ("Bob Ray", " Bo, ", "set bo@firm.example", "merge bo@firm.example --into bob@firm.example"),
     "staff-email-held-by-former-user": ("Sid Fox", "bob@firm.example", " Bob Ray, ", "--xpm-staff s9"),
     "partner-no-longer-listed": ("Bob Ray", " one client."),
     "manager-no-longer-listed": ("Bob Ray", " one client."),

@@ -481,7 +481,10 @@ class Model:
     def _derive_users(self) -> None:
         self._report_staff()
         readable, settling = self._settle_users(self.staff)
-        self._report_all(settling.problems)
+        for uuid, code in settling.problems.items():
+            holder = settling.find_holder(uuid)
+            is_colleague = code == EMAIL.taken and holder and holder.xpm_uuid in self.staff
+            self._report("staff-email-of-colleague" if is_colleague else code, uuid)
         places = {uuid: settling.find_record(uuid) for uuid in readable if uuid not in settling.problems}
         for uuid, place in places.items():
             user = place or self._add(self.active_users, uuid, {"role": None, "office_code": None})

@@ -335,6 +335,15 @@ class Histories(RuleBasedStateMachine):
         if self.world.administer(lambda centre: switch(centre, user.values["email"])):
             user.status = "active" if is_active else "deactivated"
 
+    @precondition(lambda self: self.model.active_users)
+    @step(which=WHICH, email=GOOD_ADDRESSES)
+    def give_a_user_another_address(self, which, email):
+        user = self.model.active_users[pick(self.model.active_users, which)]
+        present = user.values["email"]
+        if self.world.administer(lambda centre: admin_users.set_users(centre, [present], email=email)):
+            assert user.xpm_uuid not in self.model.staff or email == present
+            user.values["email"] = email
+
     @step(first_name=st.sampled_from(["Ann", "Bob"]), email=GOOD_ADDRESSES)
     def add_a_user_by_hand(self, first_name, email):
         if self.world.administer(lambda centre: admin_users.add_user(centre, first_name, "Lee", email)):

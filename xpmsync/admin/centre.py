@@ -21,7 +21,7 @@ from xpmsync.config import Config, change_config
 from xpmsync.errors import AnotherRun, NotPossible
 from xpmsync.home import Home
 from xpmsync.records import User
-from xpmsync.rules.fields import CLIENT_FIELDS
+from xpmsync.rules.fields import CLIENT_FIELDS, STAFF_FIELDS
 from xpmsync.rules.staff import Directory, make_directory
 from xpmsync.set_up import check_database_kept, check_readable
 from xpmsync.spelling import fold
@@ -33,7 +33,7 @@ SHORT_ID_LENGTH: Final = 8
 """So many characters of its id name a client that has no code."""
 MOST_SUGGESTIONS: Final = 3
 
-LABELS: Final[Mapping[str, str]] = {
+LABELS: Final[dict[str, str]] = {
     "name": "Name",
     "default_partner_id": "Default partner",
     "role": "Role",
@@ -43,6 +43,7 @@ LABELS: Final[Mapping[str, str]] = {
     **{field.column: field.active_name for field in CLIENT_FIELDS},
 }
 """What each column is called in front of people."""
+USER_LABELS: Final = LABELS | {field.column: field.active_name for field in STAFF_FIELDS}
 
 
 @dataclass(frozen=True)
@@ -84,14 +85,16 @@ class Centre:
     ) -> tuple[Edit, ...]:
         """Remember for the history that `values` replace those of `current`; gives the edits for people to read."""
         self.changes.extend(make_changes(entity, entity_id, current, values))
-        return self.describe_edits(current, values)
+        return self.describe_edits(current, values, USER_LABELS if entity == "user" else LABELS)
 
-    def describe_edits(self, current: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[Edit, ...]:
+    def describe_edits(
+        self, current: Mapping[str, Any], values: Mapping[str, Any], labels: Mapping[str, str] = LABELS
+    ) -> tuple[Edit, ...]:
         """What `values` replace of `current`, as people read it."""
         return tuple(
-            Edit(LABELS[column], self._render(column, current[column]), self._render(column, value))
+            Edit(labels[column], self._render(column, current[column]), self._render(column, value))
             for column, value in values.items()
-            if column in LABELS
+            if column in labels
         )
 
     def _render(self, column: str, value: str | None) -> str | None:

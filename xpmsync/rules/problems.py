@@ -128,6 +128,7 @@ _ANY_RECORD: Final[Mapping[str, Fact]] = {
     "uuid": Fact("UUID"),
     "label": Fact("in question"),
     "email": Fact("EMAIL"),
+    "own": Fact("EMAIL"),
     "code": Fact("CODE"),
     "holder": Fact("the other client"),
     "partner": Fact("the partner"),
@@ -216,33 +217,48 @@ _KINDS = (
         "Where the sync cannot tell who that is, all of them wait.",
     ),
     _error(
+        "staff-email-of-colleague",
+        "user",
+        "email",
+        "The email address {email} belongs to another user of Active, {holder}, who is on XPM's staff list too.",
+        f"In {_STAFF_SCREEN} correct the email address of {{name}} or of {{holder}}; "
+        "if both entries are one person, delete one of them.",
+        cause="have the email address of another user of Active, who is on XPM's staff list too",
+        remedy=f"In {_STAFF_SCREEN} correct the email address of each of them, or of the other user; "
+        "where both entries are one person, delete one of them.",
+        story="A user of Active has the email address already, and is linked to another staff member whom XPM lists. "
+        "That staff member's entry has no usable email address any more, or cannot be synced for another reason, so "
+        "the user keeps the address. Two users cannot have one address.",
+    ),
+    _error(
         "staff-email-taken",
         "user",
         "email",
-        "The e-mail address {email} belongs to another user of Active, {holder}.",
-        f"In {_STAFF_SCREEN} correct the e-mail address of {{name}}; "
-        "or, if both are one person, run: xpmsync admin user link {email:quoted} --xpm-staff {uuid:quoted}",
-        cause="have an e-mail address that belongs to another user of Active",
-        remedy=f"In {_STAFF_SCREEN} correct the e-mail address of each of them; "
-        "or, where both are one person, link them: xpmsync admin user link --help",
-        story="A user of Active who is not this person's has the e-mail address already: one who is linked to "
-        "another staff member, or to nobody in XPM while this person has a user too. Two users cannot have "
-        "one address, and the sync does not guess whether both are one person.",
+        "The email address {email} belongs to another user of Active, {holder}, whom XPM does not list.",
+        "Give {holder} another email address: xpmsync admin user set {email:quoted} --email NEW; "
+        "or, if both are one person, run: xpmsync admin user merge {email:quoted} --into {own:quoted}; "
+        f"or, if the address is wrong, in {_STAFF_SCREEN} correct the email address of {{name}}.",
+        cause="have the email address of another user of Active, whom XPM does not list",
+        remedy="Give each of the other users another email address: xpmsync admin user set EMAIL --email NEW; "
+        "or, where both are one person, merge them: xpmsync admin user merge --help",
+        story="This person has a user in Active, and another user has the email address already: one who has left "
+        "XPM's staff list, or who was set up by hand. Two users cannot have one address, and the sync does not guess "
+        "whether both are one person. The role, office and modules of the other user are not handed over.",
     ),
     _error(
         "staff-email-held-by-former-user",
         "user",
         "email",
-        "The e-mail address {email} belongs to {holder}, who is no longer listed in XPM. "
+        "The email address {email} belongs to {holder}, who is no longer listed in XPM. "
         "A new person must not inherit that user's role.",
         "If both are one person, run: xpmsync admin user link {email:quoted} --xpm-staff {uuid:quoted}; "
-        f"if not, in {_STAFF_SCREEN} give {{name}} another e-mail address.",
-        cause="have the e-mail address of a user who is no longer listed in XPM. "
+        "if not, give {holder} another email address: xpmsync admin user set {email:quoted} --email NEW",
+        cause="have the email address of a user who is no longer listed in XPM. "
         "A new person must not inherit that user's role",
         remedy="Decide for each: if both are one person, link them: xpmsync admin user link --help; "
-        f"if not, in {_STAFF_SCREEN} give the new person another e-mail address.",
-        story="The e-mail address belongs to a user whose staff member XPM no longer lists, and this staff member "
-        "has another name. It may be one person who was entered anew after a change of name, or a new person "
+        "if not, give the former user another email address: xpmsync admin user set EMAIL --email NEW",
+        story="The email address belongs to a user whose staff member XPM no longer lists, and this staff member "
+        "has another name. It may be one person who was entered again after a change of name, or a new person "
         "who was given the old address. A new person must not inherit the other's role and modules, so a "
         "person has to decide.",
     ),

@@ -82,12 +82,24 @@ def plan_users(rows: Sequence[MirrorRow], users: Sequence[User]) -> StaffPlan:
         taken="staff-email-taken",
         refuse_takeover=refuse_takeover,
     )
+    own = {user.xpm_staff_uuid: user.email for user in users}
     for uuid, rejection in settlement.rejections.items():
         member = members[uuid]
-        holder = by_id[rejection.holder_id].name if rejection.holder_id else ""
+        holder = by_id.get(rejection.holder_id or "")
+        is_colleague = holder is not None and holder.xpm_staff_uuid in listed
         sharers = rejection.sharers
         others = join_names((members[each].name for each in sharers if each != uuid), len(sharers) - 1)
-        problems.append(problem(rejection.code, uuid, member.name, email=member.email, holder=holder, others=others))
+        problems.append(
+            problem(
+                "staff-email-of-colleague" if is_colleague else rejection.code,
+                uuid,
+                member.name,
+                email=member.email,
+                own=own.get(uuid, "EMAIL"),
+                holder=holder.name if holder else "",
+                others=others,
+            )
+        )
     return StaffPlan(members, settlement, tuple(problems))
 
 

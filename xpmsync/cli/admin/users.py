@@ -131,8 +131,17 @@ def add_user(
 @click.argument("emails", metavar="EMAIL...", nargs=-1, required=True)
 @_work_options
 @click.option("--no-modules", is_flag=True, help="The user may use none.")
+@click.option(
+    "--email", metavar="NEW", callback=typed(check_email), help="Another email address, for one whom XPM does not list."
+)
 def set_user(
-    *, emails: tuple[str, ...], role: str | None, office: str | None, modules: tuple[str, ...], no_modules: bool
+    *,
+    emails: tuple[str, ...],
+    role: str | None,
+    office: str | None,
+    modules: tuple[str, ...],
+    no_modules: bool,
+    email: str | None,
 ) -> None:
     """Decide what the user EMAIL, or several at once, may do.
 
@@ -144,9 +153,11 @@ def set_user(
     need_some("--role User")
     if modules and no_modules:
         raise click.UsageError("Choose one of --module and --no-modules.")
+    if email and len(emails) > 1:
+        raise click.UsageError("Give one EMAIL with --email: two users cannot have one address.")
     with opened(to_change=True) as centre:
         chosen = modules if modules or no_modules else None
-        outcomes = users.set_users(centre, emails, role=role, office=office, modules=chosen)
+        outcomes = users.set_users(centre, emails, role=role, office=office, modules=chosen, email=email)
     for outcome in outcomes:
         show_outcome(outcome)
 
