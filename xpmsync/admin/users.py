@@ -147,7 +147,7 @@ def _set_user(
     if columns := {column: value for column, value in values.items() if column != "modules"}:
         update_user(centre.database, user.id, columns)
     edits = centre.note("user", user.id, current, values)
-    remarks = _explain_needs(centre, replace(user, email=wanted["email"]))
+    remarks = _explain_needs(centre, replace(user, email=email or user.email))
     return Outcome(f"{describe_user(user)} is changed:", edits, tuple(remarks))
 
 
