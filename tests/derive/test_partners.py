@@ -190,3 +190,22 @@ def test_a_staff_member_gets_the_address_of_a_former_user_and_nothing_else_of_th
         {"name": "Ann Lee", "email": "former@example.com", "role": "Owner", "status": "removed"},
         {"name": error["name"], "email": "ann@example.com", "role": None, "status": "active"},
     ]
+
+
+def test_after_a_link_was_moved_the_advice_about_a_taken_address_is_not_refused(firm, practice):
+    practice.add_staff("Ann Lee", "ann@example.com")
+    bob = practice.add_staff("Bob Ray", "bob@example.com")
+    firm.sync()
+    assert run(["admin", "user", "add", "rob@example.com", "--first-name", "Rob", "--last-name", "Ray"]) == 0
+    assert run(["admin", "user", "link", "rob@example.com", "--xpm-staff", bob, "--move"]) == 0
+    firm.sync()
+    (error,) = firm.rows("SELECT code, suggestion FROM open_errors WHERE severity = 'error'")
+    assert error["code"] == "staff-email-taken"
+    merge = "xpmsync admin user merge bob@example.com --into rob@example.com"
+    assert merge in error["suggestion"]
+    assert run([*merge.split()[1:], "--yes"]) == 0
+    firm.sync()
+    assert issues(firm) == []
+    assert firm.rows("SELECT name, email FROM user_list WHERE name LIKE '%Ray'") == [
+        {"name": "Bob Ray", "email": "bob@example.com"}
+    ]

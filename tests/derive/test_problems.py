@@ -1,7 +1,14 @@
 """Every entry of the problem catalogue, provoked: what XPM must tell for it, and what the error log then holds."""
 
+import re
+import shlex
+
 import pytest
 
+from xpmsync.advice import set_apart
+from xpmsync.cli import run
+from xpmsync.config import change_config
+from xpmsync.home import Home
 from xpmsync.rules.problems import CATALOGUE, Effect, Severity
 
 ANN = {"UUID": "s1", "Name": "Ann Lee", "Email": "ann@firm.example"}
@@ -260,3 +267,64 @@ def test_two_empty_first_lists_are_two_problems(firm):
 def test_two_records_without_an_identifier_are_one_problem_seen_once(firm):
     firm.sync([client(""), client("")], staff=STAFF)
     assert firm.rows("SELECT code, times_seen FROM sync_errors") == [{"code": "client-without-id", "times_seen": 1}]
+
+
+# What is advised.
+
+USUAL = {"EMAIL": "hand@firm.example", "NEW": "new@firm.example"}
+"""What somebody writes in the place of a word in capitals: a user who was set up by hand, and a free address."""
+OTHERS = {
+    "staff-email-taken": {"EMAIL": "bo@firm.example"},
+    "staff-email-held-by-former-user": {"EMAIL": "bob@firm.example"},
+    "default-partner-not-active": {"CODE": "MAIN"},
+}
+"""Where somebody else is meant."""
+LOOKS = ("--help", "xpmsync errors", "xpmsync status")
+"""Commands with one of these show something, and settle nothing."""
+
+
+def list_commands(*texts):
+    return [part for text in texts if text for part, is_command in set_apart(text) if is_command]
+
+
+SCENES = [(code, hours) for code, (hours, _, _) in PROVOKED.items()] + [
+    # The address of somebody who has left, and the code of a client that is gone, for records that have others.
+    ("staff-email-taken", [staff(ANN, BOB | {"Email": "bo@firm.example"}), staff(ANN | {"Email": "bo@firm.example"})]),
+    ("code-held-by-former-client", [clients(client("c1"), client("c2", ClientCode="B")), clients(client("c2"))]),
+]
+ADVISED = [
+    (code, hours, place)
+    for code, hours in SCENES
+    for place in range(len(list_commands(CATALOGUE[code].suggestion, CATALOGUE[code].remedy)))
+]
+
+
+def lengthen(told):
+    """What XPM tells, with identifiers as long as Xero's."""
+    if isinstance(told, (list, tuple)):
+        return [lengthen(each) for each in told]
+    if isinstance(told, dict):
+        return {key: lengthen(value) for key, value in told.items()}
+    short = re.fullmatch(r"[a-z]\d", told or "")
+    return f"00000000-0000-4000-8000-{ord(told[0]):010}0{told[1]}" if short else told
+
+
+@pytest.mark.parametrize(("code", "hours", "place"), ADVISED)
+def test_the_advised_command_is_not_refused_and_settles_the_issue(firm, code, hours, place, monkeypatch, capsys):
+    monkeypatch.setenv("XPMSYNC_HOME", str(firm.folder))
+    change_config(Home(firm.folder, firm.folder), {"sync.default_office_code": "MAIN"})
+    assert run(shlex.split("admin user add hand@firm.example --first-name Hand --last-name Made")) == 0
+    open_issues = "SELECT suggestion, remedy FROM sync_errors WHERE code = ? AND resolved_at IS NULL"
+    provoke(firm, lengthen(hours))
+    entry = firm.rows(open_issues, code)[0]
+    command = list_commands(entry["suggestion"], entry.get("remedy"))[place]
+    words = USUAL | OTHERS.get(code, {})
+    arguments = [words.get(argument, argument) for argument in shlex.split(command)[1:]]
+    arguments += ["--yes"] if "merge" in arguments else []
+    capsys.readouterr()
+    assert run(arguments) == 0, capsys.readouterr()
+    assert "Nothing" not in capsys.readouterr().out
+
+    provoke(firm, lengthen(hours[-1:]))
+    is_settled = not any(look in command for look in LOOKS)
+    assert (firm.rows(open_issues, code) == []) is is_settled

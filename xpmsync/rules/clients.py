@@ -221,6 +221,7 @@ def _takeover_rule(
 def _explain_rejections(
     settlement: Settlement, candidates: Mapping[str, Candidate], records: Mapping[str, ClientRecord]
 ) -> Iterable[Problem]:
+    linked = {record.xpm_client_uuid for record in records.values()}
     for uuid, rejection in settlement.rejections.items():
         candidate = candidates[uuid]
         code = rejection.code
@@ -242,6 +243,7 @@ def _explain_rejections(
                 len(rejection.sharers) - 1,
             ),
             holder=records[rejection.holder_id].legal_name if rejection.holder_id else "",
+            move=" --move" if uuid in linked else "",
         )
 
 

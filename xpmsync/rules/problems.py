@@ -129,6 +129,7 @@ _ANY_RECORD: Final[Mapping[str, Fact]] = {
     "label": Fact("in question"),
     "email": Fact("EMAIL"),
     "own": Fact("EMAIL"),
+    "move": Fact(""),
     "code": Fact("CODE"),
     "holder": Fact("the other client"),
     "partner": Fact("the partner"),
@@ -441,7 +442,7 @@ _KINDS = (
         "code",
         "The client code {code} belongs to {holder}, which is archived, deleted or gone in XPM, "
         "and nothing shows that both are one client.",
-        "If both are one client, run: xpmsync admin client link {code:quoted} --xpm-client {uuid:quoted}; "
+        "If both are one client, run: xpmsync admin client link {code:quoted} --xpm-client {uuid:quoted}{move}; "
         f"if not, in {_CLIENT_SCREEN} give it another client code.",
         cause="have a client code that belongs to a client of Active which is archived, deleted or gone in XPM, "
         "and nothing shows that both are one client",
