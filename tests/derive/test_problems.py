@@ -244,7 +244,7 @@ def test_a_record_is_told_apart_by_what_xpm_tells_of_it(firm, hour, code, label)
 
 
 NOT_DERIVED = {"elements-never-sent", "elements-no-longer-sent", "alert-recipient-not-active"}
-"""Of whole lists, in tests/test_guard.py, and of a setting, in tests/test_trouble.py; their commands are tried there."""
+"""Of whole lists, in tests/test_guard.py, and of a setting, in tests/test_trouble.py, with the commands they advise."""
 
 
 def test_every_problem_of_the_catalogue_is_provoked():
