@@ -278,11 +278,10 @@ _KINDS = (
         "former-entry-still-named",
         "user",
         "status",
-        "XPM names a former entry of this staff member, whom it lists under another now, as the partner or job manager "
-        "of clients.",
+        "XPM still names a former entry of this staff member as the partner or job manager of clients.",
         "In XPM, choose the present entry of {name} as the partner or job manager of those clients. "
         "Until then they keep {name}.",
-        cause="have a former entry in XPM that is still named as the partner or job manager of clients",
+        cause="have a former entry that XPM still names as the partner or job manager of clients",
         remedy="In XPM, choose their present entries as the partner or job manager of those clients. "
         "Until then the clients keep them.",
         story="The staff entry of this person was deleted in XPM and created again, with the same name and email "
