@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
-from model import Accepted, Answers, Losses, Model, Record, same, trim
+from model import DEFAULT_OFFICE, Accepted, Answers, Losses, Model, Record, same, trim
 from vocabulary import (
     ADDRESSES,
     CODES,
@@ -550,6 +550,24 @@ class Histories(RuleBasedStateMachine):
     @run(which=WHICH)
     def recreate_staff_and_sync(self, which):
         self.practice.recreate_staff(pick(self.practice.staff, which))
+        self._run()
+
+    @precondition(lambda self: self.practice.staff and self.practice.clients)
+    @run(which=WHICH, other=WHICH, is_default=st.booleans())
+    def let_somebody_leave_whom_clients_have_and_sync(self, which, other, is_default):
+        """The default partner, or a job manager."""
+        staff, client = pick(self.practice.staff, which), pick(self.practice.clients, other)
+        partner = None if is_default else pick(self.practice.staff, which + 1)
+        self.practice.edit_client(client, account_manager=partner, job_manager=staff)
+        for user in self._active_users() if is_default else ():
+            email = user.values["email"]
+            if user.xpm_uuid == staff and self.world.administer(
+                lambda centre, email=email: admin_offices.set_office(centre, DEFAULT_OFFICE, default_partner=email)
+            ):
+                self.model.offices[DEFAULT_OFFICE] = user.id
+        self._run()
+        self.practice.delete_staff(staff)
+        self.practice.edit_client(pick(self.practice.clients, other + 1), account_manager=None)
         self._run()
 
     @run(trouble=TROUBLES, times=st.sampled_from([None, 1]), full=st.booleans())
