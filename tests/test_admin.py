@@ -1039,6 +1039,10 @@ def test_a_user_whom_xpm_lists_is_not_linked_to_an_entry_that_is_gone(firm, is_s
         f"{name} Low (bob@example.com) is now linked to the former entry Bob Low, too.",
     ]
     assert firm.changes()[-1][2:] == ("linked", "former_staff", None, CAT)
+    assert firm.admin(f"user link bob@example.com --xpm-staff {CAT} --also") == [
+        f"{name} Low (bob@example.com) is linked to the former entry Bob Low already."
+    ]
+    assert firm.changes() == []
     assert firm.sync() == ["former-entry-still-named"]
     bob = firm.user("bob@example.com")
     assert (bob["xpm_staff_uuid"], bob["status"]) == (BOB, "active")

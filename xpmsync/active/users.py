@@ -36,7 +36,10 @@ def update_user(database: Database, user_id: str, values: Mapping[str, object]) 
 
 def load_former_staff(database: Database) -> dict[str, str]:
     """Former entry of the staff list to the user whose clients name it."""
-    return dict(database.connection.execute("SELECT xpm_staff_uuid, user_id FROM former_staff").fetchall())
+    rows = database.connection.execute(
+        "SELECT former_staff.xpm_staff_uuid, user_id FROM former_staff JOIN users ON users.id = user_id"
+    )
+    return dict(rows.fetchall())
 
 
 def save_former_staff(database: Database, staff_uuid: str, user_id: str) -> None:

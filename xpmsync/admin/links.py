@@ -62,8 +62,10 @@ def link_user(centre: Centre, email: str, staff_uuid: str, *, may_move: bool = F
 def foretell_former_entry(centre: Centre, email: str, staff_uuid: str) -> Outlook:
     """What follows from `link_former_entry`; refuses as it does."""
     user, name = _find_former_entry(centre, email, staff_uuid)
-    other_id = load_former_staff(centre.database).get(staff_uuid, user.id)
-    loss = [f"{describe_user(centre.users_by_id[other_id])} no longer gets them."] if other_id != user.id else []
+    holder_id = load_former_staff(centre.database).get(staff_uuid)
+    if holder_id == user.id:
+        return Outlook(0, ())
+    loss = [f"{describe_user(centre.users_by_id[holder_id])} no longer gets them."] if holder_id else []
     gain = f"{NEXT_SYNC}, the clients that name {name} get this user as their partner or manager."
     return Outlook(1, (gain, *loss, f"This holds as long as XPM does not list {name}."))
 
@@ -71,6 +73,8 @@ def foretell_former_entry(centre: Centre, email: str, staff_uuid: str) -> Outloo
 def link_former_entry(centre: Centre, email: str, staff_uuid: str) -> Outcome:
     """Let an entry that XPM does not list lead to a user, too, whose own link stays."""
     user, name = _find_former_entry(centre, email, staff_uuid)
+    if load_former_staff(centre.database).get(staff_uuid) == user.id:
+        return Outcome(f"{describe_user(user)} is linked to the former entry {name} already.")
     save_former_staff(centre.database, staff_uuid, user.id)
     centre.changes.append(ChangeRow("user", user.id, "linked", "former_staff", new_value=staff_uuid))
     return Outcome(f"{describe_user(user)} is now linked to the former entry {name}, too.")
