@@ -163,6 +163,18 @@ def test_an_office_is_set_up_and_changed(firm):
     ]
 
 
+def test_a_default_partner_must_be_active(firm):
+    firm.execute("UPDATE users SET status = 'removed'")
+    for email in ("ann@example.com", "bob@example.com"):  # who is the present one does not matter
+        assert firm.refuse(f"office set SYD --default-partner {email}")[1] == (
+            "Choose another user; this one is not on XPM's staff list."
+        )
+    firm.admin("office set SYD --name 'Sydney City'")
+    assert firm.query("SELECT name, default_partner_id FROM offices") == [
+        {"name": "Sydney City", "default_partner_id": firm.user("ann@example.com")["id"]}
+    ]
+
+
 @pytest.fixture
 def orphans(firm):
     """Two clients that have no partner in XPM and so are Ann's, a third that is refused, and one of Bob's."""
@@ -400,6 +412,36 @@ def test_role_office_and_modules_are_decided(firm):
     ]
     assert firm.admin("user set ann@example.com --no-modules")[1] == "  Modules  Tax; workpapers → not set"
     assert firm.query("SELECT * FROM user_modules") == []
+
+
+def test_a_user_whom_xpm_does_not_list_is_given_another_address(firm):
+    change_config(firm.home, {"notify.email": "bob@example.com"})
+    bob = firm.user("bob@example.com")
+    assert firm.admin("user set BOB@example.com --email Low@example.com --role User") == [
+        "Bob Low (bob@example.com) is changed:",
+        "  Email  bob@example.com → Low@example.com",
+        "  Role   not set → User",
+        "The user cannot use Active yet; still needed: an office, modules.",
+    ]
+    assert firm.user("Low@example.com") == bob | {
+        "email": "Low@example.com",
+        "email_key": "low@example.com",
+        "role": "User",
+    }
+    assert firm.changes()[0] == ("user", bob["id"], "updated", "email", "bob@example.com", "Low@example.com")
+    assert read_config(firm.home).notify.email == "Low@example.com"
+    assert firm.admin("user set low@example.com --email low@example.com")[0] == "Bob Low (Low@example.com) is changed:"
+    assert "belongs to Ann Lee already" in firm.refuse("user set low@example.com --email ANN@example.com")[0]
+    assert (
+        "two users cannot have one address"
+        in firm.refuse("user set low@example.com ann@example.com --email new@example.com")[-1]
+    )
+    firm.staff(BOB, "Bob Low", "low@example.com")
+    firm.sync()
+    assert firm.refuse("user set low@example.com --email bob@example.com") == [
+        "XPM lists Bob Low (low@example.com) as staff, and the email address comes from there.",
+        "In XPM, Business > Settings > Staff, change it; the next sync copies it to Active.",
+    ]
 
 
 def test_a_module_is_written_as_others_have_it_and_one_that_nobody_has_is_told(firm):
@@ -968,7 +1010,7 @@ def test_a_new_entry_of_the_same_person_is_linked_to_the_former_user(firm):
     firm.admin("user set ann@example.com --role Owner --office SYD --module Tax")
     firm.vanish("xpm_staff")
     firm.staff(BOB, "Ann Marsh", "Ann@example.com")
-    assert firm.sync() == ["staff-email-held-by-former-user"]
+    assert firm.sync() == ["default-partner-not-active", "staff-email-held-by-former-user"]
     before = firm.user("ann@example.com")
     firm.changes()
     assert firm.admin(f"user link Ann@example.com --xpm-staff {BOB.upper()}") == [
@@ -994,7 +1036,7 @@ def test_an_address_taken_by_a_staff_member_who_lost_theirs_is_settled_by_a_link
     firm.sync()
     firm.execute("UPDATE xpm_staff SET email = NULL")
     firm.staff(BOB, "Ann Lee", "ann@example.com")
-    assert firm.sync() == ["staff-email-taken", "staff-without-email"]
+    assert firm.sync() == ["staff-email-of-colleague", "staff-without-email"]
     firm.admin(f"user link ann@example.com --xpm-staff {BOB}")
     assert firm.sync() == ["staff-without-email"]
     assert firm.user("ann@example.com")["xpm_staff_uuid"] == BOB
@@ -1066,8 +1108,61 @@ def test_a_user_whom_xpm_lists_is_not_linked_to_an_entry_that_is_gone(firm, is_s
         firm.sync()
     assert firm.refuse(f"user link bob@example.com --xpm-staff {CAT}") == [
         (f"XPM no longer lists the staff member Bob Low, and lists {name} Low (bob@example.com) under another entry."),
-        "In XPM, give the clients that still name Bob Low another partner or job manager.",
+        (
+            "In XPM, give the clients that still name Bob Low another partner or job manager; or, if both entries are "
+            f"one person, run: xpmsync admin user link bob@example.com --xpm-staff {CAT} --also"
+        ),
     ]
+    assert firm.admin(f"user link bob@example.com --xpm-staff {CAT} --also") == [
+        "At the next sync (xpmsync sync), the clients that name Bob Low get this user as",
+        "their partner or manager.",
+        "This holds as long as XPM does not list Bob Low.",
+        f"{name} Low (bob@example.com) is now linked to the former entry Bob Low, too.",
+    ]
+    assert firm.changes()[-1][2:] == ("linked", "former_staff", None, CAT)
+    assert firm.admin(f"user link bob@example.com --xpm-staff {CAT} --also") == [
+        f"{name} Low (bob@example.com) is linked to the former entry Bob Low already."
+    ]
+    assert firm.changes() == []
+    assert firm.sync() == ["former-entry-still-named"]
+    bob = firm.user("bob@example.com")
+    assert (bob["xpm_staff_uuid"], bob["status"]) == (BOB, "active")
+    assert firm.client("AC")["partner_id"] == bob["id"]
+
+
+def test_a_former_entry_leads_to_one_user_and_only_while_nobody_is_linked_to_it(firm):
+    firm.staff(CAT, "Cat Ng", "cat@example.com")
+    firm.xpm_client(ACME, "Acme", "AC", account_manager_uuid=ANN, account_manager_name="Ann Lee")
+    firm.sync()
+    link = f"user link bob@example.com --xpm-staff {CAT}"
+    assert firm.refuse(f"{link} --also") == [
+        "XPM lists the staff member Cat Ng.",
+        f"Link without --also: xpmsync admin {link}",
+    ]
+    firm.vanish("xpm_staff")
+    assert firm.refuse(f"{link} --also") == [
+        "Cat Ng (cat@example.com) is linked to the staff member Cat Ng.",
+        "If both users are one person, merge them: xpmsync admin user merge cat@example.com --into bob@example.com",
+    ]
+    assert firm.refuse(f"user link cat@example.com --xpm-staff {CAT} --also")[1] == (
+        "Clients that name the entry are this user's already."
+    )
+    assert "Choose one of --also and --move." in firm.refuse(f"{link} --also --move")[-1]
+
+    firm.admin(f"user link bob@example.com --xpm-staff {ANN} --also")
+    assert firm.admin(f"user link ann@example.com --xpm-staff {ANN} --also")[2:4] == [
+        "Bob Low (bob@example.com) no longer gets them.",
+        "This holds as long as XPM does not list Ann Lee.",
+    ]
+    firm.sync()
+    assert firm.client("AC")["partner_id"] == firm.user("ann@example.com")["id"]
+    firm.admin("user merge ann@example.com --into bob@example.com --yes")
+    firm.sync()
+    assert firm.client("AC")["partner_id"] == firm.user("bob@example.com")["id"]
+    firm.admin(f"user link cat@example.com --xpm-staff {ANN}")
+    firm.sync()
+    assert firm.client("AC")["partner_id"] == firm.user("cat@example.com")["id"]
+    assert firm.query("SELECT * FROM former_staff") == []
 
 
 def test_a_staff_member_linked_until_now_becomes_a_user_of_their_own(firm):
@@ -1235,8 +1330,8 @@ def test_a_link_of_a_client_that_leaves_an_error_says_so(firm):
     lines = firm.admin(f"client link AC --xpm-client {ACME}")
     assert " ".join(lines[:-1]) == (
         "At the next sync (xpmsync sync), an error remains: The partner Cat Ng is not in XPM's staff list. "
-        "In XPM, Clients > Acme > Edit, choose a partner who is on the staff; or, if Cat Ng is a user of Active whom "
-        f"XPM no longer lists, run: xpmsync admin user link EMAIL --xpm-staff {CAT}"
+        "In XPM, Clients > Acme > Edit, choose a partner who is on the staff; or, if Cat Ng is a user of Active, "
+        f"run: xpmsync admin user link EMAIL --xpm-staff {CAT} --also"
     )
 
 

@@ -262,11 +262,17 @@ def test_a_default_partner_is_optional_stays_until_changed_and_can_be_cleared(fi
     assert load_offices(firm) == [("SYD", "SYD", None)]
 
 
-def test_a_default_partner_who_is_no_longer_active_stays_until_changed(firm, answer):
+def test_a_default_partner_who_is_no_longer_active_is_pointed_out_and_stays_until_changed(firm, answer, capsys):
     assert call(*SET_UP) == 0
     firm.write("UPDATE users SET status = 'deactivated' WHERE email = 'ann@firm.example'")
     assert call("--sync-name", "Smith & Co") == 0
-    assert answer({})[0] == 0
+    out = capsys.readouterr().out
+    warning = "The default partner of the office SYD, Ann Perera (ann@firm.example), is not an active user"
+    assert warning in " ".join(out.split())
+    assert "xpmsync admin office set SYD --default-partner EMAIL" in out
+    exit_code, person = answer({})
+    assert exit_code == 0
+    assert "The present one, ann@firm.example, is not an active user." in person.screen
     assert load_offices(firm) == [("SYD", "SYD", "ann@firm.example")]
 
 

@@ -328,6 +328,13 @@ def test_a_setting_that_does_not_fit_fails(firm, fails, name, value, check, foun
     fails(check, found, remedy, exit_code)
 
 
+def test_a_default_partner_who_is_not_active_is_a_warning(firm, warns):
+    firm.write("INSERT INTO users (id, first_name, email, status) VALUES ('u', 'Gone', 'gone@example.com', 'removed')")
+    firm.write("UPDATE offices SET default_partner_id = 'u'")
+    found = "the default partner of the office MAIN, Gone (gone@example.com), is not an active user"
+    warns("Set-up", found, "xpmsync admin office set MAIN --default-partner EMAIL")
+
+
 def test_another_practice_than_the_one_whose_data_is_there_fails(firm, look):
     change_config(firm.home, {"sync.tenant_id": "3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11"})
     bad, exit_code = look()

@@ -138,7 +138,7 @@ def test_records_that_share_an_address_stand_together_in_whatever_case_each_has_
 
 def former(number):
     facts = {"code": f"OLD{number:03}", "holder": f"Holder {number}", "others": ""}
-    return problem("code-held-by-former-client", f"uuid-{number}", f"Client {number}", **facts)
+    return problem("code-held-by-former-client", f"uuid-{number}", f"Client {number}", move="", **facts)
 
 
 def test_a_record_with_a_command_of_its_own_shows_it_where_few_are_or_where_its_code_is_asked_for(show, record):

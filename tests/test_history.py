@@ -417,3 +417,29 @@ def test_nothing_is_erased_while_a_run_is_in_progress(admin, firm, monkeypatch):
     monkeypatch.setattr(admin_centre, "WAIT_SECONDS", 0.1)
     with hold(firm.home.run_lock):
         assert "A sync is in progress, so nothing was changed." in admin("erase", "ACM001", "--yes", exit_code=10)
+
+
+def test_users_who_were_merged_into_another_are_erased_with_that_one(admin, noted, capsys):
+    for name in ("Zed", "Yan"):
+        add = ("user", "add", f"{name.lower()}@example.com", "--first-name", name, "--last-name", "Quux")
+        assert run(["admin", *add]) == 0
+    noted.sync()
+    partner = problem("partner-without-email", "c9", "Gamma", partner="Zed Quux", partner_uuid="s9")
+    with open_database(noted.home.database_file) as database:
+        for problems in ((partner,), ()):
+            run_id = start_run(database, tenant_id=None, mode="full", is_watched=False, now=TODAY)
+            save_problems(database, map(vars, problems), run_id=run_id, now=TODAY, resolve_others=True)
+            finish_run(database, run_id, status="succeeded", now=TODAY, values={})
+    for duplicate, survivor in (("zed", "yan"), ("yan", "bob")):
+        merge = ("user", "merge", f"{duplicate}@example.com", "--into", f"{survivor}@example.com", "--yes")
+        assert run(["admin", *merge]) == 0
+    capsys.readouterr()
+    assert any(b"Zed Quux" in path.read_bytes() for path in noted.home.data_folder.glob("active.db*"))
+    admin("erase", "bob@example.com", "--yes")
+    for path in noted.home.data_folder.glob("active.db*"):
+        for text in (b"Zed", b"Yan", b"zed@example.com"):
+            assert text not in path.read_bytes()
+    assert noted.rows("SELECT first_name, email FROM users ORDER BY email") == [
+        {"first_name": "Ann", "email": "ann@example.com"},
+        {"first_name": "Bob", "email": "bob@example.com"},
+    ]

@@ -233,6 +233,18 @@ def test_what_needs_a_person_comes_with_the_command_to_type(show, firm, schedule
     assert lines[place + 1] == "xpmsync admin user list --waiting"
 
 
+def test_an_office_whose_default_partner_is_not_active_needs_another(show, firm, schedule):
+    schedule(firm.home)
+    firm.write("INSERT INTO users (id, first_name, email, status) VALUES ('u', 'Gone', 'gone@example.com', 'removed')")
+    firm.write("UPDATE offices SET default_partner_id = 'u'")
+    firm.sync(is_watched=False)
+    need = {
+        "what": "The default partner of the office MAIN is not an active user: choose another.",
+        "command": "xpmsync admin office set MAIN --default-partner EMAIL",
+    }
+    assert need in show("--json")["needs"]
+
+
 def test_a_renewal_that_was_cut_off_is_shown(show, make_firm):
     firm = make_firm(Practice())
     (key,) = firm.sandbox.keychain.passwords

@@ -271,11 +271,14 @@ def test_every_problem_of_the_catalogue_is_provoked_by_a_practice(make_firm):  #
     firm.sync()  # an empty practice: first-list-empty
     ann = practice.add_staff("Ann Lee", "ann@example.com")
     gone = practice.add_staff("Gone Partner", "gone@example.com")
+    loser = practice.add_staff("Loses Address", "loser@example.com")
     leaver = practice.add_staff("Lea Ver", "lea@example.com")
     mover = practice.add_staff("Mo Ver", "mo@example.com")
+    again = practice.add_staff("Again Entered", "again@example.com")
+    practice.add_client("Names a former entry", account_manager=again)
     for code in ("OLD", "ABN"):
         practice.add_client(f"Former {code}", client_code=code, account_manager=ann, business_number="51824753556")
-    practice.add_client("Keeps its partner", account_manager=gone, title="Dr")
+    practice.add_client("Keeps its partner", account_manager=gone, job_manager=gone, title="Dr")
     practice.add_client("Holder", client_code="HELD", account_manager=ann)
     firm.sync(full=True)
     firm.write("UPDATE clients SET xpm_client_uuid = NULL WHERE code = 'ABN'")
@@ -292,7 +295,10 @@ def test_every_problem_of_the_catalogue_is_provoked_by_a_practice(make_firm):  #
     for name in ("Twin One", "Twin Two"):
         practice.add_staff(name, "twin@example.com")
     practice.edit_staff(mover, email="hand@example.com")
+    practice.edit_staff(loser, email="")
+    practice.add_staff("Gets Address", "loser@example.com")
     practice.delete_staff(leaver)
+    practice.recreate_staff(again)
     practice.add_staff("Successor", "LEA@example.com")
     practice.delete_staff(gone)
     for uuid, client in list(practice.clients.items()):
@@ -309,6 +315,12 @@ def test_every_problem_of_the_catalogue_is_provoked_by_a_practice(make_firm):  #
     practice.add_client("Unusable's", account_manager=unusable)
     practice.add_client("Twin's", account_manager=next(u for u, s in practice.staff.items() if s.name == "Twin One"))
     practice.add_client("Without a partner")
+    practice.add_client("Of an office without an active default partner", client_code="EAST")
+    firm.write("INSERT INTO offices SELECT 'EAST', 'East', id FROM users WHERE email = 'gone@example.com'")
+    firm.write(
+        "INSERT INTO clients (id, legal_name, code, office_code, partner_id) "
+        "SELECT 'by-hand', 'Orphan', 'EAST', 'EAST', id FROM users WHERE email = 'ann@example.com'"
+    )
     practice.add_client("Odd", account_manager=ann, job_manager=unusable, email="a@b; c@d", business_number="n/a")
     practice.add_client("Wrong digit", account_manager=ann, business_number="51 824 753 557")
     practice.add_client(

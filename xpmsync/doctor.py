@@ -247,6 +247,11 @@ class _Examination:
         names = {row["code"]: row["name"] for row in self._load(offices.load_offices) or ()}
         check_set_up(config, practice_id=self._load(runs.load_practice), office_codes=names)
         office = require(config.sync.default_office_code, "sync.default_office_code")
+        for row in self._load(offices.load_offices_without_active_partner) or ():
+            return Note(
+                f"the default partner of the office {row['code']}, {row['partner']}, is not an active user",
+                f"Choose an active user: xpmsync admin office set {shlex.quote(row['code'])} --default-partner EMAIL",
+            )
         return Note(f"“{config.sync.name}”, default office {names[office]} ({office})")
 
     def check_keyring(self) -> Note:

@@ -224,8 +224,8 @@ def test_a_partner_who_is_not_listed_and_not_linked_is_an_error(firm):
             "The partner Sid Ray is not in XPM's staff list.",
             (
                 "In XPM, Clients > Ngata Ltd > Edit, choose a partner who is on the staff; "
-                "or, if Sid Ray is a user of Active whom XPM no longer lists, run: "
-                "xpmsync admin user link EMAIL --xpm-staff s9"
+                "or, if Sid Ray is a user of Active, run: "
+                "xpmsync admin user link EMAIL --xpm-staff s9 --also"
             ),
         )
     ]
@@ -235,7 +235,7 @@ def test_a_partner_who_is_not_listed_and_not_linked_is_an_error(firm):
 def test_a_partner_without_an_identifier_is_an_error_whose_suggestion_names_none(firm):
     derivation = firm.sync([client(AccountManager={"Name": "Sid Ray"})])
     assert firm.problems() == [("partner-not-listed", "c1")]
-    assert derivation.problems[0].suggestion.endswith("xpmsync admin user link EMAIL --xpm-staff UUID")
+    assert derivation.problems[0].suggestion.endswith("xpmsync admin user link EMAIL --xpm-staff UUID --also")
 
 
 def test_a_named_partner_who_is_missing_is_no_case_for_the_default_partner(firm):

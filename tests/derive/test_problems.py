@@ -1,7 +1,14 @@
 """Every entry of the problem catalogue, provoked: what XPM must tell for it, and what the error log then holds."""
 
+import re
+import shlex
+
 import pytest
 
+from xpmsync.advice import set_apart
+from xpmsync.cli import run
+from xpmsync.config import change_config
+from xpmsync.home import Home
 from xpmsync.rules.problems import CATALOGUE, Effect, Severity
 
 ANN = {"UUID": "s1", "Name": "Ann Lee", "Email": "ann@firm.example"}
@@ -36,6 +43,11 @@ PROVOKED = {
     "staff-email-unusable": ([staff(ANN, BOB | {"Email": "bob at firm"})], "s2", "email"),
     "staff-name-one-word": ([staff(ANN, BOB | {"Name": "Bob"})], "s2", "name"),
     "staff-email-shared": ([staff(ANN), staff(ANN, BOB | {"Email": "ann@firm.example"})], "s2", "email"),
+    "staff-email-of-colleague": (
+        [staff(ANN), staff(ANN | {"Email": ""}, BOB | {"Email": "ann@firm.example"})],
+        "s2",
+        "email",
+    ),
     "staff-email-taken": (
         [
             "INSERT INTO users (id, first_name, email) VALUES ('by-hand', 'Bo', 'bo@firm.example')",
@@ -60,10 +72,23 @@ PROVOKED = {
             clients(client(AccountManager=None)),
             BY_HAND,
             "INSERT INTO synced_values VALUES ('by-hand', json_object('partner_id', NULL))",
-            "UPDATE users SET status = 'deactivated' WHERE xpm_staff_uuid = 's1'",
+            "UPDATE users SET status = 'deactivated' WHERE email = 'ann@firm.example'",
             clients(client(AccountManager=None)),
         ],
         "s1",
+        "status",
+    ),
+    "manager-no-longer-listed": (
+        [clients(client(JobManager=BOB)), {"staff": [ANN], "clients": [client(JobManager=BOB)]}],
+        "s2",
+        "status",
+    ),
+    "former-entry-still-named": (
+        [
+            clients(client(AccountManager=BOB)),
+            {"staff": [ANN, BOB | {"UUID": "s9"}], "clients": [client(AccountManager=BOB)]},
+        ],
+        "s2",
         "status",
     ),
     "client-without-id": ([clients(client("", Name="Nobody"))], None, "Nobody (1)"),
@@ -80,6 +105,24 @@ PROVOKED = {
         "partner_id",
     ),
     "partner-missing": ([clients(client(AccountManager=""))], "c1", "partner_id"),
+    "no-active-default-partner": (
+        [
+            staff(*STAFF),
+            "UPDATE offices SET default_partner_id = (SELECT id FROM users WHERE email = 'bob@firm.example')",
+            {"staff": [ANN], "clients": [client(AccountManager="")]},
+        ],
+        "c1",
+        "partner_id",
+    ),
+    "default-partner-not-active": (
+        [
+            staff(*STAFF),
+            "UPDATE offices SET default_partner_id = (SELECT id FROM users WHERE email = 'bob@firm.example')",
+            staff(ANN),
+        ],
+        None,
+        "MAIN",
+    ),
     "manager-not-in-active": ([clients(client(JobManager=SID))], "c1", "manager_id"),
     "client-code-shared": ([clients(client("c1")), clients(client("c1"), client("c2"))], "c2", "code"),
     "client-code-taken": (
@@ -112,16 +155,21 @@ FACTS = {
     "staff-email-unusable": ("Bob Ray", "“bob at firm”"),
     "staff-name-one-word": ("Bob", "Bob"),
     "staff-email-shared": ("Bob Ray", "ann@firm.example", " Ann Lee in XPM"),
-    "staff-email-taken": ("Bob Ray", "bo@firm.example", " Bo."),
+    "staff-email-of-colleague": ("Bob Ray", "ann@firm.example", " Ann Lee, "),
+    "staff-email-taken": ("Bob Ray", " Bo, ", "set bo@firm.example", "merge bo@firm.example --into bob@firm.example"),
     "staff-email-held-by-former-user": ("Sid Fox", "bob@firm.example", " Bob Ray, ", "--xpm-staff s9"),
     "partner-no-longer-listed": ("Bob Ray", " one client."),
     "chosen-partner-not-active": ("Ann Lee", " one client.", "--partner ann@firm.example"),
+    "manager-no-longer-listed": ("Bob Ray", " one client."),
+    "former-entry-still-named": ("Bob Ray", "the present entry of Bob Ray"),
     "client-without-id": ("Nobody",),
     "client-without-name": (None, "with the code A"),
     "partner-not-listed": ("Ngata Ltd", "Sid Fox", "--xpm-staff s9"),
     "partner-without-email": ("Ngata Ltd", "Sid Fox", "--xpm-staff s9"),
     "partner-not-in-active": ("Ngata Ltd", "Sid Fox"),
     "partner-missing": ("Ngata Ltd", "office MAIN", "office set MAIN"),
+    "no-active-default-partner": ("Ngata Ltd", "office MAIN", "office set MAIN"),
+    "default-partner-not-active": ("Main Office", "office MAIN, Bob Ray (bob@firm.example)", "office set MAIN"),
     "manager-not-in-active": ("Ngata Ltd", "Sid Fox"),
     "client-code-shared": ("Ngata Ltd", "code A ", " Ngata Ltd in XPM"),
     "client-code-taken": ("Ngata Ltd", "code A ", ", Ngata Ltd."),
@@ -153,6 +201,17 @@ def load_record(firm, uuid):
     )
 
 
+ABOUT_OTHERS = {
+    "former-entry-still-named",
+    "partner-no-longer-listed",
+    "manager-no-longer-listed",
+    "chosen-partner-not-active",
+    "default-partner-not-active",
+    "first-list-empty",
+}
+"""They are about no record that is synced now."""
+
+
 @pytest.mark.parametrize("code", PROVOKED)
 def test_the_problem_is_logged_once_with_all_its_facts_and_has_the_effect_that_the_catalogue_promises(firm, code):
     hours, uuid, field = PROVOKED[code]
@@ -173,8 +232,7 @@ def test_the_problem_is_logged_once_with_all_its_facts_and_has_the_effect_that_t
     assert entry.get("name") == name
     assert [fact for fact in facts if fact not in f"{entry['message']} {entry['suggestion']}"] == []
     assert (entry["first_run_id"], entry["times_seen"]) == (firm.run_id, 1)
-    about_none = ("partner-no-longer-listed", "chosen-partner-not-active", "first-list-empty")
-    if code not in about_none:  # they are about no record that is synced now
+    if code not in ABOUT_OTHERS:
         assert (load_record(firm, uuid) == before) is (kind.effect is Effect.SKIP)
 
 
@@ -199,7 +257,7 @@ def test_a_record_is_told_apart_by_what_xpm_tells_of_it(firm, hour, code, label)
 
 
 NOT_DERIVED = {"elements-never-sent", "elements-no-longer-sent", "alert-recipient-not-active"}
-"""Of whole lists, provoked in tests/test_guard.py, and of a setting, provoked in tests/test_trouble.py."""
+"""Of whole lists, in tests/test_guard.py, and of a setting, in tests/test_trouble.py, with the commands they advise."""
 
 
 def test_every_problem_of_the_catalogue_is_provoked():
@@ -230,3 +288,65 @@ def test_each_record_without_an_identifier_is_a_problem_of_its_own(firm):
     firm.sync([named, client("", Name="Other")], staff=STAFF)
     rows = firm.rows("SELECT field FROM sync_errors WHERE resolved_at IS NULL ORDER BY field")
     assert [row["field"] for row in rows] == ["Ngata (1)", "Other (1)"]
+
+
+# What is advised.
+
+USUAL = {"EMAIL": "hand@firm.example", "NEW": "new@firm.example"}
+"""What somebody writes in the place of a word in capitals: a user who was set up by hand, and a free address."""
+OTHERS = {
+    "staff-email-taken": {"EMAIL": "bo@firm.example"},
+    "staff-email-held-by-former-user": {"EMAIL": "bob@firm.example"},
+    "chosen-partner-not-active": {"CODE": "A"},
+    "default-partner-not-active": {"CODE": "MAIN"},
+}
+"""Where somebody else is meant."""
+LOOKS = ("--help", "xpmsync errors", "xpmsync status", "client list")
+"""Commands with one of these show something, and settle nothing."""
+
+
+def list_commands(*texts):
+    return [part for text in texts if text for part, is_command in set_apart(text) if is_command]
+
+
+SCENES = [(code, hours) for code, (hours, _, _) in PROVOKED.items()] + [
+    # The address of somebody who has left, and the code of a client that is gone, for records that have others.
+    ("staff-email-taken", [staff(ANN, BOB | {"Email": "bo@firm.example"}), staff(ANN | {"Email": "bo@firm.example"})]),
+    ("code-held-by-former-client", [clients(client("c1"), client("c2", ClientCode="B")), clients(client("c2"))]),
+]
+ADVISED = [
+    (code, hours, place)
+    for code, hours in SCENES
+    for place in range(len(list_commands(CATALOGUE[code].suggestion, CATALOGUE[code].remedy)))
+]
+
+
+def lengthen(told):
+    """What XPM tells, with identifiers as long as Xero's."""
+    if isinstance(told, (list, tuple)):
+        return [lengthen(each) for each in told]
+    if isinstance(told, dict):
+        return {key: lengthen(value) for key, value in told.items()}
+    short = re.fullmatch(r"[a-z]\d", told or "")
+    return f"00000000-0000-4000-8000-{ord(told[0]):010}0{told[1]}" if short else told
+
+
+@pytest.mark.parametrize(("code", "hours", "place"), ADVISED)
+def test_the_advised_command_is_not_refused_and_settles_the_issue(firm, code, hours, place, monkeypatch, capsys):
+    monkeypatch.setenv("XPMSYNC_HOME", str(firm.folder))
+    change_config(Home(firm.folder, firm.folder), {"sync.default_office_code": "MAIN"})
+    assert run(shlex.split("admin user add hand@firm.example --first-name Hand --last-name Made")) == 0
+    open_issues = "SELECT suggestion, remedy FROM sync_errors WHERE code = ? AND resolved_at IS NULL"
+    provoke(firm, lengthen(hours))
+    entry = firm.rows(open_issues, code)[0]
+    command = list_commands(entry["suggestion"], entry.get("remedy"))[place]
+    words = USUAL | OTHERS.get(code, {})
+    arguments = [words.get(argument, argument) for argument in shlex.split(command)[1:]]
+    arguments += ["--yes"] if "merge" in arguments else []
+    capsys.readouterr()
+    assert run(arguments) == 0, capsys.readouterr()
+    assert "Nothing" not in capsys.readouterr().out
+
+    provoke(firm, lengthen(hours[-1:]))
+    is_settled = not any(look in command for look in LOOKS)
+    assert (firm.rows(open_issues, code) == []) is is_settled

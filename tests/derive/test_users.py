@@ -166,7 +166,7 @@ def test_the_address_of_a_colleague_who_lost_theirs_in_xpm_is_not_given_away(fir
     firm.sync(staff=[ANN])
     firm.sync(staff=[ANN | {"Email": ""}, BOB | {"Email": "ann@firm.example"}])
     assert firm.users() == [ANN_ROW]
-    assert firm.problems() == [("staff-email-taken", "s2"), ("staff-without-email", "s1")]
+    assert firm.problems() == [("staff-email-of-colleague", "s2"), ("staff-without-email", "s1")]
 
 
 @pytest.mark.parametrize(

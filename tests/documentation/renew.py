@@ -273,6 +273,7 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "fields of clients": lambda: make_fields(CLIENT_FIELDS),
     "problems of users": lambda: make_problems("user"),
     "problems of clients": lambda: make_problems("client"),
+    "problems of offices": lambda: make_problems("office"),
     "problems of a run": lambda: make_problems("run"),
     "runs that fail": make_endings,
     "troubles": render_outcomes,

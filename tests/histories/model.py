@@ -350,6 +350,8 @@ class Model:
         self.offices: dict[str, str | None] = {DEFAULT_OFFICE: None}
         """Code to default partner."""
         self.active_users: dict[str, Record] = {}
+        self.former: dict[str, Record] = {}
+        """Staff entry that was created again under another UUID to its user, who has its clients while it is away."""
         self.active_clients: dict[str, Record] = {}
         self.active_groups: dict[str, tuple[str, str]] = {}
         """XPM's UUID to id and name."""
@@ -485,6 +487,9 @@ class Model:
         self._derive_users()
         self._rename_groups()
         self._derive_clients()
+        for code, partner in self.offices.items():
+            if partner and self.active_users[partner].status != "active":
+                self._report("default-partner-not-active", code)
 
     def _settle_users(self, staff: dict[str, Elements]) -> tuple[dict[str, tuple[str, str]], Settling]:
         """Name and address of those who have both, and which user each of them is."""
@@ -519,13 +524,18 @@ class Model:
     def _derive_users(self) -> None:
         self._report_staff()
         readable, settling = self._settle_users(self.staff)
-        self._report_all(settling.problems)
+        for uuid, code in settling.problems.items():
+            holder = settling.find_holder(uuid)
+            is_colleague = code == EMAIL.taken and holder and holder.xpm_uuid in self.staff
+            self._report("staff-email-of-colleague" if is_colleague else code, uuid)
         places = {uuid: settling.find_record(uuid) for uuid in readable if uuid not in settling.problems}
         for uuid, place in places.items():
             user = place or self._add(self.active_users, uuid, {"role": None, "office_code": None})
             name, email = readable[uuid]
             first_name, last_name = split_name(name)
             user.write({"first_name": first_name, "last_name": last_name, "email": email})
+            if user.xpm_uuid and user.xpm_uuid != uuid:
+                self.former[user.xpm_uuid] = user
             user.xpm_uuid = uuid
             if user.status == "removed":
                 user.status = "active"
@@ -625,6 +635,9 @@ class Model:
             values |= {f"{column}_{number}": line for number, line in enumerate(lines(told.get(element)), start=1)}
         manager_uuid, manager_name = find_person(told, "JobManager")
         manager = self._find_user(manager_uuid)
+        if manager and manager_uuid not in self.staff:
+            is_former = manager.xpm_uuid != manager_uuid
+            self._report("former-entry-still-named" if is_former else "manager-no-longer-listed", manager_uuid)
         values |= {"legal_name": find_name(told), "partner_id": partner, "manager_id": manager and manager.id}
         primaries = find_primaries(told)
         if "Contacts" in told:
@@ -646,16 +659,11 @@ class Model:
         if not find_name(told):
             self._report("client-without-name", uuid)
         elif not staff_uuid and not staff_name:
-            place = find_place(uuid)
-            if place and place.has_chosen_partner:
-                return place.values["partner_id"]
-            default_partner = self.offices[str(place.values["office_code"]) if place else DEFAULT_OFFICE]
-            if not default_partner:
-                self._report("partner-missing", uuid)
-            return default_partner
+            return self._find_unnamed_partner(uuid, find_place(uuid))
         elif user := self._find_user(staff_uuid):
             if staff_uuid not in self.staff:
-                self._report("partner-no-longer-listed", staff_uuid)
+                is_former = user.xpm_uuid != staff_uuid
+                self._report("former-entry-still-named" if is_former else "partner-no-longer-listed", staff_uuid)
             return user.id
         elif staff_uuid not in self.staff:
             self._report("partner-not-listed", uuid)
@@ -663,6 +671,17 @@ class Model:
             self._report("partner-without-email", uuid)
         else:
             self._report("partner-not-in-active", uuid)
+        return None
+
+    def _find_unnamed_partner(self, uuid: str, place: Record | None) -> str | None:
+        """The one chosen by hand, else the default partner of the office."""
+        if place and place.has_chosen_partner:
+            return place.values["partner_id"]
+        default_partner = self.offices[str(place.values["office_code"]) if place else DEFAULT_OFFICE]
+        has_it = place and place.values["partner_id"] == default_partner
+        if default_partner and (has_it or self.active_users[default_partner].status == "active"):
+            return default_partner  # who has one who left keeps them
+        self._report("no-active-default-partner" if default_partner else "partner-missing", uuid)
         return None
 
     def _find_place(
@@ -681,14 +700,19 @@ class Model:
         return former[0] if len(former) == 1 else None
 
     def _find_user(self, staff_uuid: str | None) -> Record | None:
-        """The user linked to a staff member, else the user with that staff member's address."""
+        """The user linked to a staff member, else the active user with that staff member's address who is nobody's.
+
+        An entry that is not listed leads to the user whose former entry it is.
+        """
         if staff_uuid is None:
             return None
         email = trim(self.staff.get(staff_uuid, {}).get("Email")) or ""
         users = self.active_users.values()
         linked = [user for user in users if user.xpm_uuid == staff_uuid]
-        alike = [user for user in users if is_address(email) and same(user.values["email"]) == same(email)]
-        return next(iter(linked + alike), None)
+        free = [user for user in users if user.status == "active" and user.xpm_uuid is None]
+        alike = [user for user in free if is_address(email) and same(user.values["email"]) == same(email)]
+        former = self.former.get(staff_uuid) if staff_uuid not in self.staff else None
+        return next(iter(linked + alike), former)
 
     def _find_groups(self, client_uuid: str, told: list[Elements]) -> set[str]:
         found = set()

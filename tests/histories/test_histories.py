@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
-from model import Accepted, Answers, Losses, Model, Record, find_person, find_status, same, trim
+from model import DEFAULT_OFFICE, Accepted, Answers, Losses, Model, Record, find_person, find_status, same, trim
 from vocabulary import (
     ADDRESSES,
     CODES,
@@ -335,6 +335,15 @@ class Histories(RuleBasedStateMachine):
         if self.world.administer(lambda centre: switch(centre, user.values["email"])):
             user.status = "active" if is_active else "deactivated"
 
+    @precondition(lambda self: self.model.active_users)
+    @step(which=WHICH, email=GOOD_ADDRESSES)
+    def give_a_user_another_address(self, which, email):
+        user = self.model.active_users[pick(self.model.active_users, which)]
+        present = user.values["email"]
+        if self.world.administer(lambda centre: admin_users.set_users(centre, [present], email=email)):
+            assert user.xpm_uuid not in self.model.staff or email == present
+            user.values["email"] = email
+
     @step(first_name=st.sampled_from(["Ann", "Bob"]), email=GOOD_ADDRESSES)
     def add_a_user_by_hand(self, first_name, email):
         if self.world.administer(lambda centre: admin_users.add_user(centre, first_name, "Lee", email)):
@@ -461,6 +470,28 @@ class Histories(RuleBasedStateMachine):
         email = user.values["email"]
         if self.world.administer(lambda centre: admin_links.link_user(centre, email, uuid, may_move=True)):
             link(self.model.active_users, user, uuid)
+            self.model.former.pop(uuid, None)
+
+    @precondition(lambda self: self.model.active_users and self.model.known_staff)
+    @step(which=WHICH, other=WHICH, is_stranger=st.booleans())
+    def link_a_user_to_a_former_entry(self, which, other, is_stranger):
+        user = self.model.active_users[pick(self.model.active_users, which)]
+        away = [uuid for uuid in self.model.known_staff if uuid not in self.model.staff]
+        uuid = STRANGERS["a stranger"][0] if is_stranger or not away else pick(away, other)
+        email = user.values["email"]
+        if self.world.administer(lambda centre: admin_links.link_former_entry(centre, email, uuid)):
+            assert all(each.xpm_uuid != uuid for each in self.model.active_users.values())
+            self.model.former[uuid] = user
+
+    @precondition(lambda self: 0 < len(self.practice.staff) < MOST_STAFF and self.practice.clients)
+    @run(which=WHICH, other=WHICH, element=st.sampled_from(["account_manager", "job_manager"]))
+    def recreate_staff_whom_a_client_names_and_sync(self, which, other, element):
+        """Xero's clients name the former entry, as those of a practice do when somebody is entered anew."""
+        staff = pick(self.practice.staff, which)
+        self.practice.edit_client(pick(self.practice.clients, other), **{element: staff})
+        self._run()
+        self.practice.recreate_staff(staff)
+        self._run()
 
     @precondition(lambda self: self.model.active_clients and self.model.clients)
     @step(which=WHICH, other=WHICH)
@@ -543,6 +574,24 @@ class Histories(RuleBasedStateMachine):
     @run(which=WHICH)
     def recreate_staff_and_sync(self, which):
         self.practice.recreate_staff(pick(self.practice.staff, which))
+        self._run()
+
+    @precondition(lambda self: self.practice.staff and self.practice.clients)
+    @run(which=WHICH, other=WHICH, is_default=st.booleans())
+    def let_somebody_leave_whom_clients_have_and_sync(self, which, other, is_default):
+        """The default partner, or a job manager."""
+        staff, client = pick(self.practice.staff, which), pick(self.practice.clients, other)
+        partner = None if is_default else pick(self.practice.staff, which + 1)
+        self.practice.edit_client(client, account_manager=partner, job_manager=staff)
+        for user in self._active_users() if is_default else ():
+            email = user.values["email"]
+            if user.xpm_uuid == staff and self.world.administer(
+                lambda centre, email=email: admin_offices.set_office(centre, DEFAULT_OFFICE, default_partner=email)
+            ):
+                self.model.offices[DEFAULT_OFFICE] = user.id
+        self._run()
+        self.practice.delete_staff(staff)
+        self.practice.edit_client(pick(self.practice.clients, other + 1), account_manager=None)
         self._run()
 
     @run(trouble=TROUBLES, times=st.sampled_from([None, 1]), full=st.booleans())

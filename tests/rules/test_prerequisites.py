@@ -15,7 +15,9 @@ def find_unmet(issues=(), users=(), emails=(), clients=(), codes=()):
 
 
 def test_every_error_of_a_record_counts_for_one_prerequisite_and_no_warning_does():
-    facts = dict.fromkeys(("label", "email", "others", "holder", "clients", "code", "partner", "partner_uuid"), "x")
+    facts = dict.fromkeys(
+        ("label", "email", "own", "move", "others", "holder", "clients", "code", "partner", "partner_uuid"), "x"
+    )
     facts |= dict.fromkeys(
         ("office", "manager", "number", "count", "records", "elements", "recipient", "who", "which"), "x"
     )

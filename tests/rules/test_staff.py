@@ -26,8 +26,8 @@ def test_of_many_names_only_those_are_asked_for_that_are_shown():
     assert list(names) == ["Di"]
 
 
-def user(user_id, email, staff_uuid=None):
-    return User(user_id, "Ann", "Lee", email, None, None, "active", staff_uuid)
+def user(user_id, email, staff_uuid=None, status="active"):
+    return User(user_id, "Ann", "Lee", email, None, None, status, staff_uuid)
 
 
 DIRECTORY = make_directory(
@@ -37,21 +37,38 @@ DIRECTORY = make_directory(
         {"uuid": "s3", "name": "Cy", "email": "nobody@firm.example"},
         {"uuid": "s4", "name": "Di", "email": None},
         {"uuid": "s5", "name": "Eve", "email": "eve at firm"},
+        {"uuid": "s6", "name": "Fay", "email": "else@firm.example"},
+        {"uuid": "s7", "name": "Guy", "email": "off@firm.example"},
     ],
     [
         user("u1", "ann@firm.example"),
         user("u2", "else@firm.example", "s2"),
         user("u9", "gone@firm.example", "s9"),
+        user("u7", "off@firm.example", status="deactivated"),
         user("u0", " "),  # another program has written it
     ],
+    former={"s0": "u2", "s3": "u2", "s9": "u2"},
 )
 
 
 @pytest.mark.parametrize(
     ("staff_uuid", "expected"),
-    [("s1", "u1"), ("s2", "u2"), ("s9", "u9"), ("s3", None), ("s4", None), ("s8", None), (None, None)],
+    [
+        ("s1", "u1"),
+        ("s2", "u2"),
+        ("s9", "u9"),
+        ("s3", None),
+        ("s4", None),
+        ("s6", None),
+        ("s7", None),
+        ("s8", None),
+        ("s0", "u2"),
+        (None, None),
+    ],
 )
-def test_a_user_is_found_by_the_link_or_else_by_the_listed_address(staff_uuid, expected):
+def test_a_user_is_found_by_the_link_or_else_by_the_listed_address_of_an_active_user_without_a_link(
+    staff_uuid, expected
+):
     assert DIRECTORY.find_user(staff_uuid) == expected
 
 

@@ -19,8 +19,8 @@ def load_outlines(
     told = {column: json.dumps(list(values)) for column, values in wanted.items() if values is not None}
     conditions = " AND ".join(f"{column} IN (SELECT value FROM json_each(?))" for column in told)
     return database.connection.execute(
-        "SELECT id, legal_name, code, abn, office_code, status, xpm_client_uuid, "
-        "code IS NOT json_extract(written, '$.code') AS is_code_typed, partner_id, "
+        "SELECT id, legal_name, code, abn, office_code, partner_id, status, xpm_client_uuid, "
+        "code IS NOT json_extract(written, '$.code') AS is_code_typed, "
         "json_type(written, '$.partner_id') IS 'null' AS is_partner_chosen "
         f"FROM clients LEFT JOIN synced_values ON record_id = id WHERE {conditions or 'true'} ORDER BY id",
         list(told.values()),

@@ -149,7 +149,8 @@ class Mention:
 class Traces:
     """What is kept of a record beside the record itself."""
 
-    record_id: str
+    record_ids: tuple[str, ...]
+    """Its own id, and those of the users who were merged into it."""
     changes: int
     problems: tuple[int, ...]
     """Its own problems that are resolved, by id."""
@@ -160,15 +161,16 @@ class Traces:
 
 def find_traces(database: Database, record_id: str, *, xpm_uuid: str | None, names: Collection[str]) -> Traces:
     """What `changes`, `sync_errors` and `sync_runs` hold of a record that is, or was, known by `names`."""
+    record_ids = (record_id, *find_merged(database, record_id))
     (changes,) = database.connection.execute(
-        "SELECT count(*) FROM changes WHERE entity_id = ?", (record_id,)
+        "SELECT count(*) FROM changes WHERE entity_id IN (SELECT value FROM json_each(?))", (json.dumps(record_ids),)
     ).fetchone()
-    uuids = json.dumps([*_find_former_uuids(database, record_id), *filter(None, (xpm_uuid,))])
+    uuids = json.dumps([*_find_former_uuids(database, record_ids), *filter(None, (xpm_uuid,))])
     problems = database.connection.execute(
         "SELECT id, resolved_at FROM sync_errors WHERE xpm_uuid IN (SELECT value FROM json_each(?))", (uuids,)
     ).fetchall()
     return Traces(
-        record_id,
+        record_ids,
         changes,
         tuple(row["id"] for row in problems if row["resolved_at"]),
         tuple(_find_mentions(database, names, {row["id"] for row in problems})),
@@ -176,12 +178,24 @@ def find_traces(database: Database, record_id: str, *, xpm_uuid: str | None, nam
     )
 
 
-def _find_former_uuids(database: Database, record_id: str) -> list[str]:
-    """The XPM records that this one was linked to, and that no other is linked to now."""
+def find_merged(database: Database, user_id: str) -> list[str]:
+    """The users who were merged into this one, some by way of others."""
     rows = database.connection.execute(
-        "SELECT old_value FROM changes WHERE entity_id = ? AND action = 'linked' AND old_value IS NOT NULL "
+        "WITH RECURSIVE merged (id) AS (VALUES (?) UNION "
+        "SELECT entity_id FROM changes JOIN merged ON new_value = merged.id WHERE field = 'merged_into') "
+        "SELECT id FROM merged WHERE id <> ?",
+        (user_id, user_id),
+    )
+    return [row["id"] for row in rows]
+
+
+def _find_former_uuids(database: Database, record_ids: Collection[str]) -> list[str]:
+    """The XPM records that these were linked to, and that no other is linked to now."""
+    rows = database.connection.execute(
+        "SELECT old_value FROM changes WHERE entity_id IN (SELECT value FROM json_each(?)) "
+        "AND action = 'linked' AND old_value IS NOT NULL "
         "EXCEPT SELECT xpm_client_uuid FROM clients EXCEPT SELECT xpm_staff_uuid FROM users",
-        (record_id,),
+        (json.dumps(record_ids),),
     )
     return [row["old_value"] for row in rows]
 
@@ -203,7 +217,7 @@ def _find_mentions(database: Database, names: Collection[str], own: Collection[i
 def erase_traces(database: Database, traces: Traces) -> None:
     """Remove what was found, from the file as well: SQLite would leave what is deleted in its free pages."""
     database.connection.execute("PRAGMA secure_delete = ON")
-    database.connection.execute("DELETE FROM changes WHERE entity_id = ?", (traces.record_id,))
+    database.connection.executemany("DELETE FROM changes WHERE entity_id = ?", [(each,) for each in traces.record_ids])
     database.connection.executemany("DELETE FROM sync_errors WHERE id = ?", [(row_id,) for row_id in traces.problems])
     for mention in traces.mentions:
         database.connection.execute(

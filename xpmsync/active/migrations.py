@@ -502,3 +502,92 @@ CREATE TABLE elements_not_sent (
 def drop_notifications(db: "Database") -> None:
     """Who was alerted is in a file of its own (`xpmsync.alert_file`), which needs no database."""
     _execute(db, "DROP TABLE notifications")
+
+
+@STEPS.append
+def remember_former_staff(db: "Database") -> None:
+    """Staff entries that XPM has replaced by others, and issues of offices in the error log."""
+    _execute(
+        db,
+        """
+CREATE TABLE former_staff (
+  xpm_staff_uuid TEXT NOT NULL PRIMARY KEY, -- an entry of the staff list that was created again under another UUID
+  user_id TEXT NOT NULL REFERENCES users (id) -- whose clients name it, as long as XPM does not list it
+) STRICT, WITHOUT ROWID
+""",
+        "CREATE INDEX former_staff_by_user ON former_staff (user_id)",
+        *(
+            f"CREATE TRIGGER former_staff_{event.lower()} AFTER {event} ON former_staff "
+            "BEGIN DELETE FROM standing_outcome WHERE id = 1; END"
+            for event in ("INSERT", "UPDATE", "DELETE")
+        ),
+        "DROP VIEW open_errors",
+        "DROP VIEW open_causes",
+        "DROP VIEW error_list",
+        """
+CREATE TABLE new_sync_errors (
+  id INTEGER PRIMARY KEY,
+  code TEXT NOT NULL,
+  severity TEXT NOT NULL CHECK (severity IN ('error', 'warning')),
+  entity TEXT NOT NULL CHECK (entity IN ('user', 'client', 'office', 'run')),
+  xpm_uuid TEXT,
+  name TEXT,
+  field TEXT,
+  message TEXT NOT NULL,
+  suggestion TEXT NOT NULL,
+  first_seen_at TEXT NOT NULL,
+  last_seen_at TEXT NOT NULL,
+  times_seen INTEGER NOT NULL DEFAULT 1,
+  first_run_id INTEGER NOT NULL REFERENCES sync_runs (id),
+  last_run_id INTEGER NOT NULL REFERENCES sync_runs (id),
+  resolved_at TEXT,
+  cause TEXT, -- what is wrong with all records of one cause, to be read after their number; NULL for a single record
+  remedy TEXT
+) STRICT
+""",
+        "INSERT INTO new_sync_errors SELECT * FROM sync_errors",
+        "DROP TABLE sync_errors",
+        "ALTER TABLE new_sync_errors RENAME TO sync_errors",
+        """
+CREATE UNIQUE INDEX sync_errors_open ON sync_errors
+  (code, entity, coalesce(xpm_uuid, ''), coalesce(field, '')) WHERE resolved_at IS NULL
+""",
+        """
+CREATE VIEW open_errors AS
+SELECT
+  sync_errors.severity, sync_errors.entity, sync_errors.name, xpm_clients.client_code,
+  sync_errors.message, sync_errors.suggestion,
+  sync_errors.first_seen_at, sync_errors.last_seen_at, sync_errors.times_seen, sync_errors.code
+FROM sync_errors
+LEFT JOIN xpm_clients ON sync_errors.entity = 'client' AND xpm_clients.uuid = sync_errors.xpm_uuid
+WHERE sync_errors.resolved_at IS NULL
+ORDER BY sync_errors.severity, sync_errors.entity, sync_errors.code, sync_errors.name
+""",
+        """
+CREATE VIEW open_causes AS
+SELECT
+  severity, entity, count(*) AS records,
+  -- Who they are, as long as that is quickly read; open_errors has them all.
+  CASE WHEN count(*) <= 3 THEN group_concat(name, '; ') END AS names,
+  CASE count(*) WHEN 1 THEN min(message) ELSE coalesce(
+    count(*) || CASE entity WHEN 'client' THEN ' clients ' WHEN 'office' THEN ' offices ' ELSE ' staff members ' END
+    || cause, message
+  ) END AS cause,
+  CASE count(*) WHEN 1 THEN min(suggestion) ELSE coalesce(remedy, suggestion) END AS remedy,
+  min(first_seen_at) AS first_seen_at, max(last_seen_at) AS last_seen_at, code, min(id) AS first_error_id
+FROM sync_errors
+WHERE resolved_at IS NULL
+GROUP BY severity, entity, code, lower(coalesce(sync_errors.cause, message)) -- it may quote a code or an address
+ORDER BY severity, records DESC, code, cause
+""",
+        """
+CREATE VIEW error_list AS
+SELECT
+  sync_errors.id, sync_errors.severity, sync_errors.entity, sync_errors.name, xpm_clients.client_code,
+  sync_errors.message, sync_errors.suggestion, sync_errors.first_seen_at, sync_errors.last_seen_at,
+  sync_errors.times_seen, sync_errors.resolved_at, sync_errors.code
+FROM sync_errors
+LEFT JOIN xpm_clients ON sync_errors.entity = 'client' AND xpm_clients.uuid = sync_errors.xpm_uuid
+ORDER BY sync_errors.id DESC
+""",
+    )

@@ -10,6 +10,15 @@ def load_offices(database: Database) -> list[sqlite3.Row]:
     return database.connection.execute("SELECT code, name, default_partner_id FROM offices ORDER BY code").fetchall()
 
 
+def load_offices_without_active_partner(database: Database) -> list[sqlite3.Row]:
+    """The offices whose default partner is not an active user: code, name, partner (name and email address)."""
+    return database.connection.execute(
+        "SELECT offices.code, offices.name, "
+        "trim(first_name || ' ' || coalesce(last_name, '')) || ' (' || email || ')' AS partner "
+        "FROM offices JOIN users ON users.id = default_partner_id WHERE users.status <> 'active' ORDER BY offices.code"
+    ).fetchall()
+
+
 def find_office(database: Database, code: str) -> sqlite3.Row | None:
     """The office with this code, whatever its case."""
     row: sqlite3.Row | None = database.connection.execute(

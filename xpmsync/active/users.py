@@ -34,6 +34,29 @@ def update_user(database: Database, user_id: str, values: Mapping[str, object]) 
     )
 
 
+def load_former_staff(database: Database) -> dict[str, str]:
+    """Former entry of the staff list to the user whose clients name it."""
+    rows = database.connection.execute(
+        "SELECT former_staff.xpm_staff_uuid, user_id FROM former_staff JOIN users ON users.id = user_id"
+    )
+    return dict(rows.fetchall())
+
+
+def save_former_staff(database: Database, staff_uuid: str, user_id: str) -> None:
+    """Let a former entry of the staff list lead to this user alone."""
+    database.connection.execute("INSERT OR REPLACE INTO former_staff VALUES (?, ?)", (staff_uuid, user_id))
+
+
+def forget_former_staff(database: Database, staff_uuid: str) -> None:
+    """Let a former entry of the staff list lead to nobody."""
+    database.connection.execute("DELETE FROM former_staff WHERE xpm_staff_uuid = ?", (staff_uuid,))
+
+
+def move_former_staff(database: Database, user_id: str, successor_id: str) -> None:
+    """Let the former entries of a user lead to another one."""
+    database.connection.execute("UPDATE former_staff SET user_id = ? WHERE user_id = ?", (successor_id, user_id))
+
+
 def delete_user(database: Database, user_id: str) -> None:
     """Remove a user who holds nothing any more: no client, no office."""
     for statement in (

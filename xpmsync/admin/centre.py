@@ -12,15 +12,17 @@ from typing import Any, Final
 from xpmsync.active.clients import load_clients, load_outlines, repair_keys
 from xpmsync.active.database import Database, open_database, open_rehearsal
 from xpmsync.active.history import ChangeRow, make_changes, save_changes
+from xpmsync.active.mirror import load_listed_staff
 from xpmsync.active.offices import find_office, load_offices
 from xpmsync.active.turns import turn
-from xpmsync.active.users import load_users
+from xpmsync.active.users import load_former_staff, load_users
 from xpmsync.alert_file import AlertFile
 from xpmsync.config import Config, change_config
 from xpmsync.errors import AnotherRun, NotPossible
 from xpmsync.home import Home
 from xpmsync.records import User
-from xpmsync.rules.fields import CLIENT_FIELDS
+from xpmsync.rules.fields import CLIENT_FIELDS, STAFF_FIELDS
+from xpmsync.rules.staff import Directory, make_directory
 from xpmsync.set_up import check_database_kept, check_readable
 from xpmsync.spelling import fold
 
@@ -31,7 +33,7 @@ SHORT_ID_LENGTH: Final = 8
 """So many characters of its id name a client that has no code."""
 MOST_SUGGESTIONS: Final = 3
 
-LABELS: Final[Mapping[str, str]] = {
+LABELS: Final[dict[str, str]] = {
     "name": "Name",
     "default_partner_id": "Default partner",
     "role": "Role",
@@ -41,6 +43,7 @@ LABELS: Final[Mapping[str, str]] = {
     **{field.column: field.active_name for field in CLIENT_FIELDS},
 }
 """What each column is called in front of people."""
+USER_LABELS: Final = LABELS | {field.column: field.active_name for field in STAFF_FIELDS}
 
 
 @dataclass(frozen=True)
@@ -82,14 +85,16 @@ class Centre:
     ) -> tuple[Edit, ...]:
         """Remember for the history that `values` replace those of `current`; gives the edits for people to read."""
         self.changes.extend(make_changes(entity, entity_id, current, values))
-        return self.describe_edits(current, values)
+        return self.describe_edits(current, values, USER_LABELS if entity == "user" else LABELS)
 
-    def describe_edits(self, current: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[Edit, ...]:
+    def describe_edits(
+        self, current: Mapping[str, Any], values: Mapping[str, Any], labels: Mapping[str, str] = LABELS
+    ) -> tuple[Edit, ...]:
         """What `values` replace of `current`, as people read it."""
         return tuple(
-            Edit(LABELS[column], self._render(column, current[column]), self._render(column, value))
+            Edit(labels[column], self._render(column, current[column]), self._render(column, value))
             for column, value in values.items()
-            if column in LABELS
+            if column in labels
         )
 
     def _render(self, column: str, value: str | None) -> str | None:
@@ -97,6 +102,10 @@ class Centre:
             user = self.users_by_id.get(value or "")
             return user.name if user else None
         return value
+
+    def load_directory(self) -> Directory:
+        """Who is who among XPM's staff and the users."""
+        return make_directory(load_listed_staff(self.database), self.users, load_former_staff(self.database))
 
     def find_office(self, code: str) -> sqlite3.Row:
         """The office with this code, whatever its case."""
@@ -127,9 +136,14 @@ class Centre:
         """A user whom clients can be given to; the one who has them now, `current_id`, may keep them."""
         user = self.find_user(email)
         if user.status != "active" and user.id != current_id:
+            way_out = (
+                "this one is not on XPM's staff list."
+                if user.status == "removed"
+                else f"or make this one active again: xpmsync admin user activate {name_user(user)}"
+            )
             raise NotPossible(
                 f"{describe_user(user)} cannot be given clients: the user's status is “{user.status}”.",
-                f"Choose another user; or make this one active again: xpmsync admin user activate {name_user(user)}",
+                f"Choose another user; {way_out}",
             )
         return user
 

@@ -24,7 +24,6 @@ from xpmsync.admin.forecast import Outlook, foretell_partner
 from xpmsync.admin.history import list_changes
 from xpmsync.errors import NotPossible
 from xpmsync.rules.clients import read_client, read_partner, read_status
-from xpmsync.rules.staff import make_directory
 from xpmsync.spelling import fold
 
 SEARCHED: Final = ("legal_name", "code", "abn", "email")
@@ -220,7 +219,7 @@ def _load_told(centre: Centre, current: Mapping[str, Any]) -> dict[str, object]:
     mirrored = mirror.load_clients(centre.database, [current["xpm_client_uuid"]])
     if not mirrored or read_status(mirrored[0]) != "active":
         return {}
-    directory = make_directory(mirror.load_listed_staff(centre.database), centre.users)
+    directory = centre.load_directory()
     told = read_client(mirrored[0], current["partner_id"], directory).values
     staff_uuid, staff_name = read_partner(mirrored[0])
     is_named = staff_uuid is not None or staff_name is not None

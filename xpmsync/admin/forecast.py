@@ -18,7 +18,7 @@ from xpmsync.rules.clients import OUTLINE_COLUMNS, ClientPlan, ClientRecord, pla
 from xpmsync.rules.comparing import compare
 from xpmsync.rules.problems import Problem
 from xpmsync.rules.reading import read_name
-from xpmsync.rules.staff import StaffPlan, make_directory, plan_users
+from xpmsync.rules.staff import StaffPlan, plan_users
 
 NEXT_SYNC: Final = "At the next sync (xpmsync sync)"
 AS_IT_IS: Final[Mapping[str, str | None]] = MappingProxyType({})
@@ -56,7 +56,7 @@ def plan_next_clients(
             dataclasses.replace(record, xpm_client_uuid=links.get(record.id, record.xpm_client_uuid))
             for record in records
         ],
-        make_directory(mirror.load_listed_staff(centre.database), centre.users),
+        centre.load_directory(),
         {office["code"]: office["default_partner_id"] for office in centre.offices} | dict(default_partners),
         centre.default_office or "",
     )
@@ -130,7 +130,7 @@ def find_replaced(centre: Centre, plan: ClientPlan, client: Mapping[str, Any], c
     """What a client of Active holds now and will no longer, once it is linked to a client of XPM: column to value."""
     if client_uuid not in plan.settlement.records:
         return {}
-    directory = make_directory(mirror.load_listed_staff(centre.database), centre.users)
+    directory = centre.load_directory()
     (row,) = mirror.load_clients(centre.database, [client_uuid])
     told = read_client(row, plan.partners[client_uuid], directory).values
     changed = compare(client, told, written.load_written(centre.database, client["id"]))

@@ -54,6 +54,7 @@ COLUMNS: Final = (
 OWN_LABELS: Final[Mapping[str, str]] = {
     "xpm_staff_uuid": "Link with XPM",
     "xpm_client_uuid": "Link with XPM",
+    "former_staff": "Former entry in XPM",
     "history": "History",
     "merged_into": "Merged into",
     "merged_from": "Took over from",
@@ -177,11 +178,20 @@ def find_traces(centre: Centre, subject: Subject) -> Traces:
 
 
 def _collect_names(centre: Centre, subject: Subject) -> set[str]:
-    """Every name and, of a user, every e-mail address that the record has or had: what other records' problems say."""
+    """Every name and, of a user, every e-mail address that the record has or had: what other records' problems say.
+
+    Also those of the users who were merged into it.
+    """
+    former_names = history.load_former_names(centre.database)
+    names = {subject.name}
     held: dict[str | None, set[str]] = {}
-    for row in history.find_changes(centre.database, record_id=subject.id):
-        held.setdefault(row["field"], set()).update(filter(None, (row["old_value"], row["new_value"])))
-    names = {subject.name} | held.get(None, set()) | held.get("legal_name", set())
+    for record_id in (*history.find_merged(centre.database, subject.id), subject.id):
+        held = {}
+        for row in history.find_changes(centre.database, record_id=record_id):
+            held.setdefault(row["field"], set()).update(filter(None, (row["old_value"], row["new_value"])))
+        names |= held.get(None, set()) | held.get("legal_name", set())
+        if record_id in former_names:
+            names |= {former_names[record_id], *held.get("email", ())}
     if user := centre.users_by_id.get(subject.id):
         firsts = {user.first_name, *held.get("first_name", ())}
         lasts = {user.last_name, *held.get("last_name", ())}

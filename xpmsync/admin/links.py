@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from xpmsync.active import mirror
 from xpmsync.active.clients import load_outlines, update_client
-from xpmsync.active.users import update_user
+from xpmsync.active.history import ChangeRow
+from xpmsync.active.users import forget_former_staff, load_former_staff, save_former_staff, update_user
 from xpmsync.admin.centre import Centre, Outcome, count_clients, describe_client, describe_user, name_client, name_user
 from xpmsync.admin.forecast import (
     NEXT_SYNC,
@@ -54,7 +55,60 @@ def link_user(centre: Centre, email: str, staff_uuid: str, *, may_move: bool = F
             values = {"xpm_staff_uuid": link.links[each.id]}
             update_user(centre.database, each.id, values)
             centre.note("user", each.id, vars(each), values)
+    forget_former_staff(centre.database, staff_uuid)
     return Outcome(f"{describe_user(link.user)} is now linked to the staff member {link.name}.")
+
+
+def foretell_former_entry(centre: Centre, email: str, staff_uuid: str) -> Outlook:
+    """What follows from `link_former_entry`; refuses as it does."""
+    user, name = _find_former_entry(centre, email, staff_uuid)
+    holder_id = load_former_staff(centre.database).get(staff_uuid)
+    if holder_id == user.id:
+        return Outlook(0, ())
+    loss = [f"{describe_user(centre.users_by_id[holder_id])} no longer gets them."] if holder_id else []
+    gain = f"{NEXT_SYNC}, the clients that name {name} get this user as their partner or manager."
+    return Outlook(1, (gain, *loss, f"This holds as long as XPM does not list {name}."))
+
+
+def link_former_entry(centre: Centre, email: str, staff_uuid: str) -> Outcome:
+    """Let an entry that XPM does not list lead to a user, too, whose own link stays."""
+    user, name = _find_former_entry(centre, email, staff_uuid)
+    if load_former_staff(centre.database).get(staff_uuid) == user.id:
+        return Outcome(f"{describe_user(user)} is linked to the former entry {name} already.")
+    save_former_staff(centre.database, staff_uuid, user.id)
+    centre.changes.append(ChangeRow("user", user.id, "linked", "former_staff", new_value=staff_uuid))
+    return Outcome(f"{describe_user(user)} is now linked to the former entry {name}, too.")
+
+
+def _find_former_entry(centre: Centre, email: str, staff_uuid: str) -> tuple[User, str]:
+    """The user and the entry's name; refuses an entry that XPM lists, or that a user is linked to."""
+    user, name = centre.find_user(email), _find_name(centre, staff_uuid)
+    if staff_uuid in mirror.load_listed_uuids(centre.database):
+        raise NotPossible(
+            f"XPM lists the staff member {name}.",
+            f"Link without --also: xpmsync admin user link {name_user(user)} --xpm-staff {staff_uuid}",
+        )
+    for other in centre.users:
+        if other.xpm_staff_uuid == staff_uuid:
+            raise NotPossible(
+                f"{describe_user(other)} is linked to the staff member {name}.",
+                "Clients that name the entry are this user's already."
+                if other == user
+                else "If both users are one person, merge them: "
+                f"xpmsync admin user merge {name_user(other)} --into {name_user(user)}",
+            )
+    return user, name
+
+
+def _find_name(centre: Centre, staff_uuid: str) -> str:
+    """What to call a staff member; refuses one of whom XPM has never told."""
+    name = find_staff_name(centre, staff_uuid)
+    if name is None:
+        raise NotPossible(
+            f"XPM has never told of a staff member with the id {staff_uuid}.",
+            "Copy the id from the error log (xpmsync errors); if the entry is new in XPM, first run: xpmsync sync",
+        )
+    return name
 
 
 @dataclass(frozen=True)
@@ -75,12 +129,7 @@ class _UserLink:
 def _plan_user(centre: Centre, email: str, staff_uuid: str, *, may_move: bool) -> _UserLink:
     """Find the two; refuses a link that somebody else has, or that the next sync would undo."""
     user = centre.find_user(email)
-    name = find_staff_name(centre, staff_uuid)
-    if name is None:
-        raise NotPossible(
-            f"XPM has never told of a staff member with the id {staff_uuid}.",
-            "Copy the id from the error log (xpmsync errors); if the entry is new in XPM, first run: xpmsync sync",
-        )
+    name = _find_name(centre, staff_uuid)
     other = next((each for each in centre.users if each.xpm_staff_uuid == staff_uuid and each != user), None)
     if other and not may_move:
         raise NotPossible(
@@ -97,7 +146,8 @@ def _plan_user(centre: Centre, email: str, staff_uuid: str, *, may_move: bool) -
     if staff_uuid not in listed and is_under_another_entry:
         raise NotPossible(
             f"XPM no longer lists the staff member {name}, and lists {describe_user(user)} under another entry.",
-            f"In XPM, give the clients that still name {name} another partner or job manager.",
+            f"In XPM, give the clients that still name {name} another partner or job manager; or, if both entries are "
+            f"one person, run: xpmsync admin user link {name_user(user)} --xpm-staff {staff_uuid} --also",
         )
     return _UserLink(user, name, other, links, plan)
 

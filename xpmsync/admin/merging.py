@@ -10,7 +10,7 @@ from typing import Any
 from xpmsync.active import mirror
 from xpmsync.active.clients import load_clients_of, update_client
 from xpmsync.active.history import ChangeRow
-from xpmsync.active.users import delete_user, load_modules, save_modules, update_user
+from xpmsync.active.users import delete_user, load_modules, move_former_staff, save_modules, update_user
 from xpmsync.active.written import rename_user
 from xpmsync.admin.centre import Centre, Outcome, compare, count_clients, describe_office, describe_user, name_user
 from xpmsync.admin.forecast import (
@@ -88,6 +88,7 @@ def merge_users(centre: Centre, duplicate_email: str, survivor_email: str) -> Ou
         update_client(database, client["id"], values)
         centre.note("client", client["id"], client, values)
     rename_user(database, duplicate.id, survivor.id)
+    move_former_staff(database, duplicate.id, survivor.id)
     hand_over_offices(centre, duplicate, survivor)
     delete_user(database, duplicate.id)  # first: its link and its address are free now
     if merger.taken:

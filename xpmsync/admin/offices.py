@@ -84,4 +84,4 @@ def _choose_default_partner(centre: Centre, office: sqlite3.Row, email: str | No
     current_id: str | None = office["default_partner_id"]
     if is_cleared:
         return None
-    return current_id if email is None else centre.find_partner(email, current_id=current_id).id
+    return current_id if email is None else centre.find_partner(email).id

@@ -56,13 +56,7 @@ def add_user(
     modules: Sequence[str] = (),
 ) -> Outcome:
     """Set up a user by hand; a sync recognises the user by the e-mail address."""
-    for user in centre.users:
-        if fold(user.email) == fold(email):
-            raise NotPossible(
-                f"The e-mail address {user.email} belongs to {user.name} already, "
-                f"a user with the status “{user.status}”.",
-                "Use another e-mail address, or change that user: xpmsync admin user set --help",
-            )
+    _check_email_is_free(centre, email)
     user_id = str(uuid.uuid4())
     office_code = centre.find_office(office)["code"] if office is not None else None
     user = User(user_id, first_name, last_name, email, role, office_code, "active", None)
@@ -84,6 +78,17 @@ def add_user(
     )
 
 
+def _check_email_is_free(centre: Centre, email: str, user: User | None = None) -> None:
+    """Refuse an address that another user than `user` has."""
+    for other in centre.users:
+        if fold(other.email) == fold(email) and other != user:
+            raise NotPossible(
+                f"The e-mail address {other.email} belongs to {other.name} already, "
+                f"a user with the status “{other.status}”.",
+                "Use another e-mail address, or change that user: xpmsync admin user set --help",
+            )
+
+
 def set_users(
     centre: Centre,
     emails: Sequence[str],
@@ -91,12 +96,17 @@ def set_users(
     role: str | None = None,
     office: str | None = None,
     modules: Sequence[str] | None = None,
+    email: str | None = None,
 ) -> list[Outcome]:
-    """Change the role, office or modules (which replace the earlier ones) of all these users, or of none."""
+    """Change the role, office or modules (which replace the earlier ones) of all these users, or of none.
+
+    `email` is a new address for a single one whom XPM does not list.
+    """
     users = {user.id: user for user in map(centre.find_user, emails)}
     in_use = _find_modules_of_others(centre, users.keys())
     chosen = _choose_modules(modules or (), in_use)
-    outcomes = [_set_user(centre, user, role, office, None if modules is None else chosen) for user in users.values()]
+    replacing = None if modules is None else chosen
+    outcomes = [_set_user(centre, user, role, office, replacing, email) for user in users.values()]
     if any(outcome.edits for outcome in outcomes):
         # Of all of them, so it stands behind them.
         last = outcomes[-1]
@@ -105,9 +115,15 @@ def set_users(
 
 
 def _set_user(
-    centre: Centre, user: User, role: str | None, office: str | None, modules: Sequence[str] | None
+    centre: Centre,
+    user: User,
+    role: str | None,
+    office: str | None,
+    modules: Sequence[str] | None,
+    email: str | None,
 ) -> Outcome:
     current = {
+        "email": user.email,
         "role": user.role,
         "office_code": user.office_code,
         "modules": join_modules(load_modules(centre.database).get(user.id, ())),
@@ -119,15 +135,32 @@ def _set_user(
         wanted["office_code"] = centre.find_office(office)["code"]
     if modules is not None:
         wanted["modules"] = join_modules(modules)
+    if email is not None:
+        wanted["email"] = email
     values = compare(current, wanted)
     if not values:
         return nothing_to_change(describe_user(user))
+    if email is not None:
+        _change_address(centre, user, email)
     if modules is not None:
         save_modules(centre.database, user.id, modules)
     if columns := {column: value for column, value in values.items() if column != "modules"}:
         update_user(centre.database, user.id, columns)
     edits = centre.note("user", user.id, current, values)
-    return Outcome(f"{describe_user(user)} is changed:", edits, tuple(_explain_needs(centre, user)))
+    remarks = _explain_needs(centre, replace(user, email=email or user.email))
+    return Outcome(f"{describe_user(user)} is changed:", edits, tuple(remarks))
+
+
+def _change_address(centre: Centre, user: User, email: str) -> None:
+    """Let alerts follow; refuses an address that another user has, or that a sync would change back."""
+    if user.xpm_staff_uuid in mirror.load_listed_uuids(centre.database):
+        raise NotPossible(
+            f"XPM lists {describe_user(user)} as staff, and the email address comes from there.",
+            "In XPM, Business > Settings > Staff, change it; the next sync copies it to Active.",
+        )
+    _check_email_is_free(centre, email, user)
+    if is_notified(centre, user):
+        centre.settings["notify.email"] = email
 
 
 def activate_user(centre: Centre, email: str) -> Outcome:

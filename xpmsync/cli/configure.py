@@ -6,6 +6,7 @@ with the answers, and not before.
 """
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -42,6 +43,8 @@ from xpmsync.set_up import check_database_kept, check_settings_kept
 from xpmsync.surroundings import Clock
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from xpmsync.active.database import Database
     from xpmsync.admin.forecast import Outlook
 
@@ -114,6 +117,7 @@ def command(
     it asks; with options it asks only for what is still missing. In a script it never asks.
     """
     from xpmsync.active.database import open_database, open_rehearsal  # noqa: PLC0415 - slow to load
+    from xpmsync.active.offices import load_offices_without_active_partner  # noqa: PLC0415
     from xpmsync.active.runs import load_unwatched_starts  # noqa: PLC0415
     from xpmsync.cli.admin.dialogue import is_agreed  # noqa: PLC0415
 
@@ -148,10 +152,12 @@ def command(
         if outlook and not is_agreed(outlook, is_yes=not form.may_ask):
             return 0
         _save(home, config, database, answers)
+        lacking = load_offices_without_active_partner(database)
         are_coming = has_rhythm(load_unwatched_starts(database, clock.now() - RHYTHM_MEMORY), clock.now())
     console = open_console()
     config = read_config(home)
     _print_answers(console, answers, config)
+    _warn_of_offices(console, lacking)
     if crontab_deed:
         edit_crontab(crontab_deed, home, config)
     else:
@@ -189,6 +195,8 @@ class _Answers:
     settings: Mapping[str, Any]
     office_name: str
     partner_email: str | None
+    partner_choice: Mapping[str, Any]
+    """For `set_office`: the change of the default partner. One who stays need not be active."""
     password: str | None
 
 
@@ -288,7 +296,9 @@ def _fill(
     office_name = form.settle("office.name", f"Name of the office {code}", default=code)
     partner_email, settings["notify.email"] = settle_users(form, users)
     mail, password = settle_mail(form, password, has_password=lambda: _has_password(home, config))
-    return _Answers(settings | mail, office_name, partner_email, password)
+    is_kept = partner_email == form.present.get("office.default_partner")
+    choice = {} if is_kept else {"default_partner": partner_email, "clear_default_partner": partner_email is None}
+    return _Answers(settings | mail, office_name, partner_email, choice, password)
 
 
 def _has_password(home: Home, config: Config) -> bool:
@@ -308,8 +318,7 @@ def _foretell(database: "Database", answers: _Answers) -> "Outlook | None":
     centre = Centre(database, code)
     if find_office(database, code) is None:
         return None
-    email = answers.partner_email
-    return foretell(centre, code, default_partner=email, clear_default_partner=email is None)
+    return foretell(centre, code, **answers.partner_choice)
 
 
 def _save(home: Home, config: Config, database: "Database", answers: _Answers) -> None:
@@ -340,10 +349,7 @@ def _save(home: Home, config: Config, database: "Database", answers: _Answers) -
             centre = Centre(database, code)
             if find_office(database, code) is None:
                 add_office(centre, code, answers.office_name)
-            email = answers.partner_email
-            set_office(
-                centre, code, name=answers.office_name, default_partner=email, clear_default_partner=email is None
-            )
+            set_office(centre, code, name=answers.office_name, **answers.partner_choice)
             save_changes(database, centre.changes, run_id=None, actor=ACTOR, now=datetime.now(UTC))
         if database.path != home.database_file:
             put_anew(database, home.database_file)
@@ -374,6 +380,17 @@ def _check_prerequisites(home: Home, config: Config, clock: Clock, *, is_reached
         print_advice(console, f"To see which records: {DRY_RUN}")
     if preview.suspicious:
         print_remark(f"{preview.suspicious.in_full} {preview.suspicious.remedy}")
+
+
+def _warn_of_offices(console: Console, lacking: "Sequence[sqlite3.Row]") -> None:
+    """Say which offices have a default partner who is not an active user."""
+    for office in lacking:
+        command = f"xpmsync admin office set {shlex.quote(office['code'])} --default-partner EMAIL"
+        print_advice(
+            console,
+            f"The default partner of the office {office['code']}, {office['partner']}, is not an active user and is "
+            f"given no further clients. Choose an active user: {command}",
+        )
 
 
 def _print_answers(console: Console, answers: _Answers, config: Config) -> None:

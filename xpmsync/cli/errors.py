@@ -47,7 +47,9 @@ LIKENESS_OF_CODES: Final = 0.8
 NOUNS: Final[Mapping[str, tuple[str, str]]] = {
     "client": ("client", "clients"),
     "user": ("staff member", "staff members"),
+    "office": ("office", "offices"),
 }
+ARTICLES: Final = {"run": "the", "office": "an"}
 
 Row = Mapping[str, Any]
 
@@ -84,7 +86,7 @@ class _LogCommand(ExplainingCommand):
 @click.command(cls=_LogCommand, example="xpmsync errors --since 24h --search Smith")
 @click.option("--since", callback=typed(check_since), metavar=SINCE, help="What was open at any moment since then.")
 @click.option("--run", "run_id", type=Number(), help="What one run met.")
-@click.option("--entity", type=Choice(["client", "user", "run"]), help="Only one kind of record.")
+@click.option("--entity", type=Choice(["client", "user", "office", "run"]), help="Only one kind of record.")
 @click.option("--severity", type=Choice(["error", "warning"]), help="Only errors, or only warnings.")
 @click.option(
     "--code",
@@ -329,7 +331,8 @@ def _explain(home: Home, code: str) -> None:
     from xpmsync.rules import problems  # noqa: PLC0415 - as above
 
     if kind := problems.CATALOGUE.get(code):
-        where = "the run" if kind.entity == "run" else f"a {NOUNS[kind.entity][0]}"
+        noun = "run" if kind.entity == "run" else NOUNS[kind.entity][0]
+        where = f"{ARTICLES.get(kind.entity, 'a')} {noun}"
         title = f"{kind.severity} of {where}"
         texts = (kind.story, kind.meanwhile, kind.general_suggestion, problems.END)
     else:

@@ -141,6 +141,8 @@ def settle_users(form: Form, users: Sequence[User]) -> tuple[str | None, str]:
     pick = _make_picker(users)
     name = "office.default_partner"
     present = str(form.present.get(name, "-"))
+    if form.asks_all and present not in (*NONE, *(user.email for user in users)):
+        print_text(console, f"The present one, {present}, is not an active user.")
 
     def pick_partner(answer: object) -> str:
         """Enter keeps the present one, who need not be active."""

@@ -36,7 +36,11 @@ def derive_clients(database: Database, result: Derivation, default_office: str) 
     for batch in mirror.iterate_batches(database, BATCH_SIZE):
         uuids = [xpm_uuid for xpm_uuid in batch if xpm_uuid not in contested.xpm_uuids]
         derivation.derive(uuids, active_clients.load_outlines(database, xpm_uuids=uuids))
-    derivation.tell_of_former_partners()
+    derivation.warn_of_former_staff()
+    result.problems.extend(
+        problem("default-partner-not-active", None, row["name"], office=row["code"], partner=row["partner"])
+        for row in offices.load_offices_without_active_partner(database)
+    )
 
 
 class _ClientDerivation:
@@ -47,12 +51,15 @@ class _ClientDerivation:
         self._result = result
         self._default_office = default_office
         self._users = active_users.load_users(database)
-        self._directory = make_directory(mirror.load_listed_staff(database), self._users)
+        self._directory = make_directory(
+            mirror.load_listed_staff(database), self._users, active_users.load_former_staff(database)
+        )
         offices_ = offices.load_offices(database)
         self._default_partners = {office["code"]: office["default_partner_id"] for office in offices_}
         self._groups = Groups(database, result)
         self._former_partners: Counter[str] = Counter()
         self._chosen_partners: Counter[str] = Counter()
+        self._former_managers: Counter[str] = Counter()
 
     def derive(self, uuids: Sequence[str], outlines: Iterable[sqlite3.Row]) -> None:
         """Derive the clients with these XPM identifiers; `outlines` are those of all records that concern them."""
@@ -75,13 +82,16 @@ class _ClientDerivation:
             self._derive_batch(plan, synced[start : start + BATCH_SIZE])
         self._update_former(plan, records)
 
-    def tell_of_former_partners(self) -> None:
-        """Warn of those who have left, but whom XPM names, or a person has chosen, as the partner of clients."""
-        for user in self._users:
-            if count := self._former_partners.get(user.xpm_staff_uuid or ""):
+    def warn_of_former_staff(self) -> None:
+        """Warn of those who have left, but are the partner or job manager of clients, by XPM or by hand."""
+        names = {user.xpm_staff_uuid: user.name for user in self._users}
+        for role, counts in (("partner", self._former_partners), ("manager", self._former_managers)):
+            for staff_uuid in sorted(counts.keys() & names.keys()):
+                clients = _count_clients(counts[staff_uuid])
                 self._result.problems.append(
-                    problem("partner-no-longer-listed", user.xpm_staff_uuid, user.name, clients=_count_clients(count))
+                    problem(f"{role}-no-longer-listed", staff_uuid, names[staff_uuid], clients=clients)
                 )
+        for user in self._users:
             if (count := self._chosen_partners[user.id]) and user.status != "active":
                 self._result.problems.append(
                     problem(
@@ -92,6 +102,10 @@ class _ClientDerivation:
                         clients=_count_clients(count),
                     )
                 )
+        names_by_id = {user.id: user.name for user in self._users}
+        for staff_uuid in sorted((self._former_partners.keys() | self._former_managers.keys()) - names.keys()):
+            name = names_by_id[self._directory.former[staff_uuid]]
+            self._result.problems.append(problem("former-entry-still-named", staff_uuid, name))
 
     def _update_former(self, plan: ClientPlan, records: Sequence[ClientRecord]) -> None:
         """Give clients that are archived, deleted or gone their status, and the first two XPM's code if it is free."""
@@ -127,6 +141,8 @@ class _ClientDerivation:
             xpm_uuid = row["uuid"]
             reading = read_client(row, plan.partners[xpm_uuid], self._directory)
             self._result.problems.extend(reading.problems)
+            if reading.former_manager:
+                self._former_managers[reading.former_manager] += 1
             told_groups = self._find_groups(reading.groups, xpm_uuid, str(reading.values["legal_name"]))
             if client_id := records.get(xpm_uuid):
                 in_groups = memberships.get(client_id, frozenset())

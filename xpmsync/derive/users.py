@@ -48,6 +48,8 @@ def _update_user(database: Database, result: Derivation, user: User, member: Sta
     written.save_written(database, {user.id: member.values})
     if user.xpm_staff_uuid != member.uuid:
         values["xpm_staff_uuid"] = member.uuid
+        if user.xpm_staff_uuid:  # the same name and address: clients may still name the former entry
+            active_users.save_former_staff(database, user.xpm_staff_uuid, user.id)
     if user.status == "removed":
         values["status"] = "active"
     if values:

@@ -17,8 +17,8 @@ from xpmsync.rules.problems import CATALOGUE, Fact
 
 SHOWN_NAMES: Final = 20
 OMITTED: Final = Fact("[…]")
-GENERAL_FACTS: Final = {"count": Fact("several"), "records": Fact("records"), "number": Fact("N")}
-RECORDS: Final = {"user": "staff members", "client": "clients", "run": "runs"}
+GENERAL_FACTS: Final = {"count": Fact("several"), "records": Fact("records"), "number": Fact("N"), "move": Fact("")}
+RECORDS: Final = {"user": "staff members", "client": "clients", "office": "offices", "run": "runs"}
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import Final
 from xpmsync.active import runs
 from xpmsync.active.database import Database
 from xpmsync.active.error_log import load_causes
+from xpmsync.active.offices import load_offices_without_active_partner
 from xpmsync.active.stops import load_waiting
 from xpmsync.active.totals import count_by_status
 from xpmsync.active.users import load_needs, load_users
@@ -148,6 +149,7 @@ def load_overview(
             *_list_needs_of_stops(stopped),
             *_list_needs_of_alerts(database, home, config),
             *_list_needs_of_schedule(state, failures, is_in_crontab, are_coming),
+            *_list_needs_of_offices(database),
             *_list_needs_of_records(causes, waiting_users),
         ),
         stopped=stopped,
@@ -255,6 +257,14 @@ def _list_needs_of_schedule(
         )
     elif state is State.DISRUPTED and not failures:
         yield Need("The runs have stopped: see what cron meets.", "xpmsync doctor --cron")
+
+
+def _list_needs_of_offices(database: Database) -> Iterator[Need]:
+    for office in load_offices_without_active_partner(database):
+        yield Need(
+            f"The default partner of the office {office['code']} is not an active user: choose another.",
+            f"xpmsync admin office set {shlex.quote(office['code'])} --default-partner EMAIL",
+        )
 
 
 def _list_needs_of_records(causes: Sequence[sqlite3.Row], waiting_users: int) -> Iterator[Need]:

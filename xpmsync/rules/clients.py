@@ -11,7 +11,7 @@ from typing import Final
 
 from xpmsync.rules.fields import CLIENT_FIELDS, MirrorRow, make_reader
 from xpmsync.rules.matching import Claimant, Holder, Settlement, settle
-from xpmsync.rules.problems import Problem, join_names, problem
+from xpmsync.rules.problems import CATALOGUE, Problem, join_names, problem
 from xpmsync.rules.reading import (
     is_business_number,
     is_email_address,
@@ -55,11 +55,11 @@ class ClientRecord:
     code: str | None
     abn: str | None
     office_code: str
+    partner_id: str
     status: str
     xpm_client_uuid: str | None
     is_code_typed: bool
     """The code was typed by hand, not sent by XPM."""
-    partner_id: str
     is_partner_chosen: bool
     """The partner was chosen by hand."""
 
@@ -118,7 +118,8 @@ def plan_clients(
 ) -> ClientPlan:
     """Decide for every client of XPM which record of Active it is, and whose client.
 
-    `default_partners` maps every office to its default partner; new clients go to `default_office`.
+    `default_partners` maps every office to its default partner; new clients go to `default_office`. A default partner
+    who is not active is given no clients, and keeps those that there are.
     """
     candidates: dict[str, Candidate] = {}
     partners: dict[str, str] = {}
@@ -159,13 +160,13 @@ def plan_clients(
     for candidate in without_partner:
         record = find_record(candidate)
         office = record.office_code if record else default_office
+        found = _find_unnamed_partner(record, default_partners.get(office), directory)
+        if found in CATALOGUE:
+            problems.append(problem(found, candidate.uuid, candidate.legal_name, office=office))
+            continue
+        partners[candidate.uuid] = found
         if record and record.is_partner_chosen:
-            partners[candidate.uuid] = record.partner_id
             chosen.add(candidate.uuid)
-        elif default_partner := default_partners.get(office):
-            partners[candidate.uuid] = default_partner
-        else:
-            problems.append(problem("partner-missing", candidate.uuid, candidate.legal_name, office=office))
     settlement = settle(
         [Claimant(each.uuid, make_key(each.code), each.uuid not in partners) for each in candidates.values()],
         holders,
@@ -193,6 +194,16 @@ def plan_clients(
         skipped,
         tuple(problems),
     )
+
+
+def _find_unnamed_partner(record: ClientRecord | None, default_partner: str | None, directory: Directory) -> str:
+    """The partner of a client for whom XPM names none; else the code of the problem."""
+    if record and record.is_partner_chosen:
+        return record.partner_id
+    if default_partner is None:
+        return "partner-missing"
+    keeps = record is not None and record.partner_id == default_partner
+    return default_partner if keeps or default_partner in directory.active else "no-active-default-partner"
 
 
 def _make_holder(record: ClientRecord, statuses: Mapping[str, str], former_codes: Mapping[str, str | None]) -> Holder:
@@ -280,6 +291,7 @@ def _takeover_rule(
 def _explain_rejections(
     settlement: Settlement, candidates: Mapping[str, Candidate], records: Mapping[str, ClientRecord]
 ) -> Iterable[Problem]:
+    linked = {record.xpm_client_uuid for record in records.values()}
     for uuid, rejection in settlement.rejections.items():
         candidate = candidates[uuid]
         code = rejection.code
@@ -301,6 +313,7 @@ def _explain_rejections(
                 len(rejection.sharers) - 1,
             ),
             holder=records[rejection.holder_id].legal_name if rejection.holder_id else "",
+            move=" --move" if uuid in linked else "",
         )
 
 
@@ -312,6 +325,8 @@ class ClientReading:
     """Active's column to value, without the groups, and without what XPM does not tell."""
     groups: Mapping[str, str | None] | None
     """The groups it is in, UUID to name; None where XPM does not tell."""
+    former_manager: str | None
+    """The staff member whom XPM names as the job manager and no longer lists, if their user is known."""
     problems: tuple[Problem, ...]
 
 
@@ -319,8 +334,10 @@ def read_client(row: MirrorRow, partner_id: str, directory: Directory) -> Client
     """Read one client that is synced; looks up its manager, and gives what is odd about its values as warnings."""
     values = _read_own_fields(row)
     values["partner_id"] = partner_id
-    values["manager_id"] = directory.find_user(read_identity(row["job_manager_uuid"]))
-    return ClientReading(values, read_groups(row["groups"]), tuple(_check_values(row, values)))
+    manager = read_identity(row["job_manager_uuid"])
+    values["manager_id"] = directory.find_user(manager)
+    former_manager = manager if values["manager_id"] and manager not in directory.listed else None
+    return ClientReading(values, read_groups(row["groups"]), former_manager, tuple(_check_values(row, values)))
 
 
 def _check_values(row: MirrorRow, values: Mapping[str, object]) -> Iterable[Problem]:

@@ -19,6 +19,7 @@ CODES: Final = "Clients added by hand have XPM's code, each once"
 BY_ENTITY: Final[Mapping[str, str]] = {"user": STAFF, "client": CLIENTS}
 """The prerequisite that a record with an error does not meet, unless its code is one of the others."""
 BY_CODE: Final[Mapping[str, str]] = {
+    "staff-email-of-colleague": PARTNERS,
     "staff-email-taken": PARTNERS,
     "staff-email-held-by-former-user": PARTNERS,
     "partner-not-listed": PARTNERS,

@@ -129,6 +129,8 @@ _ANY_RECORD: Final[Mapping[str, Fact]] = {
     "uuid": Fact("UUID"),
     "label": Fact("in question"),
     "email": Fact("EMAIL"),
+    "own": Fact("EMAIL"),
+    "move": Fact(""),
     "code": Fact("CODE"),
     "holder": Fact("the other client"),
     "partner": Fact("the partner"),
@@ -217,33 +219,48 @@ _KINDS = (
         "Where the sync cannot tell who that is, all of them wait.",
     ),
     _error(
+        "staff-email-of-colleague",
+        "user",
+        "email",
+        "The email address {email} belongs to another user of Active, {holder}, who is on XPM's staff list too.",
+        f"In {_STAFF_SCREEN} correct the email address of {{name}} or of {{holder}}; "
+        "if both entries are one person, delete one of them.",
+        cause="have the email address of another user of Active, who is on XPM's staff list too",
+        remedy=f"In {_STAFF_SCREEN} correct the email address of each of them, or of the other user; "
+        "where both entries are one person, delete one of them.",
+        story="A user of Active has the email address already, and is linked to another staff member whom XPM lists. "
+        "That staff member's entry has no usable email address any more, or cannot be synced for another reason, so "
+        "the user keeps the address. Two users cannot have one address.",
+    ),
+    _error(
         "staff-email-taken",
         "user",
         "email",
-        "The e-mail address {email} belongs to another user of Active, {holder}.",
-        f"In {_STAFF_SCREEN} correct the e-mail address of {{name}}; "
-        "or, if both are one person, run: xpmsync admin user link {email:quoted} --xpm-staff {uuid:quoted}",
-        cause="have an e-mail address that belongs to another user of Active",
-        remedy=f"In {_STAFF_SCREEN} correct the e-mail address of each of them; "
-        "or, where both are one person, link them: xpmsync admin user link --help",
-        story="A user of Active who is not this person's has the e-mail address already: one who is linked to "
-        "another staff member, or to nobody in XPM while this person has a user too. Two users cannot have "
-        "one address, and the sync does not guess whether both are one person.",
+        "The email address {email} belongs to another user of Active, {holder}, whom XPM does not list.",
+        "Give {holder} another email address: xpmsync admin user set {email:quoted} --email NEW; "
+        "or, if both are one person, run: xpmsync admin user merge {email:quoted} --into {own:quoted}; "
+        f"or, if the address is wrong, in {_STAFF_SCREEN} correct the email address of {{name}}.",
+        cause="have the email address of another user of Active, whom XPM does not list",
+        remedy="Give each of the other users another email address: xpmsync admin user set EMAIL --email NEW; "
+        "or, where both are one person, merge them: xpmsync admin user merge --help",
+        story="This person has a user in Active, and another user has the email address already: one who has left "
+        "XPM's staff list, or who was set up by hand. Two users cannot have one address, and the sync does not guess "
+        "whether both are one person. The role, office and modules of the other user are not handed over.",
     ),
     _error(
         "staff-email-held-by-former-user",
         "user",
         "email",
-        "The e-mail address {email} belongs to {holder}, who is no longer listed in XPM. "
+        "The email address {email} belongs to {holder}, who is no longer listed in XPM. "
         "A new person must not inherit that user's role.",
         "If both are one person, run: xpmsync admin user link {email:quoted} --xpm-staff {uuid:quoted}; "
-        f"if not, in {_STAFF_SCREEN} give {{name}} another e-mail address.",
-        cause="have the e-mail address of a user who is no longer listed in XPM. "
+        "if not, give {holder} another email address: xpmsync admin user set {email:quoted} --email NEW",
+        cause="have the email address of a user who is no longer listed in XPM. "
         "A new person must not inherit that user's role",
         remedy="Decide for each: if both are one person, link them: xpmsync admin user link --help; "
-        f"if not, in {_STAFF_SCREEN} give the new person another e-mail address.",
-        story="The e-mail address belongs to a user whose staff member XPM no longer lists, and this staff member "
-        "has another name. It may be one person who was entered anew after a change of name, or a new person "
+        "if not, give the former user another email address: xpmsync admin user set EMAIL --email NEW",
+        story="The email address belongs to a user whose staff member XPM no longer lists, and this staff member "
+        "has another name. It may be one person who was entered again after a change of name, or a new person "
         "who was given the old address. A new person must not inherit the other's role and modules, so a "
         "person has to decide.",
     ),
@@ -271,6 +288,31 @@ _KINDS = (
         story="XPM names no partner for these clients, and a person chose this user as their partner. The choice "
         "stays while XPM names none, so the clients keep the partner, and one warning stands for all of them. To let a "
         "client follow the default partner of its office again, run: xpmsync admin client set CODE --partner ''",
+    ),
+    _warning(
+        "former-entry-still-named",
+        "user",
+        "status",
+        "XPM still names a former entry of this staff member as the partner or job manager of clients.",
+        "In XPM, choose the present entry of {name} as the partner or job manager of those clients. "
+        "Until then they keep {name}.",
+        cause="have a former entry that XPM still names as the partner or job manager of clients",
+        remedy="In XPM, choose their present entries as the partner or job manager of those clients. "
+        "Until then the clients keep them.",
+        story="The staff entry of this person was deleted in XPM and created again, with the same name and email "
+        "address, or somebody has said so with the command xpmsync admin user link and its option --also. Clients in "
+        "XPM still name the former entry. It leads to the same user as long as XPM does not list it.",
+    ),
+    _warning(
+        "manager-no-longer-listed",
+        "user",
+        "status",
+        "XPM no longer lists this staff member but still names them as the job manager of {clients}.",
+        "In XPM, give those clients another job manager. Until then they keep this one.",
+        cause="are no longer listed in XPM but still named as the job manager of clients",
+        remedy="In XPM, give their clients another job manager. Until then they keep this one.",
+        story="XPM no longer lists this staff member, and yet names them as the job manager of clients. Their user in "
+        "Active is known, so the clients keep that manager, and one warning stands for all of them.",
     ),
     _error(
         "client-without-id",
@@ -301,16 +343,16 @@ _KINDS = (
         "partner_id",
         "The partner {partner} is not in XPM's staff list.",
         f"In {_CLIENT_SCREEN} choose a partner who is on the staff; "
-        "or, if {partner} is a user of Active whom XPM no longer lists, run: "
-        "xpmsync admin user link EMAIL --xpm-staff {partner_uuid:quoted}",
+        "or, if {partner} is a user of Active, run: "
+        "xpmsync admin user link EMAIL --xpm-staff {partner_uuid:quoted} --also",
         cause="name the partner {partner}, who is not in XPM's staff list",
         remedy=f"{_CLIENTS_SCREEN} choose a partner who is on the staff; "
-        "or, if {partner} is a user of Active whom XPM no longer lists, run: "
-        "xpmsync admin user link EMAIL --xpm-staff {partner_uuid:quoted}",
+        "or, if {partner} is a user of Active, run: "
+        "xpmsync admin user link EMAIL --xpm-staff {partner_uuid:quoted} --also",
         story="Every client of Active has a partner who is a user. XPM names one for this client who is not in its "
         "staff list, and no user of Active is linked to that staff member. The person may have left, or may "
-        "have been entered anew. Who gets the client is for the firm to decide, so the sync gives it to "
-        "nobody, not even to the default partner of the office.",
+        "have been entered again before the first sync. Who gets the client is for the firm to decide, so the sync "
+        "gives it to nobody, not even to the default partner of the office.",
     ),
     _error(
         "partner-without-email",
@@ -353,6 +395,20 @@ _KINDS = (
         story="Every client of Active has a partner. Where XPM names none, the client gets the default partner of "
         "its office, and this office has none. A default partner settles it for all clients of the office; a "
         "partner entered in XPM settles it for one client and always comes first.",
+    ),
+    _error(
+        "no-active-default-partner",
+        "client",
+        "partner_id",
+        "This client has no partner in XPM, and the default partner of the office {office} is not an active user.",
+        f"In {_CLIENT_SCREEN} choose a partner; "
+        "or give the office another default partner: xpmsync admin office set {office:quoted} --default-partner EMAIL",
+        cause="have no partner in XPM, and the default partner of the office {office} is not an active user",
+        remedy=f"{_CLIENTS_SCREEN} choose a partner; "
+        "or give the office another default partner: xpmsync admin office set {office:quoted} --default-partner EMAIL",
+        story="XPM names no partner for this client, so it would get the default partner of its office. That user is "
+        "no longer listed in XPM, or was switched off, and is given no further clients. Clients that have this "
+        "partner keep it, and are synced.",
     ),
     _warning(
         "manager-not-in-active",
@@ -400,7 +456,7 @@ _KINDS = (
         "code",
         "The client code {code} belongs to {holder}, which is archived, deleted or gone in XPM, "
         "and nothing shows that both are one client.",
-        "If both are one client, run: xpmsync admin client link {code:quoted} --xpm-client {uuid:quoted}; "
+        "If both are one client, run: xpmsync admin client link {code:quoted} --xpm-client {uuid:quoted}{move}; "
         f"if not, in {_CLIENT_SCREEN} give it another client code, or give {{holder}} another one there.",
         cause="have a client code that belongs to a client of Active which is archived, deleted or gone in XPM, "
         "and nothing shows that both are one client",
@@ -491,6 +547,19 @@ _KINDS = (
         effect=Effect.DROP,
         story="XPM says that the client is in a group, but tells the group's name nowhere, and a group of Active "
         "needs one. The client's other groups are taken over.",
+    ),
+    _warning(
+        "default-partner-not-active",
+        "office",
+        "{office}",
+        "The default partner of the office {office}, {partner}, is not an active user.",
+        "Choose an active user: xpmsync admin office set {office:quoted} --default-partner EMAIL; "
+        "or, if the office needs none: xpmsync admin office set {office:quoted} --no-default-partner",
+        cause="have a default partner who is not an active user",
+        remedy="Choose an active user for each: xpmsync admin office set CODE --default-partner EMAIL",
+        story="The default partner of the office is no longer listed in XPM, or was switched off. Clients without a "
+        "partner in XPM that have this partner keep it. Every other client without a partner in XPM is an error with "
+        "the code no-active-default-partner, until the office has an active default partner.",
     ),
     _warning(
         "first-list-empty",

@@ -1,7 +1,8 @@
 """From XPM's staff to Active's users: who is synced, who becomes which user, who is refused and why."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from xpmsync.records import User
@@ -81,12 +82,24 @@ def plan_users(rows: Sequence[MirrorRow], users: Sequence[User]) -> StaffPlan:
         taken="staff-email-taken",
         refuse_takeover=refuse_takeover,
     )
+    own = {user.xpm_staff_uuid: user.email for user in users}
     for uuid, rejection in settlement.rejections.items():
         member = members[uuid]
-        holder = by_id[rejection.holder_id].name if rejection.holder_id else ""
+        holder = by_id.get(rejection.holder_id or "")
+        is_colleague = holder is not None and holder.xpm_staff_uuid in listed
         sharers = rejection.sharers
         others = join_names((members[each].name for each in sharers if each != uuid), len(sharers) - 1)
-        problems.append(problem(rejection.code, uuid, member.name, email=member.email, holder=holder, others=others))
+        problems.append(
+            problem(
+                "staff-email-of-colleague" if is_colleague else rejection.code,
+                uuid,
+                member.name,
+                email=member.email,
+                own=own.get(uuid, "EMAIL"),
+                holder=holder.name if holder else "",
+                others=others,
+            )
+        )
     return StaffPlan(members, settlement, tuple(problems))
 
 
@@ -98,13 +111,25 @@ class Directory:
     """Listed staff member to their e-mail address, folded; None where it has none that can be used."""
     user_by_staff: Mapping[str, str]
     user_by_email: Mapping[str, str]
+    """Of the active users who are linked to no staff member: nobody gets the clients of another person."""
+    active: Collection[str]
+    """The users who are active."""
+    former: Mapping[str, str]
+    """Entry of the staff list that was created again under another UUID, to its user."""
 
     def find_user(self, staff_uuid: str | None) -> str | None:
-        """The user linked to a staff member, else the user with that staff member's e-mail address."""
+        """The user linked to a staff member, else the active, unlinked user with that staff member's email address.
+
+        An entry that XPM no longer lists leads to the user who was linked to it before XPM listed the person anew.
+        """
         if staff_uuid is None:
             return None
-        email = self.listed.get(staff_uuid)
-        return self.user_by_staff.get(staff_uuid) or (self.user_by_email.get(email) if email else None)
+        if user_id := self.user_by_staff.get(staff_uuid):
+            return user_id
+        if staff_uuid not in self.listed:
+            return self.former.get(staff_uuid)
+        email = self.listed[staff_uuid]
+        return self.user_by_email.get(email) if email else None
 
     def explain_missing(self, staff_uuid: str | None) -> str:
         """The problem code that says why `find_user` found nobody."""
@@ -113,7 +138,9 @@ class Directory:
         return "partner-not-in-active" if self.listed[staff_uuid] else "partner-without-email"
 
 
-def make_directory(rows: Sequence[MirrorRow], users: Sequence[User]) -> Directory:
+def make_directory(
+    rows: Sequence[MirrorRow], users: Sequence[User], former: Mapping[str, str] = MappingProxyType({})
+) -> Directory:
     """The directory after the users were synced."""
 
     def usable(text: str | None) -> str | None:
@@ -121,7 +148,11 @@ def make_directory(rows: Sequence[MirrorRow], users: Sequence[User]) -> Director
         return fold(email) if email and is_email_address(email) else None
 
     return Directory(
+        former=former,
+        active=frozenset(user.id for user in users if user.status == "active"),
         listed={row["uuid"]: usable(row["email"]) for row in rows if row["uuid"]},
         user_by_staff={user.xpm_staff_uuid: user.id for user in users if user.xpm_staff_uuid},
-        user_by_email={fold(user.email): user.id for user in users},
+        user_by_email={
+            fold(user.email): user.id for user in users if user.status == "active" and user.xpm_staff_uuid is None
+        },
     )

@@ -131,8 +131,17 @@ def add_user(
 @click.argument("emails", metavar="EMAIL...", nargs=-1, required=True)
 @_work_options
 @click.option("--no-modules", is_flag=True, help="The user may use none.")
+@click.option(
+    "--email", metavar="NEW", callback=typed(check_email), help="Another email address, for one whom XPM does not list."
+)
 def set_user(
-    *, emails: tuple[str, ...], role: str | None, office: str | None, modules: tuple[str, ...], no_modules: bool
+    *,
+    emails: tuple[str, ...],
+    role: str | None,
+    office: str | None,
+    modules: tuple[str, ...],
+    no_modules: bool,
+    email: str | None,
 ) -> None:
     """Decide what the user EMAIL, or several at once, may do.
 
@@ -144,9 +153,11 @@ def set_user(
     need_some("--role User")
     if modules and no_modules:
         raise click.UsageError("Choose one of --module and --no-modules.")
+    if email and len(emails) > 1:
+        raise click.UsageError("Give one EMAIL with --email: two users cannot have one address.")
     with opened(to_change=True) as centre:
         chosen = modules if modules or no_modules else None
-        outcomes = users.set_users(centre, emails, role=role, office=office, modules=chosen)
+        outcomes = users.set_users(centre, emails, role=role, office=office, modules=chosen, email=email)
     for outcome in outcomes:
         show_outcome(outcome)
 
@@ -217,11 +228,24 @@ def merge_users(*, duplicate: str, survivor: str, is_yes: bool) -> None:
 @click.argument("email")
 @click.option("--xpm-staff", "staff_uuid", required=True, callback=typed(check_uuid), metavar="UUID", help=ID_HELP)
 @click.option("--move", "may_move", is_flag=True, help="Take the link away from the user who has it now.")
+@click.option("--also", "is_former", is_flag=True, help="It is a former entry of the user, whose own link stays.")
 @YES
-def link_user(*, email: str, staff_uuid: str, may_move: bool, is_yes: bool) -> None:
-    """Say that the user EMAIL is a certain staff member of XPM. Says first what follows."""
+def link_user(*, email: str, staff_uuid: str, may_move: bool, is_former: bool, is_yes: bool) -> None:
+    """Say that the user EMAIL is a certain staff member of XPM. Says first what follows.
+
+    With --also, clients that name a former entry, which XPM no longer lists, are the user's too.
+    """
     from xpmsync.admin import links  # noqa: PLC0415 - the database is slow to load
 
+    if is_former:
+        if may_move:
+            raise click.UsageError("Choose one of --also and --move.")
+        change_if_agreed(
+            lambda centre: links.foretell_former_entry(centre, email, staff_uuid),
+            lambda centre: links.link_former_entry(centre, email, staff_uuid),
+            is_yes=is_yes,
+        )
+        return
     change_if_agreed(
         lambda centre: links.foretell_user(centre, email, staff_uuid, may_move=may_move),
         lambda centre: links.link_user(centre, email, staff_uuid, may_move=may_move),
