@@ -151,11 +151,11 @@ def test_the_history_still_tells_of_the_user_who_is_no_more(firm, show):
     firm.sync()
     lines = show("history")
     assert "  User Anna Lee" in lines
-    assert "    Merged into  Anna Lee → Anna Lee" in lines
+    assert "    Merged into    Anna Lee → Anna Lee" in lines
     assert "    Took over from  not set → Anna Lee" in lines
     assert not [line for line in lines if synced["id"] in line]
     rows = json.loads("".join(show(f"history --json {synced['id']}")))
-    assert [row["field"] for row in rows] == ["merged_into", None]
+    assert [row["field"] for row in rows] == ["merged_into", "xpm_staff_uuid", None]
     # Their past can be erased like anybody's.
     show(f"admin history erase {synced['id'][:8]} --yes")
     assert [row["field"] for row in firm.rows("SELECT field FROM changes WHERE entity_id = ?", synced["id"])] == [

@@ -97,6 +97,8 @@ def merge_users(centre: Centre, duplicate_email: str, survivor_email: str) -> Ou
     if merger.modules:
         save_modules(database, survivor.id, merger.modules)
         centre.note("user", survivor.id, {"modules": None}, {"modules": join_modules(merger.modules)})
+    if duplicate.xpm_staff_uuid:  # whose entry in XPM it was is known as long as there is a history
+        centre.note("user", duplicate.id, vars(duplicate), {"xpm_staff_uuid": None})
     if merger.notified and merger.notified != centre.notified:
         centre.settings["notify.email"] = merger.notified
     centre.changes += (
