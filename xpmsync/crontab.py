@@ -12,8 +12,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
-from itertools import product
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Final
 
@@ -28,12 +27,16 @@ JOB: Final = re.compile(r"\s*(?P<schedule>@\w+|[\d*](\S*\s+){4}\S+)\s+(?P<comman
 ASSIGNMENT: Final = re.compile(r"[A-Za-z_]\w*=")
 QUOTED: Final = re.compile(r"""(["'])(?P<text>.*)\1""")
 REDIRECTION: Final = re.compile(r"(?:\d*|&)(?:>>?|<)(?P<target>&\d|[^\s;|&<>()`]+)?")
-LIMITS: Final = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
-"""Of each field of a schedule: minute, hour, day of the month, month, day of the week."""
-PART: Final = re.compile(r"(?:\*|(?P<first>\d{1,2})(?:-(?P<last>\d{1,2}))?)(?:/(?P<step>[1-9]\d?))?")
-SHORTHANDS: Final = {"@hourly": "0 * * * *", "@daily": "0 0 * * *", "@midnight": "0 0 * * *"}
-FORESIGHT: Final = timedelta(days=8)
-"""How far the next time is looked for: a sync that runs less often than once a week is none."""
+SHORTHANDS: Final = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
+"""What cron takes for a schedule, and CronSim does not know."""
 
 
 @dataclass(frozen=True)
@@ -185,45 +188,34 @@ def replace_lines(text: str, home: Home, lines: Sequence[str]) -> str:
     return "\n".join(kept if kept[-1] == "" else [*kept, ""])  # crontab refuses a last line that does not end
 
 
+class _WallClock(tzinfo):
+    """The time zone of this computer with its daylight saving, which a zone of `datetime.astimezone` lacks."""
+
+    def utcoffset(self, moment: datetime | None) -> timedelta | None:
+        return None if moment is None else moment.replace(tzinfo=None).astimezone().utcoffset()
+
+    def dst(self, _moment: datetime | None) -> None:
+        return None
+
+    def tzname(self, _moment: datetime | None) -> None:
+        return None
+
+    def fromutc(self, moment: datetime) -> datetime:
+        return datetime.fromtimestamp(moment.replace(tzinfo=UTC).timestamp()).replace(tzinfo=self)  # noqa: DTZ006 - as on the wall
+
+
 def find_next_time(schedule: str, now: datetime) -> datetime | None:
-    """The first moment after `now` that a schedule names, by the clock on the wall.
+    """The first moment (UTC) after `now` at which Debian's cron runs a line with this schedule.
 
-    None for what has no such moment soon (``@reboot``), or is not written in numbers.
+    None for what has no such moment (``@reboot``), or is no schedule.
     """
-    fields = SHORTHANDS.get(schedule, schedule).split()
-    if len(fields) != len(LIMITS):
-        return None
-    values = [_read_field(field, *limits) for field, limits in zip(fields, LIMITS, strict=True)]
-    if not all(values):
-        return None
-    minutes, hours, days, months, weekdays = values
-    for ahead in range(FORESIGHT.days):
-        day = (now.astimezone() + timedelta(days=ahead)).date()
-        if day.month not in months:
-            continue
-        matches = (day.day in days, day.isoweekday() in weekdays or day.isoweekday() % 7 in weekdays)
-        # As cron has it: where both are restricted, either will do.
-        if not (any(matches) if "*" not in (fields[2][0], fields[4][0]) else all(matches)):
-            continue
-        for hour, minute in product(sorted(hours), sorted(minutes)):
-            moment = datetime.combine(day, time(hour, minute)).astimezone()
-            if moment > now:
-                return moment
-    return None
+    from cronsim import CronSim, CronSimError  # noqa: PLC0415 - where it is shown alone
 
-
-def _read_field(field: str, least: int, largest: int) -> frozenset[int]:
-    """The numbers that a field of a schedule stands for; none where it says something else."""
-    numbers: set[int] = set()
-    for part in field.split(","):
-        found = PART.fullmatch(part)
-        if found is None:
-            return frozenset()
-        first = int(found["first"] or least)
-        # "5" is one number, "5/10" all from there on.
-        last = int(found["last"] or (first if found["first"] and not found["step"] else largest))
-        numbers.update(range(first, last + 1, int(found["step"] or 1)))
-    return frozenset(numbers) if max(numbers, default=largest + 1) <= largest else frozenset()
+    try:
+        found = next(CronSim(SHORTHANDS.get(schedule, schedule), now.astimezone(_WallClock())), None)
+    except CronSimError:
+        return None
+    return found and found.astimezone(UTC)
 
 
 def _unquote(value: str) -> str:
