@@ -3,6 +3,7 @@ import pwd
 import subprocess
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
@@ -120,6 +121,33 @@ def test_each_line_of_the_crontab_belongs_to_the_home_that_is_set_for_it():
     assert d.jobs == ()
     assert crontab.find_variables(find_home({"XPMSYNC_HOME": "/srv/c"})) == {"XPMSYNC_HOME": "/srv/c"}
     assert crontab.find_variables(find_home({"XPMSYNC_HOME": "/srv/d"})) == {"XPMSYNC_HOME": "/srv/a"}
+
+
+@pytest.mark.parametrize(
+    ("line", "is_meant"),
+    [
+        ("XPMSYNC_HOME=$HOME/firm xpmsync sync", True),
+        ('XPMSYNC_HOME="${HOME}/firm" xpmsync sync >> "$HOME/log" 2>&1', True),
+        ("XPMSYNC_HOME=$HOME/firm $HOME/bin/xpmsync sync", True),
+        ("XPMSYNC_HOME=~/firm xpmsync sync", True),
+        ("XPMSYNC_HOME='$HOME/firm' xpmsync sync", False),
+        ("XPMSYNC_HOME=\\$HOME/firm xpmsync sync", False),
+        ("XPMSYNC_HOME=$HOMER/firm xpmsync sync", False),
+        ("XPMSYNC_HOME=~nosuchuser/firm xpmsync sync", False),
+    ],
+)
+def test_a_home_that_the_shell_fills_in_is_recognised(monkeypatch, tmp_path, line, is_meant):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(pwd, "getpwuid", lambda _: SimpleNamespace(pw_name="ann", pw_dir=str(tmp_path)))
+    home = find_home({"XPMSYNC_HOME": str(tmp_path / "firm")})
+    text = f"17 * * * * {line}\n"
+    assert parse_crontab(text).of(home).runs("sync") is is_meant
+    assert replace_lines(text, home, []) == ("" if is_meant else text)
+
+
+def test_the_home_that_the_shell_fills_in_is_the_crontabs_where_it_sets_one():
+    crontab = parse_crontab("HOME=/srv/ann\n17 * * * * XPMSYNC_HOME=$HOME/firm xpmsync sync\n")
+    assert crontab.of(find_home({"XPMSYNC_HOME": "/srv/ann/firm"})).runs("sync")
 
 
 def test_the_example_runs_the_sync_every_hour_off_the_full_hour_and_the_watchman_every_ten_minutes():

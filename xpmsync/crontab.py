@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Final
 
+from xpmsync.errors import ConfigurationError
 from xpmsync.home import Home, find_home
 
 HOURLY: Final = ("sync", "notify")
@@ -25,6 +26,8 @@ PATIENCE_SECONDS: Final = 10.0
 VARIABLE: Final = re.compile(r"""\s*(["']?)(?P<name>[A-Za-z_]\w*)\1\s*=\s*(?P<value>.*?)\s*""")
 JOB: Final = re.compile(r"\s*(?P<schedule>@\w+|[\d*](\S*\s+){4}\S+)\s+(?P<command>\S.*)")
 ASSIGNMENT: Final = re.compile(r"[A-Za-z_]\w*=")
+HOME_REFERENCE: Final = re.compile(r"\\.|'[^']*'|(?P<home>\$(?:HOME\b|\{HOME\}))")
+"""What a shell replaces by the user's home folder; and what is in the way of that, an escape or single quotes."""
 QUOTED: Final = re.compile(r"""(["'])(?P<text>.*)\1""")
 REDIRECTION: Final = re.compile(r"(?:\d*|&)(?:>>?|<)(?P<target>&\d|[^\s;|&<>()`]+)?")
 SHORTHANDS: Final = {
@@ -56,7 +59,7 @@ class Job:
 
     def is_plain(self) -> bool:
         """Whether it runs one of the hourly commands, and nothing and nobody has been added to it."""
-        words = _split(self.command)
+        words = _split(self.command, self.variables)
         index = _find_xpmsync(words)
         if index is None or words[index + 1 : index + 2] not in [[name] for name in HOURLY]:
             return False
@@ -66,9 +69,16 @@ class Job:
 
     def find_missing_program(self) -> str | None:
         """The program, as the line names it, if cron would not find it."""
-        program = _find_program(self.command)
+        program = _find_program(_split(self.command, self.variables))
         found = program and shutil.which(program, path=self.variables.get("PATH", USUAL_PATH))
         return None if found else program
+
+    def works_in(self, home: Home) -> bool:
+        """Whether it works in this home."""
+        try:
+            return find_home(self.variables) == home
+        except ConfigurationError:
+            return False
 
 
 @dataclass(frozen=True)
@@ -81,7 +91,7 @@ class Crontab:
 
     def of(self, home: Home) -> "Crontab":
         """The lines that work in this home alone: a person may sync several practices."""
-        return Crontab(tuple(job for job in self.jobs if find_home(job.variables) == home), self.variables)
+        return Crontab(tuple(job for job in self.jobs if job.works_in(home)), self.variables)
 
     def runs(self, name: str) -> bool:
         """Whether there is a line for this command of xpmsync."""
@@ -99,8 +109,19 @@ class Crontab:
 
 
 def make_environment(variables: Mapping[str, str]) -> dict[str, str]:
-    """What cron gives to a command of this user for which these variables are set."""
-    user = pwd.getpwuid(os.geteuid())
+    """What cron gives to a command of this user for which these variables are set.
+
+    Raises ConfigurationError where cron can start nothing for this user.
+    """
+    try:
+        user = pwd.getpwuid(os.geteuid())
+    except KeyError:
+        raise ConfigurationError(
+            f"This computer does not know the user that runs xpmsync (number {os.geteuid()}). Cron starts commands for "
+            "known users alone.",
+            "Run xpmsync as a user that is listed by: getent passwd. If something else starts the syncs, check with: "
+            "xpmsync doctor",
+        ) from None
     usual = {"HOME": user.pw_dir, "SHELL": "/bin/sh", "PATH": USUAL_PATH}
     return {**usual, **variables, "LOGNAME": user.pw_name}
 
@@ -172,7 +193,7 @@ def parse_crontab(text: str) -> Crontab:
         if found := VARIABLE.fullmatch(line):
             variables[found["name"]] = _unquote(found["value"])
         elif (job := JOB.fullmatch(line)) and "xpmsync" in job["command"]:
-            own = _find_own_variables(job["command"])
+            own = _find_own_variables(_split(job["command"], variables))
             jobs.append(Job(job["schedule"], job["command"], {**variables, **own}, number))
     return Crontab(tuple(jobs), variables)
 
@@ -223,27 +244,38 @@ def _unquote(value: str) -> str:
     return quoted["text"] if quoted else value
 
 
-def _find_own_variables(command: str) -> dict[str, str]:
+def _find_own_variables(words: Sequence[str]) -> dict[str, str]:
     """What a line itself sets, in front of the program."""
-    words = _split(command)
     index = _find_xpmsync(words)
     return dict(word.split("=", 1) for word in words[:index] if ASSIGNMENT.match(word))
 
 
-def _find_program(command: str) -> str | None:
+def _find_program(words: Sequence[str]) -> str | None:
     """The program that a line starts: xpmsync itself, or the Python that runs it as a module."""
-    words = _split(command)
     index = _find_xpmsync(words)
     if index is None:
         return None
     return words[index - 2] if words[index - 1 : index] == ["-m"] and index > 1 else words[index]
 
 
-def _split(command: str) -> list[str]:
+def _split(command: str, variables: Mapping[str, str]) -> list[str]:
+    """The words of a command, with the home folder filled in as the shell does it; none where they cannot be told."""
+    marked = HOME_REFERENCE.sub(lambda found: "\0" if found["home"] else found[0], command.replace(r"\%", "%"))
     try:
-        return shlex.split(command.replace(r"\%", "%"))
+        words = shlex.split(marked)
     except ValueError:
         return []
+    return [word.replace("\0", _find_home_folder(variables)) if "\0" in word else word for word in words]
+
+
+def _find_home_folder(variables: Mapping[str, str]) -> str:
+    """What HOME is for a command of cron's."""
+    if "HOME" in variables:
+        return variables["HOME"]
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_dir
+    except KeyError:
+        return os.environ.get("HOME", "/")
 
 
 def _are_redirections(words: Sequence[str]) -> bool:
@@ -256,5 +288,5 @@ def _are_redirections(words: Sequence[str]) -> bool:
     return True
 
 
-def _find_xpmsync(words: list[str]) -> int | None:
+def _find_xpmsync(words: Sequence[str]) -> int | None:
     return next((index for index, word in enumerate(words) if Path(word).name == "xpmsync"), None)

@@ -7,6 +7,7 @@ import abc
 import shlex
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -92,6 +93,14 @@ def typed(check: Callable[[Any], Any]) -> Callable[[click.Context, click.Paramet
             raise click.BadParameter(f"{error}.") from None
 
     return callback
+
+
+def expand_path(path: Path) -> Path:
+    """`path` with a ~ at its start written out; raises ValueError("must ...") where it is nobody's."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError(f"must begin with the folder of a user that this computer knows, unlike {path}") from None
 
 
 def _suggest_elsewhere(typed: str, ctx: click.Context) -> str:
