@@ -313,7 +313,7 @@ def test_what_is_unknown_to_the_mirror_cannot_be_linked(firm, line, what):
         ("user set ann@example.com", "Say what to change, such as --role User."),
         (
             "user set ann@example.com --role Boss",
-            "Invalid value for “--role”: “Boss” is not one of “user”, “admin”, “owner”.",
+            "Invalid value for “--role”: “Boss” is not one of “User”, “Admin”, “Owner”.",
         ),
         ("user set ann@example.com --module Tax --no-modules", "Choose one of --module and --no-modules."),
         ("user set ann@example.com --module ' '", "Invalid value for “--module”: must not be empty."),

@@ -130,9 +130,10 @@ class Choice(click.Choice[str]):
         """How the help shows it: all of them, without brackets, which would say that it may be left out."""
         return "|".join(self.choices)
 
-    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:  # noqa: ARG002 - click's signature
         """Say what there is, and which may have been meant."""
-        return super().get_invalid_choice_message(value, ctx) + suggest(str(value), self.choices)
+        listed = ", ".join(map(repr, self.choices))  # click lists them in lower case where any case is taken
+        return f"{value!r} is not one of {listed}.{suggest(str(value), self.choices)}"
 
 
 class Number(click.ParamType[int]):
