@@ -156,10 +156,12 @@ def _find_label(entity: str, field: str | None) -> str:
 
 def check_day(day: date, today: date) -> None:
     """Refuse a day that is less than a year ago: so long the history is kept in any case."""
-    if (day.year + 1, day.month, day.day) > (today.year, today.month, today.day):
+    is_leap_day = (today.month, today.day) == (2, 29)
+    latest = today.replace(year=today.year - 1, day=28 if is_leap_day else today.day)
+    if day > latest:
         raise NotPossible(
             f"The history is kept for at least a year, and {day} is less than a year ago.",
-            f"Name a day up to {today.year - 1}-{today:%m-%d}.",
+            f"Name a day up to {latest}.",
         )
 
 
