@@ -394,9 +394,14 @@ def test_trouble_at_xero_fails_after_three_calls_at_the_most(firm, look):
 
 
 def test_a_wrong_clock_is_a_warning(firm, warns):
-    for hours, side in ((3, "behind"), (-6, "ahead of")):
-        firm.sandbox.clock.advance(hours * 3600)
-        warns("Clock", f"this computer's clock is 180 minutes {side} Xero's", "timedatectl set-ntp true")
+    for minutes, skew in (
+        (12, "12 minutes behind"),
+        (168, "3 hours behind"),
+        (-300, "2 hours ahead of"),
+        (-57_360, "40 days ahead of"),
+    ):
+        firm.sandbox.clock.advance(minutes * 60)
+        warns("Clock", f"this computer's clock is {skew} Xero's", "timedatectl set-ntp true")
 
 
 def test_little_left_of_xeros_limit_is_a_warning(warns, monkeypatch):
