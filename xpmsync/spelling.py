@@ -4,6 +4,10 @@ Knows no word of its own.
 """
 
 from collections.abc import Iterable
+from typing import Final
+
+REORDERING: Final = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+"""What makes a screen show a text in another order than it has; for a set of characters in a pattern."""
 
 
 def fold(text: str) -> str:
