@@ -373,8 +373,9 @@ class _Examination:
         """That the runs go well."""
         success = self._load(runs.load_last_success)
         found = f"{_render(from_text(success['finished_at']))}" if success else "no run has succeeded yet"
-        health = self._load(load_health)
-        trouble = find_trouble(health, self._clock.now()) if health else None
+        now = self._clock.now()
+        health = self._load(lambda database: load_health(database, now))
+        trouble = find_trouble(health, now) if health else None
         if health is None or trouble is None:
             return Note(found) if success else Note(found, "Run: xpmsync sync")
         if trouble.exit_code is None:
