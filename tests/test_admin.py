@@ -779,6 +779,28 @@ def test_clients_are_listed_by_partner_and_status(firm):
     assert firm.admin("client list --status deleted") == ["No client is like that."]
 
 
+@pytest.mark.parametrize(
+    ("sought", "advice"),
+    [
+        ("acne", ["Did you mean Acme Farms (ACME)?"]),
+        ("acme --status deleted", ["Did you mean Acme Farms (ACME)?"]),
+        ("betty", ["In XPM it may be one that could not be synced. See why:", "  xpmsync errors --search betty"]),
+        ("qqqq", []),
+    ],
+)
+def test_a_search_that_finds_nothing_suggests_what_a_client_that_is_not_found_does(firm, sought, advice):
+    firm.admin("client add --legal-name 'Acme Farms' --code ACME")
+    with open_database(firm.home.database_file) as database, database.transaction():
+        run_id = start_run(database, tenant_id=None, mode="full", is_watched=True, now=NOW)
+        missing = vars(problem("partner-missing", BETA, "Betty Low", office="SYD"))
+        save_problems(database, [missing], run_id=run_id, now=NOW, resolve_others=True)
+    assert firm.admin(f"client list --search {sought}") == ["No client is like that.", *advice]
+    assert firm.read(f"client list --search {sought}") == []
+    if "--" not in sought:
+        refusal = firm.refuse(f"client show {sought}")
+        assert refusal[1:] == [" ".join(map(str.strip, advice)) or SEE_CLIENTS]
+
+
 def test_a_client_is_shown_with_everything_about_it(firm):
     firm.staff(BOB, "Bob Low", "bob@example.com")
     firm.xpm_client(

@@ -8,7 +8,7 @@ says of it, is not touched here.
 import itertools
 import logging
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -25,6 +25,7 @@ from xpmsync.admin.centre import (
     describe_client,
     describe_user,
     find_key,
+    find_near,
 )
 from xpmsync.errors import NotPossible
 from xpmsync.rules.fields import STAFF_FIELDS
@@ -101,11 +102,21 @@ def find_subjects(centre: Centre, who: str, *, entity: str | None = None) -> lis
             )
         if found:
             return sorted(found, key=lambda subject: (fold(subject.name), subject.key))
-    if text and any(find_problems(centre.database, entity=kind, search=who) for kind in kinds):
-        remedy = f"In XPM it may be one that could not be synced. See why: xpmsync errors --search {shlex.quote(who)}"
-    else:
+    remedy = suggest_others(centre, who, kinds)
+    if remedy is None:
         remedy = f"See which there are: {', '.join(f'xpmsync admin {kind} list' for kind in kinds)}"
     raise NotPossible(f"Active has no {' or '.join(kinds)} with the code, name or e-mail address “{who}”.", remedy)
+
+
+def suggest_others(centre: Centre, who: str, kinds: Collection[str]) -> str | None:
+    """Where a client or user may be whom nobody in Active matches, or who may be meant instead."""
+    if who.strip() and any(find_problems(centre.database, entity=kind, search=who) for kind in kinds):
+        return f"In XPM it may be one that could not be synced. See why: xpmsync errors --search {shlex.quote(who)}"
+    subjects = [subject for subject in _list_subjects(centre) if subject.entity in kinds]
+    return find_near(
+        who,
+        ((key, subject.described) for subject in subjects for key in (subject.name, subject.key, subject.email) if key),
+    )
 
 
 def _list_subjects(centre: Centre) -> Iterator[Subject]:

@@ -92,9 +92,11 @@ def list_clients(*, search: str | None, partner: str | None, status: str | None,
     """Show the clients. One without a code is named by its id."""
     from xpmsync.admin import clients  # noqa: PLC0415 - the database is slow to load
     from xpmsync.admin.centre import find_key  # noqa: PLC0415 - the database is slow to load
+    from xpmsync.admin.history import suggest_others  # noqa: PLC0415 - as above
 
     with opened(to_change=False) as centre:
         rows = clients.list_clients(centre, search, partner=partner, status=status)
+        remedy = suggest_others(centre, search, ["client"]) if search and not rows else None
     if as_json:
         print_json(rows)
     elif rows:
@@ -112,6 +114,8 @@ def list_clients(*, search: str | None, partner: str | None, status: str | None,
     else:
         is_narrowed = any(condition is not None for condition in (search, partner, status))
         click.echo("No client is like that." if is_narrowed else "There is no client yet.")
+        if remedy:
+            print_advice(open_console(), remedy)
 
 
 @command.command("show", cls=CommandAboutOne, example="xpmsync admin client show SMITH001")
