@@ -327,6 +327,15 @@ def test_what_is_unknown_to_the_mirror_cannot_be_linked(firm, line, what):
         ),
         ("client add --code X", "Missing option “--legal-name”."),
         ("client set X", "Say what to change, such as --office CODE."),
+        (
+            "client set --fax 1 --telephone 2",
+            "Name the client by its CODE, or all clients of a partner by --all-of EMAIL.",
+        ),
+        ("client set --all-of a@x.com --fax 1", "With --all-of EMAIL goes --partner EMAIL, and nothing else."),
+        (
+            "client set X --all-of a@x.com --partner b@x.com",
+            "With --all-of EMAIL goes --partner EMAIL, and nothing else.",
+        ),
         ("client set X --legal-name ''", "Invalid value for “--legal-name”: must not be empty."),
         ("client set X --fax '1\n2'", "Invalid value for “--fax”: must be one line of text."),
         (
@@ -483,6 +492,8 @@ def test_a_user_is_switched_off_and_on(firm):
         "  Status  active → deactivated",
         "The user stays the partner of 1 client and the manager of 0 clients, until XPM",
         "tells of another.",
+        "To give another partner to those whose partner the sync does not decide:",
+        "  xpmsync admin client set --all-of bob@example.com --partner EMAIL",
     ]
     firm.changes()
     assert firm.sync() == []
@@ -511,7 +522,9 @@ def test_a_default_partner_who_is_notified_is_not_switched_off_unless_another_ta
         "Bob Low (bob@example.com) cannot be given clients: the user's status is “removed”."
     )
     orphans.execute("UPDATE users SET status = 'active' WHERE first_name = 'Bob'")
-    orphans.admin("user deactivate ann@example.com --replace-by bob@example.com")
+    assert orphans.admin("user deactivate ann@example.com --replace-by bob@example.com")[-1] == (
+        "  xpmsync admin client set --all-of ann@example.com --partner bob@example.com"
+    )
     assert "# Ann reads it.\n" in orphans.home.config_file.read_text("utf-8")
     assert read_config(orphans.home).notify.email == "bob@example.com"
     ann, bob = orphans.user("ann@example.com")["id"], orphans.user("bob@example.com")["id"]
@@ -745,6 +758,41 @@ def test_a_client_is_changed_field_by_field(firm):
         ("client", before["id"], "updated", column, before[column], value) for column, value in after.items()
     ]
     assert firm.admin("client set AC --manager ''")[1] == "  Manager  Ann Lee → not set"
+
+
+def test_all_clients_of_a_partner_get_another_but_for_those_whose_partner_the_sync_decides(firm, type_ahead):
+    ann, bob = firm.user("ann@example.com")["id"], firm.user("bob@example.com")["id"]
+    firm.staff(ANN, "Ann Lee", "ann@example.com")
+    firm.xpm_client(ACME, "Acme", "AC", account_manager_uuid=ANN, account_manager_name="Ann Lee")
+    firm.sync()
+    hand_over = "client set --all-of ANN@example.com --partner bob@example.com"
+    kept = ["1 client kept theirs:", "  xpmsync admin client list --partner ann@example.com"]
+    assert firm.admin(hand_over) == [
+        "1 client will not, as the sync decides the partner. Change it in XPM.",
+        "No client gets another partner by this.",
+        *kept,
+    ]
+    for code in ("HA", "HB"):
+        firm.admin(f"client add --legal-name 'By hand' --code {code}")
+    firm.admin("client add --legal-name Managed --code MA --partner bob@example.com --manager ann@example.com")
+    firm.execute("UPDATE clients SET status = 'archived' WHERE code = 'HB'")
+    firm.changes()
+    said = [
+        "2 clients will go from Ann Lee (ann@example.com) to Bob Low (bob@example.com).",
+        "1 client will not, as the sync decides the partner. Change it in XPM.",
+    ]
+    type_ahead("n")
+    assert firm.admin(hand_over) == [*said, "Go on? [y/N]: Nothing was changed."]
+    assert firm.changes() == []
+    assert firm.admin(f"{hand_over} --yes") == [
+        *said,
+        "Bob Low (bob@example.com) is now the partner of 2 clients.",
+        *kept,
+    ]
+    owners = {row["code"]: row["partner_id"] for row in firm.query("SELECT code, partner_id FROM clients")}
+    assert owners == {"AC": ann, "HA": bob, "HB": bob, "MA": bob}
+    assert {row[2:] for row in firm.changes()} == {("updated", "partner_id", ann, bob)}
+    assert firm.refuse("client set --all-of bob@example.com --partner BOB@example.com")[1] == "Name another user."
 
 
 def test_clients_are_listed_and_found(firm):

@@ -92,7 +92,7 @@ def load_last_success(database: Database, *, mode: str | None = None) -> sqlite3
 def load_last_success_time(database: Database, now: datetime) -> datetime | None:
     """When a run succeeded last; by Xero's clock where this computer's was ahead, so that it is in the future now."""
     row = database.connection.execute(
-        "SELECT iif(finished_at <= :now, finished_at, cursor_at) AS moment FROM sync_runs "
+        "SELECT CASE WHEN finished_at <= :now THEN finished_at ELSE cursor_at END AS moment FROM sync_runs "
         "WHERE status = 'succeeded' AND moment <= :now ORDER BY id DESC LIMIT 1",
         {"now": to_text(now)},
     ).fetchone()

@@ -185,18 +185,40 @@ def add_client(*, partner: str | None, manager: str | None, office: str | None, 
 
 
 @command.command("set", example="xpmsync admin client set SMITH001 --partner ann@example.com --office SYD")
-@click.argument("client_code", metavar="CODE")
+@click.argument("client_code", metavar="CODE", required=False)
+@click.option("--all-of", "owner", metavar="EMAIL", help="All clients of this partner, who get the one of --partner.")
 @_client_options(is_new=False)
+@YES
 def set_client(
-    *, client_code: str, partner: str | None, manager: str | None, office: str | None, **values: str | None
+    *,
+    client_code: str | None,
+    owner: str | None,
+    partner: str | None,
+    manager: str | None,
+    office: str | None,
+    is_yes: bool,
+    **values: str | None,
 ) -> None:
     """Change the client CODE; for one without a code, write its id.
 
     "" clears a value. What XPM tells of a client is changed in XPM.
+
+    When a partner leaves, --all-of gives all their clients to another. Those whose partner the sync decides stay.
     """
     from xpmsync.admin import clients  # noqa: PLC0415 - the database is slow to load
 
     need_some("--office CODE")
+    if owner is not None:
+        if partner is None or client_code or manager is not None or office is not None or _given(values):
+            raise click.UsageError("With --all-of EMAIL goes --partner EMAIL, and nothing else.")
+        change_if_agreed(
+            lambda centre: clients.foretell_handover(centre, owner, partner),
+            lambda centre: clients.hand_over_clients(centre, owner, partner),
+            is_yes=is_yes,
+        )
+        return
+    if client_code is None:
+        raise click.UsageError("Name the client by its CODE, or all clients of a partner by --all-of EMAIL.")
     with opened(to_change=True) as centre:
         outcome = clients.set_client(
             centre, client_code, _given(values), partner=partner, manager=manager, office=office
