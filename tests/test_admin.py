@@ -325,7 +325,7 @@ def test_what_is_unknown_to_the_mirror_cannot_be_linked(firm, line, what):
         ("user set ann@example.com", "Say what to change, such as --role User."),
         (
             "user set ann@example.com --role Boss",
-            "Invalid value for “--role”: “Boss” is not one of “user”, “admin”, “owner”.",
+            "Invalid value for “--role”: “Boss” is not one of “User”, “Admin”, “Owner”.",
         ),
         ("user set ann@example.com --module Tax --no-modules", "Choose one of --module and --no-modules."),
         ("user set ann@example.com --module ' '", "Invalid value for “--module”: must not be empty."),
@@ -339,6 +339,15 @@ def test_what_is_unknown_to_the_mirror_cannot_be_linked(firm, line, what):
         ),
         ("client add --code X", "Missing option “--legal-name”."),
         ("client set X", "Say what to change, such as --office CODE."),
+        (
+            "client set --fax 1 --telephone 2",
+            "Name the client by its CODE, or all clients of a partner by --all-of EMAIL.",
+        ),
+        ("client set --all-of a@x.com --fax 1", "With --all-of EMAIL goes --partner EMAIL, and nothing else."),
+        (
+            "client set X --all-of a@x.com --partner b@x.com",
+            "With --all-of EMAIL goes --partner EMAIL, and nothing else.",
+        ),
         ("client set X --legal-name ''", "Invalid value for “--legal-name”: must not be empty."),
         ("client set X --fax '1\n2'", "Invalid value for “--fax”: must be one line of text."),
         (
@@ -525,6 +534,8 @@ def test_a_user_is_switched_off_and_on(firm):
         "  Status  active → deactivated",
         "The user stays the partner of 1 client and the manager of 0 clients, until XPM",
         "tells of another.",
+        "To give another partner to those whose partner the sync does not decide:",
+        "  xpmsync admin client set --all-of bob@example.com --partner EMAIL",
     ]
     firm.changes()
     assert firm.sync() == []
@@ -553,7 +564,9 @@ def test_a_default_partner_who_is_notified_is_not_switched_off_unless_another_ta
         "Bob Low (bob@example.com) cannot be given clients: the user's status is “removed”."
     )
     orphans.execute("UPDATE users SET status = 'active' WHERE first_name = 'Bob'")
-    orphans.admin("user deactivate ann@example.com --replace-by bob@example.com")
+    assert orphans.admin("user deactivate ann@example.com --replace-by bob@example.com")[-1] == (
+        "  xpmsync admin client set --all-of ann@example.com --partner bob@example.com"
+    )
     assert "# Ann reads it.\n" in orphans.home.config_file.read_text("utf-8")
     assert read_config(orphans.home).notify.email == "bob@example.com"
     ann, bob = orphans.user("ann@example.com")["id"], orphans.user("bob@example.com")["id"]
@@ -870,6 +883,41 @@ def test_before_a_client_goes_to_another_office_its_next_partner_is_told(firm):
     assert firm.admin("client set AC --office SYD") == ["Acme (AC) is changed:", "  Office  PER → SYD"]
 
 
+def test_all_clients_of_a_partner_get_another_but_for_those_whose_partner_xpm_names(firm, type_ahead):
+    ann, bob = firm.user("ann@example.com")["id"], firm.user("bob@example.com")["id"]
+    firm.staff(ANN, "Ann Lee", "ann@example.com")
+    firm.xpm_client(ACME, "Acme", "AC", account_manager_uuid=ANN, account_manager_name="Ann Lee")
+    firm.sync()
+    hand_over = "client set --all-of ANN@example.com --partner bob@example.com"
+    kept = ["1 client kept theirs:", "  xpmsync admin client list --partner ann@example.com"]
+    assert firm.admin(hand_over) == [
+        "1 client will not, as XPM names the partner. Change it in XPM.",
+        "No client gets another partner by this.",
+        *kept,
+    ]
+    for code in ("HA", "HB"):
+        firm.admin(f"client add --legal-name 'By hand' --code {code}")
+    firm.admin("client add --legal-name Managed --code MA --partner bob@example.com --manager ann@example.com")
+    firm.execute("UPDATE clients SET status = 'archived' WHERE code = 'HB'")
+    firm.changes()
+    said = [
+        "2 clients will go from Ann Lee (ann@example.com) to Bob Low (bob@example.com).",
+        "1 client will not, as XPM names the partner. Change it in XPM.",
+    ]
+    type_ahead("n")
+    assert firm.admin(hand_over) == [*said, "Go on? [y/N]: Nothing was changed."]
+    assert firm.changes() == []
+    assert firm.admin(f"{hand_over} --yes") == [
+        *said,
+        "Bob Low (bob@example.com) is now the partner of 2 clients.",
+        *kept,
+    ]
+    owners = {row["code"]: row["partner_id"] for row in firm.query("SELECT code, partner_id FROM clients")}
+    assert owners == {"AC": ann, "HA": bob, "HB": bob, "MA": bob}
+    assert {row[2:] for row in firm.changes()} == {("updated", "partner_id", ann, bob)}
+    assert firm.refuse("client set --all-of bob@example.com --partner BOB@example.com")[1] == "Name another user."
+
+
 def test_clients_are_listed_and_found(firm):
     firm.admin("client add --legal-name 'Zed & Sons' --code Z1 --abn 51824753556")
     firm.admin("client add --legal-name ärmel --email x@example.com")
@@ -900,6 +948,28 @@ def test_clients_are_listed_by_partner_and_status(firm):
     ):
         assert [row["code"] for row in firm.read(f"client list {options}")] == codes
     assert firm.admin("client list --status deleted") == ["No client is like that."]
+
+
+@pytest.mark.parametrize(
+    ("sought", "advice"),
+    [
+        ("acne", ["Did you mean Acme Farms (ACME)?"]),
+        ("acme --status deleted", ["Did you mean Acme Farms (ACME)?"]),
+        ("betty", ["In XPM it may be one that could not be synced. See why:", "  xpmsync errors --search betty"]),
+        ("qqqq", []),
+    ],
+)
+def test_a_search_that_finds_nothing_suggests_what_a_client_that_is_not_found_does(firm, sought, advice):
+    firm.admin("client add --legal-name 'Acme Farms' --code ACME")
+    with open_database(firm.home.database_file) as database, database.transaction():
+        run_id = start_run(database, tenant_id=None, mode="full", is_watched=True, now=NOW)
+        missing = vars(problem("partner-missing", BETA, "Betty Low", office="SYD"))
+        save_problems(database, [missing], run_id=run_id, now=NOW, resolve_others=True)
+    assert firm.admin(f"client list --search {sought}") == ["No client is like that.", *advice]
+    assert firm.read(f"client list --search {sought}") == []
+    if "--" not in sought:
+        refusal = firm.refuse(f"client show {sought}")
+        assert refusal[1:] == [" ".join(map(str.strip, advice)) or SEE_CLIENTS]
 
 
 def test_a_client_is_shown_with_everything_about_it(firm):

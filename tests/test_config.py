@@ -428,6 +428,13 @@ def test_a_change_fits_however_the_file_is_written(home, text):
     assert read_config(home).sync.name == ("a" if text else Config().sync.name)
 
 
+def test_a_byte_order_mark_is_skipped_and_goes_with_the_next_change(home):
+    home.config_file.write_text('# ours\n[sync]\nname = "Smith"\n', "utf-8-sig")
+    assert read_config(home).sync.name == "Smith"
+    change_config(home, {"sync.default_office_code": "SYD"})
+    assert home.config_file.read_bytes() == b'# ours\n[sync]\nname = "Smith"\ndefault_office_code = "SYD"\n'
+
+
 def test_none_removes_a_key(home):
     write(home, '[sync]\nname = "Smith"\ntenant_id = "x"\n'.replace('"x"', f'"{TENANT}"'))
     change_config(home, {"sync.tenant_id": None, "xero.client_id": None})

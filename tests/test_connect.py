@@ -564,12 +564,16 @@ def test_disconnect_forgets_a_sign_in_that_xero_has_ended(desk):
 
 
 @pytest.mark.parametrize(("answer", "is_kept"), [("y", False), ("n", True)])
-def test_disconnect_offers_to_remove_the_lines_from_the_crontab(desk, crontab, type_ahead, answer, is_kept):
+@pytest.mark.parametrize("is_connected", [True, False])
+def test_disconnect_offers_to_remove_the_lines_from_the_crontab(
+    desk, crontab, type_ahead, is_connected, answer, is_kept
+):
     crontab.write_text("A=b\n")
-    desk.xpmsync("connect")
+    if is_connected:
+        desk.xpmsync("connect")
     desk.xpmsync("configure", "--crontab", "install")
     lines = crontab.read_text().splitlines()[1:]
-    type_ahead("y", answer)
+    type_ahead(*["y"] * is_connected, answer)
     _, output, _ = desk.xpmsync("disconnect")
     assert "\n".join(["Your crontab still starts syncs for this data folder:", *lines]) in output
     assert crontab.read_text().splitlines() == ["A=b", *(lines if is_kept else [])]
@@ -580,8 +584,11 @@ def test_a_script_that_disconnects_is_told_how_to_remove_the_lines_from_the_cron
     desk.xpmsync("connect")
     desk.xpmsync("configure", "--crontab", "install")
     before = crontab.read_text()
-    assert "\n  xpmsync configure --crontab remove\n" in desk.xpmsync("disconnect", "--yes")[1]
+    for _ in ("connected", "not connected any more"):
+        assert "\n  xpmsync configure --crontab remove\n" in desk.xpmsync("disconnect", "--yes")[1]
     assert crontab.read_text() == before
+    desk.xpmsync("configure", "--crontab", "remove")
+    assert desk.xpmsync("disconnect", "--yes")[1] == "xpmsync is not connected to Xero.\n"
 
 
 def test_disconnect_keeps_the_sign_in_when_the_keyring_is_locked(desk):

@@ -3,6 +3,7 @@ import pwd
 import subprocess
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
@@ -31,19 +32,46 @@ NOW = datetime(2026, 11, 4, 14, 17, 30).astimezone()  # a Wednesday
         ("17 9 6 * *", "11-06 09:17"),
         ("17 9 */2 * *", "11-05 09:17"),
         ("17 9 6 * 4", "11-05 09:17"),
-        ("17 9 * 12 *", None),
-        ("17 9 * * MON", None),
+        ("17 9 * * mon-fri", "11-05 09:17"),
+        ("17 9 * Dec SUN", "12-06 09:17"),
+        ("@midnight", "11-05 00:00"),
+        ("@weekly", "11-08 00:00"),
+        ("@monthly", "12-01 00:00"),
+        ("@yearly", "01-01 00:00"),
+        ("@annually", "01-01 00:00"),
         ("99 * * * *", None),
+        ("17 9 30 2 *", None),
+        ("17 9 * * someday", None),
         ("@reboot", None),
     ],
 )
 def test_the_next_time_of_a_schedule_is_told_by_the_clock_on_the_wall(schedule, expected):
     found = find_next_time(schedule, NOW)
-    assert (found and found.strftime("%m-%d %H:%M")) == expected
+    assert (found and found.astimezone().strftime("%m-%d %H:%M")) == expected
+
+
+@pytest.mark.parametrize(
+    ("schedule", "now", "expected"),
+    [
+        # Daylight saving ends: at 03:00 (16:00 UTC) it is 02:00 again.
+        ("17 * * * *", "2026-04-04T15:30Z", "2026-04-04T16:17Z"),
+        ("*/20 * * * *", "2026-04-04T15:50Z", "2026-04-04T16:00Z"),
+        ("17 2 * * *", "2026-04-04T15:10Z", "2026-04-04T15:17Z"),
+        ("17 2 * * *", "2026-04-04T15:30Z", "2026-04-05T16:17Z"),
+        ("17 9 * * *", "2026-04-04T15:30Z", "2026-04-04T23:17Z"),
+        # It begins: at 02:00 (16:00 UTC) it is 03:00.
+        ("17 * * * *", "2026-10-03T15:30Z", "2026-10-03T16:17Z"),
+        ("17 2 * * *", "2026-10-03T15:30Z", "2026-10-03T16:00Z"),
+        ("17 9 * * *", "2026-10-03T15:30Z", "2026-10-03T22:17Z"),
+    ],
+)
+def test_the_next_time_is_right_on_the_days_on_which_the_clocks_change(set_zone, schedule, now, expected):
+    set_zone("Australia/Sydney")
+    assert find_next_time(schedule, datetime.fromisoformat(now)) == datetime.fromisoformat(expected)
 
 
 def test_a_moment_that_is_now_is_not_the_next_one():
-    assert find_next_time("17 14 * * *", NOW.replace(second=0)).day == 5
+    assert find_next_time("17 14 * * *", NOW.replace(second=0)).astimezone().day == 5
 
 
 def test_the_next_time_of_a_command_is_that_of_its_first_line_to_come():
@@ -93,6 +121,33 @@ def test_each_line_of_the_crontab_belongs_to_the_home_that_is_set_for_it():
     assert d.jobs == ()
     assert crontab.find_variables(find_home({"XPMSYNC_HOME": "/srv/c"})) == {"XPMSYNC_HOME": "/srv/c"}
     assert crontab.find_variables(find_home({"XPMSYNC_HOME": "/srv/d"})) == {"XPMSYNC_HOME": "/srv/a"}
+
+
+@pytest.mark.parametrize(
+    ("line", "is_meant"),
+    [
+        ("XPMSYNC_HOME=$HOME/firm xpmsync sync", True),
+        ('XPMSYNC_HOME="${HOME}/firm" xpmsync sync >> "$HOME/log" 2>&1', True),
+        ("XPMSYNC_HOME=$HOME/firm $HOME/bin/xpmsync sync", True),
+        ("XPMSYNC_HOME=~/firm xpmsync sync", True),
+        ("XPMSYNC_HOME='$HOME/firm' xpmsync sync", False),
+        ("XPMSYNC_HOME=\\$HOME/firm xpmsync sync", False),
+        ("XPMSYNC_HOME=$HOMER/firm xpmsync sync", False),
+        ("XPMSYNC_HOME=~nosuchuser/firm xpmsync sync", False),
+    ],
+)
+def test_a_home_that_the_shell_fills_in_is_recognised(monkeypatch, tmp_path, line, is_meant):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(pwd, "getpwuid", lambda _: SimpleNamespace(pw_name="ann", pw_dir=str(tmp_path)))
+    home = find_home({"XPMSYNC_HOME": str(tmp_path / "firm")})
+    text = f"17 * * * * {line}\n"
+    assert parse_crontab(text).of(home).runs("sync") is is_meant
+    assert replace_lines(text, home, []) == ("" if is_meant else text)
+
+
+def test_the_home_that_the_shell_fills_in_is_the_crontabs_where_it_sets_one():
+    crontab = parse_crontab("HOME=/srv/ann\n17 * * * * XPMSYNC_HOME=$HOME/firm xpmsync sync\n")
+    assert crontab.of(find_home({"XPMSYNC_HOME": "/srv/ann/firm"})).runs("sync")
 
 
 def test_the_example_runs_the_sync_every_hour_off_the_full_hour_and_the_watchman_every_ten_minutes():

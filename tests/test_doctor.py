@@ -1,5 +1,6 @@
 import json
 import os
+import pwd
 import sqlite3
 import stat
 import subprocess
@@ -400,9 +401,14 @@ def test_trouble_at_xero_fails_after_three_calls_at_the_most(firm, look):
 
 
 def test_a_wrong_clock_is_a_warning(firm, warns):
-    for hours, side in ((3, "behind"), (-6, "ahead of")):
-        firm.sandbox.clock.advance(hours * 3600)
-        warns("Clock", f"this computer's clock is 180 minutes {side} Xero's", "timedatectl set-ntp true")
+    for minutes, skew in (
+        (12, "12 minutes behind"),
+        (168, "3 hours behind"),
+        (-300, "2 hours ahead of"),
+        (-57_360, "40 days ahead of"),
+    ):
+        firm.sandbox.clock.advance(minutes * 60)
+        warns("Clock", f"this computer's clock is {skew} Xero's", "timedatectl set-ntp true")
 
 
 def test_little_left_of_xeros_limit_is_a_warning(warns, monkeypatch):
@@ -482,6 +488,24 @@ def test_as_cron_nothing_is_tried_where_no_line_works_in_the_home_that_is_meant(
     assert out == ""
     assert f"No line of the crontab works in {firm.home.data_folder}, which your XPMSYNC_HOME names." in err
     assert "xpmsync configure --crontab install" in err
+
+
+@pytest.mark.parametrize("folder", ["", "/nowhere"])
+def test_as_cron_nothing_is_tried_where_its_folder_is_missing(firm, capfd, folder):
+    edit_crontab(firm, f'HOME = "{firm.home.data_folder.parent}"', f'HOME = "{folder}"')
+    assert run(["doctor", "--cron"]) == 5
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert f"the folder that HOME names, and “{folder}” is none." in err
+    assert "Correct HOME in the crontab, or remove it there: crontab -e" in err
+
+
+@pytest.mark.usefixtures("firm")
+def test_as_cron_nothing_is_tried_for_a_user_whom_cron_does_not_know(capfd, monkeypatch):
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
+    assert run(["doctor", "--cron"]) == 5
+    assert f"does not know the user that runs xpmsync (number {os.geteuid()})." in capfd.readouterr().err
+    assert run(["doctor"]) == 0
 
 
 @pytest.mark.usefixtures("firm")

@@ -291,23 +291,24 @@ def test_a_year_of_history_is_always_kept(admin, firm):
 
 
 @pytest.mark.parametrize(
-    ("day", "today", "is_kept"),
+    ("day", "today", "latest"),
     [
-        ("2025-11-22", "2026-11-22", False),
-        ("2025-11-23", "2026-11-22", True),
-        ("2024-02-29", "2025-02-28", True),
-        ("2024-02-29", "2025-03-01", False),
-        ("2023-02-28", "2024-02-29", False),
+        ("2025-11-22", "2026-11-22", None),
+        ("2025-11-23", "2026-11-22", "2025-11-22"),
+        ("2024-02-29", "2025-02-28", "2024-02-28"),
+        ("2024-02-29", "2025-03-01", None),
+        ("2023-02-28", "2024-02-29", None),
+        ("2023-03-01", "2024-02-29", "2023-02-28"),
     ],
 )
-def test_a_year_is_a_year_by_the_calendar(day, today, is_kept):
+def test_a_year_is_a_year_by_the_calendar(day, today, latest):
     day, today = (datetime.fromisoformat(text).date() for text in (day, today))
+    remedy = None
     try:
         admin_history.check_day(day, today)
-    except NotPossible:
-        assert is_kept
-    else:
-        assert not is_kept
+    except NotPossible as error:
+        remedy = error.remedy
+    assert remedy == (latest and f"Name a day up to {latest}.")
 
 
 def test_a_script_has_to_say_yes(admin, show, day):

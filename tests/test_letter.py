@@ -204,7 +204,7 @@ def test_the_first_failure_is_the_first_one_since_the_last_success(tmp_path):
             moment = NOW + hour * HOUR
             run_id = start_run(database, tenant_id=None, mode="full", is_watched=False, now=moment)
             finish_run(database, run_id, status=status, now=moment, values={"exit_code": 6, "message": ""})
-        health = load_health(database)
+        health = load_health(database, NOW + 4 * HOUR)
     assert health.first_failure_at == NOW + 2 * HOUR
     assert health.last_failure.failed_at == NOW + 4 * HOUR
 
@@ -255,5 +255,6 @@ def test_no_name_of_the_practice_gets_into_a_letter(make_firm, capfd, fault, opt
 def write_letter(firm):
     """What the watchman would send."""
     with open_database(firm.home.database_file) as database:
-        trouble = find_trouble(load_health(database), datetime.now(UTC) + timedelta(seconds=5))
+        now = datetime.now(UTC) + timedelta(seconds=5)
+        trouble = find_trouble(load_health(database, now), now)
     return f"{render_subject('Smith & Co', trouble)}\n{render_letter('Smith & Co', trouble, find_place(firm.home))}"

@@ -1,6 +1,7 @@
 """Whether a database or settings that are missing were there once, and what a person is told of it."""
 
 import os
+from datetime import UTC, datetime
 
 import pytest
 
@@ -134,7 +135,7 @@ def test_a_sync_that_begins_before_configure_was_run_is_no_failed_sync(home, say
     if is_connected:
         with open_database(home.database_file) as database:
             assert load_last_runs(database, 1) == []
-            assert load_health(database) == Health(first_run_at=None, last_success_at=None)
+            assert load_health(database, datetime.now(UTC)) == Health(first_run_at=None, last_success_at=None)
             assert load_causes(database) == []
     assert say("notify") == (0, "")
 

@@ -11,8 +11,11 @@ from xpmsync.sandbox import Practice, Sandbox
 
 NETWORK = {"requests", "urllib3", "requests_oauthlib", "oauthlib", "lxml", "smtplib"}
 KEYRING = {"keyring", "secretstorage", "jeepney"}
-RARELY_NEEDED = {"sqlite_utils", "tomlkit", "platformdirs", "lxml.html", "stdnum", "secretstorage", "jeepney"}
-"""For migrations, changed settings, a home that no variable names, pages, new numbers, and other keyrings."""
+RARELY_NEEDED = {
+    *{"sqlite_utils", "tomlkit", "platformdirs", "lxml.html"},
+    *{"stdnum", "cronsim", "secretstorage", "jeepney"},
+}
+"""For migrations, settings, a home that no variable names, pages, new numbers, a crontab, and other keyrings."""
 
 
 @pytest.fixture(scope="module")

@@ -57,6 +57,18 @@ def test_a_practice_arrives_in_active_and_a_second_run_writes_nothing(make_firm)
     assert {row["times_seen"] for row in firm.rows("SELECT times_seen FROM sync_errors")} == {2}
 
 
+def test_the_log_says_what_a_run_did_in_counts_alone(make_firm):
+    practice, _ = small_practice()
+    firm = make_firm(practice)
+    assert run(["sync"]) == 0
+    (line,) = (line for line in firm.home.log_file.read_text().splitlines() if "run 1 succeeded" in line)
+    assert re.search(
+        r": run 1 succeeded: full, \d+\.\d seconds; users: 2 created, 0 updated, 0 unchanged, 0 skipped; "
+        r"clients: 3 created, 0 updated, 0 unchanged, 0 skipped; errors: 0, warnings: 1; calls: 3, bytes: \d+$",
+        line,
+    )
+
+
 def test_every_field_of_a_client_arrives(make_firm):
     practice = Practice()
     ann = practice.add_staff("Ann Mary Lee", "ann@example.com")

@@ -436,7 +436,7 @@ def explain_recipient(recipient: Recipient | None, cc: Sequence[str]) -> str:
     return f"{say_who_is_left(cc).capitalize()}: {why}."
 
 
-def combine(record: AlertRecord, stored: Health | None) -> Health:
+def combine(record: AlertRecord, stored: Health | None, now: datetime) -> Health:
     """How the syncs went: what the alert file says, and what the database says, where it could be read (`stored`).
 
     The database lacks a failure that could not be written to it; the file lacks what was written while it could not be.
@@ -444,7 +444,7 @@ def combine(record: AlertRecord, stored: Health | None) -> Health:
     kept = Health(record.first_sync_at, record.last_success_at, record.last_failure, record.first_failure_at)
     if stored is None:
         return kept
-    successes = [moment for moment in (stored.last_success_at, kept.last_success_at) if moment]
+    successes = [moment for moment in (stored.last_success_at, kept.last_success_at) if moment and moment <= now]
     failures = [failure for failure in (kept.last_failure, stored.last_failure) if failure]
     return Health(
         first_run_at=stored.first_run_at or kept.first_run_at,

@@ -548,7 +548,7 @@ def has_settings(home: Home) -> bool:
 
 def _load_text(home: Home) -> str | None:
     try:
-        return home.config_file.read_text("utf-8") if has_settings(home) else None
+        return home.config_file.read_text("utf-8-sig") if has_settings(home) else None  # some editors begin with a mark
     except UnicodeDecodeError as error:
         raise ConfigurationError(
             f"{home.config_file} is not UTF-8 text (byte {error.start}).", "Save the file as UTF-8 in your editor."

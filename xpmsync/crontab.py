@@ -12,11 +12,11 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
-from itertools import product
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Final
 
+from xpmsync.errors import ConfigurationError
 from xpmsync.home import Home, find_home
 
 HOURLY: Final = ("sync", "notify")
@@ -26,14 +26,20 @@ PATIENCE_SECONDS: Final = 10.0
 VARIABLE: Final = re.compile(r"""\s*(["']?)(?P<name>[A-Za-z_]\w*)\1\s*=\s*(?P<value>.*?)\s*""")
 JOB: Final = re.compile(r"\s*(?P<schedule>@\w+|[\d*](\S*\s+){4}\S+)\s+(?P<command>\S.*)")
 ASSIGNMENT: Final = re.compile(r"[A-Za-z_]\w*=")
+HOME_REFERENCE: Final = re.compile(r"\\.|'[^']*'|(?P<home>\$(?:HOME\b|\{HOME\}))")
+"""What a shell replaces by the user's home folder; and what is in the way of that, an escape or single quotes."""
 QUOTED: Final = re.compile(r"""(["'])(?P<text>.*)\1""")
 REDIRECTION: Final = re.compile(r"(?:\d*|&)(?:>>?|<)(?P<target>&\d|[^\s;|&<>()`]+)?")
-LIMITS: Final = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
-"""Of each field of a schedule: minute, hour, day of the month, month, day of the week."""
-PART: Final = re.compile(r"(?:\*|(?P<first>\d{1,2})(?:-(?P<last>\d{1,2}))?)(?:/(?P<step>[1-9]\d?))?")
-SHORTHANDS: Final = {"@hourly": "0 * * * *", "@daily": "0 0 * * *", "@midnight": "0 0 * * *"}
-FORESIGHT: Final = timedelta(days=8)
-"""How far the next time is looked for: a sync that runs less often than once a week is none."""
+SHORTHANDS: Final = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
+"""What cron takes for a schedule, and CronSim does not know."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ class Job:
 
     def is_plain(self) -> bool:
         """Whether it runs one of the hourly commands, and nothing and nobody has been added to it."""
-        words = _split(self.command)
+        words = _split(self.command, self.variables)
         index = _find_xpmsync(words)
         if index is None or words[index + 1 : index + 2] not in [[name] for name in HOURLY]:
             return False
@@ -63,9 +69,16 @@ class Job:
 
     def find_missing_program(self) -> str | None:
         """The program, as the line names it, if cron would not find it."""
-        program = _find_program(self.command)
+        program = _find_program(_split(self.command, self.variables))
         found = program and shutil.which(program, path=self.variables.get("PATH", USUAL_PATH))
         return None if found else program
+
+    def works_in(self, home: Home) -> bool:
+        """Whether it works in this home."""
+        try:
+            return find_home(self.variables) == home
+        except ConfigurationError:
+            return False
 
 
 @dataclass(frozen=True)
@@ -78,7 +91,7 @@ class Crontab:
 
     def of(self, home: Home) -> "Crontab":
         """The lines that work in this home alone: a person may sync several practices."""
-        return Crontab(tuple(job for job in self.jobs if find_home(job.variables) == home), self.variables)
+        return Crontab(tuple(job for job in self.jobs if job.works_in(home)), self.variables)
 
     def runs(self, name: str) -> bool:
         """Whether there is a line for this command of xpmsync."""
@@ -96,8 +109,19 @@ class Crontab:
 
 
 def make_environment(variables: Mapping[str, str]) -> dict[str, str]:
-    """What cron gives to a command of this user for which these variables are set."""
-    user = pwd.getpwuid(os.geteuid())
+    """What cron gives to a command of this user for which these variables are set.
+
+    Raises ConfigurationError where cron can start nothing for this user.
+    """
+    try:
+        user = pwd.getpwuid(os.geteuid())
+    except KeyError:
+        raise ConfigurationError(
+            f"This computer does not know the user that runs xpmsync (number {os.geteuid()}). Cron starts commands for "
+            "known users alone.",
+            "Run xpmsync as a user that is listed by: getent passwd. If something else starts the syncs, check with: "
+            "xpmsync doctor",
+        ) from None
     usual = {"HOME": user.pw_dir, "SHELL": "/bin/sh", "PATH": USUAL_PATH}
     return {**usual, **variables, "LOGNAME": user.pw_name}
 
@@ -169,7 +193,7 @@ def parse_crontab(text: str) -> Crontab:
         if found := VARIABLE.fullmatch(line):
             variables[found["name"]] = _unquote(found["value"])
         elif (job := JOB.fullmatch(line)) and "xpmsync" in job["command"]:
-            own = _find_own_variables(job["command"])
+            own = _find_own_variables(_split(job["command"], variables))
             jobs.append(Job(job["schedule"], job["command"], {**variables, **own}, number))
     return Crontab(tuple(jobs), variables)
 
@@ -185,45 +209,34 @@ def replace_lines(text: str, home: Home, lines: Sequence[str]) -> str:
     return "\n".join(kept if kept[-1] == "" else [*kept, ""])  # crontab refuses a last line that does not end
 
 
+class _WallClock(tzinfo):
+    """The time zone of this computer with its daylight saving, which a zone of `datetime.astimezone` lacks."""
+
+    def utcoffset(self, moment: datetime | None) -> timedelta | None:
+        return None if moment is None else moment.replace(tzinfo=None).astimezone().utcoffset()
+
+    def dst(self, _moment: datetime | None) -> None:
+        return None
+
+    def tzname(self, _moment: datetime | None) -> None:
+        return None
+
+    def fromutc(self, moment: datetime) -> datetime:
+        return datetime.fromtimestamp(moment.replace(tzinfo=UTC).timestamp()).replace(tzinfo=self)  # noqa: DTZ006 - as on the wall
+
+
 def find_next_time(schedule: str, now: datetime) -> datetime | None:
-    """The first moment after `now` that a schedule names, by the clock on the wall.
+    """The first moment (UTC) after `now` at which Debian's cron runs a line with this schedule.
 
-    None for what has no such moment soon (``@reboot``), or is not written in numbers.
+    None for what has no such moment (``@reboot``), or is no schedule.
     """
-    fields = SHORTHANDS.get(schedule, schedule).split()
-    if len(fields) != len(LIMITS):
-        return None
-    values = [_read_field(field, *limits) for field, limits in zip(fields, LIMITS, strict=True)]
-    if not all(values):
-        return None
-    minutes, hours, days, months, weekdays = values
-    for ahead in range(FORESIGHT.days):
-        day = (now.astimezone() + timedelta(days=ahead)).date()
-        if day.month not in months:
-            continue
-        matches = (day.day in days, day.isoweekday() in weekdays or day.isoweekday() % 7 in weekdays)
-        # As cron has it: where both are restricted, either will do.
-        if not (any(matches) if "*" not in (fields[2][0], fields[4][0]) else all(matches)):
-            continue
-        for hour, minute in product(sorted(hours), sorted(minutes)):
-            moment = datetime.combine(day, time(hour, minute)).astimezone()
-            if moment > now:
-                return moment
-    return None
+    from cronsim import CronSim, CronSimError  # noqa: PLC0415 - where it is shown alone
 
-
-def _read_field(field: str, least: int, largest: int) -> frozenset[int]:
-    """The numbers that a field of a schedule stands for; none where it says something else."""
-    numbers: set[int] = set()
-    for part in field.split(","):
-        found = PART.fullmatch(part)
-        if found is None:
-            return frozenset()
-        first = int(found["first"] or least)
-        # "5" is one number, "5/10" all from there on.
-        last = int(found["last"] or (first if found["first"] and not found["step"] else largest))
-        numbers.update(range(first, last + 1, int(found["step"] or 1)))
-    return frozenset(numbers) if max(numbers, default=largest + 1) <= largest else frozenset()
+    try:
+        found = next(CronSim(SHORTHANDS.get(schedule, schedule), now.astimezone(_WallClock())), None)
+    except CronSimError:
+        return None
+    return found and found.astimezone(UTC)
 
 
 def _unquote(value: str) -> str:
@@ -231,27 +244,38 @@ def _unquote(value: str) -> str:
     return quoted["text"] if quoted else value
 
 
-def _find_own_variables(command: str) -> dict[str, str]:
+def _find_own_variables(words: Sequence[str]) -> dict[str, str]:
     """What a line itself sets, in front of the program."""
-    words = _split(command)
     index = _find_xpmsync(words)
     return dict(word.split("=", 1) for word in words[:index] if ASSIGNMENT.match(word))
 
 
-def _find_program(command: str) -> str | None:
+def _find_program(words: Sequence[str]) -> str | None:
     """The program that a line starts: xpmsync itself, or the Python that runs it as a module."""
-    words = _split(command)
     index = _find_xpmsync(words)
     if index is None:
         return None
     return words[index - 2] if words[index - 1 : index] == ["-m"] and index > 1 else words[index]
 
 
-def _split(command: str) -> list[str]:
+def _split(command: str, variables: Mapping[str, str]) -> list[str]:
+    """The words of a command, with the home folder filled in as the shell does it; none where they cannot be told."""
+    marked = HOME_REFERENCE.sub(lambda found: "\0" if found["home"] else found[0], command.replace(r"\%", "%"))
     try:
-        return shlex.split(command.replace(r"\%", "%"))
+        words = shlex.split(marked)
     except ValueError:
         return []
+    return [word.replace("\0", _find_home_folder(variables)) if "\0" in word else word for word in words]
+
+
+def _find_home_folder(variables: Mapping[str, str]) -> str:
+    """What HOME is for a command of cron's."""
+    if "HOME" in variables:
+        return variables["HOME"]
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_dir
+    except KeyError:
+        return os.environ.get("HOME", "/")
 
 
 def _are_redirections(words: Sequence[str]) -> bool:
@@ -264,5 +288,5 @@ def _are_redirections(words: Sequence[str]) -> bool:
     return True
 
 
-def _find_xpmsync(words: list[str]) -> int | None:
+def _find_xpmsync(words: Sequence[str]) -> int | None:
     return next((index for index, word in enumerate(words) if Path(word).name == "xpmsync"), None)

@@ -320,9 +320,9 @@ class _Examination:
             raise _NotChecked("Xero has not told its time")
         skew = self._clock.now() - xero_now
         if abs(skew) > LARGEST_SKEW:
-            minutes, side = round(abs(skew) / timedelta(minutes=1)), "ahead of" if skew > timedelta() else "behind"
+            side = "ahead of" if skew > timedelta() else "behind"
             return Note(
-                f"this computer's clock is {minutes:,} minutes {side} Xero's",
+                f"this computer's clock is {_describe_length(abs(skew))} {side} Xero's",
                 "Set it, and have it set by the network; on Linux run: sudo timedatectl set-ntp true",
             )
         return Note("agrees with Xero's")
@@ -378,8 +378,9 @@ class _Examination:
         """That the runs go well."""
         success = self._load(runs.load_last_success)
         found = f"{_render(from_text(success['finished_at']))}" if success else "no run has succeeded yet"
-        health = self._load(load_health)
-        trouble = find_trouble(health, self._clock.now()) if health else None
+        now = self._clock.now()
+        health = self._load(lambda database: load_health(database, now))
+        trouble = find_trouble(health, now) if health else None
         if health is None or trouble is None:
             return Note(found) if success else Note(found, "Run: xpmsync sync")
         if trouble.exit_code is None:
@@ -444,6 +445,13 @@ def _judge_crontab(crontab: Crontab, home: Home) -> Note:
 
 def _quote(paths: list[Path]) -> str:
     return shlex.join(str(path) for path in paths)
+
+
+def _describe_length(length: timedelta) -> str:
+    """A length of time of several minutes or more, in its largest unit of which there are two."""
+    units = {"days": timedelta(days=1), "hours": timedelta(hours=1), "minutes": timedelta(minutes=1)}
+    name = next(name for name, unit in units.items() if length >= 2 * unit)
+    return f"{round(length / units[name]):,} {name}"
 
 
 def _render(moment: datetime) -> str:

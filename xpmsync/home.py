@@ -89,14 +89,24 @@ class Home:
 
 
 def find_home(environment: Mapping[str, str]) -> Home:
-    """The home that `environment` names, else the platform's own folders."""
-    if folder := environment.get(HOME_VARIABLE):
-        path = Path(folder).expanduser().absolute()
-        return Home(path, path)
-    import platformdirs  # noqa: PLC0415 - slow to load, and of no use where a folder is named
+    """The home that `environment` names, else the platform's own folders.
 
-    folders = platformdirs.PlatformDirs("xpmsync", appauthor=False)
-    return Home(folders.user_config_path, folders.user_data_path)
+    Raises ConfigurationError where it is in the folder of a user that this computer does not know.
+    """
+    folder = environment.get(HOME_VARIABLE)
+    try:
+        if folder:
+            path = Path(folder).expanduser().absolute()
+            return Home(path, path)
+        import platformdirs  # noqa: PLC0415 - slow to load, and of no use where a folder is named
+
+        folders = platformdirs.PlatformDirs("xpmsync", appauthor=False)
+        return Home(folders.user_config_path, folders.user_data_path)
+    except RuntimeError as error:
+        raise ConfigurationError(
+            f"The data folder cannot be found: “{folder or '~'}” belongs to a user that this computer does not know.",
+            f"Write its whole path: export {HOME_VARIABLE}=/FOLDER",
+        ) from error
 
 
 def connect_command(environment: Mapping[str, str] = os.environ) -> str:

@@ -12,6 +12,8 @@ JOINERS: Final = re.compile("[\u200c\u200d]+")
 """Zero-width non-joiner and joiner: between letters of some scripts they are part of the spelling."""
 BLANKS: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 """Characters that count as letters or symbols, and show nothing."""
+REORDERING: Final = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+"""What makes a screen show a text in another order than it has; for a set of characters in a pattern."""
 
 
 def fold(text: str) -> str:

@@ -85,6 +85,23 @@ class Summary:
     accepted: Sequence[str] = ()
     """What the safety limits would have stopped the sync for, had a person not accepted it; in counts alone."""
 
+    @property
+    def for_log(self) -> str:
+        """On one line, in counts alone."""
+        users, clients = (
+            ", ".join(f"{number} {name}" for name, number in vars(counts).items())
+            for counts in (self.users, self.clients)
+        )
+        parts = (
+            f"{self.mode}, {(self.finished_at - self.started_at).total_seconds():.1f} seconds",
+            f"users: {users}",
+            f"clients: {clients}",
+            f"errors: {self.errors}, warnings: {self.warnings}",
+            f"calls: {self.api_calls}, bytes: {self.bytes_received}",
+            *(f"accepted: {each}" for each in self.accepted),
+        )
+        return "; ".join(parts)
+
 
 @dataclass(frozen=True)
 class Preview:
@@ -142,7 +159,7 @@ def run_sync(
             _note_success(run, summary)
         finally:
             _write_page(run)
-        log.info("run %d succeeded: %s", run.id, summary)
+        log.info("run %d succeeded: %s", run.id, summary.for_log)
         return summary
 
 

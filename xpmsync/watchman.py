@@ -48,8 +48,8 @@ class Situation:
     """Why the database cannot be used; None also while another program has it in its hands."""
 
 
-def load_health(database: Database) -> Health:
-    """How the syncs went of late. Those that a person watched, and those cut off, are nobody's news."""
+def load_health(database: Database, now: datetime) -> Health:
+    """How the syncs went of late, up to `now`. Those that a person watched, and those cut off, are nobody's news."""
     success = runs.load_last_success(database)
     first = runs.load_first_run(database)
     failed = runs.load_last_failure(database)
@@ -58,7 +58,7 @@ def load_health(database: Database) -> Health:
         failed = None  # by their order, as a clock may have been wrong
     return Health(
         first_run_at=from_text(first["started_at"]) if first else None,
-        last_success_at=from_text(success["finished_at"]) if success else None,
+        last_success_at=runs.load_last_success_time(database, now),
         last_failure=Failure(failed["exit_code"], from_text(failed["finished_at"]), failed["message"], failed["remedy"])
         if failed
         else None,
@@ -73,24 +73,24 @@ def assess(home: Home, config: Config, alerts: AlertFile, now: datetime) -> Situ
     keeps locked, a sync or a restore at work, does not.
     """
     record = alerts.load()
-    facts, trouble = _load_facts(home, config), None
+    facts, trouble = _load_facts(home, config, now), None
     if isinstance(facts, DatabaseTrouble) and not _is_at_work(home):
-        facts = _load_facts(home, config)  # it may just have been restored
+        facts = _load_facts(home, config, now)  # it may just have been restored
         trouble = facts if isinstance(facts, DatabaseTrouble) else None
     stored, users = facts if isinstance(facts, tuple) else (None, ())
-    health = combine(record, stored)
+    health = combine(record, stored, now)
     if trouble:
         health = replace(health, last_failure=Failure(trouble.exit_code, now, trouble.happened, trouble.remedy))
     recipient = find_recipient(config.notify.email, record.recipient, users)
     return Situation(health, recipient, stored is not None, trouble)
 
 
-def _load_facts(home: Home, config: Config) -> tuple[Health, Sequence[User]] | DatabaseTrouble | None:
+def _load_facts(home: Home, config: Config, now: datetime) -> tuple[Health, Sequence[User]] | DatabaseTrouble | None:
     """How the syncs went, and Active's users; None where there is no database yet, or it is locked."""
 
     def load() -> tuple[Health, Sequence[User]] | None:
         with open_to_read(home.database_file, wait_seconds=BUSY_SECONDS) as database:
-            return (load_health(database), load_users(database)) if count_steps(database.connection) else None
+            return (load_health(database, now), load_users(database)) if count_steps(database.connection) else None
 
     try:
         check_database_kept(home, config)

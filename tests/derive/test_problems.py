@@ -342,7 +342,7 @@ def test_the_advised_command_is_not_refused_and_settles_the_issue(firm, code, ho
     command = list_commands(entry["suggestion"], entry.get("remedy"))[place]
     words = USUAL | OTHERS.get(code, {})
     arguments = [words.get(argument, argument) for argument in shlex.split(command)[1:]]
-    arguments += ["--yes"] if "merge" in arguments else []
+    arguments += ["--yes"] if {"merge", "--all-of"} & {*arguments} else []
     capsys.readouterr()
     assert run(arguments) == 0, capsys.readouterr()
     assert "Nothing" not in capsys.readouterr().out

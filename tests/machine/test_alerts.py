@@ -17,8 +17,10 @@ from xpmsync.alert_file import FILE_BYTES, AlertFile
 from xpmsync.cli import run
 from xpmsync.config import change_config
 from xpmsync.home import Home
+from xpmsync.moments import from_text, to_text
 from xpmsync.sandbox import Practice
 from xpmsync.sandbox.mailbox import Mailbox
+from xpmsync.surroundings import Clock
 
 ORDERS = [("sync", "notify", "sync", "notify"), ("notify", "notify", "sync", "notify")]
 
@@ -57,6 +59,23 @@ def check_mended(firm, mailbox):
     assert run(["notify"]) == 0
     assert len(mailbox.messages) == 1
     assert {row["status"] for row in firm.rows("SELECT status FROM sync_runs")} == {"succeeded", "failed"}
+
+
+# The clock.
+
+
+@pytest.mark.parametrize("ahead", [timedelta(days=2), timedelta(minutes=2)])
+def test_a_sync_whose_clock_was_ahead_counts_from_when_it_was_by_xeros(firm, mailbox, ahead):
+    firm.write("UPDATE sync_runs SET started_at = '2026-01-01T00:00:00Z', finished_at = '2026-01-01T00:00:01Z'")
+    firm.sync(is_watched=False, clock=Clock(now=lambda: datetime.now(UTC) + ahead, sleep=lambda _: None))
+    assert run(["notify"]) == 0
+    assert mailbox.messages == []
+    (row,) = firm.rows("SELECT cursor_at FROM sync_runs WHERE id = 2")
+    earlier = to_text(from_text(row["cursor_at"]) - timedelta(hours=4))
+    firm.write("UPDATE sync_runs SET cursor_at = ? WHERE id = 2", earlier)
+    assert run(["notify"]) == 0
+    (message,) = mailbox.messages
+    assert "No run has succeeded for 4 hours." in " ".join(message.get_content().split())
 
 
 # The database.

@@ -102,6 +102,7 @@ def test_causes_that_differ_in_their_names_alone_are_one_without_them(record, ma
         "</style></title><b>bold</b>",
         "&lt;b&gt; &amp; &#60;",
         "\x00\x07\x1b[31mred\x7f\ufffe",
+        "Acme \u202eyldneirf\u202c \u2066Pty\u2069",
         "{{7*7}} {name} %s",
     ],
 )
@@ -110,8 +111,9 @@ def test_whatever_a_name_holds_is_text(record, make, home, name):
     printable = "".join(character for character in name if character.isprintable())
     change_config(home, {"sync.name": printable})
     document = lxml.html.document_fromstring(make(has_names=True))
-    clean = re.sub("[\x00-\x1f\x7f\ufffe]", "\N{REPLACEMENT CHARACTER}", name)
+    clean = re.sub("[\x00-\x1f\x7f\ufffe\u202c\u202e\u2066\u2069]", "\N{REPLACEMENT CHARACTER}", name)
     assert document.findtext(".//bdi") == clean
+    assert document.findtext(".//*[@class='what']") == f"{clean}."
     assert document.findtext(".//h1") == printable
     assert {element.tag for element in document.iter()}.isdisjoint({"script", "img", "b"})
 

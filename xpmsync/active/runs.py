@@ -89,6 +89,16 @@ def load_last_success(database: Database, *, mode: str | None = None) -> sqlite3
     return row
 
 
+def load_last_success_time(database: Database, now: datetime) -> datetime | None:
+    """When a run succeeded last; by Xero's clock where this computer's was ahead, so that it is in the future now."""
+    row = database.connection.execute(
+        "SELECT CASE WHEN finished_at <= :now THEN finished_at ELSE cursor_at END AS moment FROM sync_runs "
+        "WHERE status = 'succeeded' AND moment <= :now ORDER BY id DESC LIMIT 1",
+        {"now": to_text(now)},
+    ).fetchone()
+    return from_text(row["moment"]) if row else None
+
+
 def load_first_run(database: Database) -> sqlite3.Row | None:
     """The first run there ever was."""
     row: sqlite3.Row | None = database.connection.execute("SELECT * FROM sync_runs ORDER BY id LIMIT 1").fetchone()

@@ -111,7 +111,7 @@ class Centre:
         """The office with this code, whatever its case."""
         if office := find_office(self.database, code):
             return office
-        near = _find_near(
+        near = find_near(
             code, ((office[key], describe_office(office)) for office in self.offices for key in ("code", "name"))
         )
         raise NotPossible(
@@ -123,7 +123,7 @@ class Centre:
         if found := [user for user in self.users if fold(user.email) == fold(email)]:
             return next((user for user in found if user.email == email), found[0])
         # By what stands before the @: all of a firm have the rest in common.
-        near = _find_near(
+        near = find_near(
             email.partition("@")[0],
             ((key, describe_user(user)) for user in self.users for key in (user.email.partition("@")[0], user.name)),
         )
@@ -159,7 +159,7 @@ class Centre:
             return load_clients(self.database, [client_id])[client_id]
         if found:
             raise NotPossible(f"The ids of several clients begin with {code}.", "Write more of the id.")
-        near = _find_near(
+        near = find_near(
             code, ((key, describe_client(row)) for row in outlines for key in (row["code"], row["legal_name"]) if key)
         )
         raise NotPossible(
@@ -242,7 +242,7 @@ def nothing_to_change(described: str) -> Outcome:
     return Outcome(f"Nothing to change: {described} is like that already.")
 
 
-def _find_near(text: str, choices: Iterable[tuple[str, str]]) -> str | None:
+def find_near(text: str, choices: Iterable[tuple[str, str]]) -> str | None:
     """A question that names what resembles `text`; `choices` are keys with what each stands for."""
     described = {fold(key): description for key, description in choices}
     keys = difflib.get_close_matches(fold(text), described, n=MOST_SUGGESTIONS)

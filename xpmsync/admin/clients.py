@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from xpmsync.active import mirror, written
-from xpmsync.active.clients import insert_clients, load_clients, load_outlines, update_client
+from xpmsync.active.clients import insert_clients, load_clients, load_clients_of, load_outlines, update_client
 from xpmsync.active.error_log import find_problems
 from xpmsync.active.groups import load_groups, load_memberships
 from xpmsync.active.history import ChangeRow
@@ -15,9 +15,12 @@ from xpmsync.admin.centre import (
     Centre,
     Outcome,
     compare,
+    count_clients,
     describe_client,
     describe_office,
+    describe_user,
     name_client,
+    name_user,
     nothing_to_change,
 )
 from xpmsync.admin.forecast import Outlook, foretell_partner
@@ -140,6 +143,26 @@ def set_client(
     """
     current = centre.find_client(code)
     wanted = dict(values) | _find_wanted(centre, current, partner=partner, manager=manager, office=office)
+    return _change_client(centre, current, wanted, partner=partner)
+
+
+def _find_wanted(
+    centre: Centre, current: Mapping[str, Any], *, partner: str | None, manager: str | None, office: str | None
+) -> dict[str, str | None]:
+    """What is named by an email address or an office's code: column to value."""
+    wanted: dict[str, str | None] = {}
+    if partner:
+        wanted["partner_id"] = centre.find_partner(partner, current_id=current["partner_id"]).id
+    if manager is not None:
+        wanted["manager_id"] = centre.find_partner(manager, current_id=current["manager_id"]).id if manager else None
+    if office is not None:
+        wanted["office_code"] = centre.find_office(office)["code"]
+    return wanted
+
+
+def _change_client(
+    centre: Centre, current: Mapping[str, Any], wanted: Mapping[str, Any], *, partner: str | None
+) -> Outcome:
     changed = compare(current, wanted)
     told = _load_told(centre, current)
     sent = written.load_written(centre.database, current["id"])
@@ -170,18 +193,49 @@ def set_client(
     return Outcome(f"{describe_client(current)} is changed{':' if edits else '.'}", edits, tuple(remarks))
 
 
-def _find_wanted(
-    centre: Centre, current: Mapping[str, Any], *, partner: str | None, manager: str | None, office: str | None
-) -> dict[str, str | None]:
-    """What is named by an email address or an office's code: column to value."""
-    wanted: dict[str, str | None] = {}
-    if partner:
-        wanted["partner_id"] = centre.find_partner(partner, current_id=current["partner_id"]).id
-    if manager is not None:
-        wanted["manager_id"] = centre.find_partner(manager, current_id=current["manager_id"]).id if manager else None
-    if office is not None:
-        wanted["office_code"] = centre.find_office(office)["code"]
-    return wanted
+def foretell_handover(centre: Centre, owner: str, successor: str) -> Outlook:
+    """What `hand_over_clients` will do, and what it will not."""
+    clients, kept = _split_handover(centre, owner, successor)
+    sentences = []
+    if clients:
+        names = [describe_user(centre.find_user(email)) for email in (owner, successor)]
+        sentences.append(f"{count_clients(len(clients))} will go from {' to '.join(names)}.")
+    if kept:
+        sentences.append(f"{count_clients(kept)} will not, as XPM names the partner. Change it in XPM.")
+    return Outlook(len(clients), tuple(sentences))
+
+
+def hand_over_clients(centre: Centre, owner: str, successor: str) -> Outcome:
+    """Give another partner to all clients of one, but for those whose partner XPM names."""
+    clients, kept = _split_handover(centre, owner, successor)
+    user = centre.find_partner(successor)
+    for client in clients:
+        _change_client(centre, client, {"partner_id": user.id}, partner=successor)
+    return Outcome(
+        f"{describe_user(user)} is now the partner of {count_clients(len(clients))}."
+        if clients
+        else "No client gets another partner by this.",
+        remarks=(f"{count_clients(kept)} kept theirs:",) if kept else (),
+        next_command=f"xpmsync admin client list --partner {name_user(centre.find_user(owner))}" if kept else None,
+    )
+
+
+def _split_handover(centre: Centre, owner: str, successor: str) -> tuple[list[dict[str, Any]], int]:
+    """The clients of one partner that can be given to another, and how many cannot."""
+    user, wanted = centre.find_user(owner), {"partner_id": centre.find_partner(successor).id}
+    if user.id == wanted["partner_id"]:
+        raise NotPossible(f"{describe_user(user)} is the partner of these clients already.", "Name another user.")
+    clients, kept = [], 0
+    for client in load_clients_of(centre.database, user.id):
+        if client["partner_id"] != user.id:
+            continue
+        try:
+            _refuse_what_xpm_tells(client, wanted, _load_told(centre, client))
+        except NotPossible:
+            kept += 1
+        else:
+            clients.append(client)
+    return clients, kept
 
 
 def _check_code_is_free(centre: Centre, code: str | None, client_id: str | None) -> None:

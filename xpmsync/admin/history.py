@@ -8,7 +8,7 @@ says of it, is not touched here.
 import itertools
 import logging
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -25,6 +25,7 @@ from xpmsync.admin.centre import (
     describe_client,
     describe_user,
     find_key,
+    find_near,
 )
 from xpmsync.errors import NotPossible
 from xpmsync.rules.fields import STAFF_FIELDS
@@ -102,11 +103,21 @@ def find_subjects(centre: Centre, who: str, *, entity: str | None = None) -> lis
             )
         if found:
             return sorted(found, key=lambda subject: (fold(subject.name), subject.key))
-    if text and any(find_problems(centre.database, entity=kind, search=who) for kind in kinds):
-        remedy = f"In XPM it may be one that could not be synced. See why: xpmsync errors --search {shlex.quote(who)}"
-    else:
+    remedy = suggest_others(centre, who, kinds)
+    if remedy is None:
         remedy = f"See which there are: {', '.join(f'xpmsync admin {kind} list' for kind in kinds)}"
     raise NotPossible(f"Active has no {' or '.join(kinds)} with the code, name or e-mail address “{who}”.", remedy)
+
+
+def suggest_others(centre: Centre, who: str, kinds: Collection[str]) -> str | None:
+    """Where a client or user may be whom nobody in Active matches, or who may be meant instead."""
+    if who.strip() and any(find_problems(centre.database, entity=kind, search=who) for kind in kinds):
+        return f"In XPM it may be one that could not be synced. See why: xpmsync errors --search {shlex.quote(who)}"
+    subjects = [subject for subject in _list_subjects(centre) if subject.entity in kinds]
+    return find_near(
+        who,
+        ((key, subject.described) for subject in subjects for key in (subject.name, subject.key, subject.email) if key),
+    )
 
 
 def _list_subjects(centre: Centre) -> Iterator[Subject]:
@@ -157,10 +168,12 @@ def _find_label(entity: str, field: str | None) -> str:
 
 def check_day(day: date, today: date) -> None:
     """Refuse a day that is less than a year ago: so long the history is kept in any case."""
-    if (day.year + 1, day.month, day.day) > (today.year, today.month, today.day):
+    is_leap_day = (today.month, today.day) == (2, 29)
+    latest = today.replace(year=today.year - 1, day=28 if is_leap_day else today.day)
+    if day > latest:
         raise NotPossible(
             f"The history is kept for at least a year, and {day} is less than a year ago.",
-            f"Name a day up to {today.year - 1}-{today:%m-%d}.",
+            f"Name a day up to {latest}.",
         )
 
 

@@ -209,7 +209,12 @@ def deactivate_user(centre: Centre, email: str, replacement: str | None = None) 
             f"The user stays the partner of {count_clients(partner)} and the manager of {count_clients(manager)}, "
             "until XPM tells of another."
         )
-    return Outcome(f"{describe_user(user)} is changed:", edits, tuple(remarks))
+    command = None
+    if partner:
+        remarks.append("To give another partner to those whose partner the sync does not decide:")
+        other = name_user(successor) if successor else "EMAIL"
+        command = f"xpmsync admin client set --all-of {name_user(user)} --partner {other}"
+    return Outcome(f"{describe_user(user)} is changed:", edits, tuple(remarks), command)
 
 
 def is_notified(centre: Centre, user: User) -> bool:

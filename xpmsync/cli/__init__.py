@@ -82,6 +82,8 @@ def commands() -> None:
 
 def run(arguments: list[str], *, clock: "Clock | None" = None) -> int:
     """Run one command, and leave a trail of it. Returns the exit code. `clock` replaces the system's."""
+    if os.environ.get("HOME") == "":
+        del os.environ["HOME"]  # otherwise ~ would be the root folder
     trail = None
     with suppress(Exception):  # whatever it is, the command itself meets it again, and explains it
         trail = _begin_trail(arguments)

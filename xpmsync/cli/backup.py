@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from xpmsync.cli.grammar import Command, typed
+from xpmsync.cli.grammar import Command, expand_path, typed
 from xpmsync.cli.screen import open_console, print_text
 from xpmsync.cli.text import is_watched, render_count
 from xpmsync.home import find_home, prepare_home
@@ -28,7 +28,7 @@ def _check_mode(value: str) -> int:
 
 
 @click.command(cls=Command, example="xpmsync backup ~/copy.db --mode 0640")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path), callback=typed(expand_path))
 @click.option(
     "--mode",
     metavar="MODE",
@@ -49,7 +49,7 @@ def command(*, file: Path, mode: int | None) -> None:
     home = find_home(os.environ)
     prepare_home(home)
     open_log(home)
-    target = file.expanduser().absolute()
+    target = file.absolute()
     contents = back_up(home, target, mode=mode)
     if is_watched():
         users, clients = render_count(contents.users, "user"), render_count(contents.clients, "client")

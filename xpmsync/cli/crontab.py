@@ -104,8 +104,11 @@ def offer_lines(home: Home, config: Config, *, may_ask: bool, are_coming: bool) 
 
 
 def offer_removal(home: Home) -> None:
-    """Ask whether this home's lines shall go out of the crontab; in a script, say how."""
-    older = _find_older(_read() or "", home)
+    """Ask whether this home's lines shall go out of the crontab, if it has any; in a script, say how."""
+    text = _read() or ""
+    crontab, older = parse_crontab(text).of(home), _find_older(text, home)
+    if not any(crontab.runs(name) for name in HOURLY):
+        return
     console = open_console()
     if older and is_watched():
         print_text(console, "Your crontab still starts syncs for this data folder:")

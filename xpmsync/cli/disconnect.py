@@ -60,6 +60,7 @@ def command(clock: Clock | None, *, revoke: bool, is_yes: bool) -> int:
         is_connected = vault.read("sign-in") is not None
     if not is_connected:
         click.echo("xpmsync is not connected to Xero.")
+        offer_removal(home)
         return 0
     if not (is_yes or _is_agreed(revoke=revoke)):
         click.echo("Nothing was changed.")

@@ -81,17 +81,22 @@ def _run_as_cron(*, as_json: bool) -> int:
 
     crontab = read_crontab() or Crontab(())
     home = find_home(os.environ)
-    variables = crontab.find_variables(home)
-    if os.environ.get(HOME_VARIABLE) and find_home(variables) != home:
+    if os.environ.get(HOME_VARIABLE) and not crontab.of(home).jobs:
         # Whatever cron meets in another home, its remedies would be typed in this one.
         raise ConfigurationError(
             f"No line of the crontab works in {home.data_folder}, which your {HOME_VARIABLE} names.",
             "Add them: xpmsync configure --crontab install",
         )
+    variables = crontab.find_variables(home)
+    environment = make_environment(variables)
+    if not os.path.isdir(environment["HOME"]):  # noqa: PTH112 - a Path of nothing is the folder one is in
+        raise ConfigurationError(
+            f"Cron starts its commands in the folder that HOME names, and “{environment['HOME']}” is none.",
+            "Correct HOME in the crontab, or remove it there: crontab -e",
+        )
     if not as_json:
         names = ", ".join(variables) or "no variable"
         print_text(open_console(), f"As cron would run it; the crontab sets {names}.", style="bold")
-    environment = make_environment(variables)
     process = subprocess.run(  # noqa: S603 - this very program
         [sys.executable, "-m", "xpmsync", "doctor", *(["--json"] if as_json else [])],
         check=False,

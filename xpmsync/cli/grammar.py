@@ -7,6 +7,7 @@ import abc
 import shlex
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -94,6 +95,14 @@ def typed(check: Callable[[Any], Any]) -> Callable[[click.Context, click.Paramet
     return callback
 
 
+def expand_path(path: Path) -> Path:
+    """`path` with a ~ at its start written out; raises ValueError("must ...") where it is nobody's."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError(f"must begin with the folder of a user that this computer knows, unlike {path}") from None
+
+
 def _suggest_elsewhere(typed: str, ctx: click.Context) -> str:
     """A sentence that names the commands of the same or nearly the same name in other groups, if they are few."""
     root = ctx.find_root()
@@ -121,9 +130,10 @@ class Choice(click.Choice[str]):
         """How the help shows it: all of them, without brackets, which would say that it may be left out."""
         return "|".join(self.choices)
 
-    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:  # noqa: ARG002 - click's signature
         """Say what there is, and which may have been meant."""
-        return super().get_invalid_choice_message(value, ctx) + suggest(str(value), self.choices)
+        listed = ", ".join(map(repr, self.choices))  # click lists them in lower case where any case is taken
+        return f"{value!r} is not one of {listed}.{suggest(str(value), self.choices)}"
 
 
 class Number(click.ParamType[int]):

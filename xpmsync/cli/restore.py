@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from xpmsync.cli.grammar import Command
+from xpmsync.cli.grammar import Command, expand_path, typed
 from xpmsync.cli.screen import open_console, print_facts, print_text
 from xpmsync.cli.text import YES, is_wanted, render_count, render_time
 from xpmsync.config import read_config
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Command, example="xpmsync restore ~/copy.db")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path), callback=typed(expand_path))
 @YES
 def command(*, file: Path, is_yes: bool) -> None:
     """Put FILE, a copy that xpmsync backup has made, in the database's place.
@@ -33,7 +33,7 @@ def command(*, file: Path, is_yes: bool) -> None:
     prepare_home(home)
     open_log(home)
     config = read_config(home)
-    source = file.expanduser().absolute()
+    source = file.absolute()
     console = open_console()
     comparison = compare(home, config, source)
     print_facts(console, [("The copy", _describe(comparison.copy)), ("The database", _describe(comparison.present))])

@@ -20,6 +20,7 @@ import click
 
 from xpmsync.advice import set_apart
 from xpmsync.moments import from_text
+from xpmsync.spelling import REORDERING
 
 Answer = TypeVar("Answer")
 
@@ -31,7 +32,7 @@ NO_RUN: Final = "No run has been made yet in {}. How it is there: xpmsync status
 """What is said where there is no database to look into; with the folder, as another one may be meant."""
 FORMULA_STARTS: Final = ("=", "+", "-", "@")
 BREAKS: Final = re.compile("[\t\n\r\u2028\u2029]")
-HARMFUL: Final = re.compile("[\0-\x08\v\f\x0e-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+HARMFUL: Final = re.compile("[\0-\x08\v\f\x0e-\x1f\x7f-\x9f\ud800-\udfff" + f"{REORDERING}]")
 """What a terminal obeys or cannot show, or what makes it show a text in another order than it has."""
 
 

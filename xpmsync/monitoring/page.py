@@ -18,6 +18,7 @@ from xpmsync.moments import from_text
 from xpmsync.monitoring.causes import OMITTED, Cause
 from xpmsync.monitoring.overview import Overview, State
 from xpmsync.monitoring.plot import Days, H, Hour, render_plot
+from xpmsync.spelling import REORDERING
 
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 TITLES: Final = {
@@ -27,8 +28,8 @@ TITLES: Final = {
 }
 SIGNS: Final = {State.WORKING: "✓", State.DISRUPTED: "!", State.NOT_SET_UP: "…"}
 SHOWN_DAYS: Final = 10
-IMPOSSIBLE: Final = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML has no place for, and control characters."""
+HARMFUL: Final = re.compile(rf"[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[{REORDERING}]")
+"""What XML has no place for, control characters, and what would change the order of the text around it."""
 
 STYLE: Final = """
 :root { color-scheme: light dark; --back: #eef1f4; --card: #fff; --text: #14202e; --quiet: #4a5866; --line: #cbd3db;
@@ -138,7 +139,7 @@ def render_page(contents: Contents) -> bytes:
 
 
 def _clean(text: object) -> str:
-    return IMPOSSIBLE.sub("\N{REPLACEMENT CHARACTER}", str(text))
+    return HARMFUL.sub("\N{REPLACEMENT CHARACTER}", str(text))
 
 
 def _render_answer(contents: Contents) -> _Element:

@@ -281,7 +281,7 @@ _KINDS = (
         "status",
         "This user is no longer active, but was chosen by hand as the partner of {clients}.",
         "List the clients: xpmsync admin client list --partner {email:quoted} --status active. Choose another partner "
-        "for each: xpmsync admin client set CODE --partner EMAIL. Until then they keep this one.",
+        "for them: xpmsync admin client set --all-of {email:quoted} --partner EMAIL. Until then they keep this one.",
         cause="are no longer active, but were chosen by hand as the partner of clients",
         remedy="Choose another partner for their clients: xpmsync admin client set CODE --partner EMAIL. Until then "
         "they keep this one.",

@@ -92,9 +92,11 @@ def list_clients(*, search: str | None, partner: str | None, status: str | None,
     """Show the clients. One without a code is named by its id."""
     from xpmsync.admin import clients  # noqa: PLC0415 - the database is slow to load
     from xpmsync.admin.centre import find_key  # noqa: PLC0415 - the database is slow to load
+    from xpmsync.admin.history import suggest_others  # noqa: PLC0415 - as above
 
     with opened(to_change=False) as centre:
         rows = clients.list_clients(centre, search, partner=partner, status=status)
+        remedy = suggest_others(centre, search, ["client"]) if search and not rows else None
     if as_json:
         print_json(rows)
     elif rows:
@@ -112,6 +114,8 @@ def list_clients(*, search: str | None, partner: str | None, status: str | None,
     else:
         is_narrowed = any(condition is not None for condition in (search, partner, status))
         click.echo("No client is like that." if is_narrowed else "There is no client yet.")
+        if remedy:
+            print_advice(open_console(), remedy)
 
 
 @command.command("show", cls=CommandAboutOne, example="xpmsync admin client show SMITH001")
@@ -182,12 +186,14 @@ def add_client(*, partner: str | None, manager: str | None, office: str | None, 
 
 
 @command.command("set", example="xpmsync admin client set SMITH001 --partner ann@example.com --office SYD")
-@click.argument("client_code", metavar="CODE")
+@click.argument("client_code", metavar="CODE", required=False)
+@click.option("--all-of", "owner", metavar="EMAIL", help="All clients of this partner, who get the one of --partner.")
 @_client_options(is_new=False)
 @YES
 def set_client(
     *,
-    client_code: str,
+    client_code: str | None,
+    owner: str | None,
     partner: str | None,
     manager: str | None,
     office: str | None,
@@ -199,10 +205,23 @@ def set_client(
     "" clears a value. What XPM tells of a client is changed in XPM. A partner who is given here stays while XPM names
     none; --partner "" lets the client follow the default partner of its office again. Says first where the next sync
     gives the client another partner.
+
+    When a partner leaves, --all-of gives all their clients to another. Those whose partner XPM names stay.
     """
     from xpmsync.admin import clients  # noqa: PLC0415 - the database is slow to load
 
     need_some("--office CODE")
+    if owner is not None:
+        if not partner or client_code or manager is not None or office is not None or _given(values):
+            raise click.UsageError("With --all-of EMAIL goes --partner EMAIL, and nothing else.")
+        change_if_agreed(
+            lambda centre: clients.foretell_handover(centre, owner, partner),
+            lambda centre: clients.hand_over_clients(centre, owner, partner),
+            is_yes=is_yes,
+        )
+        return
+    if client_code is None:
+        raise click.UsageError("Name the client by its CODE, or all clients of a partner by --all-of EMAIL.")
     change_if_agreed(
         lambda centre: clients.foretell(centre, client_code, partner=partner, office=office),
         lambda centre: clients.set_client(

@@ -171,6 +171,10 @@ def deactivate_user(*, email: str, replacement: str | None, is_yes: bool) -> Non
 
     No sync switches them on again. While they are a default partner, or the one to notify of trouble, another user
     must take over.
+
+    Their clients keep them as partner until the sync decides on another. To give the others to another user:
+
+    xpmsync admin client set --all-of EMAIL --partner EMAIL
     """
     from xpmsync.admin import users  # noqa: PLC0415 - the database is slow to load
 
