@@ -876,7 +876,7 @@ def test_before_a_client_goes_to_another_office_its_next_partner_is_told(firm):
     assert [row["partner"] for row in firm.read("client list")] == ["Bob Low"]
     assert firm.admin("client set AC --office PER --fax 1")[:2] == [
         "XPM names no partner for this client. At the next sync (xpmsync sync), it is an",
-        "error and keeps its data, as Perth (PER) has no default partner.",
+        "error and keeps its data, as Perth (PER) has no active default partner.",
     ]
     assert firm.sync() == ["partner-missing"]
     firm.admin("client set AC --partner ann@example.com")

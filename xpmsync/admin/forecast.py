@@ -20,6 +20,8 @@ from xpmsync.rules.problems import Problem
 from xpmsync.rules.reading import read_name
 from xpmsync.rules.staff import StaffPlan, plan_users
 
+UNNAMED: Final = ("partner-missing", "no-active-default-partner")
+"""What is wrong with a client that has no partner, neither in XPM nor by its office."""
 NEXT_SYNC: Final = "At the next sync (xpmsync sync)"
 AS_IT_IS: Final[Mapping[str, str | None]] = MappingProxyType({})
 
@@ -84,8 +86,8 @@ def foretell_partner(centre: Centre, client: Mapping[str, Any], *, office: str, 
     if found and plan.partners[found] == place["default_partner_id"] != client["partner_id"]:
         former, partner = names[client["partner_id"]], names[plan.partners[found]]
         follows = f"goes from {former} to {partner}, the default partner of {describe_office(place)}."
-    elif {("partner-missing", client["xpm_client_uuid"])} & {(each.code, each.xpm_uuid) for each in plan.problems}:
-        follows = f"is an error and keeps its data, as {describe_office(place)} has no default partner."
+    elif any(each.code in UNNAMED and each.xpm_uuid == client["xpm_client_uuid"] for each in plan.problems):
+        follows = f"is an error and keeps its data, as {describe_office(place)} has no active default partner."
     else:
         return None
     return Outlook(1, (f"XPM names no partner for this client. {NEXT_SYNC}, it {follows}",))
