@@ -287,6 +287,7 @@ def test_every_problem_of_the_catalogue_is_provoked_by_a_practice(make_firm):  #
     for code in ("OLD", "ABN"):
         practice.add_client(f"Former {code}", client_code=code, account_manager=ann, business_number="51824753556")
     practice.add_client("Keeps its partner", account_manager=gone, title="Dr")
+    officeless = practice.add_client("Loses its office", account_manager=ann)
     practice.add_client("Holder", client_code="HELD", account_manager=ann)
     firm.sync(full=True)
     firm.write("UPDATE clients SET xpm_client_uuid = NULL WHERE code = 'ABN'")
@@ -333,6 +334,10 @@ def test_every_problem_of_the_catalogue_is_provoked_by_a_practice(make_firm):  #
     practice.clients[practice.add_client("Without id", account_manager=ann)].uuid = ""
     mail = {"smtp.host": "127.0.0.1", "smtp.from": "sync@example.com", "notify.email": "stranger@example.com"}
     change_config(firm.home, mail)
+    firm.write("INSERT INTO offices (code, name) VALUES ('SYD', 'Sydney')")
+    firm.write("UPDATE clients SET office_code = 'SYD' WHERE legal_name = 'Loses its office'")
+    firm.write("DELETE FROM offices WHERE code = 'SYD'", has_foreign_keys=False)
+    practice.edit_client(officeless, account_manager=None)
     firm.sync(full=True)
 
     provoked = {row["code"] for row in firm.rows("SELECT DISTINCT code FROM sync_errors")}

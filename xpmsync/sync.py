@@ -26,12 +26,14 @@ from xpmsync.active.database import (
 )
 from xpmsync.active.error_log import save_problems
 from xpmsync.active.history import ChangeLog, find_changes, load_last_change_id
+from xpmsync.active.references import remove_meaningless, replace_unreadable_times
 from xpmsync.active.stops import Accepted
 from xpmsync.active.turns import turn
 from xpmsync.active.users import load_users
 from xpmsync.alert_file import AlertFile, AlertFileError, say_who_is_left
 from xpmsync.config import Config, discard_draft, read_mail_settings, require
 from xpmsync.derive import Counts, Derivation, derive
+from xpmsync.derive.references import explain
 from xpmsync.errors import (
     INTERRUPTED_EXIT_CODE,
     AnotherRun,
@@ -46,7 +48,7 @@ from xpmsync.fetch import SHAPES, Fetched, Traffic, fetched_practice
 from xpmsync.guard import NOUNS, Elements, Verdict, judge, read_elements
 from xpmsync.health import Failure
 from xpmsync.home import Home, connect_command
-from xpmsync.moments import from_text, to_text
+from xpmsync.moments import from_stored, to_text
 from xpmsync.records import fingerprint
 from xpmsync.rules.prerequisites import Prerequisite
 from xpmsync.rules.problems import Problem, problem
@@ -399,6 +401,8 @@ def _sync(run: _Run, secrets: _Secrets, accepted: Accepted | None) -> Summary:
 def _write(run: _Run, fetched: Fetched, elements: Mapping[str, Elements], verdict: Verdict) -> Summary:
     """Write what was fetched, and all that a sync that succeeds leaves."""
     database = run.database
+    if run.mode == "full":
+        replace_unreadable_times(database)
     derivation = _derive(run, fetched, elements)
     summary = _summarise(run, derivation, verdict.accepted)
     now = summary.finished_at
@@ -451,7 +455,8 @@ def _judge(run: _Run, fetched: Fetched, accepted: Accepted | None) -> tuple[Mapp
 
 def _derive(run: _Run, fetched: Fetched, elements: Mapping[str, Elements]) -> Derivation:
     """Merge what was fetched into the mirror, and derive Active from it."""
-    list_problems = [*_merge(run, fetched, elements), *_list_not_sent(run)]
+    list_problems = [*map(explain, remove_meaningless(run.database))]
+    list_problems += [*_merge(run, fetched, elements), *_list_not_sent(run)]
     office = require(run.config.sync.default_office_code, "sync.default_office_code")
     changes = ChangeLog(run.database, run_id=run.id or None, actor=ACTOR, now=run.clock.now())
     derivation = derive(run.database, office, changes)
@@ -475,9 +480,9 @@ def _load_past(database: Database) -> Past:
     success, full = runs.load_last_success(database), runs.load_last_success(database, mode="full")
     attempt = runs.load_last_failed_full(database)
     return Past(
-        cursor=from_text(success["cursor_at"]) if success and success["cursor_at"] else None,
-        full_success_at=from_text(full["started_at"]) if full else None,
-        full_attempt_at=from_text(attempt["started_at"]) if attempt else None,
+        cursor=from_stored(success["cursor_at"]) if success and success["cursor_at"] else None,
+        full_success_at=from_stored(full["started_at"]) if full else None,
+        full_attempt_at=from_stored(attempt["started_at"]) if attempt else None,
         is_field_table_changed=bool(full and full["field_table"] != FIELD_TABLE),
     )
 
@@ -589,7 +594,7 @@ def _explain_data(database: Database) -> str:
     success = runs.load_last_success(database)
     if success is None:
         return "Active holds no data from XPM yet; nothing was changed."
-    moment = from_text(success["finished_at"]).astimezone()
+    moment = from_stored(success["finished_at"]).astimezone()
     return f"Active still holds the data of {moment:%-d %B %Y, %H:%M}; nothing was changed."
 
 

@@ -90,7 +90,26 @@ PROVOKED = {
         "individual_salutation",
     ),
     "group-without-name": ([clients(client(Groups=[{"Group": {"UUID": "g1"}}]))], "c1", "groups"),
+    "office-missing": (
+        [
+            clients(client()),
+            "PRAGMA foreign_keys = OFF",
+            "UPDATE clients SET office_code = 'SYD'",
+            clients(client(AccountManager="")),
+        ],
+        "c1",
+        "office_code",
+    ),
     "first-list-empty": ([clients()], None, "clients"),
+    "reference-broken": (
+        [
+            "PRAGMA foreign_keys = OFF",
+            "UPDATE offices SET default_partner_id = 'gone'",
+            staff(*STAFF),
+        ],
+        None,
+        "offices.default_partner_id gone",
+    ),
 }
 
 # Code to the record's name in the log, and to the facts of the case that its texts tell.
@@ -120,7 +139,9 @@ FACTS = {
     "business-number-check-digit": ("Ngata Ltd", "51 824 753 557"),
     "several-primary-contacts": ("Ngata Ltd", "2 primary contacts"),
     "group-without-name": ("Ngata Ltd",),
+    "office-missing": ("Ngata Ltd", "its office SYD was", "office add SYD --name NAME"),
     "first-list-empty": (None, "clients"),
+    "reference-broken": (None, "partner of MAIN is gone", "office set MAIN --default-partner EMAIL"),
 }
 
 
@@ -161,7 +182,11 @@ def test_the_problem_is_logged_once_with_all_its_facts_and_has_the_effect_that_t
     assert entry.get("name") == name
     assert [fact for fact in facts if fact not in f"{entry['message']} {entry['suggestion']}"] == []
     assert (entry["first_run_id"], entry["times_seen"]) == (firm.run_id, 1)
-    if code not in ("partner-no-longer-listed", "first-list-empty"):  # they are about no record that is synced now
+    if code not in (
+        "partner-no-longer-listed",
+        "first-list-empty",
+        "reference-broken",
+    ):  # they are about no record that is synced now
         assert (load_record(firm, uuid) == before) is (kind.effect is Effect.SKIP)
 
 

@@ -310,6 +310,8 @@ class Model:
         self.active_clients: dict[str, Record] = {}
         self.active_groups: dict[str, tuple[str, str]] = {}
         """XPM's UUID to id and name."""
+        self.lost_memberships: set[str] = set()
+        """What led to a group that another program deleted, until a sync removes it."""
         self.problems: set[tuple[str, str | None]] = set()
         """Code and XPM record."""
 
@@ -434,6 +436,28 @@ class Model:
                 has_values = any(_has_value(told, name) for told in records[kind])
                 self._report("elements-no-longer-sent" if has_values else "elements-never-sent", None)
 
+    def lose_group(self, uuid: str) -> None:
+        """Another program deletes a group of Active: who was in it is in none any more."""
+        group_id, _ = self.active_groups.pop(uuid)
+        for client in self.active_clients.values():
+            if group_id in client.groups:
+                self.lost_memberships.add(f"client_group_members.client_group_id {group_id}")
+            client.groups.discard(group_id)
+
+    def find_dangling(self) -> set[str]:
+        """What leads to a user or an office that another program has deleted: it stays, and counts as none."""
+        links = [("offices.default_partner_id", user, self.active_users) for user in self.offices.values()]
+        links += [
+            ("users.office_code", user.values.get("office_code"), self.offices) for user in self.active_users.values()
+        ]
+        for client in self.active_clients.values():
+            links += [
+                ("clients.partner_id", client.values["partner_id"], self.active_users),
+                ("clients.manager_id", client.values.get("manager_id"), self.active_users),
+                ("clients.office_code", client.values["office_code"], self.offices),
+            ]
+        return {f"{column} {key}" for column, key, there in links if key and key not in there}
+
     # What becomes of it.
 
     def derive(self, ids: Mapping[str, str]) -> None:
@@ -442,6 +466,8 @@ class Model:
         self._derive_users()
         self._rename_groups()
         self._derive_clients()
+        self.problems |= {("reference-broken", reference) for reference in self.find_dangling() | self.lost_memberships}
+        self.lost_memberships = set()
 
     def _settle_users(self, staff: dict[str, Elements]) -> tuple[dict[str, tuple[str, str]], Settling]:
         """Name and address of those who have both, and which user each of them is."""
@@ -557,10 +583,11 @@ class Model:
         if not find_name(told):
             self._report("client-without-name", uuid)
         elif not staff_uuid and not staff_name:
-            default_partner = self.offices[self._find_office(uuid, told, live)]
-            if not default_partner:
-                self._report("partner-missing", uuid)
-            return default_partner
+            office = self._find_office(uuid, told, live)
+            default_partner = self.offices.get(office)
+            if default_partner in self.active_users:
+                return default_partner
+            self._report("partner-missing" if office in self.offices else "office-missing", uuid)
         elif user := self._find_user(staff_uuid):
             if staff_uuid not in self.staff:
                 self._report("partner-no-longer-listed", staff_uuid)

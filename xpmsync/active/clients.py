@@ -20,7 +20,7 @@ def load_outlines(
     conditions = " AND ".join(f"{column} IN (SELECT value FROM json_each(?))" for column in told)
     return database.connection.execute(
         "SELECT id, legal_name, code, abn, office_code, status, xpm_client_uuid, "
-        "code IS NOT json_extract(written, '$.code') AS is_code_typed "
+        "code IS NOT CASE WHEN json_valid(written) THEN json_extract(written, '$.code') END AS is_code_typed "
         f"FROM clients LEFT JOIN synced_values ON record_id = id WHERE {conditions or 'true'} ORDER BY id",
         list(told.values()),
     ).fetchall()

@@ -24,10 +24,10 @@ def rename_group(database: Database, group_id: str, name: str) -> None:
 
 
 def load_memberships(database: Database, client_ids: Sequence[str]) -> dict[str, frozenset[str]]:
-    """Client to the ids of its groups; clients without a group are left out."""
+    """Client to the ids of its groups; clients without a group are left out, and so are groups that are gone."""
     memberships = defaultdict(set)
     for client_id, group_id in database.connection.execute(
-        "SELECT client_id, client_group_id FROM client_group_members "
+        "SELECT client_id, client_group_id FROM client_group_members JOIN client_groups ON id = client_group_id "
         "WHERE client_id IN (SELECT value FROM json_each(?))",
         (json.dumps(client_ids),),
     ):

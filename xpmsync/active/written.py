@@ -10,9 +10,16 @@ _to_json: Final = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def load_written(database: Database, record_id: str) -> dict[str, Any]:
-    """The values that syncs wrote into a record: column to value, and `groups` to a list of group ids."""
+    """The values that syncs wrote into a record: column to value, and `groups` to a list of group ids.
+
+    Of what another program has damaged nothing is known.
+    """
     row = database.connection.execute("SELECT written FROM synced_values WHERE record_id = ?", (record_id,)).fetchone()
-    return dict(json.loads(row["written"])) if row else {}
+    try:
+        written = json.loads(row["written"]) if row else {}
+    except ValueError:
+        return {}
+    return written if isinstance(written, dict) and _is_list_of_ids(written.get("groups", [])) else {}
 
 
 def save_written(database: Database, written: Mapping[str, Mapping[str, object]]) -> None:
@@ -27,11 +34,15 @@ def save_written(database: Database, written: Mapping[str, Mapping[str, object]]
     )
 
 
+def _is_list_of_ids(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
 def rename_user(database: Database, user_id: str, new_id: str) -> None:
     """Remember one user in place of another, wherever a sync wrote the other as a client's partner or manager."""
     for path in ("$.partner_id", "$.manager_id"):
         database.connection.execute(
             "UPDATE synced_values SET written = json_set(written, :path, :new) "
-            "WHERE json_extract(written, :path) = :old",
+            "WHERE CASE WHEN json_valid(written) THEN json_extract(written, :path) END = :old",
             {"path": path, "new": new_id, "old": user_id},
         )

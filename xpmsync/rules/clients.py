@@ -142,7 +142,8 @@ def plan_clients(
         if default_partner := default_partners.get(office):
             partners[candidate.uuid] = default_partner
         else:
-            problems.append(problem("partner-missing", candidate.uuid, candidate.legal_name, office=office))
+            code = "partner-missing" if office in default_partners else "office-missing"
+            problems.append(problem(code, candidate.uuid, candidate.legal_name, office=office))
     records_by_id = {record.id: record for record in records}
     settlement = settle(
         [Claimant(each.uuid, make_key(each.code), each.uuid not in partners) for each in candidates.values()],

@@ -134,6 +134,7 @@ _ANY_RECORD: Final[Mapping[str, Fact]] = {
     "partner_uuid": Fact("UUID"),
     "office": Fact("OFFICE"),
     "number": Fact("N"),
+    "repair": Fact("Choose another in the place of what is gone. The warning names the command."),
 }
 """What a suggestion says in the place of a record's own facts."""
 MOST_NAMES: Final = 3
@@ -339,6 +340,19 @@ _KINDS = (
         "its office, and this office has none. A default partner settles it for all clients of the office; a "
         "partner entered in XPM settles it for one client and always comes first.",
     ),
+    _error(
+        "office-missing",
+        "client",
+        "office_code",
+        "This client has no partner in XPM, and its office {office} was deleted from Active by another program.",
+        f"In {_CLIENT_SCREEN} choose a partner; "
+        "or set the office up again: xpmsync admin office add {office:quoted} --name NAME",
+        cause="have no partner in XPM, and their office {office} was deleted from Active by another program",
+        remedy=f"{_CLIENTS_SCREEN} choose a partner; "
+        "or set the office up again: xpmsync admin office add {office:quoted} --name NAME",
+        story="Every client of Active has a partner. Where XPM names none, the client gets the default partner of its "
+        "office. This office is gone, so nobody can say who that is. The client keeps the partner that it has.",
+    ),
     _warning(
         "manager-not-in-active",
         "client",
@@ -512,6 +526,20 @@ _KINDS = (
         story="A full list came in which no record has these elements, although XPM has sent values for them before. "
         "That is no edit of each record, so the sync clears nothing: all values stay until XPM sends the element "
         "again. All other changes of the same records are copied. Accepting clears the values.",
+    ),
+    _warning(
+        "reference-broken",
+        "run",
+        "{reference}",
+        "{what}",
+        "{repair}",
+        cause=None,
+        remedy=None,
+        story="Records of Active lead to each other: a client to its partner and office, an office to its default "
+        "partner. Another program has deleted a row of active.db that others lead to. SQLite prevents that only where "
+        "the program switches foreign keys on. What is gone counts as not set: an office whose default partner is gone "
+        "has none. The warning stays until something else is chosen, or the row is back. Memberships in a client group "
+        "that is gone are removed, and XPM's groups are set up again.",
     ),
     _warning(
         "alert-recipient-not-active",

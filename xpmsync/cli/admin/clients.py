@@ -101,7 +101,7 @@ def list_clients(*, search: str | None, partner: str | None, status: str | None,
         print_json(rows)
     elif rows:
         table = [
-            (find_key(row), row["legal_name"], row["partner"], row["office_code"], row["status"])
+            (find_key(row), row["legal_name"], row["partner"] or "gone", row["office_code"], row["status"])
             for row in rows[:MOST_ROWS]
         ]
         total = render_count(len(rows), "client")
@@ -142,10 +142,10 @@ def _print_client(console: Console, client: Mapping[str, Any], key: str) -> None
     print_text(console, f"{client['legal_name']} ({key})", style="bold")
     told = {
         **client,
-        "partner_id": f"{client['partner']} ({client['partner_email']})",
+        "partner_id": f"{client['partner']} ({client['partner_email']})" if client["partner"] else "gone from Active",
         "manager_id": client["manager"] and f"{client['manager']} ({client['manager_email']})",
         "groups": "; ".join(client["groups"]),
-        "office_code": f"{client['office']} ({client['office_code']})",
+        "office_code": f"{client['office'] or 'gone from Active'} ({client['office_code']})",
     }
     rows = [(field.active_name, told[field.column]) for field in CLIENT_FIELDS if told[field.column]]
     link = f"yes ({client['xpm_client_uuid']})" if client["xpm_client_uuid"] else "no"
