@@ -414,6 +414,53 @@ def test_a_users_former_names_and_addresses_are_erased_too(admin, noted):
     assert "Bob" not in row["suggestion"]
 
 
+@pytest.fixture
+def relinked(firm):
+    """Acme and Bob were entered into XPM again, Acme under another name; their former entries are archived and gone."""
+    practice = firm.practice
+    (acme,) = (uuid for uuid, client in practice.clients.items() if client.elements["ClientCode"] == "ACM001")
+    (bob,) = (uuid for uuid, each in practice.staff.items() if each.name == "Bob Low")
+    practice.edit_client(acme, business_number="51824753556", groups=[practice.add_group("Ngata Family")])
+    practice.edit_client(acme, address="1 Former Road")
+    firm.sync(full=True)
+    fresh = practice.recreate_client(acme, former="archived")
+    practice.edit_client(fresh, name="Ngata Family Trust", address="2 Fresh Road", groups=[])
+    new_bob = practice.recreate_staff(bob)
+    for uuid in practice.clients:
+        practice.edit_client(uuid, account_manager=new_bob)
+    firm.sync(full=True)
+    assert len(firm.rows("SELECT * FROM xpm_clients")) == len(firm.rows("SELECT * FROM clients")) + 1
+    return firm
+
+
+def test_what_xpm_sent_under_an_earlier_id_is_erased_and_what_it_still_sends_is_said_to_come_back(admin, relinked):
+    lines = admin("erase", "ACM001", "--yes")
+    for line in (
+        "         what XPM sent under 1 earlier ID",
+        "         1 client group that nobody is in any more",
+        "Returns  what XPM still sends under 1 earlier ID: at the next full sync",
+    ):
+        assert line in lines, lines
+    for path in relinked.home.data_folder.glob("active.db*"):
+        assert b"Former Road" not in path.read_bytes()
+    assert len(relinked.rows("SELECT * FROM xpm_clients")) == len(relinked.rows("SELECT * FROM clients"))
+    for table in ("client_groups", "xpm_groups", "changes WHERE entity = 'group'"):
+        assert relinked.rows(f"SELECT * FROM {table}") == []
+    before = relinked.rows("SELECT * FROM clients")
+    assert relinked.sync(full=True).errors == 0
+    assert relinked.rows("SELECT * FROM clients") == before
+    assert relinked.rows("SELECT count(*) AS n FROM xpm_clients WHERE address = '1 Former Road'") == [{"n": 1}]
+
+
+def test_former_entries_of_staff_are_erased_and_do_not_come_back(admin, relinked):
+    lines = admin("erase", "bob@example.com", "--yes")
+    assert "         what XPM sent under 1 earlier ID" in lines
+    assert not [line for line in lines if line.startswith("Returns")]
+    assert len(relinked.rows("SELECT * FROM xpm_staff WHERE name = 'Bob Low'")) == 1
+    relinked.sync(full=True)
+    assert len(relinked.rows("SELECT * FROM xpm_staff WHERE name = 'Bob Low'")) == 1
+
+
 def test_nothing_is_erased_while_a_run_is_in_progress(admin, firm, monkeypatch):
     monkeypatch.setattr(admin_centre, "WAIT_SECONDS", 0.1)
     with hold(firm.home.run_lock):

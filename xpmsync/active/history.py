@@ -3,11 +3,12 @@
 import json
 import re
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from xpmsync.active import groups, mirror
 from xpmsync.active.database import Database
 from xpmsync.moments import to_text
 
@@ -156,6 +157,12 @@ class Traces:
     mentions: tuple[Mention, ...]
     open_problems: int
     """They tell of the record as it is, and are not traces of the past."""
+    former_entries: tuple[str, ...]
+    """What the mirror holds of the record under UUIDs that XPM gave it earlier, and that nobody has now."""
+    entries_still_sent: int
+    """So many of those XPM still sends: the next full sync brings them back."""
+    groups: tuple[str, ...]
+    """The client groups that the record was in, and that nobody is in now, by XPM's UUID."""
 
 
 def find_traces(database: Database, record_id: str, *, xpm_uuid: str | None, names: Collection[str]) -> Traces:
@@ -163,7 +170,9 @@ def find_traces(database: Database, record_id: str, *, xpm_uuid: str | None, nam
     (changes,) = database.connection.execute(
         "SELECT count(*) FROM changes WHERE entity_id = ?", (record_id,)
     ).fetchone()
-    uuids = json.dumps([*_find_former_uuids(database, record_id), *filter(None, (xpm_uuid,))])
+    former = _find_former_uuids(database, record_id)
+    uuids = json.dumps([*former, *filter(None, (xpm_uuid,))])
+    entries = mirror.find_entries(database, former)
     problems = database.connection.execute(
         "SELECT id, resolved_at FROM sync_errors WHERE xpm_uuid IN (SELECT value FROM json_each(?))", (uuids,)
     ).fetchall()
@@ -173,6 +182,9 @@ def find_traces(database: Database, record_id: str, *, xpm_uuid: str | None, nam
         tuple(row["id"] for row in problems if row["resolved_at"]),
         tuple(_find_mentions(database, names, {row["id"] for row in problems})),
         sum(row["resolved_at"] is None for row in problems),
+        tuple(row["uuid"] for row in entries),
+        sum(row["vanished_at"] is None for row in entries),
+        tuple(_find_lost_groups(database, record_id, former)),
     )
 
 
@@ -184,6 +196,15 @@ def _find_former_uuids(database: Database, record_id: str) -> list[str]:
         (record_id,),
     )
     return [row["old_value"] for row in rows]
+
+
+def _find_lost_groups(database: Database, record_id: str, former_uuids: Sequence[str]) -> list[str]:
+    """The client groups that a record was in, by its history or its former entries, and that nobody is in now."""
+    rows = database.connection.execute(
+        "SELECT old_value, new_value FROM changes WHERE entity_id = ? AND field = 'groups'", (record_id,)
+    )
+    names = {name for row in rows for text in filter(None, tuple(row)) for name in text.split("; ")}
+    return groups.find_empty_groups(database, names, besides=former_uuids)
 
 
 def _find_mentions(database: Database, names: Collection[str], own: Collection[int]) -> Iterator[Mention]:
@@ -205,6 +226,8 @@ def erase_traces(database: Database, traces: Traces) -> None:
     database.connection.execute("PRAGMA secure_delete = ON")
     database.connection.execute("DELETE FROM changes WHERE entity_id = ?", (traces.record_id,))
     database.connection.executemany("DELETE FROM sync_errors WHERE id = ?", [(row_id,) for row_id in traces.problems])
+    mirror.delete_entries(database, traces.former_entries)
+    groups.delete_groups(database, traces.groups)
     for mention in traces.mentions:
         database.connection.execute(
             f"UPDATE {mention.table} SET {mention.column} = ? WHERE id = ?", (mention.text, mention.row_id)

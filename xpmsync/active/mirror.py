@@ -192,6 +192,21 @@ def find_staff(database: Database, staff_uuid: str) -> sqlite3.Row | None:
     return row
 
 
+def find_entries(database: Database, uuids: Sequence[str]) -> list[sqlite3.Row]:
+    """What the mirror holds of staff and clients with these identifiers: uuid, vanished_at."""
+    return database.connection.execute(
+        "SELECT uuid, vanished_at FROM (SELECT uuid, vanished_at FROM xpm_staff "
+        "UNION ALL SELECT uuid, vanished_at FROM xpm_clients) WHERE uuid IN (SELECT value FROM json_each(?))",
+        (json.dumps(uuids),),
+    ).fetchall()
+
+
+def delete_entries(database: Database, uuids: Sequence[str]) -> None:
+    """Forget staff and clients with these identifiers; what XPM sends of them again is new."""
+    for table in ("xpm_staff", "xpm_clients"):
+        database.connection.executemany(f"DELETE FROM {table} WHERE uuid = ?", [(uuid,) for uuid in uuids])
+
+
 def load_group_names(database: Database) -> dict[str, str | None]:
     """Every group that XPM ever named."""
     return dict(database.connection.execute("SELECT uuid, name FROM xpm_groups").fetchall())
