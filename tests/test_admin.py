@@ -10,6 +10,7 @@ from xpmsync.active.error_log import save_problems
 from xpmsync.active.history import ChangeLog
 from xpmsync.active.runs import start_run
 from xpmsync.admin import centre as admin_centre
+from xpmsync.audit import name_account
 from xpmsync.cli import run
 from xpmsync.config import change_config, read_config
 from xpmsync.derive import derive
@@ -83,7 +84,7 @@ class Desk:
         columns = "entity, entity_id, action, field, old_value, new_value, run_id, actor"
         rows = [tuple(row.values()) for row in self.query(f"SELECT {columns} FROM changes ORDER BY id")]
         self.execute("DELETE FROM changes")
-        assert {row[6:] for row in rows} <= {(None, "administrator")}
+        assert {row[6:] for row in rows} <= {(None, name_account())}
         return [row[:6] for row in rows]
 
     def user(self, email):

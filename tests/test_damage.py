@@ -193,3 +193,18 @@ def test_a_sync_that_another_program_deleted_is_missed_by_nobody(firm, damage, t
     assert verdict == "warning"
     assert "In the table sync_errors, first_run_id of 1 row leads to “4”" in found
     assert remedy == "Nothing needs to be done: the history and the error log can be read without it."
+
+
+def test_what_another_program_writes_is_replaced_where_xpm_has_a_value_as_docs_fields_md_says(firm, damage):
+    damage("UPDATE clients SET legal_name = 'Written', fax = '123', status = 'archived' WHERE code = 'ACM001'")
+    damage("DELETE FROM client_group_members")
+    damage("DELETE FROM clients WHERE code = 'NOP001'")
+    damage("DELETE FROM users WHERE email = 'bob@example.com'")
+    firm.sync()
+    clients = firm.rows("SELECT legal_name, fax, status, office_code FROM clients WHERE code <> 'OLD001' ORDER BY 1")
+    assert [tuple(row.values()) for row in clients] == [
+        ("Acme", "123", "active", "MAIN"),
+        ("No Partner", None, "active", "MAIN"),
+    ]
+    (bob,) = firm.rows("SELECT status, office_code FROM users WHERE email = 'bob@example.com'")
+    assert bob == {"status": "active", "office_code": None}

@@ -179,7 +179,7 @@ def test_what_changes_in_xpm_changes_in_active_with_a_row_for_each_field(make_fi
         ("client", "Second Trust", "updated", "manager_id", "Robert Ray", None),
     ]
     assert sorted(map(str, (tuple(row.values())[:6] for row in changes))) == sorted(map(str, expected))
-    assert {row["actor"] for row in changes} == {"sync"}
+    assert {row["actor"] for row in changes} == {"XPM"}
     assert (summary.users.updated, summary.clients.updated) == (1, 3)
 
 

@@ -49,7 +49,7 @@ from xpmsync.guard import NOUNS, Elements, Verdict, judge, read_elements
 from xpmsync.health import Failure
 from xpmsync.home import Home, connect_command
 from xpmsync.moments import from_stored, to_text
-from xpmsync.records import fingerprint
+from xpmsync.records import XPM, fingerprint
 from xpmsync.rules.prerequisites import Prerequisite
 from xpmsync.rules.problems import Problem, problem
 from xpmsync.rules.schedule import Mode, Past, choose_mode
@@ -62,7 +62,6 @@ from xpmsync.xpm.vault import Vault, opened
 log = logging.getLogger(__name__)
 
 FIELD_TABLE: Final = fingerprint(*SHAPES.values())
-ACTOR: Final = "sync"
 PAGE_REMARKS: Final = "standard error, about the page"
 """The address in the alert file of what is said about the page: it takes no alert's turn."""
 JUDGED_IN_FULL_RUNS: Final = ("client-without-id",)
@@ -458,7 +457,7 @@ def _derive(run: _Run, fetched: Fetched, elements: Mapping[str, Elements]) -> De
     list_problems = [*map(explain, remove_meaningless(run.database))]
     list_problems += [*_merge(run, fetched, elements), *_list_not_sent(run)]
     office = require(run.config.sync.default_office_code, "sync.default_office_code")
-    changes = ChangeLog(run.database, run_id=run.id or None, actor=ACTOR, now=run.clock.now())
+    changes = ChangeLog(run.database, run_id=run.id or None, actor=XPM, now=run.clock.now())
     derivation = derive(run.database, office, changes)
     derivation.problems.extend(list_problems)
     derivation.problems.extend(_check_recipient(run))

@@ -11,6 +11,7 @@ from typing import Final
 from xpmsync.active import groups, mirror
 from xpmsync.active.database import Database
 from xpmsync.moments import to_text
+from xpmsync.records import RULE, XPM
 
 ERASED: Final = "(erased)"
 _ACTIONS: Final = {"xpm_staff_uuid": "linked", "xpm_client_uuid": "linked", "status": "status"}
@@ -27,14 +28,29 @@ class ChangeRow:
     field: str | None = None
     old_value: object = None
     new_value: object = None
+    is_by_rule: bool = False
+    """Of a change that a sync wrote: XPM does not say so, a rule has decided it."""
 
 
 def make_changes(
-    entity: str, entity_id: str, current: Mapping[str, object], values: Mapping[str, object]
+    entity: str,
+    entity_id: str,
+    current: Mapping[str, object],
+    values: Mapping[str, object],
+    *,
+    by_rule: Collection[str] = (),
 ) -> list[ChangeRow]:
-    """A row for each of the `values`, which replace those of `current`."""
+    """A row for each of the `values`, which replace those of `current`; a rule decides links, and columns `by_rule`."""
     return [
-        ChangeRow(entity, entity_id, _ACTIONS.get(column, "updated"), column, current[column], value)
+        ChangeRow(
+            entity,
+            entity_id,
+            (action := _ACTIONS.get(column, "updated")),
+            column,
+            current[column],
+            value,
+            is_by_rule=action == "linked" or column in by_rule,
+        )
         for column, value in values.items()
     ]
 
@@ -42,7 +58,7 @@ def make_changes(
 def save_changes(
     database: Database, changes: Iterable[ChangeRow], *, run_id: int | None, actor: str, now: datetime
 ) -> None:
-    """Append changes; `run_id` is None for the administrator's."""
+    """Append changes; `run_id` is None for those that no sync wrote. `actor` is XPM, or an account of this computer."""
     moment = to_text(now)
     database.connection.executemany(
         "INSERT INTO changes (run_id, actor, changed_at, entity, entity_id, action, field, old_value, new_value) "
@@ -50,7 +66,7 @@ def save_changes(
         (
             (
                 run_id,
-                actor,
+                RULE if actor == XPM and row.is_by_rule else actor,
                 moment,
                 row.entity,
                 row.entity_id,

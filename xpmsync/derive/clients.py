@@ -3,7 +3,7 @@
 import sqlite3
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from xpmsync.active import clients as active_clients
@@ -103,9 +103,10 @@ class _ClientDerivation:
             reading = read_client(row, plan.partners[xpm_uuid], self._directory)
             self._result.problems.extend(reading.problems)
             told_groups = self._find_groups(reading.groups, xpm_uuid, str(reading.values["legal_name"]))
+            by_rule = () if row["account_manager_uuid"] or row["account_manager_name"] else ("partner_id",)
             if client_id := records.get(xpm_uuid):
                 in_groups = memberships.get(client_id, frozenset())
-                self._update(xpm_uuid, current_rows[client_id], in_groups, reading.values, told_groups)
+                self._update(xpm_uuid, current_rows[client_id], in_groups, reading.values, told_groups, by_rule)
             else:
                 client_id = str(uuid.uuid4())
                 created[client_id] = {
@@ -151,6 +152,7 @@ class _ClientDerivation:
         in_groups: frozenset[str],
         told: Mapping[str, object],
         told_groups: frozenset[str] | None,
+        by_rule: Collection[str],
     ) -> None:
         client_id = current["id"]
         if client_id in self._moving:
@@ -169,7 +171,7 @@ class _ClientDerivation:
         if current["status"] != "active":
             values["status"] = "active"
         if values:
-            self._result.changes.extend(make_changes("client", client_id, current, values))
+            self._result.changes.extend(make_changes("client", client_id, current, values, by_rule=by_rule))
             active_clients.update_client(self._database, client_id, values)
         if groups != in_groups:
             names = self._groups.describe(in_groups), self._groups.describe(groups)
