@@ -224,7 +224,7 @@ def test_empty_lists_say_how_to_begin(empty):
     assert empty.admin("user list") == ["There is no user yet. The first sync brings the staff of XPM: xpmsync sync"]
     assert empty.admin("client list") == ["There is no client yet."]
     assert not empty.home.database_file.exists()
-    assert empty.admin("client list --search x") == ["No client is like that."]
+    assert empty.admin("client list --search x") == ["No client of Active is like that."]
     assert empty.admin("client list --json") == ["[]"]
 
 
@@ -825,7 +825,7 @@ def test_clients_are_listed_by_partner_and_status(firm):
         ("--partner bob@example.com --status active --search b", ["BE"]),
     ):
         assert [row["code"] for row in firm.read(f"client list {options}")] == codes
-    assert firm.admin("client list --status deleted") == ["No client is like that."]
+    assert firm.admin("client list --status deleted") == ["No client of Active is like that."]
 
 
 @pytest.mark.parametrize(
@@ -843,7 +843,7 @@ def test_a_search_that_finds_nothing_suggests_what_a_client_that_is_not_found_do
         run_id = start_run(database, tenant_id=None, mode="full", is_watched=True, now=NOW)
         missing = vars(problem("partner-missing", BETA, "Betty Low", office="SYD"))
         save_problems(database, [missing], run_id=run_id, now=NOW, resolve_others=True)
-    assert firm.admin(f"client list --search {sought}") == ["No client is like that.", *advice]
+    assert firm.admin(f"client list --search {sought}") == ["No client of Active is like that.", *advice]
     assert firm.read(f"client list --search {sought}") == []
     if "--" not in sought:
         refusal = firm.refuse(f"client show {sought}")

@@ -270,8 +270,8 @@ def test_whoever_could_not_be_synced_is_looked_for_in_the_error_log(firm, show):
     for who in ("gam001", "gamma & sons"):
         said = show(who, exit_code=2)
         assert f"Active has no client or user with the code, name or e-mail address “{who}”." in said
-        assert "In XPM it may be one that could not be synced." in said
-    assert "xpmsync errors --search 'gamma & sons'" in said
+        assert "XPM has Gamma & Sons (GAM001), but an error keeps it out of Active." in said
+    assert "xpmsync errors --search GAM001" in said
     (row,) = json.loads(show("--search", "gamma & sons", "--json", command=("errors",)))
     assert row["name"] == "Gamma & Sons"
 

@@ -8,7 +8,7 @@ import logging
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,7 @@ from xpmsync.active.error_log import save_problems
 from xpmsync.active.history import ChangeLog, find_changes, load_last_change_id
 from xpmsync.active.references import remove_meaningless, replace_unreadable_times
 from xpmsync.active.stops import Accepted
+from xpmsync.active.totals import XpmClients
 from xpmsync.active.turns import turn
 from xpmsync.active.users import load_users
 from xpmsync.alert_file import AlertFile, AlertFileError, say_who_is_left
@@ -78,6 +79,7 @@ class Summary:
     finished_at: datetime
     users: Counts
     clients: Counts
+    xpm_clients: XpmClients
     errors: int
     warnings: int
     api_calls: int
@@ -111,6 +113,7 @@ class Preview:
     mode: str
     users: Counts
     clients: Counts
+    xpm_clients: XpmClients
     changes: Sequence[Mapping[str, Any]]
     """The rows that the history would get, with names instead of identifiers."""
     problems: Sequence[Problem]
@@ -306,7 +309,8 @@ def preview_sync(
             changes = _read_changes(database, last_id)
             prerequisites = load_prerequisites(database, derivation.problems)
         problems = derivation.problems
-        return Preview(mode, derivation.users, derivation.clients, changes, problems, prerequisites, verdict.stop)
+        counts = (derivation.users, derivation.clients, derivation.xpm_clients)
+        return Preview(mode, *counts, changes, problems, prerequisites, verdict.stop)
 
 
 def _read_changes(database: Database, after_id: int) -> list[dict[str, Any]]:
@@ -459,9 +463,19 @@ def _derive(run: _Run, fetched: Fetched, elements: Mapping[str, Elements]) -> De
     office = require(run.config.sync.default_office_code, "sync.default_office_code")
     changes = ChangeLog(run.database, run_id=run.id or None, actor=XPM, now=run.clock.now())
     derivation = derive(run.database, office, changes)
+    _count_unidentified(run, derivation)
     derivation.problems.extend(list_problems)
     derivation.problems.extend(_check_recipient(run))
     return derivation
+
+
+def _count_unidentified(run: _Run, derivation: Derivation) -> None:
+    """Count the records that came without an identifier, which the mirror cannot hold, as skipped."""
+    derivation.users.skipped += len(mirror.load_unidentified(run.database, "xpm_staff"))
+    clients = len(mirror.load_unidentified(run.database, "xpm_clients"))
+    derivation.clients.skipped += clients
+    known = derivation.xpm_clients
+    derivation.xpm_clients = replace(known, with_error=known.with_error + clients)
 
 
 def _check_recipient(run: "_Run") -> Iterator[Problem]:
@@ -552,6 +566,7 @@ def _summarise(run: _Run, derivation: Derivation, accepted: Sequence[str]) -> Su
         finished_at=run.clock.now(),
         users=derivation.users,
         clients=derivation.clients,
+        xpm_clients=derivation.xpm_clients,
         errors=errors,
         warnings=len(derivation.problems) - errors,
         **vars(run.traffic),

@@ -15,6 +15,7 @@ from xpmsync.active.database import Database
 from xpmsync.active.history import ChangeLog
 from xpmsync.active.outcomes import await_outcome, keep_outcome, load_outcome
 from xpmsync.active.references import COUNTED_AS_NONE, find_dangling
+from xpmsync.active.totals import count_xpm_clients
 from xpmsync.derive.result import Counts, Derivation
 
 __all__ = ["Counts", "Derivation", "derive"]
@@ -36,6 +37,7 @@ def derive(database: Database, default_office: str, changes: ChangeLog) -> Deriv
     derive_users(database, result)
     derive_clients(database, result, default_office)
     result.problems.extend(map(explain, find_dangling(database, COUNTED_AS_NONE)))
+    result.xpm_clients = count_xpm_clients(database)
     if changes.is_empty:
         keep_outcome(database, result.to_text())
     return result

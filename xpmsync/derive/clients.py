@@ -85,7 +85,7 @@ class _ClientDerivation:
             if status is None or record.id in taken_over:
                 continue
             if status == record.status:
-                self._result.clients.unchanged += 1
+                self._result.clients.unchanged += status != "removed"  # XPM has not sent it
             else:
                 active_clients.update_client(self._database, record.id, {"status": status})
                 self._result.changes.append(ChangeRow("client", record.id, "status", "status", record.status, status))

@@ -16,7 +16,7 @@ from xpmsync.active import runs
 from xpmsync.active.database import Database
 from xpmsync.active.error_log import load_causes
 from xpmsync.active.stops import load_waiting
-from xpmsync.active.totals import count_by_status
+from xpmsync.active.totals import XpmClients, count_by_status, count_xpm_clients
 from xpmsync.active.users import load_needs, load_users
 from xpmsync.alert_file import AlertFile, explain_recipient, list_addresses
 from xpmsync.config import Config
@@ -77,6 +77,7 @@ class Overview:
     """Status to number."""
     clients: Mapping[str, int]
     """Status to number."""
+    xpm_clients: XpmClients
     waiting_users: int
     """Those who cannot use Active yet."""
     day_calls_remaining: int | None
@@ -157,6 +158,7 @@ def load_overview(
         causes=causes,
         users=count_by_status(database, "users"),
         clients=count_by_status(database, "clients"),
+        xpm_clients=count_xpm_clients(database),
         waiting_users=waiting_users,
         day_calls_remaining=next(
             (row["day_calls_remaining"] for row in latest if row["day_calls_remaining"] is not None), None

@@ -254,7 +254,8 @@ def _render_counts(overview: Overview) -> _Element:
         _render_table((name, "Number"), rows)
         for name, rows in (("Users", users), ("Clients", _list_counts(overview.clients)))
     ]
-    return H.section(H.h2("What Active holds"), H.div({"class": "tables"}, *tables))
+    in_xpm = H.p({"class": "note"}, f"In XPM: {overview.xpm_clients}.")
+    return H.section(H.h2("What Active holds"), H.div({"class": "tables"}, *tables), in_xpm)
 
 
 def _list_counts(counts: Mapping[str, int]) -> list[tuple[object, ...]]:
