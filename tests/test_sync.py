@@ -325,6 +325,8 @@ def test_every_problem_of_the_catalogue_is_provoked_by_a_practice(make_firm):  #
         contacts=[{"name": name, "salutation": name, "is_primary": "Yes"} for name in ("One", "Two")],
     )
     practice.add_client("In a group", account_manager=ann, groups=[practice.add_group("")])
+    unknown = practice.add_client("In a group without ID", account_manager=ann)
+    practice.clients[unknown].elements["Groups"] = [{"Name": "Farms"}]
     for name in ("Same code", "Same code too"):
         practice.add_client(name, client_code="SAME", account_manager=ann)
     practice.add_client("Successor of OLD", client_code="old", account_manager=ann, business_number="53004085616")

@@ -90,6 +90,7 @@ PROVOKED = {
         "individual_salutation",
     ),
     "group-without-name": ([clients(client(Groups=[{"Group": {"UUID": "g1"}}]))], "c1", "groups"),
+    "group-without-id": ([clients(client(Groups=[{"Group": {"Name": "Farms"}}]))], "c1", "groups"),
     "office-missing": (
         [
             clients(client()),
@@ -139,6 +140,7 @@ FACTS = {
     "business-number-check-digit": ("Ngata Ltd", "51 824 753 557"),
     "several-primary-contacts": ("Ngata Ltd", "2 primary contacts"),
     "group-without-name": ("Ngata Ltd",),
+    "group-without-id": ("Ngata Ltd", "client group (Farms) without"),
     "office-missing": ("Ngata Ltd", "its office SYD was", "office add SYD --name NAME"),
     "first-list-empty": (None, "clients"),
     "reference-broken": (None, "partner of MAIN is gone", "office set MAIN --default-partner EMAIL"),

@@ -411,7 +411,8 @@ class Model:
         for uuid in vanished:
             self.clients[uuid]["vanished"] = True
         brought = [group for told in answers.clients.values() for group in told.get("Groups", ())]
-        self.group_names |= {group["UUID"]: group.get("Name") for group in brought} | answers.groups
+        brought_names = {group["UUID"]: group.get("Name") for group in brought if group.get("UUID")}
+        self.group_names |= brought_names | answers.groups
         for kind, told in (("staff", answers.staff), ("clients", answers.clients)):
             self._remember_not_sent(kind, bool(told), absent[kind], staying[kind], answers.is_complete(kind), number)
         self._warn_of_not_sent()
@@ -553,7 +554,11 @@ class Model:
             client.write(self._read(uuid, live[uuid], partners[uuid]))
             client.xpm_uuid, client.status = uuid, "active"
             if "Groups" in live[uuid]:
-                client.join(self._find_groups(uuid, live[uuid]["Groups"]))
+                told = self._find_groups(uuid, live[uuid]["Groups"])
+                if not all(same(group.get("UUID")) for group in live[uuid]["Groups"]):
+                    self._report("group-without-id", uuid)
+                    told |= client.groups
+                client.join(told)
 
     def _read(self, uuid: str, told: Elements, partner: str) -> dict[str, str | None]:
         """The supported fields of one client, and what is odd about them."""

@@ -716,9 +716,15 @@ def spoiling(glitch: str, path: str, keep: int = 0) -> Spoil:
             return told
         if glitch == "no-tax-block":
             return {uuid: {name: text for name, text in each.items() if name not in tax} for uuid, each in told.items()}
+        if glitch == "no-group-ids":
+            return {uuid: each | drop_group_ids(each) for uuid, each in told.items()}
         return dict([*told.items()][:keep])
 
     return spoil
+
+
+def drop_group_ids(told: Mapping[str, Any]) -> dict[str, Any]:
+    return {"Groups": [{"Name": group["Name"]} for group in told["Groups"]]} if "Groups" in told else {}
 
 
 USER_COLUMNS = ("first_name", "last_name", "email", "role", "office_code")

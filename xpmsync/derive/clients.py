@@ -106,6 +106,8 @@ class _ClientDerivation:
             by_rule = () if row["account_manager_uuid"] or row["account_manager_name"] else ("partner_id",)
             if client_id := records.get(xpm_uuid):
                 in_groups = memberships.get(client_id, frozenset())
+                if told_groups is not None and reading.has_groups_without_id:
+                    told_groups |= in_groups
                 self._update(xpm_uuid, current_rows[client_id], in_groups, reading.values, told_groups, by_rule)
             else:
                 client_id = str(uuid.uuid4())

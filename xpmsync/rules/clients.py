@@ -13,6 +13,7 @@ from xpmsync.rules.fields import CLIENT_FIELDS, MirrorRow, make_reader
 from xpmsync.rules.matching import Claimant, Holder, Settlement, settle
 from xpmsync.rules.problems import Problem, join_names, problem
 from xpmsync.rules.reading import (
+    find_groups_without_id,
     is_business_number,
     is_email_address,
     is_yes,
@@ -249,6 +250,8 @@ class ClientReading:
     """Active's column to value, without the groups, and without what XPM does not tell."""
     groups: Mapping[str, str | None] | None
     """The groups it is in, UUID to name; None where XPM does not tell."""
+    has_groups_without_id: bool
+    """So it may be in more groups than `groups` has."""
     problems: tuple[Problem, ...]
 
 
@@ -257,7 +260,8 @@ def read_client(row: MirrorRow, partner_id: str, directory: Directory) -> Client
     values = _read_own_fields(row)
     values["partner_id"] = partner_id
     values["manager_id"] = directory.find_user(read_identity(row["job_manager_uuid"]))
-    return ClientReading(values, read_groups(row["groups"]), tuple(_check_values(row, values)))
+    unidentified = bool(find_groups_without_id(row["groups"]))
+    return ClientReading(values, read_groups(row["groups"]), unidentified, tuple(_check_values(row, values)))
 
 
 def _check_values(row: MirrorRow, values: Mapping[str, object]) -> Iterable[Problem]:
@@ -273,5 +277,8 @@ def _check_values(row: MirrorRow, values: Mapping[str, object]) -> Iterable[Prob
         manager = read_name(row["job_manager_name"]) or read_identity(row["job_manager_uuid"])
         if manager:
             yield problem("manager-not-in-active", uuid, name, manager=manager)
+    if unidentified := find_groups_without_id(row["groups"]):
+        groups = join_names((group or "one without a name" for group in unidentified), len(unidentified))
+        yield problem("group-without-id", uuid, name, groups=groups)
     if (count := len(primary_contacts(row["contacts"]))) > 1:
         yield problem("several-primary-contacts", uuid, name, count=count)

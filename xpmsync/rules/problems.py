@@ -489,6 +489,20 @@ _KINDS = (
         "needs one. The client's other groups are taken over.",
     ),
     _warning(
+        "group-without-id",
+        "client",
+        "groups",
+        "XPM sends this client's client group ({groups}) without an ID. The client stays in all its groups in Active.",
+        f"In {_CLIENT_SCREEN} take the client out of the group and put it in again. If that does not help, tell Xero "
+        "support.",
+        cause="are in a client group that XPM sends without an ID; they stay in all their groups in Active",
+        remedy="In XPM, take one of them out of the group and put it in again. If that does not help, tell Xero "
+        "support.",
+        story="XPM sends an ID with each client group, and the sync recognises groups by it. Without one nobody can "
+        "say which group of Active is meant, as several may have one name. So the client is taken out of no group. "
+        "Groups that have an ID are joined as usual.",
+    ),
+    _warning(
         "first-list-empty",
         "run",
         "{records}",
