@@ -433,6 +433,17 @@ def test_a_module_is_written_as_others_have_it_and_one_that_nobody_has_is_told(f
     ]
 
 
+def test_a_module_with_a_semicolon_in_its_name_is_another_one_than_two(firm):
+    firm.admin("user set bob@example.com --module A --module B")
+    firm.changes()
+    assert firm.admin("user set bob@example.com --module 'A; B'")[1] == "  Modules  A; B → “A; B”"
+    (bob,) = [user for user in firm.read("user list") if user["email"] == "bob@example.com"]
+    assert bob["modules"] == ["A; B"]
+    assert [change[4:] for change in firm.changes()] == [("A; B", "“A; B”")]
+    firm.admin("user set bob@example.com --module B --module A")
+    assert firm.admin("user set bob@example.com --module A --module B")[0].startswith("Nothing to change")
+
+
 def test_nothing_is_written_when_nothing_differs(firm):
     set_ann = "user set ann@example.com --role User --office SYD --module b --module A"
     firm.admin(set_ann)
