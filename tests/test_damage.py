@@ -123,6 +123,7 @@ def test_what_leads_to_a_row_that_is_gone_counts_as_none_until_it_is_repaired(
     assert verdict == "warning"
     assert what in found
     assert " ".join(repair.split()[:4]) in remedy
+    assert len(firm.rows("SELECT * FROM client_list")) == len(firm.rows("SELECT * FROM clients"))
     for command in COMMANDS:
         exit_code, out = type_line(command)
         assert exit_code in (0, 2), (command, out)
@@ -136,6 +137,13 @@ def test_what_leads_to_a_row_that_is_gone_counts_as_none_until_it_is_repaired(
     assert list_warnings(firm) == []
     assert examine()[0] == "ok"
     assert firm.rows("PRAGMA foreign_key_check") == []
+
+
+@pytest.mark.usefixtures("firm")
+def test_a_user_whose_office_is_gone_needs_one_again(damage, type_line):
+    damage("DELETE FROM offices WHERE code = 'SYD'")
+    (bob,) = (user for user in json.loads(type_line("admin user list --json")[1]) if user["email"] == "bob@example.com")
+    assert (bob["office_code"], bob["missing"]) == (None, ["a role", "an office", "modules"])
 
 
 @pytest.mark.parametrize("garbage", ["{", "5", '{"groups": 5}', '{"groups": [[]]}'])
