@@ -20,7 +20,7 @@ from typing import Final, TypeVar
 
 from xpmsync.active import offices, runs
 from xpmsync.active.database import Database, open_database
-from xpmsync.active.references import find_dangling, find_unreadable_times
+from xpmsync.active.references import find_dangling, find_unreadable
 from xpmsync.active.users import load_users
 from xpmsync.alert_file import AlertFile, list_addresses, say_who_is_left
 from xpmsync.config import Config, read_config, require
@@ -243,8 +243,9 @@ class _Examination:
             damage = list(_list_damage(database))
         self._sound_database = path
         if damage:
-            found, remedies = zip(*damage, strict=True)
-            return Note(" ".join(found), " ".join(dict.fromkeys(remedies)))
+            *others, last = dict.fromkeys(remedy for _, remedy in damage)
+            remedies = [*(f"{remedy.removesuffix('.')}." for remedy in others), last]
+            return Note(" ".join(found for found, _ in damage), " ".join(remedies))
         return Note(f"{path.name} is whole and up to date, and can be written to")
 
     def check_set_up(self) -> Note:
@@ -449,9 +450,9 @@ def _list_damage(database: Database) -> Iterator[tuple[str, str]]:
     for dangling in find_dangling(database):
         problem = explain(dangling)
         yield problem.message, problem.suggestion
-    for table, column, count in find_unreadable_times(database):
+    for table, column, count in find_unreadable(database):
         rows = "1 row" if count == 1 else f"{count:,} rows"
-        yield f"{column} is no time in {rows} of the table {table}.", "Run: xpmsync sync --full"
+        yield f"{column} cannot be read in {rows} of the table {table}.", "Run: xpmsync sync --full"
 
 
 def _quote(paths: list[Path]) -> str:

@@ -26,7 +26,7 @@ from xpmsync.active.database import (
 )
 from xpmsync.active.error_log import save_problems
 from xpmsync.active.history import ChangeLog, find_changes, load_last_change_id
-from xpmsync.active.references import remove_meaningless, replace_unreadable_times
+from xpmsync.active.references import remove_meaningless, repair_unreadable
 from xpmsync.active.stops import Accepted
 from xpmsync.active.totals import XpmClients
 from xpmsync.active.turns import turn
@@ -405,7 +405,7 @@ def _write(run: _Run, fetched: Fetched, elements: Mapping[str, Elements], verdic
     """Write what was fetched, and all that a sync that succeeds leaves."""
     database = run.database
     if run.mode == "full":
-        replace_unreadable_times(database)
+        repair_unreadable(database)
     derivation = _derive(run, fetched, elements)
     summary = _summarise(run, derivation, verdict.accepted)
     now = summary.finished_at

@@ -1,4 +1,4 @@
-"""Finds what another program has damaged: references that lead to a row that is gone, and times that are none.
+"""Finds what another program has damaged: references that lead to a row that is gone, and what cannot be read.
 
 SQLite checks foreign keys for those alone who ask for it, and other programs may not. Decides nothing.
 """
@@ -15,6 +15,8 @@ COUNTED_AS_NONE: Final = ("offices", "users", "clients")
 """The tables whose references to what is gone count as not set; in the others they do no harm."""
 NAMES: Final = {"offices": "code", "users": "email", "clients": "legal_name || coalesce(' (' || code || ')', '')"}
 """What people call a row; those of the other tables have no name."""
+TIME: Final = "_at"
+"""How the names of columns end that hold times."""
 UNKNOWN_TIME: Final = "1970-01-01T00:00:00Z"
 """What stands in the place of a time that cannot be read."""
 
@@ -53,20 +55,23 @@ def remove_meaningless(database: Database) -> list[Dangling]:
     return found
 
 
-def find_unreadable_times(database: Database) -> list[tuple[str, str, int]]:
-    """Where a text stands that is no time: table, column, and in how many rows."""
+def find_unreadable(database: Database) -> list[tuple[str, str, int]]:
+    """Where a text stands that is no time, or not what a sync has kept: table, column, and in how many rows."""
     found = []
-    for table, column in _list_times(database):
-        (count,) = database.connection.execute(f"SELECT count(*) FROM {table} WHERE {_is_no_time(column)}").fetchone()
+    for table, column, condition in _list_readable(database):
+        (count,) = database.connection.execute(f"SELECT count(*) FROM {table} WHERE {condition}").fetchone()
         if count:
             found.append((table, column, count))
     return found
 
 
-def replace_unreadable_times(database: Database) -> None:
-    """Replace every text that is no time by a time that is plainly none of ours."""
-    for table, column in _list_times(database):
-        database.connection.execute(f"UPDATE {table} SET {column} = ? WHERE {_is_no_time(column)}", (UNKNOWN_TIME,))
+def repair_unreadable(database: Database) -> None:
+    """Put a time that is plainly none of ours in the place of each that is none, and remove all else."""
+    for table, column, condition in _list_readable(database):
+        if column.endswith(TIME):
+            database.connection.execute(f"UPDATE {table} SET {column} = ? WHERE {condition}", (UNKNOWN_TIME,))
+        else:
+            database.connection.execute(f"DELETE FROM {table} WHERE {condition}")
 
 
 def _list_references(database: Database, tables: Collection[str] | None) -> Iterator[tuple[str, str, str]]:
@@ -77,11 +82,14 @@ def _list_references(database: Database, tables: Collection[str] | None) -> Iter
             yield table, column, f"{column} IS NOT NULL AND {column} NOT IN (SELECT {key} FROM {parent})"
 
 
-def _list_times(database: Database) -> Iterator[tuple[str, str]]:
+def _list_readable(database: Database) -> Iterator[tuple[str, str, str]]:
+    """Table, column, and the SQL condition that what stands there cannot be read."""
     for table in _list_tables(database):
         for row in database.connection.execute(f"PRAGMA table_info({table})").fetchall():
-            if row["name"].endswith("_at"):
-                yield table, row["name"]
+            if (column := row["name"]).endswith(TIME):
+                is_time = f"strftime('%Y-%m-%dT%H:%M:%SZ', {column}, '+0 days') IS {column}"
+                yield table, column, f"{column} IS NOT NULL AND NOT {is_time}"
+    yield "synced_values", "written", "CASE WHEN json_valid(written) THEN json_type(written) END IS NOT 'object'"
 
 
 def _list_tables(database: Database) -> list[str]:
@@ -89,8 +97,3 @@ def _list_tables(database: Database) -> list[str]:
         "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' ORDER BY name"
     )
     return [row["name"] for row in rows]
-
-
-def _is_no_time(column: str) -> str:
-    """The SQL condition that a column holds something else than a time as we write it."""
-    return f"{column} IS NOT NULL AND strftime('%Y-%m-%dT%H:%M:%SZ', {column}, '+0 days') IS NOT {column}"

@@ -10,16 +10,9 @@ _to_json: Final = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def load_written(database: Database, record_id: str) -> dict[str, Any]:
-    """The values that syncs wrote into a record: column to value, and `groups` to a list of group ids.
-
-    Of what another program has damaged nothing is known.
-    """
+    """The values that syncs wrote into a record: column to value, and `groups` to a list of group ids."""
     row = database.connection.execute("SELECT written FROM synced_values WHERE record_id = ?", (record_id,)).fetchone()
-    try:
-        written = json.loads(row["written"]) if row else {}
-    except ValueError:
-        return {}
-    return written if isinstance(written, dict) and _is_list_of_ids(written.get("groups", [])) else {}
+    return _read(row["written"]) if row else {}
 
 
 def save_written(database: Database, written: Mapping[str, Mapping[str, object]]) -> None:
@@ -34,8 +27,14 @@ def save_written(database: Database, written: Mapping[str, Mapping[str, object]]
     )
 
 
-def _is_list_of_ids(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+def _read(text: str) -> dict[str, Any]:
+    """What `save_written` wrote; nothing where another program has damaged it."""
+    try:
+        written = json.loads(text)
+    except ValueError:
+        return {}
+    groups = written.get("groups", []) if isinstance(written, dict) else None
+    return written if isinstance(groups, list) and all(isinstance(each, str) for each in groups) else {}
 
 
 def rename_user(database: Database, user_id: str, new_id: str) -> None:

@@ -37,7 +37,10 @@ OF_OTHERS: Final = (
     "In the table {table}, {column} of {count} leads to “{key}”, which another program has deleted.",
     "Nothing needs to be done: the history and the error log can be read without it.",
 )
-OF_MEANINGLESS: Final = (OF_OTHERS[0], "Run: xpmsync sync. It removes them, and sets up again what XPM has.")
+OF_MEANINGLESS: Final = (
+    OF_OTHERS[0],
+    "Nothing needs to be done: a sync removes these rows, and sets up again what XPM has.",
+)
 
 
 def explain(dangling: Dangling) -> Problem:
