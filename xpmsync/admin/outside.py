@@ -43,7 +43,7 @@ class Outside:
             search = shlex.quote(self.code or self.name)
             return f"XPM has {named}, but {self.reason}. See why: xpmsync errors --search {search}"
         if self.status == "removed":
-            return f"XPM had {named}, which never came to Active and is {self.reason}."
+            return f"XPM had {named}. It is no longer there, and not in Active."
         return f"XPM has {named}: {self.reason}. If Active should have it, restore it in XPM, then run: xpmsync sync"
 
 
