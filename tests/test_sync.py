@@ -340,6 +340,7 @@ def test_every_problem_of_the_catalogue_is_provoked_by_a_practice(make_firm):  #
     firm.write("UPDATE clients SET office_code = 'SYD' WHERE legal_name = 'Loses its office'")
     firm.write("DELETE FROM offices WHERE code = 'SYD'", has_foreign_keys=False)
     practice.edit_client(officeless, account_manager=None)
+    firm.write("INSERT INTO user_modules VALUES ('gone', 'Jobs')", has_foreign_keys=False)
     firm.sync(full=True)
 
     provoked = {row["code"] for row in firm.rows("SELECT DISTINCT code FROM sync_errors")}

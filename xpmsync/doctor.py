@@ -25,7 +25,7 @@ from xpmsync.active.users import load_users
 from xpmsync.alert_file import AlertFile, list_addresses, say_who_is_left
 from xpmsync.config import Config, read_config, require
 from xpmsync.crontab import Crontab, read_crontab
-from xpmsync.derive.references import explain
+from xpmsync.derive.references import diagnose
 from xpmsync.disk import is_encrypted
 from xpmsync.errors import ConfigurationError, DatabaseTrouble, SignInNeeded, XpmsyncError
 from xpmsync.fetch import RESERVED_CALLS
@@ -448,8 +448,7 @@ def _judge_crontab(crontab: Crontab, home: Home) -> Note:
 def _list_damage(database: Database) -> Iterator[tuple[str, str]]:
     """What another program has damaged, and how to repair it."""
     for dangling in find_dangling(database):
-        problem = explain(dangling)
-        yield problem.message, problem.suggestion
+        yield diagnose(dangling)
     for table, column, count in find_unreadable(database):
         rows = "1 row" if count == 1 else f"{count:,} rows"
         yield f"{column} cannot be read in {rows} of the table {table}.", "Run: xpmsync sync --full"

@@ -212,8 +212,9 @@ def test_a_record_is_told_apart_by_what_xpm_tells_of_it(firm, hour, code, label)
     assert any(label in text for text in texts), texts
 
 
-NOT_DERIVED = {"elements-never-sent", "elements-no-longer-sent", "alert-recipient-not-active"}
-"""Of whole lists, provoked in tests/test_guard.py, and of a setting, provoked in tests/test_trouble.py."""
+NOT_DERIVED = {"elements-never-sent", "elements-no-longer-sent", "alert-recipient-not-active", "leftovers-removed"}
+"""Of whole lists, provoked in tests/test_guard.py, of a setting, in tests/test_trouble.py, and of damage, in
+tests/test_damage.py."""
 
 
 def test_every_problem_of_the_catalogue_is_provoked():

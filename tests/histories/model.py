@@ -467,7 +467,8 @@ class Model:
         self._derive_users()
         self._rename_groups()
         self._derive_clients()
-        self.problems |= {("reference-broken", reference) for reference in self.find_dangling() | self.lost_memberships}
+        self.problems |= {("reference-broken", reference) for reference in self.find_dangling()}
+        self.problems |= {("leftovers-removed", reference) for reference in self.lost_memberships}
         self.lost_memberships = set()
 
     def _settle_users(self, staff: dict[str, Elements]) -> tuple[dict[str, tuple[str, str]], Settling]:

@@ -3,61 +3,53 @@
 import shlex
 from typing import Final
 
-from xpmsync.active.references import MEANINGLESS_WITHOUT, Dangling
+from xpmsync.active.references import COUNTED_AS_NONE, MEANINGLESS_WITHOUT, Dangling
 from xpmsync.rules.problems import Problem, join_names, problem
 
-OFFICE_REPAIR: Final = "Set the office up again: xpmsync admin office add {key} --name NAME"
-CLIENT_REPAIR: Final = (
-    "Run: xpmsync sync. If the warning stays, choose another {who} in XPM, or run: "
-    "xpmsync admin client set CODE --{who} EMAIL"
-)
-TEXTS: Final = {
-    ("offices", "default_partner_id"): (
-        "The default partner of {names} is gone: another program has deleted the user {key} from Active.",
-        "Choose another default partner: xpmsync admin office set {name} --default-partner EMAIL",
-    ),
-    ("users", "office_code"): (
-        "The office {key} of {names} is gone: another program has deleted it from Active.",
-        OFFICE_REPAIR,
-    ),
-    ("clients", "office_code"): (
-        "The office {key} of {names} is gone: another program has deleted it from Active.",
-        OFFICE_REPAIR,
-    ),
-    ("clients", "partner_id"): (
-        "The partner of {names} is gone: another program has deleted the user {key} from Active.",
-        CLIENT_REPAIR.format(who="partner"),
-    ),
-    ("clients", "manager_id"): (
-        "The manager of {names} is gone: another program has deleted the user {key} from Active.",
-        CLIENT_REPAIR.format(who="manager"),
-    ),
+WHAT: Final = {
+    "default_partner_id": "The default partner of {names}",
+    "office_code": "The office of {names}",
+    "partner_id": "The partner of {names}",
+    "manager_id": "The manager of {names}",
 }
-OF_OTHERS: Final = (
-    "In the table {table}, {column} of {count} leads to “{key}”, which another program has deleted.",
-    "Nothing needs to be done: the history and the error log can be read without it.",
-)
-OF_MEANINGLESS: Final = (
-    OF_OTHERS[0],
-    "Nothing needs to be done: a sync removes these rows, and sets up again what XPM has.",
-)
+"""By the column that leads to it."""
+COMMANDS: Final = {
+    "default_partner_id": "xpmsync admin office set {name} --default-partner EMAIL",
+    "office_code": "xpmsync admin office add {key} --name NAME",
+    "partner_id": "xpmsync admin client set CODE --partner EMAIL",
+    "manager_id": "xpmsync admin client set CODE --manager EMAIL",
+}
 
 
 def explain(dangling: Dangling) -> Problem:
-    """The warning about one reference."""
-    default = OF_MEANINGLESS if dangling.table in MEANINGLESS_WITHOUT else OF_OTHERS
-    what, repair = TEXTS.get((dangling.table, dangling.column), default)
-    facts = {
-        "table": dangling.table,
-        "column": dangling.column,
-        "count": "1 row" if dangling.count == 1 else f"{dangling.count:,} rows",
-        "names": join_names(dangling.names, len(dangling.names)),
-    }
+    """The warning about one reference, which counts as none or has been removed."""
+    reference = f"{dangling.table}.{dangling.column} {dangling.key}"
+    if dangling.table in MEANINGLESS_WITHOUT:
+        return problem("leftovers-removed", None, None, reference=reference, what=_count(dangling))
+    names = join_names(dangling.names, len(dangling.names))
+    name = shlex.quote(next(iter(dangling.names), ""))
     return problem(
         "reference-broken",
         None,
         None,
-        reference=f"{dangling.table}.{dangling.column} {dangling.key}",
-        what=what.format(**facts, key=dangling.key),
-        repair=repair.format(key=shlex.quote(dangling.key), name=shlex.quote(next(iter(dangling.names), ""))),
+        reference=reference,
+        what=WHAT[dangling.column].format(names=names),
+        missing=f"{'the office' if dangling.column == 'office_code' else 'the user'} {dangling.key}",
+        command=COMMANDS[dangling.column].format(name=name, key=shlex.quote(dangling.key)),
     )
+
+
+def diagnose(dangling: Dangling) -> tuple[str, str]:
+    """What is to be said of one reference before a sync has seen it, and the repair."""
+    if dangling.table in COUNTED_AS_NONE:
+        warning = explain(dangling)
+        return warning.message, warning.suggestion
+    found = f"{_count(dangling)}, which another program has deleted."
+    if dangling.table in MEANINGLESS_WITHOUT:
+        return found, "To remove what leads there, and to set up again what XPM has, run: xpmsync sync"
+    return found, "Nothing needs to be done: the history and the error log can be read without it."
+
+
+def _count(dangling: Dangling) -> str:
+    rows = "1 row" if dangling.count == 1 else f"{dangling.count:,} rows"
+    return f"In the table {dangling.table}, {dangling.column} of {rows} leads to “{dangling.key}”"

@@ -134,7 +134,7 @@ _ANY_RECORD: Final[Mapping[str, Fact]] = {
     "partner_uuid": Fact("UUID"),
     "office": Fact("OFFICE"),
     "number": Fact("N"),
-    "repair": Fact("Choose another in the place of what is gone. The warning names the command."),
+    "command": Fact("the warning names the command"),
 }
 """What a suggestion says in the place of a record's own facts."""
 MOST_NAMES: Final = 3
@@ -545,15 +545,28 @@ _KINDS = (
         "reference-broken",
         "run",
         "{reference}",
-        "{what}",
-        "{repair}",
+        "{what} is gone: another program has deleted {missing} from Active.",
+        "Choose another, or set it up again: {command}. Where XPM names the partner or manager, a sync is enough: "
+        "xpmsync sync",
         cause=None,
         remedy=None,
-        story="Records of Active lead to each other: a client to its partner and office, an office to its default "
-        "partner. Another program has deleted a row of active.db that others lead to. SQLite prevents that only where "
-        "the program switches foreign keys on. What is gone counts as not set: an office whose default partner is gone "
-        "has none. The warning stays until something else is chosen, or the row is back. Memberships in a client group "
-        "that is gone are removed, and XPM's groups are set up again.",
+        story="Records of Active lead to each other: a client to its partner, manager and office, an office to its "
+        "default partner, a user to an office. Another program has deleted a row of active.db that others lead to. "
+        "SQLite prevents that only where a program switches foreign keys on. What is gone counts as not set. A partner "
+        "or manager whom XPM names comes back by the sync. For all others the warning stays until another one is "
+        "chosen, or the row is back.",
+    ),
+    _warning(
+        "leftovers-removed",
+        "run",
+        "{reference}",
+        "{what}, which another program has deleted. The sync has removed these rows.",
+        "Nothing needs to be done: what XPM has is set up again.",
+        cause=None,
+        remedy=None,
+        story="A membership in a client group, or a module of a user, says nothing without the group, client or user. "
+        "Another program has deleted that row of active.db and left the others behind. SQLite prevents that only where "
+        "a program switches foreign keys on. The sync has removed what was left, and sets up again what XPM has.",
     ),
     _warning(
         "alert-recipient-not-active",
