@@ -56,9 +56,8 @@ def find_outside(
         status = read_status(row)
         name, code = read_legal_name(row["name"], row["first_name"], row["last_name"]), read_text(row["client_code"])
         known_by = (name, code, read_business_number(row["business_number"]), read_text(row["email"]))
-        outside = Outside(
-            name or f"a client without a name ({row['uuid']})", code, status, tuple(map(fold, filter(None, known_by)))
-        )
+        label = name or ("a client without a name" if code else f"a client without a name ({row['uuid']})")
+        outside = Outside(label, code, status, tuple(map(fold, filter(None, known_by))))
         if status in statuses and (search is None or any(fold(search) in text for text in outside.known_by)):
             found.append(outside)
     return sorted(found, key=lambda each: (fold(each.name), each.code or ""))
