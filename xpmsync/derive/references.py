@@ -16,9 +16,10 @@ WHAT: Final = {
 COMMANDS: Final = {
     "default_partner_id": "xpmsync admin office set {name} --default-partner EMAIL",
     "office_code": "xpmsync admin office add {key} --name NAME",
-    "partner_id": "xpmsync admin client set CODE --partner EMAIL",
-    "manager_id": "xpmsync admin client set CODE --manager EMAIL",
+    "partner_id": "xpmsync admin client set CODE --partner EMAIL. If XPM names one, a sync is enough: xpmsync sync",
+    "manager_id": "xpmsync admin client set CODE --manager EMAIL. If XPM names one, a sync is enough: xpmsync sync",
 }
+"""What repairs it."""
 
 
 def explain(dangling: Dangling) -> Problem:

@@ -546,8 +546,7 @@ _KINDS = (
         "run",
         "{reference}",
         "{what} is gone: another program has deleted {missing} from Active.",
-        "Choose another, or set it up again: {command}. Where XPM names the partner or manager, a sync is enough: "
-        "xpmsync sync",
+        "Choose another, or set it up again: {command}",
         cause=None,
         remedy=None,
         story="Records of Active lead to each other: a client to its partner, manager and office, an office to its "
