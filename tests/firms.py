@@ -63,10 +63,10 @@ class Firm:
             connection.row_factory = sqlite3.Row
             return [dict(row) for row in connection.execute(query, parameters)]
 
-    def write(self, statement: str, *parameters: object) -> None:
-        """What another program, or the administrator, writes."""
+    def write(self, statement: str, *parameters: object, has_foreign_keys: bool = True) -> None:
+        """What another program, or the administrator, writes; with foreign keys switched off, as SQLite has them."""
         with closing(sqlite3.connect(self.home.database_file)) as connection, connection:
-            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute(f"PRAGMA foreign_keys = {'ON' if has_foreign_keys else 'OFF'}")
             connection.execute(statement, parameters)
 
 

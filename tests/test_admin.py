@@ -10,6 +10,7 @@ from xpmsync.active.error_log import save_problems
 from xpmsync.active.history import ChangeLog
 from xpmsync.active.runs import start_run
 from xpmsync.admin import centre as admin_centre
+from xpmsync.audit import name_account
 from xpmsync.cli import run
 from xpmsync.config import change_config, read_config
 from xpmsync.derive import derive
@@ -83,7 +84,7 @@ class Desk:
         columns = "entity, entity_id, action, field, old_value, new_value, run_id, actor"
         rows = [tuple(row.values()) for row in self.query(f"SELECT {columns} FROM changes ORDER BY id")]
         self.execute("DELETE FROM changes")
-        assert {row[6:] for row in rows} <= {(None, "administrator")}
+        assert {row[6:] for row in rows} <= {(None, name_account())}
         return [row[:6] for row in rows]
 
     def user(self, email):
@@ -235,7 +236,7 @@ def test_empty_lists_say_how_to_begin(empty):
     assert empty.admin("user list") == ["There is no user yet. The first sync brings the staff of XPM: xpmsync sync"]
     assert empty.admin("client list") == ["There is no client yet."]
     assert not empty.home.database_file.exists()
-    assert empty.admin("client list --search x") == ["No client is like that."]
+    assert empty.admin("client list --search x") == ["No client of Active is like that."]
     assert empty.admin("client list --json") == ["[]"]
 
 
@@ -472,6 +473,17 @@ def test_a_module_is_written_as_others_have_it_and_one_that_nobody_has_is_told(f
     assert firm.query("SELECT module FROM user_modules WHERE user_id = ?", firm.user("ann@example.com")["id"]) == [
         {"module": "taxx"}
     ]
+
+
+def test_a_module_with_a_semicolon_in_its_name_is_another_one_than_two(firm):
+    firm.admin("user set bob@example.com --module A --module B")
+    firm.changes()
+    assert firm.admin("user set bob@example.com --module 'A; B'")[1] == "  Modules  A; B → “A; B”"
+    (bob,) = [user for user in firm.read("user list") if user["email"] == "bob@example.com"]
+    assert bob["modules"] == ["A; B"]
+    assert [change[4:] for change in firm.changes()] == [("A; B", "“A; B”")]
+    firm.admin("user set bob@example.com --module B --module A")
+    assert firm.admin("user set bob@example.com --module A --module B")[0].startswith("Nothing to change")
 
 
 def test_nothing_is_written_when_nothing_differs(firm):
@@ -947,7 +959,7 @@ def test_clients_are_listed_by_partner_and_status(firm):
         ("--partner bob@example.com --status active --search b", ["BE"]),
     ):
         assert [row["code"] for row in firm.read(f"client list {options}")] == codes
-    assert firm.admin("client list --status deleted") == ["No client is like that."]
+    assert firm.admin("client list --status deleted") == ["No client of Active is like that."]
 
 
 @pytest.mark.parametrize(
@@ -965,7 +977,7 @@ def test_a_search_that_finds_nothing_suggests_what_a_client_that_is_not_found_do
         run_id = start_run(database, tenant_id=None, mode="full", is_watched=True, now=NOW)
         missing = vars(problem("partner-missing", BETA, "Betty Low", office="SYD"))
         save_problems(database, [missing], run_id=run_id, now=NOW, resolve_others=True)
-    assert firm.admin(f"client list --search {sought}") == ["No client is like that.", *advice]
+    assert firm.admin(f"client list --search {sought}") == ["No client of Active is like that.", *advice]
     assert firm.read(f"client list --search {sought}") == []
     if "--" not in sought:
         refusal = firm.refuse(f"client show {sought}")

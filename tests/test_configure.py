@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from xpmsync.audit import name_account
 from xpmsync.cli import run
 from xpmsync.config import SmtpSettings, change_config, read_config
 from xpmsync.home import load_home_id
@@ -179,7 +180,8 @@ def test_the_staff_become_users_and_the_partner_is_chosen_among_them(firm, capsy
         ("office", "created"),
         ("office", "updated"),
     ]
-    assert {(change["run_id"], change["actor"]) for change in changes} == {(None, "configure")}
+    assert [change["actor"] for change in changes] == [*["XPM"] * 3, *[name_account()] * 2]
+    assert {change["run_id"] for change in changes} == {None}
     printed = capsys.readouterr()
     assert printed.err == ""
 

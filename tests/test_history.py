@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import re
 from datetime import datetime, timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from xpmsync.active.history import ChangeRow, save_changes
 from xpmsync.active.runs import finish_run, start_run
 from xpmsync.admin import centre as admin_centre
 from xpmsync.admin import history as admin_history
+from xpmsync.audit import name_account
 from xpmsync.cli import history as history_command
 from xpmsync.cli import run
 from xpmsync.errors import NotPossible
@@ -74,7 +76,7 @@ def record_id(firm, code):
     return row["id"]
 
 
-def write_change(firm, moment, *rows, actor="administrator"):
+def write_change(firm, moment, *rows, actor="ann"):
     with open_database(firm.home.database_file) as database:
         save_changes(database, rows, run_id=None, actor=actor, now=moment)
 
@@ -84,12 +86,12 @@ def write_change(firm, moment, *rows, actor="administrator"):
 
 def test_a_clients_history_names_the_fields_as_active_does_and_shows_people_instead_of_ids(show, firm):
     assert show("ACM001") == [
-        f"{ended(firm, 2)}, run 2",
+        f"{ended(firm, 2)}, in XPM, seen by sync 2",
         "  Client Acme Holdings Pty Ltd (ACM001)",
         "    Legal Name               Acme Pty Ltd → Acme Holdings Pty Ltd",
         "    Contact Details – Email  old@acme.example → new@acme.example",
         "    Partner                  Ann Lee → Bob Low",
-        f"{ended(firm, 1)}, run 1",
+        f"{ended(firm, 1)}, in XPM, seen by sync 1",
         "  Client Acme Holdings Pty Ltd (ACM001)",
         "    Created  Acme Pty Ltd",
         "4 changes",
@@ -108,7 +110,7 @@ def test_a_users_history_has_the_users_own_names_for_fields(show, firm, capsys):
         "    Last Name  Lee → Lee-Low",
         "    Email      ann@example.com → ann.low@example.com",
     ]
-    assert lines[4].endswith(", by the administrator")
+    assert lines[4].endswith(f", by {name_account()}")
     assert lines[6] == "    Role  not set → Owner"
 
 
@@ -121,7 +123,7 @@ def test_an_office_is_named_and_its_default_partner_too(show, capsys):
 def test_one_run_is_shown_with_everything_it_changed(show, firm):
     lines = show("--run", "1")
     assert lines == [
-        f"{ended(firm, 1)}, run 1",
+        f"{ended(firm, 1)}, in XPM, seen by sync 1",
         "  Client Acme Holdings Pty Ltd (ACM001)",
         "    Created  Acme Pty Ltd",
         "  Client Beta Pty Ltd (BET001): created",
@@ -140,6 +142,22 @@ def test_a_run_that_changed_nothing_says_why(show, firm):
         firm.write("UPDATE sync_runs SET status = ? WHERE id = 3", status)
         assert show("--run", "3") == [f"Run 3 {how} and changed nothing."]
         assert show("ACM001", "--run", "3", "--json") == "[]\n"
+
+
+def test_a_change_says_whether_somebody_in_xpm_a_rule_or_an_account_here_has_made_it(show, firm):
+    (acme,) = (uuid for uuid, client in firm.practice.clients.items() if client.elements["ClientCode"] == "ACM001")
+    assert run(["admin", "office", "set", "MAIN", "--default-partner", "ann@example.com"]) == 0
+    firm.practice.edit_client(acme, account_manager=None, fax="123")
+    firm.sync()
+    text = "\n".join(show("--since", "1h"))
+    for origin, change in (
+        (f"by {name_account()}", "Default partner"),
+        ("by sync 3", "Partner"),
+        ("in XPM, seen by sync 3", "Contact Details – Fax"),
+    ):
+        events = re.split(r"^\d{4}-.*?, ", text, flags=re.MULTILINE)
+        (event,) = [event for event in events if f"\n    {change}  " in event and event.startswith(f"{origin}\n")]
+        assert len(event.splitlines()) == 3
 
 
 def test_since_takes_what_the_error_log_takes(show, firm):
@@ -211,7 +229,7 @@ def test_json_has_the_values_as_stored_and_as_people_read_them(show, firm):
     row = next(row for row in rows if row["field"] == "partner_id")
     (ann,) = firm.rows("SELECT id FROM users WHERE email = 'ann@example.com'")
     assert list(row) == list(admin_history.COLUMNS)
-    assert (row["run_id"], row["actor"], row["entity"], row["name"]) == (2, "sync", "client", "Acme Holdings Pty Ltd")
+    assert (row["run_id"], row["actor"], row["entity"], row["name"]) == (2, "XPM", "client", "Acme Holdings Pty Ltd")
     assert (row["label"], row["old_value"], row["old_text"], row["new_text"]) == (
         "Partner",
         ann["id"],
@@ -252,8 +270,8 @@ def test_whoever_could_not_be_synced_is_looked_for_in_the_error_log(firm, show):
     for who in ("gam001", "gamma & sons"):
         said = show(who, exit_code=2)
         assert f"Active has no client or user with the code, name or e-mail address “{who}”." in said
-        assert "In XPM it may be one that could not be synced." in said
-    assert "xpmsync errors --search 'gamma & sons'" in said
+        assert "XPM has Gamma & Sons (GAM001), but an error keeps it out of Active." in said
+    assert "xpmsync errors --search GAM001" in said
     (row,) = json.loads(show("--search", "gamma & sons", "--json", command=("errors",)))
     assert row["name"] == "Gamma & Sons"
 
@@ -361,7 +379,7 @@ def test_erasing_says_exactly_what_goes_and_what_stays(admin, show):
         "The history of Acme Holdings Pty Ltd (ACM001) is erased.",
     ]
     lines = show("ACM001")
-    assert lines[0].endswith(", by the administrator")
+    assert lines[0].endswith(f", by {name_account()}")
     assert lines[1:] == ["  Client Acme Holdings Pty Ltd (ACM001)", "    History  erased", "1 change"]
 
 
@@ -412,6 +430,53 @@ def test_a_users_former_names_and_addresses_are_erased_too(admin, noted):
     (row,) = noted.rows("SELECT message, suggestion FROM sync_errors WHERE xpm_uuid = 'c9'")
     assert row["message"].startswith("The partner (erased) has no usable e-mail address")
     assert "Bob" not in row["suggestion"]
+
+
+@pytest.fixture
+def relinked(firm):
+    """Acme and Bob were entered into XPM again, Acme under another name; their former entries are archived and gone."""
+    practice = firm.practice
+    (acme,) = (uuid for uuid, client in practice.clients.items() if client.elements["ClientCode"] == "ACM001")
+    (bob,) = (uuid for uuid, each in practice.staff.items() if each.name == "Bob Low")
+    practice.edit_client(acme, business_number="51824753556", groups=[practice.add_group("Ngata Family")])
+    practice.edit_client(acme, address="1 Former Road")
+    firm.sync(full=True)
+    fresh = practice.recreate_client(acme, former="archived")
+    practice.edit_client(fresh, name="Ngata Family Trust", address="2 Fresh Road", groups=[])
+    new_bob = practice.recreate_staff(bob)
+    for uuid in practice.clients:
+        practice.edit_client(uuid, account_manager=new_bob)
+    firm.sync(full=True)
+    assert len(firm.rows("SELECT * FROM xpm_clients")) == len(firm.rows("SELECT * FROM clients")) + 1
+    return firm
+
+
+def test_what_xpm_sent_under_an_earlier_id_is_erased_and_what_it_still_sends_is_said_to_come_back(admin, relinked):
+    lines = admin("erase", "ACM001", "--yes")
+    for line in (
+        "         what XPM sent under 1 earlier ID",
+        "         1 client group that nobody is in any more",
+        "Returns  what XPM still sends under 1 earlier ID: at the next full sync",
+    ):
+        assert line in lines, lines
+    for path in relinked.home.data_folder.glob("active.db*"):
+        assert b"Former Road" not in path.read_bytes()
+    assert len(relinked.rows("SELECT * FROM xpm_clients")) == len(relinked.rows("SELECT * FROM clients"))
+    for table in ("client_groups", "xpm_groups", "changes WHERE entity = 'group'"):
+        assert relinked.rows(f"SELECT * FROM {table}") == []
+    before = relinked.rows("SELECT * FROM clients")
+    assert relinked.sync(full=True).errors == 0
+    assert relinked.rows("SELECT * FROM clients") == before
+    assert relinked.rows("SELECT count(*) AS n FROM xpm_clients WHERE address = '1 Former Road'") == [{"n": 1}]
+
+
+def test_former_entries_of_staff_are_erased_and_do_not_come_back(admin, relinked):
+    lines = admin("erase", "bob@example.com", "--yes")
+    assert "         what XPM sent under 1 earlier ID" in lines
+    assert not [line for line in lines if line.startswith("Returns")]
+    assert len(relinked.rows("SELECT * FROM xpm_staff WHERE name = 'Bob Low'")) == 1
+    relinked.sync(full=True)
+    assert len(relinked.rows("SELECT * FROM xpm_staff WHERE name = 'Bob Low'")) == 1
 
 
 def test_nothing_is_erased_while_a_run_is_in_progress(admin, firm, monkeypatch):

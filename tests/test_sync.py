@@ -180,7 +180,7 @@ def test_what_changes_in_xpm_changes_in_active_with_a_row_for_each_field(make_fi
         ("client", "Second Trust", "updated", "manager_id", "Robert Ray", None),
     ]
     assert sorted(map(str, (tuple(row.values())[:6] for row in changes))) == sorted(map(str, expected))
-    assert {row["actor"] for row in changes} == {"sync"}
+    assert {row["actor"] for row in changes} == {"XPM"}
     assert (summary.users.updated, summary.clients.updated) == (1, 3)
 
 
@@ -291,6 +291,7 @@ def test_every_problem_of_the_catalogue_is_provoked_by_a_practice(make_firm):  #
     for code in ("OLD", "ABN"):
         practice.add_client(f"Former {code}", client_code=code, account_manager=ann, business_number="51824753556")
     practice.add_client("Keeps its partner", account_manager=gone, job_manager=gone, title="Dr")
+    officeless = practice.add_client("Loses its office", account_manager=ann)
     practice.add_client("Holder", client_code="HELD", account_manager=ann)
     firm.sync(full=True)
     firm.write("UPDATE clients SET xpm_client_uuid = NULL WHERE code = 'ABN'")
@@ -341,6 +342,8 @@ def test_every_problem_of_the_catalogue_is_provoked_by_a_practice(make_firm):  #
         contacts=[{"name": name, "salutation": name, "is_primary": "Yes"} for name in ("One", "Two")],
     )
     practice.add_client("In a group", account_manager=ann, groups=[practice.add_group("")])
+    unknown = practice.add_client("In a group without ID", account_manager=ann)
+    practice.clients[unknown].elements["Groups"] = [{"Name": "Farms"}]
     for name in ("Same code", "Same code too"):
         practice.add_client(name, client_code="SAME", account_manager=ann)
     practice.add_client("Successor of OLD", client_code="old", account_manager=ann, business_number="53004085616")
@@ -350,6 +353,11 @@ def test_every_problem_of_the_catalogue_is_provoked_by_a_practice(make_firm):  #
     practice.clients[practice.add_client("Without id", account_manager=ann)].uuid = ""
     mail = {"smtp.host": "127.0.0.1", "smtp.from": "sync@example.com", "notify.email": "stranger@example.com"}
     change_config(firm.home, mail)
+    firm.write("INSERT INTO offices (code, name) VALUES ('SYD', 'Sydney')")
+    firm.write("UPDATE clients SET office_code = 'SYD' WHERE legal_name = 'Loses its office'")
+    firm.write("DELETE FROM offices WHERE code = 'SYD'", has_foreign_keys=False)
+    practice.edit_client(officeless, account_manager=None)
+    firm.write("INSERT INTO user_modules VALUES ('gone', 'Jobs')", has_foreign_keys=False)
     firm.sync(full=True)
 
     provoked = {row["code"] for row in firm.rows("SELECT DISTINCT code FROM sync_errors")}

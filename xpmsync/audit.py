@@ -37,7 +37,7 @@ class Trail:
                 "began",
                 command=command,
                 options=list(options),
-                user=_name_user(),
+                user=name_account(),
                 sudo_user=environment.get("SUDO_USER"),
                 terminal=_name_terminal(),
                 address=environment.get("SSH_CONNECTION", "").partition(" ")[0] or None,
@@ -94,7 +94,8 @@ def _remove_old(folder: Path, now: datetime) -> None:
                 path.unlink()
 
 
-def _name_user() -> str:
+def name_account() -> str:
+    """The account of this computer that runs this; its number where it has no name."""
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:

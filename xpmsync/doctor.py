@@ -20,10 +20,12 @@ from typing import Final, TypeVar
 
 from xpmsync.active import offices, runs
 from xpmsync.active.database import Database, open_database
+from xpmsync.active.references import find_dangling, find_unreadable
 from xpmsync.active.users import load_users
 from xpmsync.alert_file import AlertFile, list_addresses, say_who_is_left
 from xpmsync.config import Config, read_config, require
 from xpmsync.crontab import Crontab, read_crontab
+from xpmsync.derive.references import diagnose
 from xpmsync.disk import is_encrypted
 from xpmsync.errors import ConfigurationError, DatabaseTrouble, SignInNeeded, XpmsyncError
 from xpmsync.fetch import RESERVED_CALLS
@@ -32,7 +34,7 @@ from xpmsync.home import Home, connect_command, prepare_home
 from xpmsync.lock import hold
 from xpmsync.log import open_log
 from xpmsync.mail_server import try_mail_server
-from xpmsync.moments import from_text
+from xpmsync.moments import from_stored
 from xpmsync.private_files import OPEN_TO_OTHERS
 from xpmsync.set_up import check_database_kept, check_set_up, check_settings_kept
 from xpmsync.surroundings import Clock
@@ -238,7 +240,12 @@ class _Examination:
             return Note("there is none yet")
         with open_database(path) as database:
             database.check()
+            damage = list(_list_damage(database))
         self._sound_database = path
+        if damage:
+            *others, last = dict.fromkeys(remedy for _, remedy in damage)
+            remedies = [*(f"{remedy.removesuffix('.')}." for remedy in others), last]
+            return Note(" ".join(found for found, _ in damage), " ".join(remedies))
         return Note(f"{path.name} is whole and up to date, and can be written to")
 
     def check_set_up(self) -> Note:
@@ -377,7 +384,7 @@ class _Examination:
     def check_last_success(self) -> Note:
         """That the runs go well."""
         success = self._load(runs.load_last_success)
-        found = f"{_render(from_text(success['finished_at']))}" if success else "no run has succeeded yet"
+        found = f"{_render(from_stored(success['finished_at']))}" if success else "no run has succeeded yet"
         now = self._clock.now()
         health = self._load(lambda database: load_health(database, now))
         trouble = find_trouble(health, now) if health else None
@@ -441,6 +448,15 @@ def _judge_crontab(crontab: Crontab, home: Home) -> Note:
     if program := next(filter(None, (job.find_missing_program() for job in lines.jobs)), None):
         return Note(f"cron would not find the program {program}", "Write its whole path there: crontab -e")
     return Note("has both lines")
+
+
+def _list_damage(database: Database) -> Iterator[tuple[str, str]]:
+    """What another program has damaged, and how to repair it."""
+    for dangling in find_dangling(database):
+        yield diagnose(dangling)
+    for table, column, count in find_unreadable(database):
+        rows = "1 row" if count == 1 else f"{count:,} rows"
+        yield f"{column} cannot be read in {rows} of the table {table}.", "Run: xpmsync sync --full"
 
 
 def _quote(paths: list[Path]) -> str:

@@ -8,6 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+XPM, RULE = "XPM", "sync"
+"""Who has made a change that a sync wrote: somebody in XPM, or a rule. A change that is made here has the account's
+name."""
+
 Record = tuple[str | None, ...]
 """One record's values in the order of its shape's `columns`: the element's text as it came, None where it is absent
 or empty. A list is one value: JSON text, ``[]`` where Xero says that there is none, None where it says nothing."""

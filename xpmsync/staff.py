@@ -16,6 +16,7 @@ from xpmsync.errors import AnotherRun
 from xpmsync.fetch import fetched_staff
 from xpmsync.guard import judge, read_elements
 from xpmsync.home import Home
+from xpmsync.records import XPM
 from xpmsync.rules.fields import STAFF_SHAPE
 from xpmsync.surroundings import Clock
 from xpmsync.xpm.tokens import open_tokens
@@ -25,7 +26,7 @@ LOCK_SECONDS: Final = 10.0
 
 
 def import_staff(
-    home: Home, config: Config, database: Database, tenant_id: str, *, actor: str, seconds: float, clock: Clock
+    home: Home, config: Config, database: Database, tenant_id: str, *, seconds: float, clock: Clock
 ) -> None:
     """Fetch the staff within so many `seconds`, and make them users.
 
@@ -54,4 +55,4 @@ def import_staff(
         now, staff = clock.now(), elements["xpm_staff"]
         kept = staff.find_columns(staff.kept)
         mirror.merge_records(database, "xpm_staff", STAFF_SHAPE, is_full_list=True, now=now, kept=kept)
-        derive_users(database, Derivation(ChangeLog(database, run_id=None, actor=actor, now=now)))
+        derive_users(database, Derivation(ChangeLog(database, run_id=None, actor=XPM, now=now)))

@@ -8,7 +8,7 @@ import logging
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -26,12 +26,15 @@ from xpmsync.active.database import (
 )
 from xpmsync.active.error_log import save_problems
 from xpmsync.active.history import ChangeLog, find_changes, load_last_change_id
+from xpmsync.active.references import remove_meaningless, repair_unreadable
 from xpmsync.active.stops import Accepted
+from xpmsync.active.totals import XpmClients
 from xpmsync.active.turns import turn
 from xpmsync.active.users import load_users
 from xpmsync.alert_file import AlertFile, AlertFileError, say_who_is_left
 from xpmsync.config import Config, discard_draft, read_mail_settings, require
 from xpmsync.derive import Counts, Derivation, derive
+from xpmsync.derive.references import explain
 from xpmsync.errors import (
     INTERRUPTED_EXIT_CODE,
     AnotherRun,
@@ -46,8 +49,8 @@ from xpmsync.fetch import SHAPES, Fetched, Traffic, fetched_practice
 from xpmsync.guard import NOUNS, Elements, Verdict, judge, read_elements
 from xpmsync.health import Failure
 from xpmsync.home import Home, connect_command
-from xpmsync.moments import from_text, to_text
-from xpmsync.records import fingerprint
+from xpmsync.moments import from_stored, to_text
+from xpmsync.records import XPM, fingerprint
 from xpmsync.rules.prerequisites import Prerequisite
 from xpmsync.rules.problems import Problem, list_unidentified, problem
 from xpmsync.rules.schedule import Mode, Past, choose_mode
@@ -60,7 +63,6 @@ from xpmsync.xpm.vault import Vault, opened
 log = logging.getLogger(__name__)
 
 FIELD_TABLE: Final = fingerprint(*SHAPES.values())
-ACTOR: Final = "sync"
 PAGE_REMARKS: Final = "standard error, about the page"
 """The address in the alert file of what is said about the page: it takes no alert's turn."""
 JUDGED_IN_FULL_RUNS: Final = ("client-without-id",)
@@ -77,6 +79,7 @@ class Summary:
     finished_at: datetime
     users: Counts
     clients: Counts
+    xpm_clients: XpmClients
     errors: int
     warnings: int
     api_calls: int
@@ -110,6 +113,7 @@ class Preview:
     mode: str
     users: Counts
     clients: Counts
+    xpm_clients: XpmClients
     changes: Sequence[Mapping[str, Any]]
     """The rows that the history would get, with names instead of identifiers."""
     problems: Sequence[Problem]
@@ -305,7 +309,8 @@ def preview_sync(
             changes = _read_changes(database, last_id)
             prerequisites = load_prerequisites(database, derivation.problems)
         problems = derivation.problems
-        return Preview(run.mode, derivation.users, derivation.clients, changes, problems, prerequisites, verdict.stop)
+        counts = (derivation.users, derivation.clients, derivation.xpm_clients)
+        return Preview(run.mode, *counts, changes, problems, prerequisites, verdict.stop)
 
 
 def _read_changes(database: Database, after_id: int) -> list[dict[str, Any]]:
@@ -400,6 +405,8 @@ def _sync(run: _Run, secrets: _Secrets, accepted: Accepted | None) -> Summary:
 def _write(run: _Run, fetched: Fetched, elements: Mapping[str, Elements], verdict: Verdict) -> Summary:
     """Write what was fetched, and all that a sync that succeeds leaves."""
     database = run.database
+    if run.mode == "full":
+        repair_unreadable(database)
     derivation = _derive(run, fetched, elements)
     summary = _summarise(run, derivation, verdict.accepted)
     now = summary.finished_at
@@ -453,13 +460,24 @@ def _judge(run: _Run, fetched: Fetched, accepted: Accepted | None) -> tuple[Mapp
 
 def _derive(run: _Run, fetched: Fetched, elements: Mapping[str, Elements]) -> Derivation:
     """Merge what was fetched into the mirror, and derive Active from it."""
-    list_problems = [*_merge(run, fetched, elements), *_list_not_sent(run)]
+    list_problems = [*map(explain, remove_meaningless(run.database))]
+    list_problems += [*_merge(run, fetched, elements), *_list_not_sent(run)]
     office = require(run.config.sync.default_office_code, "sync.default_office_code")
-    changes = ChangeLog(run.database, run_id=run.id or None, actor=ACTOR, now=run.clock.now())
+    changes = ChangeLog(run.database, run_id=run.id or None, actor=XPM, now=run.clock.now())
     derivation = derive(run.database, office, changes)
+    _count_unidentified(run, derivation)
     derivation.problems.extend(list_problems)
     derivation.problems.extend(_check_recipient(run))
     return derivation
+
+
+def _count_unidentified(run: _Run, derivation: Derivation) -> None:
+    """Count the records that came without an identifier, which the mirror cannot hold, as skipped."""
+    derivation.users.skipped += len(mirror.load_unidentified(run.database, "xpm_staff"))
+    clients = len(mirror.load_unidentified(run.database, "xpm_clients"))
+    derivation.clients.skipped += clients
+    known = derivation.xpm_clients
+    derivation.xpm_clients = replace(known, with_error=known.with_error + clients)
 
 
 def _check_recipient(run: "_Run") -> Iterator[Problem]:
@@ -477,9 +495,9 @@ def _load_past(database: Database) -> Past:
     success, full = runs.load_last_success(database), runs.load_last_success(database, mode="full")
     attempt = runs.load_last_failed_full(database)
     return Past(
-        cursor=from_text(success["cursor_at"]) if success and success["cursor_at"] else None,
-        full_success_at=from_text(full["started_at"]) if full else None,
-        full_attempt_at=from_text(attempt["started_at"]) if attempt else None,
+        cursor=from_stored(success["cursor_at"]) if success and success["cursor_at"] else None,
+        full_success_at=from_stored(full["started_at"]) if full else None,
+        full_attempt_at=from_stored(attempt["started_at"]) if attempt else None,
         is_field_table_changed=bool(full and full["field_table"] != FIELD_TABLE),
     )
 
@@ -550,6 +568,7 @@ def _summarise(run: _Run, derivation: Derivation, accepted: Sequence[str]) -> Su
         finished_at=run.clock.now(),
         users=derivation.users,
         clients=derivation.clients,
+        xpm_clients=derivation.xpm_clients,
         errors=errors,
         warnings=len(derivation.problems) - errors,
         **vars(run.traffic),
@@ -592,7 +611,7 @@ def _explain_data(database: Database) -> str:
     success = runs.load_last_success(database)
     if success is None:
         return "Active holds no data from XPM yet; nothing was changed."
-    moment = from_text(success["finished_at"]).astimezone()
+    moment = from_stored(success["finished_at"]).astimezone()
     return f"Active still holds the data of {moment:%-d %B %Y, %H:%M}; nothing was changed."
 
 

@@ -24,7 +24,7 @@ from xpmsync.health import Failure, Health, find_trouble
 from xpmsync.home import Home, find_home
 from xpmsync.letter import Place
 from xpmsync.lock import CannotLock, hold
-from xpmsync.moments import from_text
+from xpmsync.moments import from_stored
 from xpmsync.notify import Notifier, NotifyOutcome, NotifyResult
 from xpmsync.records import User
 from xpmsync.set_up import check_database_kept
@@ -57,12 +57,14 @@ def load_health(database: Database, now: datetime) -> Health:
     if failed and success and failed["id"] < success["id"]:
         failed = None  # by their order, as a clock may have been wrong
     return Health(
-        first_run_at=from_text(first["started_at"]) if first else None,
+        first_run_at=from_stored(first["started_at"]) if first else None,
         last_success_at=runs.load_last_success_time(database, now),
-        last_failure=Failure(failed["exit_code"], from_text(failed["finished_at"]), failed["message"], failed["remedy"])
+        last_failure=Failure(
+            failed["exit_code"], from_stored(failed["finished_at"]), failed["message"], failed["remedy"]
+        )
         if failed
         else None,
-        first_failure_at=from_text(failures[0]["finished_at"]) if failures else None,
+        first_failure_at=from_stored(failures[0]["finished_at"]) if failures else None,
     )
 
 

@@ -104,7 +104,17 @@ def test_a_group_that_lost_its_name_keeps_the_one_it_had(firm):
     assert firm.problems() == []
 
 
-def test_a_group_without_an_identifier_is_no_group(firm):
+def test_a_group_without_an_identifier_is_no_group_and_a_warning(firm):
     firm.sync([client(Groups=[{"Group": {"Name": "Nobody"}}])])
     assert groups_of(firm) == [None]
     assert firm.rows("SELECT * FROM client_groups") == []
+    assert firm.problems() == [("group-without-id", "c1")]
+
+
+def test_a_client_whose_groups_come_without_an_identifier_leaves_none_of_them(firm):
+    firm.sync([client(Groups=[FARMS])])
+    firm.sync([client(Groups=[{"Group": {"UUID": " ", "Name": "Farms"}}, WHANAU])])
+    assert groups_of(firm) == ["Farms; Whānau"]
+    firm.sync([client(Groups=[WHANAU])])
+    assert groups_of(firm) == ["Whānau"]
+    assert firm.problems() == []

@@ -144,7 +144,27 @@ PROVOKED = {
         "individual_salutation",
     ),
     "group-without-name": ([clients(client(Groups=[{"Group": {"UUID": "g1"}}]))], "c1", "groups"),
+    "group-without-id": ([clients(client(Groups=[{"Group": {"Name": "Farms"}}]))], "c1", "groups"),
+    "office-missing": (
+        [
+            clients(client()),
+            "PRAGMA foreign_keys = OFF",
+            "UPDATE clients SET office_code = 'SYD'",
+            clients(client(AccountManager="")),
+        ],
+        "c1",
+        "office_code",
+    ),
     "first-list-empty": ([clients()], None, "clients"),
+    "reference-broken": (
+        [
+            "PRAGMA foreign_keys = OFF",
+            "UPDATE offices SET default_partner_id = 'gone'",
+            staff(*STAFF),
+        ],
+        None,
+        "offices.default_partner_id gone",
+    ),
 }
 
 # Code to the record's name in the log, and to the facts of the case that its texts tell.
@@ -180,7 +200,10 @@ FACTS = {
     "business-number-check-digit": ("Ngata Ltd", "51 824 753 557"),
     "several-primary-contacts": ("Ngata Ltd", "2 primary contacts"),
     "group-without-name": ("Ngata Ltd",),
+    "group-without-id": ("Ngata Ltd", "client group (Farms) without"),
+    "office-missing": ("Ngata Ltd", "its office SYD was", "office add SYD --name NAME"),
     "first-list-empty": (None, "clients"),
+    "reference-broken": (None, "partner of MAIN is gone", "office set MAIN --default-partner EMAIL"),
 }
 
 
@@ -208,6 +231,7 @@ ABOUT_OTHERS = {
     "chosen-partner-not-active",
     "default-partner-not-active",
     "first-list-empty",
+    "reference-broken",
 }
 """They are about no record that is synced now."""
 
@@ -256,8 +280,9 @@ def test_a_record_is_told_apart_by_what_xpm_tells_of_it(firm, hour, code, label)
     assert any(label in text for text in texts), texts
 
 
-NOT_DERIVED = {"elements-never-sent", "elements-no-longer-sent", "alert-recipient-not-active"}
-"""Of whole lists, in tests/test_guard.py, and of a setting, in tests/test_trouble.py, with the commands they advise."""
+NOT_DERIVED = {"elements-never-sent", "elements-no-longer-sent", "alert-recipient-not-active", "leftovers-removed"}
+"""Of whole lists, in tests/test_guard.py, of a setting, in tests/test_trouble.py, and of damage, in
+tests/test_damage.py, with the commands they advise."""
 
 
 def test_every_problem_of_the_catalogue_is_provoked():

@@ -232,9 +232,9 @@ MATRIX: tuple[Row, ...] = (
     # Content
     Row(("empty-list", "thin-list"), ("staff", "clients"), SUSPICIOUS),
     Row(("empty-list", "thin-list"), ("groups", "rival"), DONE),
-    Row(("empty-list", "thin-list", "no-tax-block"), ("modified",), BELIEVED),
-    Row(("no-tax-block",), ("clients",), BELIEVED),
-    Row(("no-tax-block",), ("staff", "groups", "rival"), DONE),
+    Row(("empty-list", "thin-list", "no-tax-block", "no-group-ids"), ("modified",), BELIEVED),
+    Row(("no-tax-block", "no-group-ids"), ("clients",), BELIEVED),
+    Row(("no-tax-block", "no-group-ids"), ("staff", "groups", "rival"), DONE),
     Row(SPOILT, LISTS, DAMAGED),
     Row(("external-entity",), LISTS, NOT_PRACTICE_MANAGER),
     Row(("foreign-next-page",), API, DONE),

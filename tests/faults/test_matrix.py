@@ -20,7 +20,7 @@ from xpmsync.xpm.vault import opened
 pytestmark = pytest.mark.slow
 
 UNLIMITED = Switches(limit_minute=1_000_000, limit_day=1_000_000, limit_app_minute=1_000_000)
-HISTORY = {"changes", "sync_errors"}
+HISTORY = {"changes", "sync_errors", "standing_outcome"}
 
 
 @pytest.fixture(scope="module")

@@ -355,6 +355,8 @@ class Model:
         self.active_clients: dict[str, Record] = {}
         self.active_groups: dict[str, tuple[str, str]] = {}
         """XPM's UUID to id and name."""
+        self.lost_memberships: set[str] = set()
+        """What led to a group that another program deleted, until a sync removes it."""
         self.problems: set[tuple[str, str | None]] = set()
         """Code and XPM record."""
 
@@ -454,7 +456,8 @@ class Model:
         for uuid in vanished:
             self.clients[uuid]["vanished"] = True
         brought = [group for told in answers.clients.values() for group in told.get("Groups", ())]
-        self.group_names |= {group["UUID"]: group.get("Name") for group in brought} | answers.groups
+        brought_names = {group["UUID"]: group.get("Name") for group in brought if group.get("UUID")}
+        self.group_names |= brought_names | answers.groups
         for kind, told in (("staff", answers.staff), ("clients", answers.clients)):
             self._remember_not_sent(kind, bool(told), absent[kind], staying[kind], answers.is_complete(kind), number)
         self._warn_of_not_sent()
@@ -479,6 +482,28 @@ class Model:
                 has_values = any(_has_value(told, name) for told in records[kind])
                 self._report("elements-no-longer-sent" if has_values else "elements-never-sent", None)
 
+    def lose_group(self, uuid: str) -> None:
+        """Another program deletes a group of Active: who was in it is in none any more."""
+        group_id, _ = self.active_groups.pop(uuid)
+        for client in self.active_clients.values():
+            if group_id in client.groups:
+                self.lost_memberships.add(f"client_group_members.client_group_id {group_id}")
+            client.groups.discard(group_id)
+
+    def find_dangling(self) -> set[str]:
+        """What leads to a user or an office that another program has deleted: it stays, and counts as none."""
+        links = [("offices.default_partner_id", user, self.active_users) for user in self.offices.values()]
+        links += [
+            ("users.office_code", user.values.get("office_code"), self.offices) for user in self.active_users.values()
+        ]
+        for client in self.active_clients.values():
+            links += [
+                ("clients.partner_id", client.values["partner_id"], self.active_users),
+                ("clients.manager_id", client.values.get("manager_id"), self.active_users),
+                ("clients.office_code", client.values["office_code"], self.offices),
+            ]
+        return {f"{column} {key}" for column, key, there in links if key and key not in there}
+
     # What becomes of it.
 
     def derive(self, ids: Mapping[str, str]) -> None:
@@ -486,10 +511,15 @@ class Model:
         self._ids = ids
         self._derive_users()
         self._rename_groups()
+        for client in self.active_clients.values():  # of a user whom another program deleted nothing is left
+            client.has_chosen_partner &= client.values["partner_id"] in self.active_users
         self._derive_clients()
         for code, partner in self.offices.items():
-            if partner and self.active_users[partner].status != "active":
+            if partner in self.active_users and self.active_users[partner].status != "active":
                 self._report("default-partner-not-active", code)
+        self.problems |= {("reference-broken", reference) for reference in self.find_dangling()}
+        self.problems |= {("leftovers-removed", reference) for reference in self.lost_memberships}
+        self.lost_memberships = set()
 
     def _settle_users(self, staff: dict[str, Elements]) -> tuple[dict[str, tuple[str, str]], Settling]:
         """Name and address of those who have both, and which user each of them is."""
@@ -594,7 +624,11 @@ class Model:
                 self._warn_of_chosen_partner(client)
             client.xpm_uuid, client.status = uuid, "active"
             if "Groups" in live[uuid]:
-                client.join(self._find_groups(uuid, live[uuid]["Groups"]))
+                told = self._find_groups(uuid, live[uuid]["Groups"])
+                if not all(same(group.get("UUID")) for group in live[uuid]["Groups"]):
+                    self._report("group-without-id", uuid)
+                    told |= client.groups & client.sent_groups  # it may be these
+                client.join(told)
         self._follow_codes({client: code for client, code in closed.items() if client not in taken_over}, held_before)
 
     def _warn_of_chosen_partner(self, client: Record) -> None:
@@ -677,11 +711,18 @@ class Model:
         """The one chosen by hand, else the default partner of the office."""
         if place and place.has_chosen_partner:
             return place.values["partner_id"]
-        default_partner = self.offices[str(place.values["office_code"]) if place else DEFAULT_OFFICE]
+        office = str(place.values["office_code"]) if place else DEFAULT_OFFICE
+        if office not in self.offices:
+            self._report("office-missing", uuid)
+            return None
+        default_partner = self.offices[office]
+        if default_partner not in self.active_users:
+            self._report("partner-missing", uuid)
+            return None
         has_it = place and place.values["partner_id"] == default_partner
-        if default_partner and (has_it or self.active_users[default_partner].status == "active"):
+        if has_it or self.active_users[default_partner].status == "active":
             return default_partner  # who has one who left keeps them
-        self._report("no-active-default-partner" if default_partner else "partner-missing", uuid)
+        self._report("no-active-default-partner", uuid)
         return None
 
     def _find_place(

@@ -112,4 +112,10 @@ SIGN_IN_TROUBLES = (
 TROUBLES = st.sampled_from(
     [*((fault, path) for fault in API_TROUBLES for path in LISTS), *((fault, None) for fault in SIGN_IN_TROUBLES)]
 )
-GLITCHES = [("empty-list", {}), ("thin-list", {"keep": 1}), ("thin-list", {"keep": 5}), ("no-tax-block", {})]
+GLITCHES = [
+    ("empty-list", {}),
+    ("thin-list", {"keep": 1}),
+    ("thin-list", {"keep": 5}),
+    ("no-tax-block", {}),
+    ("no-group-ids", {}),
+]

@@ -223,9 +223,9 @@ class World:
     def rows(self, query: str, *parameters: object) -> list[Row]:
         return Firm(self.home, self.sandbox).rows(query, *parameters)
 
-    def type_in(self, statement: str, *parameters: object) -> None:
+    def type_in(self, statement: str, *parameters: object, has_foreign_keys: bool = True) -> None:
         """What the administrator types into the database with another program."""
-        Firm(self.home, self.sandbox).write(statement, *parameters)
+        Firm(self.home, self.sandbox).write(statement, *parameters, has_foreign_keys=has_foreign_keys)
 
 
 def as_it_is(call: str, told: Records) -> Records:

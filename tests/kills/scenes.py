@@ -10,6 +10,7 @@ import sqlite_utils
 from firms import point_at
 
 from xpmsync.active.migrations import make_migrations
+from xpmsync.audit import name_account
 from xpmsync.config import change_config, read_config
 from xpmsync.sandbox import Practice
 from xpmsync.sandbox.browser import press
@@ -192,7 +193,7 @@ SCENES = (
         (*CONFIGURE, "--smtp-username", "sync", "--smtp-password-stdin"),
         connect,
         converse=lambda command: command.stdin.write(f"{MAIL_PASSWORD}\n"),
-        in_between=("offices", "changes: actor=configure · changed_at=(new) · entity=office"),
+        in_between=("offices", f"changes: actor={name_account()} · changed_at=(new) · entity=office"),
     ),
     Scene("sync, the first run", ("sync",), configure),
     Scene("sync, incremental", ("sync",), sync_and_change),

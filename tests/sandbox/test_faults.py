@@ -272,6 +272,15 @@ def test_the_tax_block_can_be_absent_for_all(busy):
     assert count(answer, "ClientCode") > 0
 
 
+def test_the_groups_of_clients_can_be_without_ids(busy):
+    with busy.sandbox.faults.active("no-group-ids"):
+        clients, groups = busy.get(CLIENTS), busy.get("clientgroup.api/list")
+    assert count(clients, "Group") > 0
+    assert b"<Group><Name>" in clients.content
+    assert count(clients, "UUID") > 60  # their own, and those of contacts
+    assert b"<Group><UUID>" in groups.content
+
+
 @pytest.mark.parametrize("name", ["malformed-xml", "truncated-xml", "control-character", "wrong-encoding"])
 def test_xml_that_cannot_be_read_comes_in_a_well_ended_answer(busy, name):
     with busy.sandbox.faults.active(name):

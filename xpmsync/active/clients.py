@@ -20,8 +20,9 @@ def load_outlines(
     conditions = " AND ".join(f"{column} IN (SELECT value FROM json_each(?))" for column in told)
     return database.connection.execute(
         "SELECT id, legal_name, code, abn, office_code, partner_id, status, xpm_client_uuid, "
-        "code IS NOT json_extract(written, '$.code') AS is_code_typed, "
-        "json_type(written, '$.partner_id') IS 'null' AS is_partner_chosen "
+        "code IS NOT CASE WHEN json_valid(written) THEN json_extract(written, '$.code') END AS is_code_typed, "
+        "CASE WHEN json_valid(written) THEN json_type(written, '$.partner_id') END IS 'null' "
+        "AND partner_id IN (SELECT id FROM users) AS is_partner_chosen "
         f"FROM clients LEFT JOIN synced_values ON record_id = id WHERE {conditions or 'true'} ORDER BY id",
         list(told.values()),
     ).fetchall()

@@ -3,13 +3,15 @@
 import json
 import re
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from xpmsync.active import groups, mirror
 from xpmsync.active.database import Database
 from xpmsync.moments import to_text
+from xpmsync.records import RULE, XPM
 
 ERASED: Final = "(erased)"
 _ACTIONS: Final = {"xpm_staff_uuid": "linked", "xpm_client_uuid": "linked", "status": "status"}
@@ -26,14 +28,29 @@ class ChangeRow:
     field: str | None = None
     old_value: object = None
     new_value: object = None
+    is_by_rule: bool = False
+    """Of a change that a sync wrote: XPM does not say so, a rule has decided it."""
 
 
 def make_changes(
-    entity: str, entity_id: str, current: Mapping[str, object], values: Mapping[str, object]
+    entity: str,
+    entity_id: str,
+    current: Mapping[str, object],
+    values: Mapping[str, object],
+    *,
+    by_rule: Collection[str] = (),
 ) -> list[ChangeRow]:
-    """A row for each of the `values`, which replace those of `current`."""
+    """A row for each of the `values`, which replace those of `current`; a rule decides links, and columns `by_rule`."""
     return [
-        ChangeRow(entity, entity_id, _ACTIONS.get(column, "updated"), column, current[column], value)
+        ChangeRow(
+            entity,
+            entity_id,
+            (action := _ACTIONS.get(column, "updated")),
+            column,
+            current[column],
+            value,
+            is_by_rule=action == "linked" or column in by_rule,
+        )
         for column, value in values.items()
     ]
 
@@ -41,7 +58,7 @@ def make_changes(
 def save_changes(
     database: Database, changes: Iterable[ChangeRow], *, run_id: int | None, actor: str, now: datetime
 ) -> None:
-    """Append changes; `run_id` is None for the administrator's."""
+    """Append changes; `run_id` is None for those that no sync wrote. `actor` is XPM, or an account of this computer."""
     moment = to_text(now)
     database.connection.executemany(
         "INSERT INTO changes (run_id, actor, changed_at, entity, entity_id, action, field, old_value, new_value) "
@@ -49,7 +66,7 @@ def save_changes(
         (
             (
                 run_id,
-                actor,
+                RULE if actor == XPM and row.is_by_rule else actor,
                 moment,
                 row.entity,
                 row.entity_id,
@@ -157,6 +174,12 @@ class Traces:
     mentions: tuple[Mention, ...]
     open_problems: int
     """They tell of the record as it is, and are not traces of the past."""
+    former_entries: tuple[str, ...]
+    """What the mirror holds of the record under UUIDs that XPM gave it earlier, and that nobody has now."""
+    entries_still_sent: int
+    """So many of those XPM still sends: the next full sync brings them back."""
+    groups: tuple[str, ...]
+    """The client groups that the record was in, and that nobody is in now, by XPM's UUID."""
 
 
 def find_traces(database: Database, record_id: str, *, xpm_uuid: str | None, names: Collection[str]) -> Traces:
@@ -165,7 +188,9 @@ def find_traces(database: Database, record_id: str, *, xpm_uuid: str | None, nam
     (changes,) = database.connection.execute(
         "SELECT count(*) FROM changes WHERE entity_id IN (SELECT value FROM json_each(?))", (json.dumps(record_ids),)
     ).fetchone()
-    uuids = json.dumps([*_find_former_uuids(database, record_ids), *filter(None, (xpm_uuid,))])
+    former = _find_former_uuids(database, record_ids)
+    uuids = json.dumps([*former, *filter(None, (xpm_uuid,))])
+    entries = mirror.find_entries(database, former)
     problems = database.connection.execute(
         "SELECT id, resolved_at FROM sync_errors WHERE xpm_uuid IN (SELECT value FROM json_each(?))", (uuids,)
     ).fetchall()
@@ -175,6 +200,9 @@ def find_traces(database: Database, record_id: str, *, xpm_uuid: str | None, nam
         tuple(row["id"] for row in problems if row["resolved_at"]),
         tuple(_find_mentions(database, names, {row["id"] for row in problems})),
         sum(row["resolved_at"] is None for row in problems),
+        tuple(row["uuid"] for row in entries),
+        sum(row["vanished_at"] is None for row in entries),
+        tuple(_find_lost_groups(database, record_id, former)),
     )
 
 
@@ -200,6 +228,15 @@ def _find_former_uuids(database: Database, record_ids: Collection[str]) -> list[
     return [row["old_value"] for row in rows]
 
 
+def _find_lost_groups(database: Database, record_id: str, former_uuids: Sequence[str]) -> list[str]:
+    """The client groups that a record was in, by its history or its former entries, and that nobody is in now."""
+    rows = database.connection.execute(
+        "SELECT old_value, new_value FROM changes WHERE entity_id = ? AND field = 'groups'", (record_id,)
+    )
+    names = {name for row in rows for text in filter(None, tuple(row)) for name in text.split("; ")}
+    return groups.find_empty_groups(database, names, besides=former_uuids)
+
+
 def _find_mentions(database: Database, names: Collection[str], own: Collection[int]) -> Iterator[Mention]:
     longest_first = sorted(names, key=len, reverse=True)
     pattern = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in longest_first))
@@ -219,6 +256,8 @@ def erase_traces(database: Database, traces: Traces) -> None:
     database.connection.execute("PRAGMA secure_delete = ON")
     database.connection.executemany("DELETE FROM changes WHERE entity_id = ?", [(each,) for each in traces.record_ids])
     database.connection.executemany("DELETE FROM sync_errors WHERE id = ?", [(row_id,) for row_id in traces.problems])
+    mirror.delete_entries(database, traces.former_entries)
+    groups.delete_groups(database, traces.groups)
     for mention in traces.mentions:
         database.connection.execute(
             f"UPDATE {mention.table} SET {mention.column} = ? WHERE id = ?", (mention.text, mention.row_id)

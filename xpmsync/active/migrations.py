@@ -591,3 +591,56 @@ LEFT JOIN xpm_clients ON sync_errors.entity = 'client' AND xpm_clients.uuid = sy
 ORDER BY sync_errors.id DESC
 """,
     )
+
+
+@STEPS.append
+def show_what_leads_nowhere(db: "Database") -> None:
+    """Clients whose partner or office another program has deleted, and users whose office counts as none."""
+    _execute(
+        db,
+        "DROP VIEW IF EXISTS client_list",
+        """
+CREATE VIEW client_list AS
+SELECT
+  clients.code, clients.legal_name, clients.entity_type, clients.abn, clients.status,
+  trim(partner.first_name || ' ' || coalesce(partner.last_name, '')) AS partner,
+  trim(manager.first_name || ' ' || coalesce(manager.last_name, '')) AS manager,
+  offices.name AS office,
+  (
+    SELECT group_concat(name, '; ') FROM (
+      SELECT client_groups.name
+      FROM client_group_members JOIN client_groups ON client_groups.id = client_group_members.client_group_id
+      WHERE client_group_members.client_id = clients.id ORDER BY client_groups.name
+    )
+  ) AS groups,
+  clients.email, clients.telephone,
+  clients.residential_address_suburb AS suburb, clients.residential_address_state AS state
+FROM clients
+LEFT JOIN users AS partner ON partner.id = clients.partner_id
+LEFT JOIN users AS manager ON manager.id = clients.manager_id
+LEFT JOIN offices ON offices.code = clients.office_code
+ORDER BY clients.legal_name
+""",
+        "DROP VIEW IF EXISTS user_list",
+        """
+CREATE VIEW user_list AS
+SELECT
+  trim(users.first_name || ' ' || coalesce(users.last_name, '')) AS name, users.email, users.status,
+  CASE WHEN users.status = 'active' THEN nullif(
+    ltrim(
+      CASE WHEN users.role IS NULL THEN ', a role' ELSE '' END
+      || CASE WHEN offices.code IS NULL THEN ', an office' ELSE '' END
+      || CASE WHEN NOT EXISTS (SELECT 1 FROM user_modules WHERE user_id = users.id) THEN ', modules' ELSE '' END,
+      ', '
+    ), ''
+  ) END AS still_needs,
+  users.role, offices.name AS office,
+  (
+    SELECT group_concat(module, '; ') FROM (SELECT module FROM user_modules WHERE user_id = users.id ORDER BY module)
+  ) AS modules,
+  (SELECT count(*) FROM clients WHERE partner_id = users.id AND clients.status = 'active') AS clients_as_partner,
+  (SELECT count(*) FROM clients WHERE manager_id = users.id AND clients.status = 'active') AS clients_as_manager
+FROM users LEFT JOIN offices ON offices.code = users.office_code
+ORDER BY name, users.email
+""",
+    )

@@ -114,8 +114,12 @@ def read_text(expression: str) -> str:
 
 def is_open(table: str) -> str:
     """The SQL condition that a mirrored client is neither archived nor deleted."""
-    flags = (f"lower(trim(coalesce({table}.{flag}, ''))) IN ('yes', 'true')" for flag in ("is_archived", "is_deleted"))
-    return f"NOT ({' OR '.join(flags)})"
+    return f"NOT ({' OR '.join(is_flagged(table, flag) for flag in ('is_archived', 'is_deleted'))})"
+
+
+def is_flagged(table: str, flag: str) -> str:
+    """The SQL condition that XPM says Yes to a flag of a mirrored client."""
+    return f"lower(trim(coalesce({table}.{flag}, ''))) IN ('yes', 'true')"
 
 
 def merge_groups(database: Database) -> None:
@@ -190,6 +194,29 @@ def find_staff(database: Database, staff_uuid: str) -> sqlite3.Row | None:
         (staff_uuid,),
     ).fetchone()
     return row
+
+
+def load_unlinked_clients(database: Database) -> list[sqlite3.Row]:
+    """The mirrored clients that no client of Active is linked to, the vanished too."""
+    return database.connection.execute(
+        "SELECT uuid, name, first_name, last_name, client_code, email, business_number, is_archived, is_deleted, "
+        "vanished_at FROM xpm_clients WHERE NOT EXISTS (SELECT 1 FROM clients WHERE xpm_client_uuid = uuid)"
+    ).fetchall()
+
+
+def find_entries(database: Database, uuids: Sequence[str]) -> list[sqlite3.Row]:
+    """What the mirror holds of staff and clients with these identifiers: uuid, vanished_at."""
+    return database.connection.execute(
+        "SELECT uuid, vanished_at FROM (SELECT uuid, vanished_at FROM xpm_staff "
+        "UNION ALL SELECT uuid, vanished_at FROM xpm_clients) WHERE uuid IN (SELECT value FROM json_each(?))",
+        (json.dumps(uuids),),
+    ).fetchall()
+
+
+def delete_entries(database: Database, uuids: Sequence[str]) -> None:
+    """Forget staff and clients with these identifiers; what XPM sends of them again is new."""
+    for table in ("xpm_staff", "xpm_clients"):
+        database.connection.executemany(f"DELETE FROM {table} WHERE uuid = ?", [(uuid,) for uuid in uuids])
 
 
 def load_group_names(database: Database) -> dict[str, str | None]:

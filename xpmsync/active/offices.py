@@ -4,10 +4,13 @@ import sqlite3
 
 from xpmsync.active.database import Database
 
+_OFFICES = "SELECT code, name, (SELECT id FROM users WHERE id = default_partner_id) AS default_partner_id FROM offices"
+"""A default partner who is no user any more is none."""
+
 
 def load_offices(database: Database) -> list[sqlite3.Row]:
     """Every office: code, name, default_partner_id."""
-    return database.connection.execute("SELECT code, name, default_partner_id FROM offices ORDER BY code").fetchall()
+    return database.connection.execute(f"{_OFFICES} ORDER BY code").fetchall()
 
 
 def load_offices_without_active_partner(database: Database) -> list[sqlite3.Row]:
@@ -21,9 +24,7 @@ def load_offices_without_active_partner(database: Database) -> list[sqlite3.Row]
 
 def find_office(database: Database, code: str) -> sqlite3.Row | None:
     """The office with this code, whatever its case."""
-    row: sqlite3.Row | None = database.connection.execute(
-        "SELECT code, name, default_partner_id FROM offices WHERE fold(code) = fold(?)", (code,)
-    ).fetchone()
+    row: sqlite3.Row | None = database.connection.execute(f"{_OFFICES} WHERE fold(code) = fold(?)", (code,)).fetchone()
     return row
 
 

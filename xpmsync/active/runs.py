@@ -7,7 +7,7 @@ from datetime import datetime
 from xpmsync.active.database import Database
 from xpmsync.errors import NotPossible
 from xpmsync.health import Failure
-from xpmsync.moments import from_text, to_text
+from xpmsync.moments import from_stored, to_text
 
 
 def start_run(
@@ -96,7 +96,7 @@ def load_last_success_time(database: Database, now: datetime) -> datetime | None
         "WHERE status = 'succeeded' AND moment <= :now ORDER BY id DESC LIMIT 1",
         {"now": to_text(now)},
     ).fetchone()
-    return from_text(row["moment"]) if row else None
+    return from_stored(row["moment"]) if row else None
 
 
 def load_first_run(database: Database) -> sqlite3.Row | None:
@@ -140,7 +140,7 @@ def load_first_success_since_failure(database: Database) -> sqlite3.Row | None:
 
 def load_unwatched_starts(database: Database, since: datetime) -> list[datetime]:
     """When the runs began that nobody watched, whatever became of them, oldest first."""
-    return [from_text(row["started_at"]) for row in load_runs_since(database, since) if not row["is_watched"]]
+    return [from_stored(row["started_at"]) for row in load_runs_since(database, since) if not row["is_watched"]]
 
 
 def load_last_failed_full(database: Database) -> sqlite3.Row | None:

@@ -48,6 +48,7 @@ def save_stop(
             "SELECT :mode, :kind, affected.uuid, coalesce(earlier.first_run_id, :run), :run "
             f"FROM ({loss.records}) AS affected LEFT JOIN stopped_changes AS earlier ON earlier.mode = :mode "
             "AND earlier.kind = :kind AND earlier.xpm_uuid = affected.uuid AND earlier.last_run_id = :previous "
+            "AND earlier.first_run_id IN (SELECT id FROM sync_runs) "
             "WHERE true ON CONFLICT DO UPDATE SET last_run_id = excluded.last_run_id",
             {**loss.parameters, "mode": mode, "kind": loss.kind, "run": run_id, "previous": previous},
         )

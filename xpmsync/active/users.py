@@ -7,9 +7,10 @@ from xpmsync.records import User
 
 
 def load_users(database: Database) -> list[User]:
-    """Every user, whatever their status."""
+    """Every user, whatever their status. An office that is gone is none."""
     rows = database.connection.execute(
-        "SELECT id, first_name, last_name, email, role, office_code, status, xpm_staff_uuid FROM users "
+        "SELECT id, first_name, last_name, email, role, "
+        "(SELECT code FROM offices WHERE code = office_code) AS office_code, status, xpm_staff_uuid FROM users "
         "ORDER BY first_name, last_name, email"
     )
     return [User(**row) for row in rows]

@@ -26,7 +26,7 @@ def load_all_written(database: Database, record_ids: Sequence[str]) -> dict[str,
         "SELECT record_id, written FROM synced_values WHERE record_id IN (SELECT value FROM json_each(?))",
         (json.dumps(record_ids),),
     )
-    return {row["record_id"]: json.loads(row["written"]) for row in rows}
+    return {row["record_id"]: _read(row["written"]) for row in rows}
 
 
 def is_partner_chosen(written: Mapping[str, object]) -> bool:
@@ -48,11 +48,21 @@ def save_written(database: Database, written: Mapping[str, Mapping[str, object]]
     )
 
 
+def _read(text: str) -> dict[str, Any]:
+    """What `save_written` wrote; nothing where another program has damaged it."""
+    try:
+        written = json.loads(text)
+    except ValueError:
+        return {}
+    groups = written.get("groups", []) if isinstance(written, dict) else None
+    return written if isinstance(groups, list) and all(isinstance(each, str) for each in groups) else {}
+
+
 def rename_user(database: Database, user_id: str, new_id: str) -> None:
     """Remember one user in place of another, wherever XPM sent the other as a client's partner or manager."""
     for path in ("$.partner_id", "$.manager_id"):
         database.connection.execute(
             "UPDATE synced_values SET written = json_set(written, :path, :new) "
-            "WHERE json_extract(written, :path) = :old",
+            "WHERE CASE WHEN json_valid(written) THEN json_extract(written, :path) END = :old",
             {"path": path, "new": new_id, "old": user_id},
         )

@@ -17,6 +17,7 @@ from xpmsync.active.offices import find_office, load_offices
 from xpmsync.active.turns import turn
 from xpmsync.active.users import load_former_staff, load_users
 from xpmsync.alert_file import AlertFile
+from xpmsync.audit import name_account
 from xpmsync.config import Config, change_config
 from xpmsync.errors import AnotherRun, NotPossible
 from xpmsync.home import Home
@@ -26,7 +27,6 @@ from xpmsync.rules.staff import Directory, make_directory
 from xpmsync.set_up import check_database_kept, check_readable
 from xpmsync.spelling import fold
 
-ACTOR: Final = "administrator"
 WAIT_SECONDS: Final = 10.0
 """For a run in progress; most are over within this time."""
 SHORT_ID_LENGTH: Final = 8
@@ -190,7 +190,7 @@ def open_centre(home: Home, config: Config, *, now: datetime) -> Iterator[Centre
             recipient = AlertFile(home.alert_file).find_recipient(config.notify.email, load_users(database))
             centre = Centre(database, config.sync.default_office_code, recipient.address if recipient else None)
             yield centre
-            save_changes(database, centre.changes, run_id=None, actor=ACTOR, now=now)
+            save_changes(database, centre.changes, run_id=None, actor=name_account(), now=now)
             # Before the commit: where the settings cannot be written, nothing is. And should the computer stop in
             # between, they name somebody who uses Active already, and the same command does the rest.
             if centre.settings:

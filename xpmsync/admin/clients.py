@@ -52,11 +52,11 @@ def list_clients(
 
 def _with_names(centre: Centre, row: Mapping[str, Any]) -> dict[str, Any]:
     """A client as people and programs read it: with the names and e-mail addresses of its partner and manager."""
-    partner, manager = centre.users_by_id[row["partner_id"]], centre.users_by_id.get(row["manager_id"])
+    partner, manager = centre.users_by_id.get(row["partner_id"]), centre.users_by_id.get(row["manager_id"])
     return {
         **{column: value for column, value in row.items() if column != "code_key"},
-        "partner": partner.name,
-        "partner_email": partner.email,
+        "partner": partner and partner.name,  # who is gone where another program has deleted the user
+        "partner_email": partner and partner.email,
         "manager": manager and manager.name,
         "manager_email": manager and manager.email,
     }
@@ -66,6 +66,7 @@ def describe_whole(centre: Centre, client_id: str) -> dict[str, Any]:
     """Everything about one client: its fields, its groups, what is wrong with it now, and its latest changes."""
     client = _with_names(centre, load_clients(centre.database, [client_id])[client_id])
     names = {group["id"]: group["name"] for group in load_groups(centre.database)}
+    offices = {office["code"]: office["name"] for office in centre.offices}
     memberships = load_memberships(centre.database, [client_id]).get(client_id, frozenset())
     errors = [
         {column: row[column] for column in PROBLEM_COLUMNS}
@@ -74,7 +75,7 @@ def describe_whole(centre: Centre, client_id: str) -> dict[str, Any]:
     ]
     return {
         **client,
-        "office": next(office["name"] for office in centre.offices if office["code"] == client["office_code"]),
+        "office": offices.get(client["office_code"]),
         "groups": sorted(names[group_id] for group_id in memberships),
         "errors": errors,
         "changes": list_changes(centre, record_id=client_id)[:LATEST_CHANGES],

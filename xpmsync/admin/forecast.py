@@ -4,7 +4,7 @@ Changes nothing; what is not decided yet is handed in.
 """
 
 import dataclasses
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -112,7 +112,7 @@ def foretell_default_partner(centre: Centre, code: str, partner_id: str | None) 
 def _describe_moves(
     centre: Centre, code: str, owners: Mapping[str | None, int], partner_id: str | None
 ) -> Iterator[str]:
-    names = {user.id: describe_user(user) for user in centre.users}
+    names = defaultdict(lambda: "a user who is gone", {user.id: describe_user(user) for user in centre.users})
     for owner_id, count in sorted(owners.items(), key=lambda item: -item[1]):
         clients, has, it = ("client", "has", "it") if count == 1 else ("clients", "have", "they")
         if partner_id is None:

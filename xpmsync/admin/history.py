@@ -27,6 +27,7 @@ from xpmsync.admin.centre import (
     find_key,
     find_near,
 )
+from xpmsync.admin.outside import find_outside
 from xpmsync.errors import NotPossible
 from xpmsync.rules.fields import STAFF_FIELDS
 from xpmsync.spelling import fold
@@ -34,6 +35,7 @@ from xpmsync.spelling import fold
 log = logging.getLogger(__name__)
 
 MOST_MATCHES: Final = 20
+MOST_EXPLAINED: Final = 3
 COLUMNS: Final = (
     "id",
     "changed_at",
@@ -111,6 +113,11 @@ def find_subjects(centre: Centre, who: str, *, entity: str | None = None) -> lis
 
 def suggest_others(centre: Centre, who: str, kinds: Collection[str]) -> str | None:
     """Where a client or user may be whom nobody in Active matches, or who may be meant instead."""
+    outside = find_outside(centre.database, who) if who.strip() and "client" in kinds else []
+    if outside:
+        more = f" See all of them: xpmsync admin client list --search {shlex.quote(who)}"
+        explained = [each.explain() for each in outside[:MOST_EXPLAINED]]
+        return " ".join(explained) + (more if len(outside) > MOST_EXPLAINED else "")
     if who.strip() and any(find_problems(centre.database, entity=kind, search=who) for kind in kinds):
         return f"In XPM it may be one that could not be synced. See why: xpmsync errors --search {shlex.quote(who)}"
     subjects = [subject for subject in _list_subjects(centre) if subject.entity in kinds]

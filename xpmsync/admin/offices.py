@@ -46,9 +46,9 @@ def set_office(
         ),
     }
     values = compare(current, wanted)
+    update_office(centre.database, office["code"], **wanted)  # it may lead to a user who is gone
     if not values:
         return nothing_to_change(describe_office(office))
-    update_office(centre.database, office["code"], **wanted)
     edits = centre.note("office", office["code"], current, values)
     return Outcome(f"The office {describe_office(office)} is changed:", edits)
 

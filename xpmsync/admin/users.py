@@ -1,7 +1,7 @@
 """What the administrator owns of a user: whether there is one, the role, the office, the modules; never the name."""
 
 import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -122,11 +122,11 @@ def _set_user(
     modules: Sequence[str] | None,
     email: str | None,
 ) -> Outcome:
-    current = {
+    current: dict[str, Any] = {
         "email": user.email,
         "role": user.role,
         "office_code": user.office_code,
-        "modules": join_modules(load_modules(centre.database).get(user.id, ())),
+        "modules": frozenset(load_modules(centre.database).get(user.id, ())),
     }
     wanted = dict(current)
     if role is not None:
@@ -134,7 +134,7 @@ def _set_user(
     if office is not None:
         wanted["office_code"] = centre.find_office(office)["code"]
     if modules is not None:
-        wanted["modules"] = join_modules(modules)
+        wanted["modules"] = frozenset(modules)
     if email is not None:
         wanted["email"] = email
     values = compare(current, wanted)
@@ -146,6 +146,8 @@ def _set_user(
         save_modules(centre.database, user.id, modules)
     if columns := {column: value for column, value in values.items() if column != "modules"}:
         update_user(centre.database, user.id, columns)
+    if "modules" in values:
+        current["modules"], values["modules"] = join_modules(current["modules"]), join_modules(values["modules"])
     edits = centre.note("user", user.id, current, values)
     remarks = _explain_needs(centre, replace(user, email=email or user.email))
     return Outcome(f"{describe_user(user)} is changed:", edits, tuple(remarks))
@@ -281,6 +283,7 @@ def _explain_modules(modules: Sequence[str], in_use: Mapping[str, str]) -> Itera
         yield f"Nobody else has the module {' or '.join(unknown)}{there_are}."
 
 
-def join_modules(modules: Sequence[str]) -> str | None:
-    """Modules as one text, as the history keeps them."""
-    return "; ".join(sorted(modules, key=fold)) or None
+def join_modules(modules: Iterable[str]) -> str | None:
+    """Modules as one text, as the history keeps them; one with a semicolon in its name stands in quotes."""
+    names = (f"“{module}”" if ";" in module else module for module in sorted(modules, key=fold))
+    return "; ".join(names) or None

@@ -18,6 +18,7 @@ import click
 from rich.console import Console
 
 from xpmsync.alert_file import AlertFile, AlertFileError, find_recipient
+from xpmsync.audit import name_account
 from xpmsync.cli.crontab import DEEDS, edit_crontab, offer_lines
 from xpmsync.cli.explanation import render_explanation
 from xpmsync.cli.grammar import Choice, Command, Number, typed
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
     from xpmsync.active.database import Database
     from xpmsync.admin.forecast import Outlook
 
-ACTOR: Final = "configure"
 DRY_RUN: Final = "xpmsync sync --dry-run"
 FETCH_SECONDS: Final = 120.0
 FETCH_SECONDS_AGAIN: Final = 12.0
@@ -260,7 +260,7 @@ def _import_users(
     try:
         with open_report(is_shown=is_watched()) as report:
             report.begin("Importing the staff")
-            import_staff(home, config, database, tenant_id, actor=ACTOR, seconds=seconds, clock=clock)
+            import_staff(home, config, database, tenant_id, seconds=seconds, clock=clock)
     except DatabaseTrouble:
         raise
     except XpmsyncError as error:
@@ -350,7 +350,7 @@ def _save(home: Home, config: Config, database: "Database", answers: _Answers) -
             if find_office(database, code) is None:
                 add_office(centre, code, answers.office_name)
             set_office(centre, code, name=answers.office_name, **answers.partner_choice)
-            save_changes(database, centre.changes, run_id=None, actor=ACTOR, now=datetime.now(UTC))
+            save_changes(database, centre.changes, run_id=None, actor=name_account(), now=datetime.now(UTC))
         if database.path != home.database_file:
             put_anew(database, home.database_file)
     recipient = find_recipient(answers.settings["notify.email"], None, load_users(database))

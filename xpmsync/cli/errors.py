@@ -136,6 +136,8 @@ def command(*, explained: str | None, as_json: bool, as_csv: bool, **conditions:
         console = open_console()
         with paged(console):
             _print(console, rows, conditions)
+            if conditions["search"]:
+                _print_outside(console, home, conditions["search"])
 
 
 def _check_code(code: str) -> None:
@@ -178,6 +180,19 @@ def _print(console: Console, rows: Sequence[Row], conditions: Mapping[str, Any])
     codes = {row["code"] for row in rows}
     code = codes.pop() if len(codes) == 1 else "CODE"
     print_advice(console, f"The whole story of one kind: xpmsync errors --explain {code}", style="dim")
+
+
+def _print_outside(console: Console, home: Home, search: str) -> None:
+    """Say of the clients looked for that are no errors why Active does not have them."""
+    from xpmsync.active.database import open_rehearsal  # noqa: PLC0415 - slow to load
+    from xpmsync.admin.outside import REASONS, find_outside  # noqa: PLC0415 - slow to load
+
+    with open_rehearsal(home.database_file) as database:
+        outside = find_outside(database, search, statuses=REASONS.keys() - {"active"})
+    for each in outside[:MOST_RECORDS]:
+        print_advice(console, each.explain())
+    if len(outside) > MOST_RECORDS:
+        print_advice(console, f"All of them: xpmsync admin client list --search {shlex.quote(clean(search))}")
 
 
 def _group(rows: Iterable[Row]) -> list[list[Row]]:

@@ -23,6 +23,7 @@ from xpmsync.cli.text import (
     render_time,
 )
 from xpmsync.home import Home, find_home, prepare_home
+from xpmsync.records import RULE, XPM
 
 if TYPE_CHECKING:
     from xpmsync.active.database import Database
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 MOST_CHANGES: Final = 200
 """On a screen; the newest are those one looks for."""
 KINDS: Final[Mapping[str, str]] = {"client": "Client", "user": "User", "group": "Client group", "office": "Office"}
-ACTORS: Final[Mapping[str, str]] = {"administrator": "the administrator", "configure": "xpmsync configure"}
 NO_CHANGE: Final = "Nothing has changed yet. Start a run: xpmsync sync"
 NO_MATCH: Final = "Nothing in the history matches."
 UNDONE: Final[Mapping[str, str]] = {"failed": "failed", "interrupted": "was cut off"}
@@ -49,7 +49,8 @@ Row = Mapping[str, Any]
 def command(*, who: str | None, run_id: int | None, since: datetime | None, as_json: bool, as_csv: bool) -> None:
     """Show what has changed in Active, newest first.
 
-    Field by field: the old value and the new one, when, and by which run or by whom.
+    Field by field: the old value and the new one, when, and who made the change: somebody in XPM, a rule of the sync,
+    or an account of this computer.
 
     WHO is a client or user: a client code, an e-mail address, a name or a part of one. Without it: everything.
 
@@ -139,8 +140,11 @@ def _print_record(console: Console, rows: Sequence[Row]) -> None:
 
 
 def _name_origin(row: Row) -> str:
-    """Which run, or who."""
-    return f"run {row['run_id']}" if row["run_id"] else f"by {ACTORS.get(row['actor'], row['actor'])}"
+    """Who has made the change: somebody in XPM, a rule of the sync, or an account of this computer."""
+    by = f"sync {row['run_id']}" if row["run_id"] else "xpmsync configure"
+    if row["actor"] == XPM:
+        return f"in XPM, seen by {by}"
+    return f"by {by if row['actor'] == RULE else row['actor']}"
 
 
 def _name_record(row: Row) -> str:

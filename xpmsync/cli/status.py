@@ -20,7 +20,7 @@ from xpmsync.set_up import check_not_lost
 if TYPE_CHECKING:
     from xpmsync.monitoring.overview import Overview
 
-SHOWN_RUNS: Final = 4
+SHOWN_RUNS: Final = 3
 LINES_AROUND_RUNS: Final = 5
 """The table's own heading and margins, and the line of the prompt."""
 SHOWN_NEEDS: Final = 6
@@ -132,6 +132,7 @@ def _describe_overview(overview: "Overview") -> dict[str, Any]:
         "waiting_users": overview.waiting_users,
         "clients": dict(overview.clients),
         "open_run_errors": overview.count_open("error", entity="run"),
+        "xpm_clients": vars(overview.xpm_clients),
     }
 
 
@@ -223,6 +224,10 @@ def _render_health(facts: Facts, now: datetime) -> Iterator[tuple[str, object]]:
         "Open problems",
         f"{render_count(facts['open_errors'], 'error')}{whole}, {render_count(facts['open_warnings'], 'warning')}",
     )
+    if any(facts["xpm_clients"].values()):
+        from xpmsync.active.totals import XpmClients  # noqa: PLC0415 - slow to load
+
+        yield "In XPM", str(XpmClients(**facts["xpm_clients"]))
     yield "Xero's limit", "unknown" if calls is None else f"{render_count(calls, 'call')} left today"
 
 

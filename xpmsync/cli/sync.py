@@ -114,6 +114,7 @@ def _show_preview(preview: "Preview", *, as_json: bool) -> None:
                 "mode": preview.mode,
                 "users": dataclasses.asdict(preview.users),
                 "clients": dataclasses.asdict(preview.clients),
+                "xpm_clients": dataclasses.asdict(preview.xpm_clients),
                 "changes": list(preview.changes),
                 "problems": [vars(problem) for problem in preview.problems],
                 "prerequisites": [

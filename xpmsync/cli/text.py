@@ -19,7 +19,7 @@ from typing import Any, Final, TextIO, TypeVar
 import click
 
 from xpmsync.advice import set_apart
-from xpmsync.moments import from_text
+from xpmsync.moments import from_stored
 from xpmsync.spelling import REORDERING
 
 Answer = TypeVar("Answer")
@@ -153,7 +153,7 @@ def parse_since(text: str, now: datetime) -> datetime:
 
 def render_time(moment: str) -> str:
     """A stored time (UTC) as the clock on the wall shows it."""
-    return from_text(moment).astimezone().strftime("%Y-%m-%d %H:%M")
+    return from_stored(moment).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def render_count(count: int, singular: str, plural: str | None = None) -> str:
@@ -163,7 +163,7 @@ def render_count(count: int, singular: str, plural: str | None = None) -> str:
 
 def render_age(moment: str, now: datetime) -> str:
     """How long ago a stored time is, in its largest unit."""
-    seconds = (now - from_text(moment)).total_seconds()
+    seconds = (now - from_stored(moment)).total_seconds()
     for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
         if seconds >= length:
             return f"{render_count(int(seconds // length), unit)} ago"

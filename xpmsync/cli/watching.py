@@ -64,6 +64,7 @@ def print_summary(summary: Summary, *, is_accepting: bool) -> None:
         [
             ("Users", _describe(summary.users)),
             ("Clients", _describe(summary.clients)),
+            ("In XPM", str(summary.xpm_clients)),
             *([("Accepted", " ".join(summary.accepted) or "There was nothing to accept.")] if is_accepting else ()),
             ("Problems", f"{render_count(summary.errors, 'error')}, {render_count(summary.warnings, 'warning')}"),
             ("Xero", f"{render_count(summary.api_calls, 'call')}, {summary.bytes_received / 1000:,.0f} KB"),
@@ -82,7 +83,8 @@ def print_preview(preview: Preview) -> None:
     """Say what the run would do."""
     console = open_console()
     print_text(console, "This is what a run would do. Nothing was changed.", style="bold")
-    print_facts(console, [("Users", _describe(preview.users)), ("Clients", _describe(preview.clients))])
+    counts = [("Users", _describe(preview.users)), ("Clients", _describe(preview.clients))]
+    print_facts(console, [*counts, ("In XPM", str(preview.xpm_clients))])
     rows = [
         (
             each["entity"],

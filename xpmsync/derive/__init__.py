@@ -14,6 +14,8 @@ from xpmsync.active.clients import repair_keys
 from xpmsync.active.database import Database
 from xpmsync.active.history import ChangeLog
 from xpmsync.active.outcomes import await_outcome, keep_outcome, load_outcome
+from xpmsync.active.references import COUNTED_AS_NONE, find_dangling
+from xpmsync.active.totals import count_xpm_clients
 from xpmsync.derive.result import Counts, Derivation
 
 __all__ = ["Counts", "Derivation", "derive"]
@@ -26,6 +28,7 @@ def derive(database: Database, default_office: str, changes: ChangeLog) -> Deriv
         return Derivation.from_text(outcome, changes)
     # Slow to load, and in most hours the outcome stands.
     from xpmsync.derive.clients import derive_clients  # noqa: PLC0415
+    from xpmsync.derive.references import explain  # noqa: PLC0415
     from xpmsync.derive.users import derive_users  # noqa: PLC0415
 
     await_outcome(database, origin)
@@ -33,6 +36,8 @@ def derive(database: Database, default_office: str, changes: ChangeLog) -> Deriv
     repair_keys(database)
     derive_users(database, result)
     derive_clients(database, result, default_office)
+    result.problems.extend(map(explain, find_dangling(database, COUNTED_AS_NONE)))
+    result.xpm_clients = count_xpm_clients(database)
     if changes.is_empty:
         keep_outcome(database, result.to_text())
     return result

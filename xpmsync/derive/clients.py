@@ -3,7 +3,7 @@
 import sqlite3
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from xpmsync.active import clients as active_clients
@@ -122,7 +122,7 @@ class _ClientDerivation:
                 self._result.changes.extend(make_changes("client", record.id, current, values))
                 self._result.clients.updated += 1
             else:
-                self._result.clients.unchanged += 1
+                self._result.clients.unchanged += status != "removed"  # XPM has not sent it
             if record.id in plan.codes and (record.is_code_typed or wanted["code"] != record.code):
                 earlier = written.load_written(self._database, record.id)
                 sent = plan.former_codes[record.xpm_client_uuid or ""]
@@ -144,11 +144,15 @@ class _ClientDerivation:
             if reading.former_manager:
                 self._former_managers[reading.former_manager] += 1
             told_groups = self._find_groups(reading.groups, xpm_uuid, str(reading.values["legal_name"]))
+            by_rule = () if row["account_manager_uuid"] or row["account_manager_name"] else ("partner_id",)
             if client_id := records.get(xpm_uuid):
                 in_groups = memberships.get(client_id, frozenset())
                 earlier = sent.get(client_id, {})
-                self._update(xpm_uuid, current_rows[client_id], in_groups, reading.values, told_groups, earlier)
-                told = reading.values | ({} if told_groups is None else {"groups": sorted(told_groups)})
+                if told_groups is not None and reading.has_groups_without_id:
+                    told_groups |= in_groups.intersection(earlier.get("groups", ()))  # it may still send them
+                values, record = reading.values, current_rows[client_id]
+                self._update(xpm_uuid, record, in_groups, values, told_groups, earlier, by_rule)
+                told = values | ({} if told_groups is None else {"groups": sorted(told_groups)})
                 chosen = written.CHOSEN if xpm_uuid in plan.chosen else {}
                 sending[client_id] = written.drop_empty({**earlier, **told, **chosen})
             else:
@@ -198,6 +202,7 @@ class _ClientDerivation:
         told: Mapping[str, object],
         told_groups: frozenset[str] | None,
         sent: Mapping[str, Any],
+        by_rule: Collection[str],
     ) -> None:
         client_id = current["id"]
         if client_id in self._moving:
@@ -212,7 +217,7 @@ class _ClientDerivation:
         if current["status"] != "active":
             values["status"] = "active"
         if values:
-            self._result.changes.extend(make_changes("client", client_id, current, values))
+            self._result.changes.extend(make_changes("client", client_id, current, values, by_rule=by_rule))
             active_clients.update_client(self._database, client_id, values)
         if groups != in_groups:
             names = self._groups.describe(in_groups), self._groups.describe(groups)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from xpmsync.active.history import ChangeLog
+from xpmsync.active.totals import XpmClients
 from xpmsync.rules.problems import Problem
 
 
@@ -26,15 +27,18 @@ class Derivation:
     users: Counts = field(default_factory=Counts)
     clients: Counts = field(default_factory=Counts)
     problems: list[Problem] = field(default_factory=list)
+    xpm_clients: XpmClients = field(default_factory=XpmClients)
 
     def to_text(self) -> str:
         """A derivation that changed nothing, as a text."""
         problems = [vars(problem) for problem in self.problems]
-        return json.dumps({"users": vars(self.users), "clients": vars(self.clients), "problems": problems})
+        counts = {name: vars(getattr(self, name)) for name in ("users", "clients", "xpm_clients")}
+        return json.dumps({**counts, "problems": problems})
 
     @classmethod
     def from_text(cls, text: str, changes: ChangeLog) -> Self:
         """The derivation that `to_text` gave."""
         values = json.loads(text)
         problems = [Problem(**each) for each in values["problems"]]
-        return cls(changes, Counts(**values["users"]), Counts(**values["clients"]), problems)
+        users, clients = Counts(**values["users"]), Counts(**values["clients"])
+        return cls(changes, users, clients, problems, XpmClients(**values["xpm_clients"]))

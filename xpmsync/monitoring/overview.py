@@ -17,7 +17,7 @@ from xpmsync.active.database import Database
 from xpmsync.active.error_log import load_causes
 from xpmsync.active.offices import load_offices_without_active_partner
 from xpmsync.active.stops import load_waiting
-from xpmsync.active.totals import count_by_status
+from xpmsync.active.totals import XpmClients, count_by_status, count_xpm_clients
 from xpmsync.active.users import load_needs, load_users
 from xpmsync.alert_file import AlertFile, explain_recipient, list_addresses
 from xpmsync.config import Config
@@ -25,7 +25,7 @@ from xpmsync.crontab import Crontab
 from xpmsync.errors import ConnectionFailed
 from xpmsync.health import PATIENCE, RHYTHM_MEMORY, has_rhythm
 from xpmsync.home import HOME_VARIABLE, Home, connect_command
-from xpmsync.moments import from_text
+from xpmsync.moments import from_stored
 from xpmsync.rules.schedule import next_full_at
 
 SHOWN_RUNS: Final = 5
@@ -78,6 +78,7 @@ class Overview:
     """Status to number."""
     clients: Mapping[str, int]
     """Status to number."""
+    xpm_clients: XpmClients
     waiting_users: int
     """Those who cannot use Active yet."""
     day_calls_remaining: int | None
@@ -121,7 +122,7 @@ def load_overview(
     stopped = tuple(sorted(load_waiting(database).values()))
     failures = runs.load_failures_since_success(database)
     success, full = runs.load_last_success(database), runs.load_last_success(database, mode="full")
-    last_success_at = from_text(success["finished_at"]) if success else None
+    last_success_at = from_stored(success["finished_at"]) if success else None
     lines = None if crontab is None else crontab.of(home)
     is_in_crontab = None if lines is None else lines.runs("sync")
     are_coming = has_rhythm(runs.load_unwatched_starts(database, now - RHYTHM_MEMORY), now)
@@ -141,7 +142,9 @@ def load_overview(
         last_success_at=last_success_at,
         is_scheduled=is_scheduled,
         next_run_at=next_run_at,
-        next_full_at=next_full_at(from_text(full["started_at"]), config.sync.tenant_id or "", hours) if full else None,
+        next_full_at=next_full_at(from_stored(full["started_at"]), config.sync.tenant_id or "", hours)
+        if full
+        else None,
         needs=(
             *(_list_needs_of_home(crontab, home) if state is State.NOT_SET_UP else ()),
             *_list_needs_of_set_up(config, is_fresh=not success and not failures),
@@ -157,6 +160,7 @@ def load_overview(
         causes=causes,
         users=count_by_status(database, "users"),
         clients=count_by_status(database, "clients"),
+        xpm_clients=count_xpm_clients(database),
         waiting_users=waiting_users,
         day_calls_remaining=next(
             (row["day_calls_remaining"] for row in latest if row["day_calls_remaining"] is not None), None
@@ -169,7 +173,7 @@ def _judge(
 ) -> tuple[State, datetime | None, str | None]:
     """Whether it works, since when, and why not."""
     if failures:
-        return State.DISRUPTED, from_text(failures[0]["finished_at"]), failures[-1]["message"]
+        return State.DISRUPTED, from_stored(failures[0]["finished_at"]), failures[-1]["message"]
     if last_success_at is None:
         if config.sync.tenant_id is None:
             return State.NOT_SET_UP, None, "it is not connected to Xero Practice Manager."
@@ -179,7 +183,7 @@ def _judge(
     if now - last_success_at >= PATIENCE:
         return State.DISRUPTED, last_success_at, "No run has succeeded since then, and none has failed."
     first = runs.load_first_success_since_failure(database)
-    return State.WORKING, from_text(first["finished_at"]) if first else None, None
+    return State.WORKING, from_stored(first["finished_at"]) if first else None, None
 
 
 def _list_needs_of_home(crontab: Crontab | None, home: Home) -> Iterator[Need]:
@@ -214,7 +218,7 @@ def _list_needs_of_failure(
     if need is None:
         return
     run = f"make a run, or wait for the one at {next_run_at.astimezone():%H:%M}." if next_run_at else "make a run."
-    if failure["code"] == "sign-in-needed" and signed_in_at and signed_in_at > from_text(failure["finished_at"]):
+    if failure["code"] == "sign-in-needed" and signed_in_at and signed_in_at > from_stored(failure["finished_at"]):
         yield Need(f"Somebody has signed in since: {run}", "xpmsync sync")
         return
     yield need

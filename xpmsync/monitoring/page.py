@@ -14,7 +14,7 @@ from lxml.etree import _Element
 
 from xpmsync import __version__
 from xpmsync.letter import render_moment, summarise
-from xpmsync.moments import from_text
+from xpmsync.moments import from_stored
 from xpmsync.monitoring.causes import OMITTED, Cause
 from xpmsync.monitoring.overview import Overview, State
 from xpmsync.monitoring.plot import Days, H, Hour, render_plot
@@ -242,7 +242,7 @@ def _render_cause(cause: Cause) -> _Element:
             names += ["; "] * bool(names) + [H.bdi(_clean(name))]
         more = cause.records - len(cause.names)
         parts.append(H.p("Concerns: ", *names, *([f" and {more:,} more: ", H.code(cause.command)] if more else ["."])))
-    parts.append(H.p({"class": "note"}, f"Since {render_moment(from_text(cause.first_seen_at))}."))
+    parts.append(H.p({"class": "note"}, f"Since {render_moment(from_stored(cause.first_seen_at))}."))
     return H.li(*parts)
 
 
@@ -254,7 +254,8 @@ def _render_counts(overview: Overview) -> _Element:
         _render_table((name, "Number"), rows)
         for name, rows in (("Users", users), ("Clients", _list_counts(overview.clients)))
     ]
-    return H.section(H.h2("What Active holds"), H.div({"class": "tables"}, *tables))
+    in_xpm = H.p({"class": "note"}, f"In XPM: {overview.xpm_clients}.")
+    return H.section(H.h2("What Active holds"), H.div({"class": "tables"}, *tables), in_xpm)
 
 
 def _list_counts(counts: Mapping[str, int]) -> list[tuple[object, ...]]:
@@ -264,7 +265,7 @@ def _list_counts(counts: Mapping[str, int]) -> list[tuple[object, ...]]:
 def _render_runs(overview: Overview) -> _Element:
     rows = [
         (
-            f"{from_text(row['started_at']).astimezone():%-d %b, %H:%M}",
+            f"{from_stored(row['started_at']).astimezone():%-d %b, %H:%M}",
             row["status"],
             *(
                 (

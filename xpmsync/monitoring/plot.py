@@ -15,7 +15,7 @@ from lxml.builder import ElementMaker  # type: ignore[import-not-found]
 from lxml.etree import _Element
 from lxml.html import html_parser
 
-from xpmsync.moments import from_text
+from xpmsync.moments import from_stored
 
 HOURS: Final = 24
 CELL: Final = 10
@@ -89,7 +89,7 @@ def sort_hours(rows: Iterable[sqlite3.Row], first_run_at: datetime | None, numbe
     results: dict[tuple[int, int], set[Hour]] = {}
     for row in rows:
         if row["status"] != "running":
-            place = _place(from_text(row["started_at"]), first)
+            place = _place(from_stored(row["started_at"]), first)
             results.setdefault(place, set()).add(Hour(row["status"]))
     hours: dict[tuple[int, int], Hour] = {}
     moment = max(first, first_run_at) if first_run_at else now

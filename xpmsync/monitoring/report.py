@@ -10,7 +10,7 @@ from xpmsync.config import Config
 from xpmsync.crontab import read_crontab
 from xpmsync.errors import XpmsyncError
 from xpmsync.home import Home
-from xpmsync.moments import from_text
+from xpmsync.moments import from_stored
 from xpmsync.monitoring.causes import generalise_causes, name_causes
 from xpmsync.monitoring.overview import load_overview
 from xpmsync.monitoring.page import Contents, render_page
@@ -35,7 +35,7 @@ def make_page(
     overview = load_overview(database, home, config, read_crontab(), now)
     first = runs.load_first_run(database)
     latest = runs.load_runs_since(database, begin_of_days(days, now))
-    hours = sort_hours(latest, from_text(first["started_at"]) if first else None, days, now)
+    hours = sort_hours(latest, from_stored(first["started_at"]) if first else None, days, now)
     causes = (
         name_causes(database, overview.causes) if has_names else generalise_causes(overview.causes, overview.stopped)
     )

@@ -13,6 +13,7 @@ from xpmsync.rules.fields import CLIENT_FIELDS, MirrorRow, make_reader
 from xpmsync.rules.matching import Claimant, Holder, Settlement, settle
 from xpmsync.rules.problems import CATALOGUE, Problem, join_names, problem
 from xpmsync.rules.reading import (
+    find_groups_without_id,
     is_business_number,
     is_email_address,
     is_yes,
@@ -160,7 +161,7 @@ def plan_clients(
     for candidate in without_partner:
         record = find_record(candidate)
         office = record.office_code if record else default_office
-        found = _find_unnamed_partner(record, default_partners.get(office), directory)
+        found = _find_unnamed_partner(record, office, default_partners, directory)
         if found in CATALOGUE:
             problems.append(problem(found, candidate.uuid, candidate.legal_name, office=office))
             continue
@@ -196,10 +197,15 @@ def plan_clients(
     )
 
 
-def _find_unnamed_partner(record: ClientRecord | None, default_partner: str | None, directory: Directory) -> str:
+def _find_unnamed_partner(
+    record: ClientRecord | None, office: str, default_partners: Mapping[str, str | None], directory: Directory
+) -> str:
     """The partner of a client for whom XPM names none; else the code of the problem."""
     if record and record.is_partner_chosen:
         return record.partner_id
+    if office not in default_partners:
+        return "office-missing"
+    default_partner = default_partners[office]
     if default_partner is None:
         return "partner-missing"
     keeps = record is not None and record.partner_id == default_partner
@@ -327,6 +333,8 @@ class ClientReading:
     """The groups it is in, UUID to name; None where XPM does not tell."""
     former_manager: str | None
     """The staff member whom XPM names as the job manager and no longer lists, if their user is known."""
+    has_groups_without_id: bool
+    """So it may be in more groups than `groups` has."""
     problems: tuple[Problem, ...]
 
 
@@ -337,7 +345,9 @@ def read_client(row: MirrorRow, partner_id: str, directory: Directory) -> Client
     manager = read_identity(row["job_manager_uuid"])
     values["manager_id"] = directory.find_user(manager)
     former_manager = manager if values["manager_id"] and manager not in directory.listed else None
-    return ClientReading(values, read_groups(row["groups"]), former_manager, tuple(_check_values(row, values)))
+    unidentified = bool(find_groups_without_id(row["groups"]))
+    problems = tuple(_check_values(row, values))
+    return ClientReading(values, read_groups(row["groups"]), former_manager, unidentified, problems)
 
 
 def _check_values(row: MirrorRow, values: Mapping[str, object]) -> Iterable[Problem]:
@@ -353,5 +363,8 @@ def _check_values(row: MirrorRow, values: Mapping[str, object]) -> Iterable[Prob
         manager = read_name(row["job_manager_name"]) or read_identity(row["job_manager_uuid"])
         if manager:
             yield problem("manager-not-in-active", uuid, name, manager=manager)
+    if unidentified := find_groups_without_id(row["groups"]):
+        groups = join_names((group or "one without a name" for group in unidentified), len(unidentified))
+        yield problem("group-without-id", uuid, name, groups=groups)
     if (count := len(primary_contacts(row["contacts"]))) > 1:
         yield problem("several-primary-contacts", uuid, name, count=count)

@@ -137,6 +137,7 @@ _ANY_RECORD: Final[Mapping[str, Fact]] = {
     "partner_uuid": Fact("UUID"),
     "office": Fact("OFFICE"),
     "number": Fact("N"),
+    "command": Fact("the warning names the command"),
 }
 """What a suggestion says in the place of a record's own facts."""
 MOST_NAMES: Final = 3
@@ -410,6 +411,19 @@ _KINDS = (
         "no longer listed in XPM, or was switched off, and is given no further clients. Clients that have this "
         "partner keep it, and are synced.",
     ),
+    _error(
+        "office-missing",
+        "client",
+        "office_code",
+        "This client has no partner in XPM, and its office {office} was deleted from Active by another program.",
+        f"In {_CLIENT_SCREEN} choose a partner; "
+        "or set the office up again: xpmsync admin office add {office:quoted} --name NAME",
+        cause="have no partner in XPM, and their office {office} was deleted from Active by another program",
+        remedy=f"{_CLIENTS_SCREEN} choose a partner; "
+        "or set the office up again: xpmsync admin office add {office:quoted} --name NAME",
+        story="Every client of Active has a partner. Where XPM names none, the client gets the default partner of its "
+        "office. This office is gone, so nobody can say who that is. The client keeps the partner that it has.",
+    ),
     _warning(
         "manager-not-in-active",
         "client",
@@ -562,6 +576,20 @@ _KINDS = (
         "the code no-active-default-partner, until the office has an active default partner.",
     ),
     _warning(
+        "group-without-id",
+        "client",
+        "groups",
+        "XPM sends this client's client group ({groups}) without an ID. The client stays in all its groups in Active.",
+        f"In {_CLIENT_SCREEN} take the client out of the group and put it in again. If that does not help, tell Xero "
+        "support.",
+        cause="are in a client group that XPM sends without an ID; they stay in all their groups in Active",
+        remedy="In XPM, take one of them out of the group and put it in again. If that does not help, tell Xero "
+        "support.",
+        story="XPM sends an ID with each client group, and the sync recognises groups by it. Without one nobody can "
+        "say which group of Active is meant, as several may have one name. So the client is taken out of no group. "
+        "Groups that have an ID are joined as usual.",
+    ),
+    _warning(
         "first-list-empty",
         "run",
         "{records}",
@@ -599,6 +627,32 @@ _KINDS = (
         story="A full list came in which no record has these elements, although XPM has sent values for them before. "
         "That is no edit of each record, so the sync clears nothing: all values stay until XPM sends the element "
         "again. All other changes of the same records are copied. Accepting clears the values.",
+    ),
+    _warning(
+        "reference-broken",
+        "run",
+        "{reference}",
+        "{what} is gone: another program has deleted {missing} from Active.",
+        "Choose another, or set it up again: {command}",
+        cause=None,
+        remedy=None,
+        story="Records of Active lead to each other: a client to its partner, manager and office, an office to its "
+        "default partner, a user to an office. Another program has deleted a row of active.db that others lead to. "
+        "SQLite prevents that only where a program switches foreign keys on. What is gone counts as not set. A partner "
+        "or manager whom XPM names comes back by the sync. For all others the warning stays until another one is "
+        "chosen, or the row is back.",
+    ),
+    _warning(
+        "leftovers-removed",
+        "run",
+        "{reference}",
+        "{what}, which another program has deleted. The sync has removed these rows.",
+        "Nothing needs to be done: what XPM has is set up again.",
+        cause=None,
+        remedy=None,
+        story="A membership in a client group, or a module of a user, says nothing without the group, client or user. "
+        "Another program has deleted that row of active.db and left the others behind. SQLite prevents that only where "
+        "a program switches foreign keys on. The sync has removed what was left, and sets up again what XPM has.",
     ),
     _warning(
         "alert-recipient-not-active",

@@ -107,10 +107,19 @@ def read_groups(groups: str | None) -> dict[str, str | None] | None:
     """The groups a client is in, UUID to name, from the mirror's JSON text; None where XPM does not tell."""
     if groups is None:
         return None
+    return {uuid: name for uuid, name in _load_groups(groups) if uuid}
+
+
+def find_groups_without_id(groups: str | None) -> list[str | None]:
+    """The names of the groups a client is in that XPM sends without an identifier."""
+    return [name for uuid, name in _load_groups(groups or "[]") if uuid is None]
+
+
+@lru_cache(maxsize=1)  # one client's groups are read and checked in turn
+def _load_groups(groups: str) -> tuple[tuple[str | None, str | None], ...]:
     if groups == "[]":
-        return {}
-    named = ((read_identity(group["uuid"]), read_name(group["name"])) for group in json.loads(groups))
-    return {uuid: name for uuid, name in named if uuid}
+        return ()
+    return tuple((read_identity(group["uuid"]), read_name(group["name"])) for group in json.loads(groups))
 
 
 def is_yes(text: str | None) -> bool:

@@ -277,6 +277,14 @@ _TAX_BLOCK: Final = re.compile(
 )
 
 
+_CLIENT_GROUPS: Final = re.compile(rb"<Groups>.*?</Groups>", re.DOTALL)
+_UUID: Final = re.compile(rb"<UUID>[^<]*</UUID>")
+
+
+def _drop_group_ids(groups: re.Match[bytes]) -> bytes:
+    return _UUID.sub(b"", groups[0])
+
+
 def _into_name(options: Options, content: bytes, inserted: bytes) -> bytes:
     """Put something into the name at the part `at` of an answer, or into its status where it holds no name."""
     tag = b"<Name>" if b"<Name>" in content else b"<Status>"
@@ -462,6 +470,11 @@ FAULTS: Final[Mapping[str, FaultKind]] = {
         "No client has its tax elements (BusinessNumber, BusinessStructure, …).",
         "api",
         change=_records(lambda _, records: [_TAX_BLOCK.sub(b"", record) for record in records]),
+    ),
+    "no-group-ids": FaultKind(
+        "The client groups of clients have no UUID.",
+        "api",
+        change=_records(lambda _, records: [_CLIENT_GROUPS.sub(_drop_group_ids, record) for record in records]),
     ),
     "malformed-xml": FaultKind("The XML is not well-formed.", "api", {"at": 0.0}, change=_content(_misnest)),
     "truncated-xml": FaultKind(

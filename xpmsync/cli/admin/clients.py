@@ -1,8 +1,8 @@
 """``xpmsync admin client``: clients set up by hand, what may be changed of the others, and their links with XPM."""
 
 import shlex
-from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 from rich.console import Console
@@ -22,6 +22,9 @@ from xpmsync.cli.text import YES, clean, print_json, render_count, render_time
 from xpmsync.config import check_email, check_text, check_uuid
 from xpmsync.rules.fields import CLIENT_FIELDS, Field
 from xpmsync.rules.reading import is_business_number, read_business_number, read_text
+
+if TYPE_CHECKING:
+    from xpmsync.admin.outside import Outside
 
 STATUSES: Final = ("active", "archived", "deleted", "removed")
 MOST_ROWS: Final = 200
@@ -89,19 +92,27 @@ def command() -> None:
 @click.option("--status", type=Choice(STATUSES), help="Those with one status.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_clients(*, search: str | None, partner: str | None, status: str | None, as_json: bool) -> None:
-    """Show the clients. One without a code is named by its id."""
+    """Show the clients. One without a code is named by its id.
+
+    With --search or --status, also those that XPM has and Active has not, and why.
+    """
     from xpmsync.admin import clients  # noqa: PLC0415 - the database is slow to load
     from xpmsync.admin.centre import find_key  # noqa: PLC0415 - the database is slow to load
     from xpmsync.admin.history import suggest_others  # noqa: PLC0415 - as above
+    from xpmsync.admin.outside import REASONS, find_outside  # noqa: PLC0415 - as above
 
     with opened(to_change=False) as centre:
         rows = clients.list_clients(centre, search, partner=partner, status=status)
-        remedy = suggest_others(centre, search, ["client"]) if search and not rows else None
+        statuses = REASONS.keys() if status is None else (status,)
+        outside = [] if as_json or partner else find_outside(centre.database, search, statuses=statuses)
+        remedy = suggest_others(centre, search, ["client"]) if search and not rows and not outside else None
+    is_narrowed = any(condition is not None for condition in (search, partner, status))
     if as_json:
         print_json(rows)
-    elif rows:
+        return
+    if rows:
         table = [
-            (find_key(row), row["legal_name"], row["partner"], row["office_code"], row["status"])
+            (find_key(row), row["legal_name"], row["partner"] or "gone", row["office_code"], row["status"])
             for row in rows[:MOST_ROWS]
         ]
         total = render_count(len(rows), "client")
@@ -111,11 +122,26 @@ def list_clients(*, search: str | None, partner: str | None, status: str | None,
         with paged(console):
             print_table(console, ("Code or id", "Name", "Partner", "Office", "Status"), table)
             print_text(console, total)
+            _print_outside(console, outside, is_narrowed=is_narrowed)
     else:
-        is_narrowed = any(condition is not None for condition in (search, partner, status))
-        click.echo("No client is like that." if is_narrowed else "There is no client yet.")
+        click.echo("No client of Active is like that." if is_narrowed else "There is no client yet.")
+        _print_outside(open_console(), outside, is_narrowed=is_narrowed)
         if remedy:
             print_advice(open_console(), remedy)
+
+
+def _print_outside(console: Console, outside: "Sequence[Outside]", *, is_narrowed: bool) -> None:
+    """The clients that XPM alone has; where nobody looks for any of them, how many there are."""
+    if outside and is_narrowed:
+        print_text(console, f"In XPM alone: {render_count(len(outside), 'client')}", style="bold")
+        table = [(each.code, each.name, each.reason) for each in outside[:MOST_ROWS]]
+        print_table(console, ("Code", "Name", "Why it is not in Active"), table)
+        if len(outside) > MOST_ROWS:
+            print_text(console, f"The first {MOST_ROWS} of them. Find others by --search TEXT.")
+    elif outside:
+        print_text(console, f"XPM has or had {render_count(len(outside), 'client')} more. See why, by status:")
+        for status in dict.fromkeys(each.status for each in outside):
+            click.echo(f"  xpmsync admin client list --status {status}")
 
 
 @command.command("show", cls=CommandAboutOne, example="xpmsync admin client show SMITH001")
@@ -142,10 +168,10 @@ def _print_client(console: Console, client: Mapping[str, Any], key: str) -> None
     print_text(console, f"{client['legal_name']} ({key})", style="bold")
     told = {
         **client,
-        "partner_id": f"{client['partner']} ({client['partner_email']})",
+        "partner_id": f"{client['partner']} ({client['partner_email']})" if client["partner"] else "gone from Active",
         "manager_id": client["manager"] and f"{client['manager']} ({client['manager_email']})",
         "groups": "; ".join(client["groups"]),
-        "office_code": f"{client['office']} ({client['office_code']})",
+        "office_code": f"{client['office'] or 'gone from Active'} ({client['office_code']})",
     }
     rows = [(field.active_name, told[field.column]) for field in CLIENT_FIELDS if told[field.column]]
     link = f"yes ({client['xpm_client_uuid']})" if client["xpm_client_uuid"] else "no"

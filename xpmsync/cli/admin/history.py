@@ -1,7 +1,9 @@
 """``xpmsync admin history``: letting go of the history of what changed."""
 
 import os
+from collections.abc import Iterator
 from datetime import date, datetime, time
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +14,9 @@ from xpmsync.cli.screen import open_console, print_facts, print_text
 from xpmsync.cli.text import YES, is_wanted, render_count
 from xpmsync.home import find_home
 from xpmsync.log import open_log
+
+if TYPE_CHECKING:
+    from xpmsync.active.history import Traces
 
 
 @click.group(cls=Group, example="xpmsync admin history prune --before 2024-07-01")
@@ -73,8 +78,10 @@ def erase_history(*, who: str, is_yes: bool) -> None:
     WHO is a client code, an e-mail address, a name or a part of one.
 
     Erased are the values in the history, the resolved problems in the error log, and the name where resolved problems
-    of others and messages of runs mention it. The record itself stays as it is now, with what XPM says of it and its
-    open problems; a note in the history says that it was erased. Not searched are the log file and your backups.
+    of others and messages of runs mention it. So is what XPM sent of the person under an earlier ID, and the client
+    groups that the person was in and nobody is in now. The record itself stays as it is now, with what XPM says of it
+    and its open problems; a note in the history says that it was erased. Not searched are the log file and your
+    backups.
     """
     from xpmsync.admin.history import erase, find_subjects, find_traces  # noqa: PLC0415 - the database is slow to load
 
@@ -89,6 +96,7 @@ def erase_history(*, who: str, is_yes: bool) -> None:
             ("Erased", f"{render_count(traces.changes, 'change')} in the history"),
             ("", f"{render_count(len(traces.problems), 'resolved problem')} in the error log"),
             ("", f"the name in {render_count(len(traces.mentions), 'text')} about others and about runs"),
+            *_describe_former(traces),
             ("Remains", "the record itself as it is now, with what XPM says of it"),
             ("", f"{render_count(traces.open_problems, 'open problem')}, and the note that its history was erased"),
         ],
@@ -100,3 +108,15 @@ def erase_history(*, who: str, is_yes: bool) -> None:
     with opened(to_change=True) as centre:
         outcome = erase(centre, subject)
     show_outcome(outcome)
+
+
+def _describe_former(traces: "Traces") -> Iterator[tuple[str, str]]:
+    """What goes beside the history, if there is any of it, and what comes back."""
+    if count := len(traces.former_entries):
+        yield "", f"what XPM sent under {render_count(count, 'earlier ID')}"
+    if count := len(traces.groups):
+        yield "", f"{render_count(count, 'client group')} that nobody is in any more"
+    if count := traces.entries_still_sent:
+        yield "Returns", f"what XPM still sends under {render_count(count, 'earlier ID')}: at the next full sync"
+    if traces.groups:
+        yield "" if traces.entries_still_sent else "Returns", "a client group that XPM still lists: at the next sync"
