@@ -53,6 +53,7 @@ def test_the_tables_are_made_from_nothing(rows):
         "sync_errors",
         "sync_runs",
         "synced_values",
+        "former_staff",
         "user_modules",
         "users",
         "xpm_clients",

@@ -129,6 +129,17 @@ def test_nothing_is_taken_over_by_a_key_that_a_second_record_then_keeps():
     assert (outcome.records, outcome.new, outcome.moving) == ({}, set(), set())
 
 
+def test_a_key_that_a_live_record_keeps_after_all_is_taken_whatever_a_closed_record_has_in_xpm():
+    """x1 cannot move to `b`, which H keeps, and so keeps `a`."""
+    outcome = run(
+        [Claimant("x1", "b"), Claimant("x2", "a")],
+        [linked(1, "a"), Holder("H", "b", None), linked(3, "c", is_closed=True, xpm_key="a")],
+        {("x2", "A3")},
+    )
+    assert outcome.rejections == {"x1": Rejection("taken", holder_id="H"), "x2": Rejection("taken", holder_id="A1")}
+    assert (outcome.records, outcome.following) == ({}, set())
+
+
 class CountedText(str):
     """A text that counts how often something is looked up by any of its kind."""
 

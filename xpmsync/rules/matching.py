@@ -98,15 +98,12 @@ def settle(
             claimant = claims[key]
             mine = own.get(claimant.uuid)
             in_the_way = [each for each in holders_of[key] if each is not mine and each.id not in moving]
-            if in_the_way:
-                holder = in_the_way[0]
-                # Several hold one key only where another program wrote into Active: nobody can tell who is meant.
-                is_taken = mine or len(in_the_way) > 1 or holder.owner_uuid in live
-                code = taken if is_taken else refuse_takeover(claimant.uuid, holder.id)
-            elif mine or not closed_of[key]:
+            if not in_the_way:
                 continue
-            else:
-                holder, code = _choose_closed(claimant.uuid, closed_of[key], taken, refuse_takeover)
+            holder = in_the_way[0]
+            # Several hold one key only where another program wrote into Active: nobody can tell who is meant.
+            is_taken = mine or len(in_the_way) > 1 or holder.owner_uuid in live
+            code = taken if is_taken else refuse_takeover(claimant.uuid, holder.id)
             if code is None:
                 records[claimant.uuid] = holder.id
                 continue
@@ -118,26 +115,39 @@ def settle(
         # A linked record that is rejected goes on holding its earlier key: only who claims that is judged once more.
         moving -= {holder.id for holder in staying}
         unsettled = sorted(claims.keys() & {holder.key for holder in staying}, key=lambda key: claims[key].uuid)
+    new_claims = {key: each.uuid for key, each in claims.items() if each.uuid not in records}
+    refused = _match_closed(new_claims, closed_of, records, taken, refuse_takeover)
+    rejections |= refused
     new = {each.uuid for each in accepted} - records.keys() - rejections.keys()
-    held = {*claims, *(each.key for each in holders if not each.is_closed and each.id not in moving)}
+    held = {key for key, each in claims.items() if each.uuid not in refused}
+    held |= {each.key for each in holders if each.key and not each.is_closed and each.id not in moving}
     taken_over = set(records.values())
     moving |= {each.id for each in holders if each.is_closed and each.id in taken_over and each.key != each.xpm_key}
     closed = [each for each in holders if each.is_closed and each.id not in taken_over]
     return Settlement(records, frozenset(moving), frozenset(new), rejections, _find_following(closed, held))
 
 
-def _choose_closed(
-    uuid: str, closed: Sequence[Holder], taken: str, refuse_takeover: Callable[[str, str], str | None]
-) -> tuple[Holder, str | None]:
-    """The one closed record that a new claimant takes over; else one of them, and why none is taken over."""
-    codes = {holder.id: refuse_takeover(uuid, holder.id) for holder in closed}
-    allowed = [holder for holder in closed if codes[holder.id] is None]
-    if len(allowed) == 1:
-        return allowed[0], None
-    return (allowed[0], taken) if allowed else (closed[0], codes[closed[0].id])
+def _match_closed(
+    new: Mapping[str, str],
+    closed_of: Mapping[str | None, Sequence[Holder]],
+    records: dict[str, str],
+    taken: str,
+    refuse_takeover: Callable[[str, str], str | None],
+) -> dict[str, Rejection]:
+    """Give new claimants, by their key, the one closed record that each takes over; else gives the reason why not."""
+    rejections = {}
+    for key in new.keys() & closed_of.keys():
+        uuid, closed = new[key], closed_of[key]
+        codes = {holder.id: refuse_takeover(uuid, holder.id) for holder in closed}
+        allowed = [holder_id for holder_id, code in codes.items() if code is None]
+        if len(allowed) == 1:
+            records[uuid] = allowed[0]
+        else:
+            rejections[uuid] = Rejection(taken if allowed else codes[closed[0].id] or taken, holder_id=closed[0].id)
+    return rejections
 
 
-def _find_following(closed: Sequence[Holder], held: set[str | None]) -> frozenset[str]:
+def _find_following(closed: Sequence[Holder], held: set[str]) -> frozenset[str]:
     """The closed records that get their key in XPM: of several with one key, the one that has it already."""
     following: dict[str, str] = {}
     for holder in sorted(closed, key=lambda each: (each.key != each.xpm_key, each.owner_uuid or "")):
