@@ -335,11 +335,11 @@ class _Examination:
     def check_mail(self) -> Note:
         """That the mail server lets us in, and that an active user is alerted. No email is sent."""
         config = self._config
+        alerts = AlertFile(self._home.alert_file)
+        alerts.create()
         if config.smtp is None or config.notify.email is None:
             return Note("nobody gets an email when the sync fails", "Run: xpmsync configure")
         try_mail_server(config.smtp, self._vault.read("smtp-password") if config.smtp.username else None)
-        alerts = AlertFile(self._home.alert_file)
-        alerts.create()
         users = self._load(load_users) if self._sound_database else None
         recipient = alerts.find_recipient(config.notify.email, users or ())
         if recipient and not recipient.is_active:

@@ -158,7 +158,8 @@ def _check_store(files: ServiceFiles, *, may_create: bool) -> None:
         if not may_create:
             raise KeyringTrouble(
                 f"xpmsync's own keyring, {files.store}, is not there.",
-                f"Put back a copy of it. If there is none, run: xpmsync keyring setup; then: xpmsync connect --no-browser",
+                "Put back a copy of it. If there is none, run: xpmsync keyring setup; then: "
+                "xpmsync connect --no-browser",
             ) from None
     except OSError as error:
         raise _explain_disk(files, error) from error
