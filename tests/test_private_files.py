@@ -52,7 +52,9 @@ def test_a_planted_file_is_neither_followed_nor_written_to(make_firm, victim, na
 
 
 @pytest.mark.parametrize("plant", [plant_link, plant_name, plant_pipe, plant_folder])
-def test_log_and_audit_trail_go_on_where_something_is_in_their_place_which_is_set_aside(make_firm, victim, plant):
+def test_log_and_audit_trail_go_on_where_something_is_in_their_place_which_is_set_aside(
+    make_firm, victim, capfd, plant
+):
     firm = make_firm()
     for name in ("xpmsync.log", AUDIT):
         path = firm.home.data_folder / name
@@ -66,6 +68,12 @@ def test_log_and_audit_trail_go_on_where_something_is_in_their_place_which_is_se
             stat.S_IFMT(planted.st_mode),
         )
         assert path.read_text().count("\n") >= 2
+        capfd.readouterr()
+        run(["doctor"])
+        shown = "".join(capfd.readouterr().out.split())
+        assert f"{aside}wasintheplaceofafileofxpmsync's" in shown
+        assert f"rm-r{aside}" in shown
+        aside.rmdir() if plant is plant_folder else aside.unlink()
     assert victim.read_text() == KEPT
 
 

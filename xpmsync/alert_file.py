@@ -303,16 +303,15 @@ class AlertFile:
 
 
 def _explain(path: Path, error: OSError) -> AlertFileError:
-    happened, details = (
+    command = move_away(path) if isinstance(error, NotPrivate) else None
+    return AlertFileError(
         f"The alert file {path} cannot be written: {error.strerror}.",
-        f"{type(error).__name__}: {error}",
+        f"Look at what it is, and who put it there; then move it away: {command}"
+        if command
+        else "Give its owner the right to write to it, on a disk that has room and is not read-only.",
+        details=f"{type(error).__name__}: {error}",
+        command=command,
     )
-    if isinstance(error, NotPrivate):
-        command = move_away(path)
-        remedy = f"Look at what it is, and who put it there; then move it away: {command}"
-        return AlertFileError(happened, remedy, details=details, command=command)
-    remedy = "Give its owner the right to write to it, on a disk that has room and is not read-only."
-    return AlertFileError(happened, remedy, details=details)
 
 
 # The bytes of the file: two slots, each a checksum, a space, a JSON object and spaces up to the slot's end.

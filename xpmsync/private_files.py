@@ -14,6 +14,8 @@ from typing import Final
 
 FILE_MODE: Final = 0o600
 FOLDER_MODE: Final = 0o700
+PLANTED: Final = ".planted"
+"""The ending that what was in the way of a file of ours is given."""
 OPEN_TO_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -89,7 +91,7 @@ def move_away(path: str | Path) -> str:
 
 
 def _find_aside(path: Path) -> Path:
-    return path.with_name(f"{path.name}.planted")
+    return path.with_name(f"{path.name}{PLANTED}")
 
 
 def _is_private(status: os.stat_result, *, is_written: bool) -> bool:
