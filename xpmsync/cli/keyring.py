@@ -97,11 +97,10 @@ def set_up(*, given_file: Path | None, is_yes: bool) -> None:
     if "sign-in" in _examine(home):
         return
     text = "Next: xpmsync connect --no-browser"
-    is_anew = is_gone or aside is not None
-    if config.sync.tenant_id and not is_anew:
+    if config.sync.tenant_id and config.keyring.key_file is None and not aside:
         text += " (The sign-in that you have made before stays in the keyring where it is, and is not copied.)"
     print_text(console, text)
-    if is_anew and config.smtp and config.smtp.username:
+    if (is_gone or aside) and config.smtp and config.smtp.username:
         print_text(console, "Then store the password of the mail server again: xpmsync configure")
 
 
