@@ -24,6 +24,7 @@ from xpmsync.alert_file import (
     combine,
     find_recipient,
 )
+from xpmsync.cli import run
 from xpmsync.health import Failure, Health
 from xpmsync.records import User
 
@@ -291,6 +292,20 @@ def test_a_file_that_another_process_never_lets_go_of_can_be_read_and_not_writte
         assert time.monotonic() - began_at < 2
 
 
+def test_a_sync_that_succeeds_says_that_the_file_cannot_be_written_once_a_day_when_it_is_a_full_one(
+    make_firm, monkeypatch, capfd
+):
+    firm = make_firm()
+    assert run(["sync"]) == 0
+    monkeypatch.setattr("xpmsync.alert_file.LOCK_SECONDS", 0.1)
+    capfd.readouterr()
+    with locked(firm.home.alert_file):
+        assert run(["sync"]) == 0
+        assert capfd.readouterr().err == ""
+        assert run(["sync", "--full"]) == 0
+        assert capfd.readouterr().err.startswith(f"No alert can be sent: The alert file {firm.home.alert_file}")
+
+
 @pytest.mark.parametrize("kind", ["link", "dangling link", "folder", "pipe"])
 def test_what_is_no_file_of_ours_is_neither_followed_nor_waited_for(alerts, path, tmp_path, kind):
     other = tmp_path / "other"
@@ -307,6 +322,17 @@ def test_what_is_no_file_of_ours_is_neither_followed_nor_waited_for(alerts, path
         alerts.create()
     assert kind != "link" or other.read_text() == "mine"
     assert kind != "dangling link" or not other.exists()
+
+
+def test_a_file_that_has_a_second_name_is_made_anew_and_keeps_who_was_alerted(alerts, path):
+    alerts.claim("a")
+    path.with_name("copy").hardlink_to(path)
+    with pytest.raises(AlertFileError, match="it has another name too"):
+        alerts.claim("b")
+    assert alerts.put_right() is None  # nothing to tell: nothing is lost
+    assert not alerts.claim("a")
+    assert alerts.claim("b")
+    assert alerts.put_right() is None
 
 
 def test_a_disk_that_takes_only_a_part_at_once_gets_all_of_it(alerts, path, monkeypatch):

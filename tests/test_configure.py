@@ -591,6 +591,15 @@ def test_set_up_ends_with_the_prerequisites_each_met_or_with_how_many_records_do
     assert firm.rows("SELECT * FROM sync_runs") == []
 
 
+def test_clients_of_xpm_that_share_a_code_do_not_meet_a_prerequisite_that_speaks_of_them(firm, capsys):
+    for name in ("One Ltd", "Two Ltd"):
+        firm.practice.add_client(name, client_code="TWICE", account_manager=None)
+    assert call("--office", "SYD", "--notify", "bob@firm.example", "--default-partner", "ann@firm.example") == 0
+    shown = capsys.readouterr().out
+    assert list_prerequisites(shown) == ["ok", "ok", "ok", "2 clients"]
+    assert "\nClient codes are unique, the same in XPM and Active  2 clients\n" in shown
+
+
 def test_where_the_clients_cannot_be_had_the_set_up_is_done_and_the_prerequisites_are_told_later(firm, capsys):
     with firm.sandbox.faults.active("connection-reset", path="client.api"):
         assert call(*SET_UP, clock=Clock(sleep=lambda _: None)) == 0

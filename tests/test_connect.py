@@ -530,6 +530,54 @@ def test_disconnect_leaves_the_users_other_connections_alone_and_says_how_to_end
     assert use_copy(desk, copy) == {"error": "invalid_grant"}
 
 
+@pytest.mark.parametrize("is_known", [True, False], ids=["sign-in names it", "not known"])
+def test_disconnect_without_a_practice_in_the_settings_ends_that_of_the_sign_in_or_asks(desk, type_ahead, is_known):
+    other_id = desk.sandbox.add_practice(Practice(), "Another One")
+    desk.xpmsync("connect", "--tenant", other_id)
+    change_config(desk.home, {"sync.tenant_id": None})
+    if not is_known:
+        forget_practice_of_sign_in(desk)
+        before = desk.passwords
+        code, output, errors = desk.xpmsync("disconnect", "--yes")
+        assert (code, output) == (2, "")
+        assert "have connected several practices" in errors
+        for tenant in desk.sandbox.identity.tenants.values():
+            assert f'\n  tenant_id = "{tenant.tenant_id}"  # {tenant.name}\n' in errors
+        assert "DELETE" not in [request.method for request in desk.sandbox.requests]
+        assert desk.passwords.keys() == before.keys()
+        type_ahead("2")
+    copy = json.loads(desk.passwords["sign-in"])["refresh_token"]
+    code, output, errors = desk.xpmsync("disconnect", "--yes")
+    assert (code, errors) == (0, "")
+    assert "The connection has been ended at Xero." in output
+    assert f"connections to this app:\n  {desk.sandbox.practice.name}\n" in output
+    assert [connection["tenantId"] for connection in list_connections(desk, copy)] == [desk.sandbox.tenant_id]
+    assert desk.passwords == {}
+
+
+def test_disconnect_without_a_practice_in_the_settings_takes_the_only_one(desk):
+    desk.xpmsync("connect")
+    change_config(desk.home, {"sync.tenant_id": None})
+    forget_practice_of_sign_in(desk)
+    code, output, errors = desk.xpmsync("disconnect", "--yes")
+    assert (code, errors) == (0, "")
+    assert output.startswith("The connection has been ended at Xero.\nThe refresh token has been revoked.\n")
+
+
+def list_connections(desk, token):
+    """What Xero lists to somebody who has a refresh token."""
+    headers = {"Authorization": f"Bearer {use_copy(desk, token)['access_token']}"}
+    return requests.get(f"{desk.sandbox.url}/connections", headers=headers, timeout=10).json()
+
+
+def forget_practice_of_sign_in(desk):
+    """As an earlier sign-in, which did not name it."""
+    user_name = f"{load_home_id(desk.home)}/sign-in"
+    passwords = desk.sandbox.keychain.passwords
+    stored = json.loads(passwords["xpmsync", user_name])
+    passwords["xpmsync", user_name] = json.dumps(stored | {"tenant_id": None})
+
+
 def test_disconnect_asks_a_person_first(desk, type_ahead):
     desk.xpmsync("connect")
     before, asked = desk.passwords, len(desk.sandbox.requests)
@@ -555,7 +603,7 @@ def test_disconnect_forgets_a_sign_in_that_xero_has_ended(desk):
     desk.xpmsync("connect")
     with desk.sandbox.faults.active("invalid-grant"):
         code, output, errors = desk.xpmsync("disconnect", "--yes")
-    assert code == 0
+    assert code == 4
     assert "Xero no longer accepts this sign-in" in errors
     assert "If the connection is still listed in Xero, end it there: open Settings > Connected apps." in errors
     assert "has been forgotten" in output

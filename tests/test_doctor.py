@@ -220,7 +220,7 @@ def test_a_file_that_cannot_be_used_at_all_fails_like_the_rest(firm, look):
     firm.home.home_id_file.mkdir()
     bad, exit_code = look()
     assert exit_code == 5
-    assert bad["Keyring"].found.startswith(f"{firm.home.home_id_file} cannot be used: it is a link")
+    assert bad["Keyring"].found.startswith(f"{firm.home.home_id_file} cannot be used: it is a folder")
 
 
 def test_doctors_at_once_do_not_disturb_each_other(look):

@@ -1,5 +1,6 @@
 """What others have planted in a folder that was open to them is neither followed nor written to."""
 
+import json
 import os
 import stat
 from datetime import UTC, datetime
@@ -26,6 +27,10 @@ def plant_pipe(path, _victim):
     os.mkfifo(path)
 
 
+def plant_folder(path, _victim):
+    path.mkdir()
+
+
 @pytest.fixture
 def victim(tmp_path):
     path = tmp_path / "victim.txt"
@@ -46,6 +51,73 @@ def test_a_planted_file_is_neither_followed_nor_written_to(make_firm, victim, na
     assert '"command": "configure"' in (firm.home.data_folder / AUDIT).read_text()
 
 
+@pytest.mark.parametrize("plant", [plant_link, plant_name, plant_pipe, plant_folder])
+def test_log_and_audit_trail_go_on_where_something_is_in_their_place_which_is_set_aside(
+    make_firm, victim, capfd, plant
+):
+    firm = make_firm()
+    for name in ("xpmsync.log", AUDIT):
+        path = firm.home.data_folder / name
+        path.unlink(missing_ok=True)
+        plant(path, victim)
+        planted = path.lstat()
+        assert run(["sync"]) == 0
+        aside = path.with_name(f"{name}.planted")
+        assert (aside.lstat().st_ino, stat.S_IFMT(aside.lstat().st_mode)) == (
+            planted.st_ino,
+            stat.S_IFMT(planted.st_mode),
+        )
+        assert path.read_text().count("\n") >= 2
+        capfd.readouterr()
+        run(["doctor"])
+        shown = "".join(capfd.readouterr().out.split())
+        assert f"{aside}wasintheplaceofafileofxpmsync's" in shown
+        assert f"rm-r{aside}" in shown
+        aside.rmdir() if plant is plant_folder else aside.unlink()
+    assert victim.read_text() == KEPT
+
+
+@pytest.mark.parametrize(
+    ("plant", "reason"),
+    [
+        (plant_link, "a link"),
+        (plant_name, "another name too"),
+        (plant_pipe, "not a plain file"),
+        (plant_folder, "a folder"),
+    ],
+)
+def test_what_is_in_the_place_of_the_alert_file_is_named_and_the_next_sync_makes_a_new_one(
+    make_firm, victim, capfd, plant, reason
+):
+    firm = make_firm()
+    path = firm.home.alert_file
+    plant(path, victim)
+    command = f"mv {path} {path}.planted"
+    capfd.readouterr()
+    assert run(["status", "--json"]) == 0
+    shown = capfd.readouterr()
+    assert shown.err == ""
+    (need,) = (need for need in json.loads(shown.out)["needs"] if "alert" in need["what"])
+    assert need["what"].startswith(f"No alert can be sent. The alert file {path} cannot be written: it ")
+    assert reason in need["what"]
+    assert need["command"] == command
+    run(["doctor"])
+    shown = "".join(capfd.readouterr())
+    named = f"rm {path}" if plant is plant_link else command
+    assert named.replace(" ", "") in "".join(shown.split())
+    assert "right to write" not in shown
+    assert run(["sync"]) == 0
+    said = " ".join(capfd.readouterr().err.split())
+    assert f"It is now {path}.planted, and a new alert file was made." in said
+    assert stat.S_ISREG(path.lstat().st_mode)
+    assert victim.read_text() == KEPT
+    assert run(["sync"]) == 0
+    assert run(["status"]) == 0
+    shown = capfd.readouterr()
+    assert shown.err == ""
+    assert "alert" not in shown.out
+
+
 @pytest.mark.parametrize("name", ["spool.db", ".config.toml.draft", "home-id.4711"])
 def test_a_planted_file_that_is_in_the_way_is_removed_and_what_it_leads_to_stays(make_firm, victim, name):
     firm = make_firm()
@@ -63,7 +135,7 @@ def test_a_lock_that_somebody_planted_is_named_with_what_to_do(make_firm, victim
     assert run(["sync"]) == 9
     said = capfd.readouterr().err
     assert f"{firm.home.run_lock} cannot be used: it is a link" in said
-    assert f"then remove it: rm {firm.home.run_lock}" in said
+    assert f"then move it away: mv {firm.home.run_lock} {firm.home.run_lock}.planted" in said
 
 
 def test_an_id_that_leads_elsewhere_is_not_read(make_firm, tmp_path, capfd):
@@ -104,7 +176,7 @@ def test_a_link_where_one_is_followed_is_not_where_another_user_made_it(
     os.chown(path, 4711, 4711, follow_symlinks=False)
     elsewhere.write_bytes(content)
     assert run([command]) == exit_code
-    assert "it is a link, or another user's" in " ".join(capfd.readouterr().err.split())
+    assert "it is a link that another user has made" in " ".join(capfd.readouterr().err.split())
     assert elsewhere.read_bytes() == content
 
 

@@ -22,7 +22,7 @@ from xpmsync.errors import XpmsyncError
 from xpmsync.health import Failure, Health
 from xpmsync.lock import acquire
 from xpmsync.moments import from_text
-from xpmsync.private_files import open_private
+from xpmsync.private_files import NotPrivate, move_away, open_private, set_aside
 from xpmsync.records import User
 from xpmsync.replacing import sync_folder
 from xpmsync.spelling import fold
@@ -50,6 +50,11 @@ class AlertFileError(XpmsyncError):
 
     exit_code: ClassVar[int] = 9
     code: ClassVar[str] = "alert-file-not-written"
+
+    def __init__(self, happened: str, remedy: str, *, details: str, command: str | None = None) -> None:
+        super().__init__(happened, remedy, details=details)
+        self.command = command
+        """What moves away what is in the file's place, if something is."""
 
 
 class ReservationLost(Exception):
@@ -157,6 +162,34 @@ class AlertFile:
     def find_recipient(self, chosen: str | None, users: Sequence[User]) -> Recipient | None:
         """The user who gets the alerts, as Active's users are now (see `find_recipient`)."""
         return find_recipient(chosen, self.load().recipient, users)
+
+    def diagnose(self) -> AlertFileError | None:
+        """Why a file that is there cannot be written, if so; writes nothing."""
+        try:
+            with _opened(self._path, os.O_RDWR):
+                return None
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            return _explain(self._path, error)
+
+    def put_right(self) -> Path | None:
+        """Rename what is in the file's place, such as a link or a folder, and make a new file.
+
+        Gives the new path of what was there, unless what it held could be kept, as that of a hard link. Only for a
+        process that keeps others from doing the same. Where it is not possible, the next change of the file says why.
+        """
+        trouble = self.diagnose()
+        if trouble is None or trouble.command is None:
+            return None
+        record = self.load()
+        try:
+            aside = set_aside(self._path)
+            self._change(lambda new, _now: record if new == AlertRecord() else new)
+        except (OSError, AlertFileError) as error:
+            log.warning("the alert file cannot be made anew: %s", error)
+            return None
+        return aside if record == AlertRecord() else None
 
     def create(self) -> None:
         """Make the file at its full size where it is missing or too short."""
@@ -266,11 +299,19 @@ class AlertFile:
                 if changed != record or number == 0:
                     _write(descriptor, number + 1, changed)
         except OSError as error:
-            raise AlertFileError(
-                f"The alert file {self._path} cannot be written: {error.strerror}.",
-                "Give its owner the right to write to it, on a disk that has room and is not read-only.",
-                details=f"{type(error).__name__}: {error}",
-            ) from error
+            raise _explain(self._path, error) from error
+
+
+def _explain(path: Path, error: OSError) -> AlertFileError:
+    command = move_away(path) if isinstance(error, NotPrivate) else None
+    return AlertFileError(
+        f"The alert file {path} cannot be written: {error.strerror}.",
+        f"Look at what it is, and who put it there; then move it away: {command}"
+        if command
+        else "Give its owner the right to write to it, on a disk that has room and is not read-only.",
+        details=f"{type(error).__name__}: {error}",
+        command=command,
+    )
 
 
 # The bytes of the file: two slots, each a checksum, a space, a JSON object and spaces up to the slot's end.

@@ -19,7 +19,7 @@ from typing import Any, Final
 from xpmsync import __version__
 from xpmsync.home import Home
 from xpmsync.moments import to_text
-from xpmsync.private_files import NotPrivate, is_closed, open_private
+from xpmsync.private_files import is_closed, open_or_set_aside
 
 KEPT_MONTHS: Final = 12
 """Whole ones, beside the month that has begun."""
@@ -69,11 +69,7 @@ def _append(folder: Path, text: str) -> None:
     now = datetime.now(UTC)
     path = folder / f"audit-{now:%Y-%m}.jsonl"
     is_new = not path.exists()
-    try:
-        descriptor = open_private(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
-    except NotPrivate:  # doctor tells of it; meanwhile the trail goes on
-        path.rename(path.with_name(f"{path.name}.planted"))
-        descriptor = open_private(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
+    descriptor = open_or_set_aside(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
     try:
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":

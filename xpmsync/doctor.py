@@ -35,7 +35,7 @@ from xpmsync.lock import hold
 from xpmsync.log import open_log
 from xpmsync.mail_server import try_mail_server
 from xpmsync.moments import from_stored
-from xpmsync.private_files import OPEN_TO_OTHERS
+from xpmsync.private_files import OPEN_TO_OTHERS, PLANTED
 from xpmsync.set_up import check_database_kept, check_set_up, check_settings_kept
 from xpmsync.surroundings import Clock
 from xpmsync.watchman import load_health
@@ -171,7 +171,9 @@ class _Examination:
         """That the home and its files belong to whoever runs this, and are closed to others."""
         home = self._given_home
         prepare_home(home)
-        paths = [path for path in home.data_folder.iterdir() if path != home.config_file]
+        present = [path for path in home.data_folder.iterdir() if path != home.config_file]
+        planted = [path for path in present if path.name.endswith(PLANTED)]
+        paths = [path for path in present if path not in planted]
         followed = (home.database_file, home.report_file)
         if links := [path for path in paths if path.is_symlink() and path not in followed]:
             raise ConfigurationError(
@@ -190,6 +192,11 @@ class _Examination:
             )
         self._sound_home = home
         open_log(home)
+        if planted:
+            return Note(
+                f"{planted[0]} was in the place of a file of xpmsync's, and was set aside",
+                f"Look at what it is, and who put it there; then run: rm -r {_quote(planted)}",
+            )
         shared = {home.report_file}  # a page that others may look at
         if self._read_config and self._read_config.report.file:
             shared.add(Path(self._read_config.report.file))
@@ -347,10 +354,12 @@ class _Examination:
     def check_mail(self) -> Note:
         """That the mail server lets us in, and that an active user is alerted. No email is sent."""
         config = self._config
+        alerts = AlertFile(self._home.alert_file)
+        if trouble := alerts.diagnose():
+            raise trouble
         if config.smtp is None or config.notify.email is None:
             return Note("nobody gets an email when the sync fails", "Run: xpmsync configure")
         try_mail_server(config.smtp, self._vault.read("smtp-password") if config.smtp.username else None)
-        alerts = AlertFile(self._home.alert_file)
         alerts.create()
         users = self._load(load_users) if self._sound_database else None
         recipient = alerts.find_recipient(config.notify.email, users or ())

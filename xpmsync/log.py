@@ -14,7 +14,7 @@ from typing import Final
 
 from xpmsync import moments
 from xpmsync.home import Home
-from xpmsync.private_files import open_private
+from xpmsync.private_files import open_or_set_aside
 
 LONGEST_LINE: Final = 2_000
 LARGEST_FILE_BYTES: Final = 1_000_000
@@ -57,10 +57,10 @@ def _open_handler(path: Path) -> logging.Handler:
 
 
 class _PrivateHandler(logging.handlers.RotatingFileHandler):
-    """Each file is its owner's alone, the first and those that follow when one is full."""
+    """Each file is its owner's alone, the first and those that follow when one is full; a link is set aside."""
 
     def _open(self) -> TextIOWrapper:
-        return open(self.baseFilename, "a", encoding=self.encoding, errors=self.errors, opener=open_private)
+        return open(self.baseFilename, "a", encoding=self.encoding, errors=self.errors, opener=open_or_set_aside)
 
 
 class _LineFormatter(logging.Formatter):

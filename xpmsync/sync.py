@@ -182,6 +182,7 @@ def _begun(
     with ExitStack() as stack:
         try:
             stack.enter_context(_only_run(home, config))
+            _put_alert_file_right(home, report)
             database = stack.enter_context(open_database(home.database_file))
             if runs.load_first_run(database) is None:  # before the set-up is complete nothing counts as a failed sync
                 _check_set_up(home, config, database)
@@ -242,6 +243,16 @@ def _alert(
         report.remark(remark)
 
 
+def _put_alert_file_right(home: Home, report: Report) -> None:
+    """Make the alert file anew where something else is in its place, while no other sync does the same."""
+    if aside := AlertFile(home.alert_file).put_right():
+        log.warning("what was in the place of the alert file is now %s", aside)
+        report.remark(
+            f"Something else was in the place of the alert file. It is now {aside}, and a new alert file was made. Who "
+            "was alerted in the last 24 hours may be alerted once more."
+        )
+
+
 def _note_success(run: "_Run", summary: "Summary") -> None:
     """Write the success into the alert file, and the present address of the alert recipient."""
     alerts = AlertFile(run.home.alert_file, run.clock.now)
@@ -250,6 +261,8 @@ def _note_success(run: "_Run", summary: "Summary") -> None:
         alerts.record_success(summary.finished_at, recipient)
     except (XpmsyncError, sqlite3.Error) as trouble:  # the data is written, and that is what counts
         log.warning("the success is not in the alert file: %s", trouble)
+        if run.mode == "full" and isinstance(trouble, AlertFileError):  # once a day, as cron mails it
+            run.report.remark(f"No alert can be sent: {trouble.happened} {trouble.remedy}")
 
 
 def _write_page(run: "_Run") -> None:

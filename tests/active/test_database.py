@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 import sqlite_utils
@@ -288,6 +289,15 @@ def test_a_file_that_cannot_be_opened_is_told_with_its_path(tmp_path, name):
     path = tmp_path / name
     with pytest.raises(DatabaseTrouble, match=re.escape(str(path))), open_database(path):
         pass
+
+
+@pytest.mark.parametrize(("make", "what"), [(Path.mkdir, "a folder"), (os.mkfifo, "no plain file")])
+def test_what_is_in_the_place_of_a_database_is_to_be_moved_away(path, make, what):
+    make(path)
+    with pytest.raises(DatabaseTrouble) as caught, open_database(path):
+        pass
+    assert caught.value.happened == f"{path} is {what}, not a database."
+    assert caught.value.remedy.startswith(f"Move it away: mv {path} {path}.planted. Restore it from your last backup")
 
 
 # Times.

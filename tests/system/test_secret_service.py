@@ -258,8 +258,21 @@ def test_a_store_that_is_not_there_is_not_made_in_passing(own_keyring):
     own_keyring.store.unlink()
     with pytest.raises(KeyringTrouble, match="is not there") as caught:
         own_keyring.read()
-    assert caught.value.remedy == "Run: xpmsync keyring setup"
+    assert caught.value.remedy.endswith("run: xpmsync keyring setup; then: xpmsync connect --no-browser")
     assert not own_keyring.store.exists()
+
+
+def test_setting_up_again_without_the_store_says_that_what_it_held_is_lost(own_keyring, capfd):
+    own_keyring.write("one")
+    change_config(own_keyring.home, {"sync.tenant_id": "3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11"})
+    shutil.rmtree(find_files(own_keyring.home).folder)
+    assert run(["keyring", "setup", "--yes"]) == 0  # with the key file of the settings
+    shown = " ".join(capfd.readouterr().out.split())
+    assert "What an earlier store held is lost." in shown
+    assert shown.endswith("Next: xpmsync connect --no-browser")
+    assert run(["keyring", "setup", "--yes"]) == 0
+    assert capfd.readouterr().out.rstrip().endswith("Next: xpmsync connect --no-browser")
+    assert own_keyring.read() is None
 
 
 def test_a_set_up_that_was_cut_short_is_noticed_and_can_be_finished(server):

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from xpmsync.active.migrations import STEPS, make_migrations
 from xpmsync.errors import DatabaseTrouble
-from xpmsync.private_files import NotPrivate, check_link, open_private
+from xpmsync.private_files import NotPrivate, check_link, move_away, open_private
 from xpmsync.replacing import sync_folder
 from xpmsync.spelling import make_key
 
@@ -144,6 +144,9 @@ def connected(path: Path, *, is_new: bool = False, wait_seconds: float | None = 
         check_link(path)
     except NotPrivate as error:
         raise explain_machine(path.parent, error) from error
+    if path.exists() and not path.is_file():
+        what = "a folder" if path.is_dir() else "no plain file"
+        raise DamagedDatabase(f"{path} is {what}, not a database.", f"Move it away: {move_away(path)}. {RESTORE}")
     with explained(path), closing(connect(path, "mode=rw", wait_seconds)) as connection:
         if not is_new and path.stat().st_size == 0:  # SQLite would take it for a new one
             raise DamagedDatabase(f"The database {path} is damaged: the file is empty.", RESTORE)
@@ -289,7 +292,7 @@ def explain_machine(
             remedy = f"Make room on the disk that holds {folder}; the next run goes on by itself."
         case errno.ELOOP if error.filename:
             happened = f"{error.filename} cannot be used"
-            remedy = f"Look at what it is, and who put it there; then remove it: rm {shlex.quote(error.filename)}"
+            remedy = f"Look at what it is, and who put it there; then move it away: {move_away(error.filename)}"
         case _:
             remedy = f"Give its owner the right to write to {folder} and to the files in it."
     return DatabaseTrouble(f"{happened}: {error.strerror}.", remedy, details=f"{type(error).__name__}: {error}")

@@ -98,7 +98,8 @@ def command(
             vault.write("client-secret", new_secret)
         elif new_secret is not None:
             vault.forget("client-secret")
-        open_tokens(home, config, vault).save_sign_in(grant, practice_name=practice.tenant_name)
+        tokens = open_tokens(home, config, vault)
+        tokens.save_sign_in(grant, practice_name=practice.tenant_name, tenant_id=practice.tenant_id)
     change_config(
         home,
         {

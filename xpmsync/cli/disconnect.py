@@ -14,7 +14,8 @@ import click
 
 from xpmsync.cli.crontab import offer_removal
 from xpmsync.cli.grammar import Command
-from xpmsync.cli.screen import open_console, print_advice, print_text
+from xpmsync.cli.practices import name_practice
+from xpmsync.cli.screen import choose, open_console, print_advice, print_text
 from xpmsync.cli.text import clean, confirm, is_watched, print_remark
 from xpmsync.config import Config, read_config
 from xpmsync.errors import KeyringTrouble, Refused, XpmsyncError
@@ -99,7 +100,7 @@ def _end_at_xero(config: Config, tokens: "Tokens", clock: Clock, *, revoke: bool
     except GrantEnded as error:
         print_remark(error.happened)
         print_remark("If the connection is still listed in Xero, end it there: open Settings > Connected apps.")
-        return 0
+        return error.exit_code
     except XpmsyncError as error:
         _explain_failure(error, done)
         return error.exit_code
@@ -127,10 +128,13 @@ def _delete_connection(config: Config, tokens: "Tokens", clock: Clock) -> tuple[
     from xpmsync.xpm.api import fetch_connections  # noqa: PLC0415 - slow to load
     from xpmsync.xpm.http import opened_gateway  # noqa: PLC0415
 
-    with opened_gateway(config.xero.api_url, tokens, PATIENCE_SECONDS, clock) as gateway:
+    address = config.xero.api_url
+    with opened_gateway(address, tokens, PATIENCE_SECONDS, clock) as gateway:
         connections = fetch_connections(gateway)
-        own = [connection for connection in connections if connection.tenant_id == config.sync.tenant_id]
-        others = [connection for connection in connections if connection.tenant_id != config.sync.tenant_id]
+    tenant_id = config.sync.tenant_id or tokens.load_tenant_id() or _find_practice(connections)
+    own = [connection for connection in connections if connection.tenant_id == tenant_id]
+    others = [connection for connection in connections if connection.tenant_id != tenant_id]
+    with opened_gateway(address, tokens, PATIENCE_SECONDS, clock) as gateway:
         try:
             for connection in own:
                 _delete(gateway, connection)
@@ -140,6 +144,26 @@ def _delete_connection(config: Config, tokens: "Tokens", clock: Clock) -> tuple[
             log.warning("the connection could not be deleted: %s", error.for_log)
             return None, []
     return (ENDED if own else "Xero lists no connection to this practice any more."), others
+
+
+def _find_practice(connections: Sequence["Connection"]) -> str | None:
+    """The one practice that is connected, or the one that a person chooses; None where there is none.
+
+    Raises UsageError with all of them where several are connected and nobody can be asked.
+    """
+    from xpmsync.xpm.api import PRACTICE_MANAGER  # noqa: PLC0415 - slow to load
+
+    practices = [connection for connection in connections if connection.tenant_type == PRACTICE_MANAGER]
+    if len(practices) < 2:  # noqa: PLR2004 - nothing to choose from
+        return practices[0].tenant_id if practices else None
+    if is_watched():
+        chosen = choose(open_console(), "Which practice", [name_practice(practice) for practice in practices])
+        return practices[chosen].tenant_id
+    listed = "\n".join(f'  tenant_id = "{each.tenant_id}"  # {clean(each.tenant_name or "")}' for each in practices)
+    raise click.UsageError(
+        "Nothing was changed, as you have connected several practices. Put the one to disconnect into config.toml, "
+        f"under [sync]:\n{listed}"
+    )
 
 
 def _delete(gateway: "Gateway", connection: "Connection") -> None:

@@ -83,20 +83,24 @@ def set_up(*, given_file: Path | None, is_yes: bool) -> None:
         return
     prepare_home(home)
     open_log(home)
-    if not files.store.exists():
+    is_new = not files.store.exists()
+    is_gone = is_new and config.keyring.key_file is not None
+    if is_new:
         _make_key(key_file, files)
     aside = _create(home, key_file)
     if aside:
         click.echo("The store was damaged. It is kept here:")
         click.echo(f"  {aside}")  # on one line, to be copied
+    if is_gone:
+        print_text(console, "There was no store, so a new one was made. What an earlier store held is lost.")
     change_config(home, {"keyring.key_file": name})
     if "sign-in" in _examine(home):
         return
     text = "Next: xpmsync connect --no-browser"
-    if config.sync.tenant_id and not aside:
+    if config.sync.tenant_id and config.keyring.key_file is None and not aside:
         text += " (The sign-in that you have made before stays in the keyring where it is, and is not copied.)"
     print_text(console, text)
-    if aside and config.smtp and config.smtp.username:
+    if (is_gone or aside) and config.smtp and config.smtp.username:
         print_text(console, "Then store the password of the mail server again: xpmsync configure")
 
 

@@ -11,6 +11,7 @@ from xpmsync.cli.grammar import Command, Number, typed
 from xpmsync.cli.screen import open_console, print_text
 from xpmsync.config import check_page, read_config
 from xpmsync.home import find_home, prepare_home
+from xpmsync.log import open_log
 from xpmsync.set_up import check_not_lost
 
 MOST_DAYS: Final = 90
@@ -36,6 +37,7 @@ def command(*, file: str | None, names: bool, days: int) -> None:
 
     home = find_home(os.environ)
     prepare_home(home)
+    open_log(home)
     config = read_config(home)
     check_not_lost(home, config)
     with open_rehearsal(home.database_file) as database:

@@ -14,6 +14,7 @@ from xpmsync.cli.text import is_watched, print_json, render_age, render_count, r
 from xpmsync.config import Config, read_config
 from xpmsync.errors import XpmsyncError
 from xpmsync.home import Home, connect_command, find_home, prepare_home
+from xpmsync.log import open_log
 from xpmsync.moments import from_text, to_text
 from xpmsync.set_up import check_not_lost
 
@@ -52,6 +53,7 @@ def command(*, as_json: bool) -> None:
     """Show how the sync is: is it working, since when, when next, and what needs a person."""
     home = find_home(os.environ)
     prepare_home(home)
+    open_log(home)
     config = read_config(home)
     check_not_lost(home, config)
     now = datetime.now(UTC)

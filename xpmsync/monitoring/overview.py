@@ -237,10 +237,12 @@ def _list_needs_of_stops(stopped: Sequence[int]) -> Iterator[Need]:
 
 
 def _list_needs_of_alerts(database: Database, home: Home, config: Config) -> Iterator[Need]:
-    """An alert recipient who is not an active user, and emails that could not be sent."""
+    """An alert file that is no use, a recipient who is not an active user, and emails that could not be sent."""
+    alerts = AlertFile(home.alert_file)
+    if trouble := alerts.diagnose():
+        yield Need(f"No alert can be sent. {trouble.happened}", trouble.command or "xpmsync doctor")
     if config.smtp is None:
         return
-    alerts = AlertFile(home.alert_file)
     recipient = alerts.find_recipient(config.notify.email, load_users(database))
     if recipient is None or not recipient.is_active:
         yield Need(explain_recipient(recipient, config.notify.cc), "xpmsync configure")

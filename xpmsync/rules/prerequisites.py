@@ -14,7 +14,7 @@ from xpmsync.spelling import fold, make_key
 STAFF: Final = "Staff have a name and their own email address"
 CLIENTS: Final = "Clients have a name and a partner in XPM"
 PARTNERS: Final = "Partners are in Active with the same email address"
-CODES: Final = "Clients added by hand have XPM's code, each once"
+CODES: Final = "Client codes are unique, the same in XPM and Active"
 
 BY_ENTITY: Final[Mapping[str, str]] = {"user": STAFF, "client": CLIENTS}
 """The prerequisite that a record with an error does not meet, unless its code is one of the others."""

@@ -5,12 +5,13 @@ nothing is half done, and the watchman, every ten minutes, need not open a keyri
 nothing of what is renewed.
 """
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
 
 from xpmsync.errors import KeyringTrouble
-from xpmsync.private_files import open_private
+from xpmsync.private_files import move_away, open_private
 from xpmsync.replacing import sync_folder
 
 
@@ -36,7 +37,9 @@ def clear_mark(mark: Path) -> None:
 
 def explain_folder(folder: Path, error: OSError) -> KeyringTrouble:
     """That nothing can be renewed, as its lock or its mark cannot be made."""
+    remedy = "Make room on the disk, or give the folder back to the user who runs xpmsync."
+    if error.errno == errno.ELOOP and error.filename:
+        remedy = f"Look at what it is, and who put it there; then move it away: {move_away(error.filename)}"
     return KeyringTrouble(
-        f"{error.filename or folder} cannot be used: {error.strerror}. The sign-in is left as it is.",
-        "Make room on the disk, or give the folder back to the user who runs xpmsync.",
+        f"{error.filename or folder} cannot be used: {error.strerror}. The sign-in is left as it is.", remedy
     )

@@ -156,7 +156,11 @@ def _check_store(files: ServiceFiles, *, may_create: bool) -> None:
         begin = files.store.read_bytes()[: len(STORE_BEGINS)]
     except FileNotFoundError:
         if not may_create:
-            raise KeyringTrouble(f"xpmsync's own keyring, {files.store}, is not there.", SET_UP) from None
+            raise KeyringTrouble(
+                f"xpmsync's own keyring, {files.store}, is not there.",
+                "Put back a copy of it. If there is none, run: xpmsync keyring setup; then: "
+                "xpmsync connect --no-browser",
+            ) from None
     except OSError as error:
         raise _explain_disk(files, error) from error
     else:

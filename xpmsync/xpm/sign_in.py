@@ -38,6 +38,7 @@ class StoredSignIn:
     connected_at: str
     scopes: tuple[str, ...]
     practice_name: str | None = None
+    tenant_id: str | None = None
     user_id: str | None = None
     previous_refresh_token: str | None = field(default=None, repr=False)
     previous_used_at: str | None = None

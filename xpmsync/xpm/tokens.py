@@ -118,7 +118,11 @@ class Tokens:
             else:  # somebody else has finished it, or died before the mark was cleared
                 clear_mark(self._mark)
 
-    def save_sign_in(self, grant: Grant, *, practice_name: str | None) -> None:
+    def load_tenant_id(self) -> str | None:
+        """The practice that this sign-in was made for; None where that is not known."""
+        return self._load().tenant_id
+
+    def save_sign_in(self, grant: Grant, *, practice_name: str | None, tenant_id: str | None = None) -> None:
         """Put a new, proven sign-in in the place of the one before."""
         now = to_text(self._now())
         stored = StoredSignIn(
@@ -127,6 +131,7 @@ class Tokens:
             connected_at=now,
             scopes=grant.scopes,
             practice_name=practice_name,
+            tenant_id=tenant_id,
             user_id=grant.user_id,
         )
         with self._held():
