@@ -326,6 +326,20 @@ def test_a_number_that_cannot_be_accepted_and_the_former_option_end_with_2_and_t
     assert firm.rows("SELECT count(*) AS runs FROM sync_runs") == runs
 
 
+def test_a_refused_accept_never_offers_to_clear_an_element_that_xpm_does_not_send(firm, capfd):
+    edit(firm, find(firm, 0, 60), phone=None)
+    warned = firm.sync(full=True).run_id
+    archive(firm, find(firm, 0, 12))
+    number, _ = stop(firm)
+    firm.sync(accept=number)
+    for options in (["--accept", str(number)], ["--accept", "99"], ["--accept-removals"]):
+        capfd.readouterr()
+        assert run(["sync", *options]) == 2
+        error = " ".join(capfd.readouterr().err.split())
+        assert "No sync is waiting to be accepted." in error
+        assert f"--accept {warned}" not in error
+
+
 def test_a_dry_run_accepts_a_number_too_and_settles_nothing(firm, capfd):
     archive(firm, find(firm, 0, 60))
     number, _ = stop(firm)

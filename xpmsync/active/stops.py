@@ -86,11 +86,9 @@ def find_accepted(database: Database, run_id: int) -> Accepted:
 
 
 def advise(database: Database) -> str:
-    """Which syncs may be accepted, with the commands."""
-    run_ids = sorted(load_waiting(database).values()) or [
-        max((each.run_id for each in load_not_sent(database) if not each.is_accepted), default=0)
-    ]
-    if not any(run_ids):
+    """Which stopped syncs may be accepted, with the commands."""
+    run_ids = sorted(load_waiting(database).values())
+    if not run_ids:
         return "No sync is waiting to be accepted. To see what a sync would do, run: xpmsync sync --dry-run"
     commands = "; ".join(f"to accept sync {run_id}, run: xpmsync sync --accept {run_id}" for run_id in run_ids)
     return f"{commands[:1].upper()}{commands[1:]}"
