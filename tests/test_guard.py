@@ -466,6 +466,21 @@ def test_lists_that_are_not_sent_stay_and_are_emptied_when_that_is_accepted(make
     assert firm.sync(full=True).clients.updated == 0
 
 
+def test_a_warning_of_elements_says_what_else_its_command_accepts_and_only_that(firm):
+    edit(firm, find(firm, 0, 60), phone=None, title="")
+    first = firm.sync(accept=stop(firm, full=True)[0]).run_id  # Phone has values, and Title has none any more
+    edit(firm, find(firm, 0, 60), title=None)
+    second = firm.sync(full=True).run_id
+
+    warnings = list_warnings(firm)
+
+    also = ". That also accepts elements-no-longer-sent (Phone of clients)"
+    assert warnings["elements-never-sent"][1].endswith(f"xpmsync sync --accept {second}{also}")
+    assert warnings["elements-no-longer-sent"][1].endswith(f"xpmsync sync --accept {first}")
+    firm.sync(accept=first)
+    assert list_warnings(firm)["elements-never-sent"][1].endswith(f"xpmsync sync --accept {second}")
+
+
 def test_what_the_last_full_list_came_without_is_not_cleared_by_an_incremental_answer_either(firm):
     edit(firm, find(firm, 0, 60), phone=None)
     firm.sync(full=True)

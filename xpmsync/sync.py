@@ -5,6 +5,7 @@ the error log, and sees to it that somebody is told.
 """
 
 import logging
+import math
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -523,20 +524,37 @@ def _merge(run: _Run, fetched: Fetched, elements: Mapping[str, Elements]) -> lis
 
 
 def _list_not_sent(run: _Run) -> Iterator[Problem]:
-    """The elements that XPM does not send: one warning for those of which there are values, one for all others."""
-    waiting = [each for each in not_sent.load_not_sent(run.database) if not each.is_accepted]
+    """The elements that XPM does not send: one warning for those of which there are values, one for all others.
+
+    Accepting one of them accepts what earlier syncs have warned of as well.
+    """
     codes: dict[str, list[not_sent.NotSent]] = {}
-    for each in waiting:
-        has_values = mirror.has_values(run.database, each.table, SHAPES[each.table], each.element)
-        codes.setdefault("elements-no-longer-sent" if has_values else "elements-never-sent", []).append(each)
+    for each in not_sent.load_not_sent(run.database):
+        if not each.is_accepted:
+            has_values = mirror.has_values(run.database, each.table, SHAPES[each.table], each.element)
+            codes.setdefault("elements-no-longer-sent" if has_values else "elements-never-sent", []).append(each)
     for code, found in codes.items():
-        lists = [
-            f"{', '.join(names)} of {noun}"
-            for table, noun in NOUNS.items()
-            if (names := [each.element for each in found if each.table == table])
+        newest = max(map(_find_age, found))
+        also = [
+            f". That also accepts {other} ({_name_elements(earlier)})"
+            for other, others in codes.items()
+            if other != code and (earlier := [each for each in others if _find_age(each) <= newest])
         ]
-        number = max(each.run_id for each in found) or "N"
-        yield problem(code, None, None, elements="; ".join(lists), number=number)
+        number = "N" if newest == math.inf else newest
+        yield problem(code, None, None, elements=_name_elements(found), number=number, also="".join(also))
+
+
+def _find_age(element: not_sent.NotSent) -> float:
+    """The number of the first sync without it; a dry run, which has none, is the newest."""
+    return element.run_id or math.inf
+
+
+def _name_elements(elements: Sequence[not_sent.NotSent]) -> str:
+    return "; ".join(
+        f"{', '.join(names)} of {noun}"
+        for table, noun in NOUNS.items()
+        if (names := [each.element for each in elements if each.table == table])
+    )
 
 
 def _summarise(run: _Run, derivation: Derivation, accepted: Sequence[str]) -> Summary:

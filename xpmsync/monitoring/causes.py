@@ -17,7 +17,7 @@ from xpmsync.rules.problems import CATALOGUE, Fact
 
 SHOWN_NAMES: Final = 20
 OMITTED: Final = Fact("[…]")
-GENERAL_FACTS: Final = {"count": Fact("several"), "records": Fact("records"), "number": Fact("N")}
+GENERAL_FACTS: Final = {"count": Fact("several"), "records": Fact("records"), "number": Fact("N"), "also": Fact("")}
 RECORDS: Final = {"user": "staff members", "client": "clients", "run": "runs"}
 
 
