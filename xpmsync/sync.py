@@ -27,6 +27,7 @@ from xpmsync.active.database import (
 )
 from xpmsync.active.error_log import save_problems
 from xpmsync.active.history import ChangeLog, find_changes, load_last_change_id
+from xpmsync.active.losses import count_live_clients
 from xpmsync.active.stops import Accepted
 from xpmsync.active.turns import turn
 from xpmsync.active.users import load_users
@@ -44,7 +45,7 @@ from xpmsync.errors import (
     XpmsyncError,
 )
 from xpmsync.fetch import SHAPES, Fetched, Traffic, fetched_practice
-from xpmsync.guard import NOUNS, Elements, Verdict, judge, read_elements
+from xpmsync.guard import NOUNS, Elements, Judge, read_elements
 from xpmsync.health import Failure
 from xpmsync.home import Home, connect_command
 from xpmsync.moments import from_text, to_text
@@ -298,12 +299,14 @@ def preview_sync(
         mode = _choose_mode(config, past, clock.now(), full=full, accepted=accepted)
         run = _Run(0, mode, clock.now(), past, home, config, database, report, clock)
         with _fetched(run, _Secrets()) as fetched, database.rehearsal():
-            elements, verdict = _judge(run, fetched, accepted)
+            judge = _make_judge(run, fetched, accepted)
+            verdict = judge.judge_lists(is_first=_is_first(run))
+            derivation = _derive(run, fetched, judge.elements)
+            if not verdict.stop:
+                verdict = judge.judge_changes(verdict)
             if verdict.stop:
                 verdict.stop.meaning = _explain_data(database)
-            last_id = load_last_change_id(database)
-            derivation = _derive(run, fetched, elements)
-            changes = _read_changes(database, last_id)
+            changes = _read_changes(database, judge.last_change_id)
             prerequisites = load_prerequisites(database, derivation.problems)
         problems = derivation.problems
         return Preview(mode, derivation.users, derivation.clients, changes, problems, prerequisites, verdict.stop)
@@ -386,22 +389,27 @@ def _sync(run: _Run, secrets: _Secrets, accepted: Accepted | None) -> Summary:
     database = run.database
     if run.mode == "full":
         database.check()  # once a day: a page that is damaged may not be met for a long time
-    with _fetched(run, secrets) as fetched, database.transaction():
-        elements, verdict = _judge(run, fetched, accepted)
-        if verdict.stop:
-            stops.save_stop(database, run.id, run.mode, verdict.losses, verdict.stop.counts)
-        else:
-            summary = _write(run, fetched, elements, verdict)
-    if verdict.stop:
-        raise verdict.stop
-    return summary
+    with _fetched(run, secrets) as fetched:
+        try:
+            with database.transaction():
+                judge = _make_judge(run, fetched, accepted)
+                verdict = judge.judge_lists(is_first=_is_first(run))
+                if not verdict.stop:
+                    derivation = _derive(run, fetched, judge.elements)
+                    verdict = judge.judge_changes(verdict)
+                if verdict.stop:
+                    raise verdict.stop
+                return _finish(run, fetched, derivation, verdict.accepted)
+        except SuspiciousChange as stop:  # what was written is rolled back
+            with database.transaction():
+                stops.save_stop(database, run.id, run.mode, verdict.losses, stop.counts)
+            raise
 
 
-def _write(run: _Run, fetched: Fetched, elements: Mapping[str, Elements], verdict: Verdict) -> Summary:
-    """Write what was fetched, and all that a sync that succeeds leaves."""
+def _finish(run: _Run, fetched: Fetched, derivation: Derivation, accepted: Sequence[str]) -> Summary:
+    """Write all that a sync that succeeds leaves beside the data."""
     database = run.database
-    derivation = _derive(run, fetched, elements)
-    summary = _summarise(run, derivation, verdict.accepted)
+    summary = _summarise(run, derivation, accepted)
     now = summary.finished_at
     row = _to_row(run, summary, fetched.first_answer_at or run.past.cursor)
     runs.finish_run(database, run.id, status="succeeded", now=now, values=row)
@@ -442,12 +450,22 @@ def _check_set_up(home: Home, config: Config, database: Database) -> str:
     return check_set_up(config, practice_id=runs.load_practice(database), office_codes=office_codes)
 
 
-def _judge(run: _Run, fetched: Fetched, accepted: Accepted | None) -> tuple[Mapping[str, Elements], Verdict]:
-    """What the lists say of their elements, and whether the safety limits let the sync go on."""
-    elements = read_elements(run.database, run.mode, fetched.absent, accepted)
-    is_first = runs.load_last_success(run.database) is None
-    limits = run.config.guard
-    return elements, judge(run.database, limits, run.mode, elements, accepted, run_id=run.id, is_first=is_first)
+def _make_judge(run: _Run, fetched: Fetched, accepted: Accepted | None) -> Judge:
+    """The safety limits, before anything is written."""
+    return Judge(
+        run.database,
+        run.config.guard,
+        run.mode,
+        read_elements(run.database, run.mode, fetched.absent, accepted),
+        accepted,
+        run.id,
+        live_clients=count_live_clients(run.database),
+        last_change_id=load_last_change_id(run.database),
+    )
+
+
+def _is_first(run: _Run) -> bool:
+    return runs.load_last_success(run.database) is None
 
 
 def _derive(run: _Run, fetched: Fetched, elements: Mapping[str, Elements]) -> Derivation:
