@@ -17,6 +17,7 @@ from xpmsync.active.losses import (
     STAFF_MISSING,
     Affected,
     emptied,
+    emptied_in_active,
     measure_client_losses,
     measure_emptied_values,
     measure_staff_losses,
@@ -54,6 +55,11 @@ class Elements:
     def find_columns(self, elements: AbstractSet[str]) -> frozenset[str]:
         """The mirror's columns for some elements."""
         return frozenset(column for element in elements for column in self.shape.elements[element])
+
+    @property
+    def cleared(self) -> frozenset[str]:
+        """The mirror's columns that accepting clears; what items lack goes with what is told of them."""
+        return self.find_columns({element for element in self.accepted if not self.shape.find_part(element)})
 
 
 @dataclass(frozen=True)
@@ -135,10 +141,11 @@ class Judge:
         XPM may send a text from which Active gets no value, such as a manager who is not in Active. `verdict` is that
         on the lists, which have not stopped the sync.
         """
-        cleared = self.elements["xpm_clients"].find_columns(self.elements["xpm_clients"].accepted)
-        fields = [field for field in CLIENT_FIELDS if field.mirror_columns[0] not in cleared]
+        of_clients = self.elements["xpm_clients"]
+        agreed = of_clients.find_columns(of_clients.accepted)
+        fields = [field for field in CLIENT_FIELDS if field.mirror_columns[0] not in agreed]
         broader_kinds = {field.column: emptied(field.mirror_columns[0]) for field in fields}
-        sentences = {emptied(field.column): _say_emptied(field) for field in fields}
+        sentences = {emptied_in_active(field.column): _say_emptied(field) for field in fields}
         limits = (self.limits.emptied_field_percent, self.limits.emptied_field_at_least)
         emptied_values = measure_emptied_values(
             self.database, broader_kinds, after_id=self.last_change_id, live=self.live_clients

@@ -532,7 +532,7 @@ def _merge(run: _Run, fetched: Fetched, elements: Mapping[str, Elements]) -> lis
             is_full_list=is_full_list,
             now=run.clock.now(),
             kept=each.find_columns(each.kept),
-            cleared=each.find_columns(each.accepted),
+            cleared=each.cleared,
         )
         not_sent.forget_sent(run.database, table, each.sent)
         not_sent.save_not_sent(run.database, table, absent=each.not_sent, accepted=each.accepted, run_id=run.id)

@@ -37,8 +37,13 @@ class Affected:
 
 
 def emptied(column: str) -> str:
-    """The kind of loss of the clients whose text, list or value in `column` is emptied."""
+    """The kind of loss of the clients whose text or list in the mirror's `column` is emptied."""
     return f"{column} emptied"
+
+
+def emptied_in_active(column: str) -> str:
+    """The kind of loss of the clients whose value in Active's `column` is emptied, by whatever XPM sends."""
+    return f"clients.{column} emptied"
 
 
 def count_live_clients(database: Database) -> int:
@@ -64,7 +69,9 @@ def measure_emptied_values(
     )
     records = "SELECT value AS uuid, name FROM json_each(:uuids) LEFT JOIN main.xpm_clients ON uuid = value"
     return [
-        Affected(emptied(row["field"]), row["lost"], live, records, {"uuids": row["uuids"]}, columns[row["field"]])
+        Affected(
+            emptied_in_active(row["field"]), row["lost"], live, records, {"uuids": row["uuids"]}, columns[row["field"]]
+        )
         for row in rows
         if row["field"] in columns
     ]
