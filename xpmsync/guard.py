@@ -121,8 +121,6 @@ class Judge:
     accepted: Accepted | None
     run_id: int
     """0 for a dry run, which nobody can accept."""
-    live_clients: int = 0
-    """In the mirror, before the sync."""
     last_change_id: int = 0
     """Of the history, before the sync."""
 
@@ -147,17 +145,15 @@ class Judge:
         broader_kinds = {field.column: emptied(field.mirror_columns[0]) for field in fields}
         sentences = {emptied_in_active(field.column): _say_emptied(field) for field in fields}
         limits = (self.limits.emptied_field_percent, self.limits.emptied_field_at_least)
-        emptied_values = measure_emptied_values(
-            self.database, broader_kinds, after_id=self.last_change_id, live=self.live_clients
-        )
+        emptied_values = measure_emptied_values(self.database, broader_kinds, after_id=self.last_change_id)
         found = ((each, Loss(sentences[each.kind], each.lost, each.total, *limits)) for each in emptied_values)
         verdict = self._conclude(found, verdict)
         elements = () if verdict.stop else _describe_elements(self.elements, self.accepted)
         return replace(verdict, accepted=(*verdict.accepted, *elements))
 
     def _conclude(self, found: Iterable[tuple[Affected, Loss]], verdict: Verdict) -> Verdict:
-        """The verdict so far, with some losses more; one that broader losses cover is not described again."""
-        described = {affected.kind for affected in verdict.losses}
+        """The verdict so far, with some losses more; one that a broader loss of as many covers is not described."""
+        described: dict[str | None, int] = {affected.kind: affected.lost for affected in verdict.losses}
         losses, accepted = [*verdict.losses], [*verdict.accepted]
         stopping, names = [], []
         for affected, loss in found:
@@ -167,7 +163,7 @@ class Judge:
             if more := count_more(self.database, affected, self.accepted):
                 stopping.append(loss.describe(more))
                 names.append(_name(load_names(self.database, affected, self.accepted, NAMES_SHOWN), more))
-            elif affected.broader_kind not in described:
+            elif affected.lost > described.get(affected.broader_kind, 0):
                 accepted.append(loss.describe())
         if not stopping:
             return Verdict(None, tuple(losses), tuple(accepted))

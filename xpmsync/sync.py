@@ -27,7 +27,6 @@ from xpmsync.active.database import (
 )
 from xpmsync.active.error_log import save_problems
 from xpmsync.active.history import ChangeLog, find_changes, load_last_change_id
-from xpmsync.active.losses import count_live_clients
 from xpmsync.active.stops import Accepted
 from xpmsync.active.turns import turn
 from xpmsync.active.users import load_users
@@ -459,7 +458,6 @@ def _make_judge(run: _Run, fetched: Fetched, accepted: Accepted | None) -> Judge
         read_elements(run.database, run.mode, fetched.absent, accepted),
         accepted,
         run.id,
-        live_clients=count_live_clients(run.database),
         last_change_id=load_last_change_id(run.database),
     )
 

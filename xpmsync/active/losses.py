@@ -5,10 +5,11 @@ Finds each record, and judges nothing.
 
 import json
 from collections.abc import Collection, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Final
 
-from xpmsync.active.database import Database
+from xpmsync.active.database import Database, connect
 from xpmsync.active.mirror import is_open, read_text
 
 STAFF_MISSING: Final = "staff missing"
@@ -46,18 +47,11 @@ def emptied_in_active(column: str) -> str:
     return f"clients.{column} emptied"
 
 
-def count_live_clients(database: Database) -> int:
-    """How many clients of the mirror are live."""
-    return int(database.connection.execute(f"SELECT count(*) FROM {_CLIENTS} WHERE {_IS_LIVE}").fetchone()[0])
-
-
-def measure_emptied_values(
-    database: Database, columns: Mapping[str, str], *, after_id: int, live: int
-) -> list[Affected]:
+def measure_emptied_values(database: Database, columns: Mapping[str, str], *, after_id: int) -> list[Affected]:
     """Which clients the changes after an id have left without a value, among those that were active before.
 
-    `columns` maps Active's columns to the broader kinds; `live` is the number of live clients before the sync. The
-    identifiers are kept: the changes may be rolled back.
+    Called before they are committed. `columns` maps Active's columns to the broader kinds. The identifiers are kept:
+    the changes may be rolled back.
     """
     rows = database.connection.execute(
         "SELECT field, count(*) AS lost, json_group_array(clients.xpm_client_uuid) AS uuids FROM changes "
@@ -66,7 +60,11 @@ def measure_emptied_values(
         "SELECT 1 FROM changes AS other WHERE other.entity_id = changes.entity_id AND other.id > :after "
         "AND other.action = 'status' AND other.old_value <> 'active') GROUP BY field",
         {"after": after_id},
-    )
+    ).fetchall()
+    if not rows:
+        return []
+    with closing(connect(database.path, "mode=ro")) as committed:  # the mirror as it was before the sync
+        live = committed.execute(f"SELECT count(*) FROM {_CLIENTS} WHERE {_IS_LIVE}").fetchone()[0]
     records = "SELECT value AS uuid, name FROM json_each(:uuids) LEFT JOIN main.xpm_clients ON uuid = value"
     return [
         Affected(
