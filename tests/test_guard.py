@@ -1,6 +1,8 @@
 """What the safety limits stop, what a person accepts by the number of a sync, and elements that XPM does not send."""
 
 import re
+from contextlib import ExitStack
+from uuid import UUID
 
 import pytest
 
@@ -20,6 +22,7 @@ FILLED = {
     "business_structure": "Company",
 }
 """What a fresh client of the sandbox lacks, and Phone."""
+SALUTATION = "individual_salutation"
 
 
 def snapshot(firm):
@@ -39,23 +42,29 @@ def make_practice(clients=60, staff=3, **values):
 
 @pytest.fixture
 def open_firm(make_firm):
-    """Makes a firm of a practice, at a Xero that tells an hourly sync of archived and deleted clients too."""
+    """Makes a firm of a practice, at a Xero that tells an hourly sync of everything."""
 
     def open_firm(practice):
         firm = make_firm(practice)
-        firm.sandbox.set_switches(modifiedsince_archived=True, modifiedsince_deleted=True, limit_minute=1_000)
+        told = ("modifiedsince_archived", "modifiedsince_deleted")
+        touching = ("contact_touches_client", "group_membership_touches_client")
+        firm.sandbox.set_switches(limit_minute=1_000, **dict.fromkeys((*told, *touching), True))
         return firm
 
     return open_firm
 
 
-@pytest.fixture
-def firm(open_firm):
-    firm = open_firm(make_practice())
+def settle(firm):
+    """Sync until an hourly sync is not told of these clients again."""
     firm.sync()
-    firm.sandbox.clock.advance(3_600)  # an hourly sync is not told of these clients again
+    firm.sandbox.clock.advance(3_600)
     assert firm.sync().warnings == 0
     return firm
+
+
+@pytest.fixture
+def firm(open_firm):
+    return settle(open_firm(make_practice()))
 
 
 def find(firm, first, last):
@@ -154,6 +163,73 @@ def test_a_full_list_that_shrinks_stops_the_sync_until_a_person_accepts_it(make_
         assert snapshot(firm) == before
         assert firm.sync(accept=number).mode == "full"
     assert snapshot(firm) != before
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize(
+    ("edits", "label", "table", "column"),
+    [
+        ({"contacts": [{"salutation": "", "is_primary": "Yes"}]}, "Contact Salutation", "clients", SALUTATION),
+        ({"contacts": [{"salutation": "Sam", "is_primary": "No"}]}, "Contact Salutation", "clients", SALUTATION),
+        ({"contacts": []}, "Contact Salutation", "clients", SALUTATION),
+        ({"business_number": "n/a"}, "Business Number", "clients", "abn"),
+        ({"job_manager": (str(UUID(int=1)), "Sid Stranger")}, "Job Manager", "clients", "manager_id"),
+        ({"address": "1 Quay St"}, "Address 2", "clients", "residential_address_line_2"),
+        ({"groups": ["nameless"]}, "Group", "client_group_members", "client_group_id"),
+    ],
+)
+def test_values_that_active_would_lose_count_as_emptied_whatever_xpm_sends_instead(
+    open_firm, capfd, full, edits, label, table, column
+):
+    contacts = [{"salutation": "Sam", "is_primary": "Yes"}]
+    values = {"business_number": "51 824 753 556", "address": "1 Quay St\nSydney", "groups": ["Farms"]}
+    firm = settle(open_firm(make_practice(contacts=contacts, **values)))
+    with ExitStack() as stack:
+        if edits.get("groups"):
+            stack.enter_context(firm.sandbox.faults.active("empty-list", path="clientgroup.api"))
+            edits = {"groups": [firm.practice.add_group("")]}
+        edit(firm, find(firm, 0, 60), **edits)
+        before = snapshot(firm)
+
+        number, error = stop(firm, full=full)
+
+        assert error.happened == f"The safety limits stopped the sync: “{label}” is suddenly empty on 60 of 60 clients."
+        assert error.names.startswith("Among the 60: Client ")
+        assert snapshot(firm) == before
+        assert run(["sync", "--dry-run", *(["--full"] if full else [])]) == 8
+        assert f"“{label}” is suddenly empty on 60 of 60 clients." in " ".join(capfd.readouterr().err.split())
+        assert snapshot(firm) == before
+        count = f"SELECT count({column}) AS number FROM {table}"
+        assert firm.rows(count) == [{"number": 60}]
+        assert firm.sync(accept=number).accepted == (f"“{label}” is suddenly empty on 60 of 60 clients.",)
+        assert firm.rows(count) == [{"number": 0}]
+        assert "suspicious-change" not in [entry["code"] for entry in list_open(firm)]
+
+
+def test_of_the_values_that_active_would_lose_one_more_than_accepted_stops_the_sync_again(firm):
+    edit(firm, find(firm, 0, 30), business_number="51 824 753 556")
+    firm.sync()
+    edit(firm, find(firm, 0, 12), business_number="n/a")
+    first, _ = stop(firm)
+    edit(firm, find(firm, 12, 13), business_number="")
+
+    second, error = stop(firm, accept=first)
+
+    assert "“Business Number” is suddenly empty on 13 of 60 clients, 1 more than accepted." in error.happened
+    assert error.names == "Namely: Client 12."
+    assert firm.sync(accept=second).clients.updated == 13
+    edit(firm, find(firm, 13, 22), business_number="n/a")  # nine are below the floor
+    assert firm.sync().clients.updated == 9
+
+
+def test_a_client_that_returns_without_a_value_was_not_live_and_does_not_count(firm):
+    archive(firm, find(firm, 0, 12))
+    firm.sync(accept=stop(firm)[0])
+    edit(firm, find(firm, 0, 12), business_structure="")
+    for uuid in find(firm, 0, 12):
+        firm.practice.restore_client(uuid)
+    assert firm.sync().clients.updated == 12
+    assert firm.rows("SELECT count(*) AS number FROM clients WHERE entity_type IS NULL") == [{"number": 12}]
 
 
 def test_an_emptied_field_has_the_name_that_it_has_in_xpm(firm):
@@ -255,8 +331,20 @@ def test_another_kind_beyond_the_limits_stops_the_sync_and_the_new_number_accept
 
     second, error = stop(firm, accept=first)
 
-    assert error.happened == "The safety limits stopped the sync: “Phone” is suddenly empty on 12 of 60 clients."
-    assert firm.sync(accept=second).clients.updated == 24
+    assert error.happened == (
+        "The safety limits stopped the sync: “Phone” is suddenly empty on 12 of 60 clients. "
+        "Also accepted already: 12 of 60 clients are archived or deleted."
+    )
+    edit(firm, find(firm, 42, 54), business_number="51 824 753 556")
+    firm.sync(accept=second)
+    edit(firm, find(firm, 42, 54), business_number="n/a", phone="")
+    third, _ = stop(firm)
+    fourth, error = stop(firm, accept=third)  # what XPM sends is compared first
+    assert error.happened == (
+        "The safety limits stopped the sync: “Business Number” is suddenly empty on 12 of 48 clients. "
+        "Also accepted already: “Phone” is suddenly empty on 12 of 48 clients."
+    )
+    assert firm.sync(accept=fourth).clients.updated == 12
 
 
 def test_an_older_number_accepts_its_own_records_and_messages_have_the_latest(firm):
@@ -324,6 +412,20 @@ def test_a_number_that_cannot_be_accepted_and_the_former_option_end_with_2_and_t
     assert f"xpmsync sync --accept {number}" in refuse("--accept", str(number), "--full")
     assert "must be a whole number" in refuse("--accept", "all")
     assert firm.rows("SELECT count(*) AS runs FROM sync_runs") == runs
+
+
+def test_a_refused_accept_never_offers_to_clear_an_element_that_xpm_does_not_send(firm, capfd):
+    edit(firm, find(firm, 0, 60), phone=None)
+    warned = firm.sync(full=True).run_id
+    archive(firm, find(firm, 0, 12))
+    number, _ = stop(firm)
+    firm.sync(accept=number)
+    for options in (["--accept", str(number)], ["--accept", "99"], ["--accept-removals"]):
+        capfd.readouterr()
+        assert run(["sync", *options]) == 2
+        error = " ".join(capfd.readouterr().err.split())
+        assert "No sync is waiting to be accepted." in error
+        assert f"--accept {warned}" not in error
 
 
 def test_a_dry_run_accepts_a_number_too_and_settles_nothing(firm, capfd):
@@ -450,6 +552,55 @@ def test_lists_that_are_not_sent_stay_and_are_emptied_when_that_is_accepted(make
     assert firm.rows("SELECT * FROM client_group_members") == []
     assert firm.rows("SELECT DISTINCT individual_salutation FROM clients") == [{"individual_salutation": None}]
     assert firm.sync(full=True).clients.updated == 0
+
+
+@pytest.mark.parametrize("element", ["Salutation", "IsPrimary"])
+def test_contacts_without_an_element_that_a_salutation_needs_keep_the_salutation(open_firm, element):
+    complete = {"salutation": "Sam", "is_primary": "Yes"}
+    firm = settle(open_firm(make_practice(contacts=[complete])))
+    keyword = {"Salutation": "salutation", "IsPrimary": "is_primary"}[element]
+    edit(firm, find(firm, 0, 60), contacts=[complete | {keyword: None}])
+    edit(firm, find(firm, 0, 1), contacts=[])  # is sent, and says that there is none
+    number = firm.sync(full=True).run_id
+    count = "SELECT count(individual_salutation) AS number FROM clients"
+    assert firm.rows(count) == [{"number": 59}]
+    warning = f"XPM no longer sends these elements: Contacts/Contact/{element} of clients."
+    assert list_warnings(firm)["elements-no-longer-sent"][0].startswith(warning)
+    edit(firm, find(firm, 1, 2), phone="1")
+    firm.sync()  # an incremental answer clears nothing either
+    assert firm.rows(count) == [{"number": 59}]
+    assert firm.sync(accept=number).accepted == (f"XPM does not send Contacts/Contact/{element} of clients.",)
+    assert firm.rows(count) == [{"number": 0}]
+    assert list_warnings(firm) == {}
+    assert firm.sync(full=True).clients.updated == 0
+    edit(firm, find(firm, 0, 60), contacts=[complete])
+    firm.sync(full=True)
+    assert firm.rows(count) == [{"number": 60}]
+
+
+def test_groups_without_any_identifier_keep_the_members(open_firm):
+    firm = settle(open_firm(make_practice(groups=["Farms"])))
+    for client in firm.practice.clients.values():
+        client.elements["Groups"] = [{"Name": "Farms"}]
+        client.rendered = None
+    firm.sync(full=True)
+    assert firm.rows("SELECT count(*) AS number FROM client_group_members") == [{"number": 60}]
+    assert "Groups/Group/UUID of clients" in list_warnings(firm)["elements-no-longer-sent"][0]
+
+
+def test_a_warning_of_elements_says_what_else_its_command_accepts_and_only_that(firm):
+    edit(firm, find(firm, 0, 60), phone=None, title="")
+    first = firm.sync(accept=stop(firm, full=True)[0]).run_id  # Phone has values, and Title has none any more
+    edit(firm, find(firm, 0, 60), title=None)
+    second = firm.sync(full=True).run_id
+
+    warnings = list_warnings(firm)
+
+    also = ". That also accepts elements-no-longer-sent (Phone of clients)"
+    assert warnings["elements-never-sent"][1].endswith(f"xpmsync sync --accept {second}{also}")
+    assert warnings["elements-no-longer-sent"][1].endswith(f"xpmsync sync --accept {first}")
+    firm.sync(accept=first)
+    assert list_warnings(firm)["elements-never-sent"][1].endswith(f"xpmsync sync --accept {second}")
 
 
 def test_what_the_last_full_list_came_without_is_not_cleared_by_an_incremental_answer_either(firm):

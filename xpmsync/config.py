@@ -343,7 +343,9 @@ class GuardSettings:
         check_count, "The fewest staff that stop a sync; if all are missing, it always stops.", 3
     )
     emptied_field_percent: int = _setting(
-        check_percent, "A sync stops when a field is suddenly empty on more than this share of the clients.", 10
+        check_percent,
+        "A sync stops when a field is suddenly empty on more than this share of the clients, in XPM or in Active.",
+        10,
     )
     emptied_field_at_least: int = _setting(
         check_count, "The fewest clients with an emptied field that stop a sync.", 10

@@ -179,12 +179,13 @@ class SuspiciousChange(XpmsyncError):
     exit_code = 8
     code = "suspicious-change"
     story = (
-        "The safety limits stopped the sync before it wrote anything: it would have removed or blanked too much at "
+        "The safety limits stopped the sync, and nothing was written: it would have removed or blanked too much at "
         "once. They hold for missing staff, for clients that are archived or deleted, for a field that is suddenly "
-        "empty and, in a full sync, for missing clients. Too many are more than a tenth and at least ten (of the "
-        "staff three), or all of a list. The limits are in config.toml, under [guard]. Until a sync has succeeded, it "
-        "also stops if XPM sends no ClientCode, AccountManager or Name for at least 20 clients, or no Email for at "
-        "least 3 staff."
+        "empty and, in a full sync, for missing clients. A field is empty if XPM sends it empty, or something from "
+        "which Active gets no value, such as a job manager who is not in Active. Too many are more than a tenth and at "
+        "least ten (of the staff three). If all staff or all clients are missing, the sync stops, however few they "
+        "are. The limits are in config.toml, under [guard]. Until a sync has succeeded, it also stops if XPM sends no "
+        "ClientCode, AccountManager or Name for at least 20 clients, or no Email for at least 3 staff."
     )
     usual_remedy = (
         "See what it is, and the number N of the sync: xpmsync errors --code suspicious-change. List the affected "

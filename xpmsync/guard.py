@@ -3,9 +3,9 @@
 Brings what is counted, what is allowed and what a person has accepted together. Writes nothing.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from xpmsync.active import mirror
@@ -17,7 +17,9 @@ from xpmsync.active.losses import (
     STAFF_MISSING,
     Affected,
     emptied,
+    emptied_in_active,
     measure_client_losses,
+    measure_emptied_values,
     measure_staff_losses,
 )
 from xpmsync.active.stops import Accepted, count_more, load_names, name_not_sent
@@ -25,7 +27,7 @@ from xpmsync.active.users import load_users
 from xpmsync.config import GuardSettings
 from xpmsync.errors import Refused, SuspiciousChange
 from xpmsync.records import RecordShape
-from xpmsync.rules.fields import CLIENT_FIELDS, CLIENT_SHAPE, STAFF_SHAPE
+from xpmsync.rules.fields import CLIENT_FIELDS, CLIENT_SHAPE, STAFF_SHAPE, Field
 from xpmsync.rules.guard import NEEDED_ELEMENTS, Loss
 from xpmsync.rules.schedule import Mode
 from xpmsync.rules.staff import plan_users
@@ -54,14 +56,19 @@ class Elements:
         """The mirror's columns for some elements."""
         return frozenset(column for element in elements for column in self.shape.elements[element])
 
+    @property
+    def cleared(self) -> frozenset[str]:
+        """The mirror's columns that accepting clears; what items lack goes with what is told of them."""
+        return self.find_columns({element for element in self.accepted if not self.shape.find_part(element)})
+
 
 @dataclass(frozen=True)
 class Verdict:
     """Whether a sync may go on."""
 
-    stop: SuspiciousChange | None
+    stop: SuspiciousChange | None = None
     losses: tuple[Affected, ...] = ()
-    """All that a person would have to accept, where it is stopped."""
+    """All that a person has to accept, or has accepted."""
     accepted: tuple[str, ...] = ()
     """What would have stopped it, had a person not accepted it: a sentence each, in counts alone."""
 
@@ -77,59 +84,97 @@ def read_elements(
     known = load_not_sent(database)
     found = {}
     for table, shape in SHAPES.items():
-        lacking = absent[table] - {"UUID"}
+        lacking = (absent[table] & shape.elements.keys()) - {"UUID"}
+        # Without any item, a list says nothing of the elements that its items have.
+        unknown = {each for each in lacking if (part := shape.find_part(each)) and part.path in absent[table]}
         open_, agreed = (
             {each.element for each in known if each.table == table and each.is_accepted is is_accepted}
             for is_accepted in (False, True)
         )
-        if absent[table] == shape.elements.keys():
+        if absent[table] >= shape.elements.keys():
             found[table] = Elements(shape)  # an empty list says nothing
         elif table == "xpm_clients" and mode != "full":
             found[table] = Elements(shape, sent=shape.elements.keys() - lacking, kept=lacking & open_)
         else:
             agreed |= accepted.elements.get(table, frozenset()) if accepted else set()
             found[table] = Elements(
-                shape, shape.elements.keys() - lacking, lacking, lacking & agreed, kept=lacking - agreed
+                shape,
+                sent=shape.elements.keys() - lacking,
+                not_sent=lacking - unknown,
+                accepted=lacking & agreed - unknown,
+                kept=lacking - agreed,
             )
     return found
 
 
-def judge(
-    database: Database,
-    limits: GuardSettings,
-    mode: Mode,
-    elements: Mapping[str, Elements],
-    accepted: Accepted | None,
-    *,
-    run_id: int,
-    is_first: bool,
-) -> Verdict:
-    """Compare what the attached spool would take away with the limits and with what is `accepted`.
+@dataclass(frozen=True)
+class Judge:
+    """The safety limits of one sync, and what is accepted of them.
 
-    Of a kind that is accepted, a single record more stops the sync again. `is_first` says that no sync has succeeded
-    yet; `run_id` is 0 for a dry run, which nobody can accept. Raises Refused where a full list has no identifiers.
+    Of a kind that is accepted, a single record more stops the sync again.
     """
-    _check_identifiers(database, mode)
-    stopping, passing = [], []
-    losses, names = [], []
-    for affected, loss in _list_losses(database, limits, mode, elements, is_first=is_first):
-        if not loss.is_too_much and (accepted is None or affected.kind not in accepted.kinds):
-            continue
-        losses.append(affected)
-        if more := count_more(database, affected, accepted):
-            stopping.append(loss.describe(more))
-            names.append(_name(load_names(database, affected, accepted, NAMES_SHOWN), more))
-        else:
-            passing.append(loss.describe())
-    if not stopping:
-        return Verdict(None, accepted=(*passing, *_describe_elements(elements, accepted)))
-    stop = SuspiciousChange(
-        f"The safety limits stopped the sync: {' '.join(stopping)}",
-        _make_remedy(run_id, mode),
-        names=" ".join(filter(None, names)) or None,
-        counts={affected.kind: affected.lost for affected in losses},
-    )
-    return Verdict(stop, tuple(losses))
+
+    database: Database
+    limits: GuardSettings
+    mode: Mode
+    elements: Mapping[str, Elements]
+    accepted: Accepted | None
+    run_id: int
+    """0 for a dry run, which nobody can accept."""
+    last_change_id: int = 0
+    """Of the history, before the sync."""
+
+    def judge_lists(self, *, is_first: bool) -> Verdict:
+        """Compare what the attached spool would take away from the mirror with the limits, before it is merged.
+
+        `is_first` says that no sync has succeeded yet. Raises Refused where a full list has no identifiers.
+        """
+        _check_identifiers(self.database, self.mode)
+        found = _list_losses(self.database, self.limits, self.mode, self.elements, is_first=is_first)
+        return self._conclude(found, Verdict())
+
+    def judge_changes(self, verdict: Verdict) -> Verdict:
+        """Compare what the sync has emptied in Active with the limits, before that is committed.
+
+        XPM may send a text from which Active gets no value, such as a manager who is not in Active. `verdict` is that
+        on the lists, which have not stopped the sync.
+        """
+        of_clients = self.elements["xpm_clients"]
+        agreed = of_clients.find_columns(of_clients.accepted)
+        fields = [field for field in CLIENT_FIELDS if field.mirror_columns[0] not in agreed]
+        broader_kinds = {field.column: emptied(field.mirror_columns[0]) for field in fields}
+        sentences = {emptied_in_active(field.column): _say_emptied(field) for field in fields}
+        limits = (self.limits.emptied_field_percent, self.limits.emptied_field_at_least)
+        emptied_values = measure_emptied_values(self.database, broader_kinds, after_id=self.last_change_id)
+        found = ((each, Loss(sentences[each.kind], each.lost, each.total, *limits)) for each in emptied_values)
+        verdict = self._conclude(found, verdict)
+        elements = () if verdict.stop else _describe_elements(self.elements, self.accepted)
+        return replace(verdict, accepted=(*verdict.accepted, *elements))
+
+    def _conclude(self, found: Iterable[tuple[Affected, Loss]], verdict: Verdict) -> Verdict:
+        """The verdict so far, with some losses more; one that a broader loss of as many covers is not described."""
+        described: dict[str | None, int] = {affected.kind: affected.lost for affected in verdict.losses}
+        losses, accepted = [*verdict.losses], [*verdict.accepted]
+        stopping, names = [], []
+        for affected, loss in found:
+            if not loss.is_too_much and not (self.accepted and self.accepted.has_kind_of(affected)):
+                continue
+            losses.append(affected)
+            if more := count_more(self.database, affected, self.accepted):
+                stopping.append(loss.describe(more))
+                names.append(_name(load_names(self.database, affected, self.accepted, NAMES_SHOWN), more))
+            elif affected.lost > described.get(affected.broader_kind, 0):
+                accepted.append(loss.describe())
+        if not stopping:
+            return Verdict(None, tuple(losses), tuple(accepted))
+        also = f" Also accepted already: {' '.join(accepted)}" if accepted else ""
+        stop = SuspiciousChange(
+            f"The safety limits stopped the sync: {' '.join(stopping)}{also}",
+            _make_remedy(self.run_id, self.mode),
+            names=" ".join(filter(None, names)) or None,
+            counts={affected.kind: affected.lost for affected in losses},
+        )
+        return Verdict(stop, tuple(losses), tuple(accepted))
 
 
 def _make_remedy(run_id: int, mode: Mode) -> str:
@@ -177,15 +222,13 @@ def _list_losses(
     unjudged = of_clients.find_columns(of_clients.not_sent | of_clients.kept)
     # The first names of people are read for “Name” too, and the lines of an address are one element.
     labels = {field.mirror_columns[0]: field for field in reversed(CLIENT_FIELDS)}
-    watched = {column: field for column, field in labels.items() if column not in unjudged}
+    # A list that is empty was sent, whatever its items would have.
+    watched = {column: field for column, field in labels.items() if field.is_list or column not in unjudged}
     rules = {
         STAFF_MISSING: ("{lost} of {total} staff are missing", limits.lost_staff_percent, limits.lost_staff_at_least),
         CLIENTS_MISSING: ("{lost} of {total} clients are missing", *clients),
         CLIENTS_CLOSED: ("{lost} of {total} clients are archived or deleted", *clients),
-        **{
-            emptied(column): (f"“{field.xpm_name}” is suddenly empty on {{lost}} of {{total}} clients", *fields)
-            for column, field in watched.items()
-        },
+        **{emptied(column): (_say_emptied(field), *fields) for column, field in watched.items()},
     }
     is_list = {column: field.is_list for column, field in watched.items()}
     for affected in (
@@ -197,6 +240,10 @@ def _list_losses(
         yield affected, Loss(sentence, affected.lost, affected.total, percent, at_least, is_list=are_gone)
     if is_first:
         yield from _list_missing_elements(database, elements)
+
+
+def _say_emptied(field: Field) -> str:
+    return f"“{field.xpm_name}” is suddenly empty on {{lost}} of {{total}} clients"
 
 
 def _measure_staff(database: Database) -> list[Affected]:

@@ -26,6 +26,8 @@ class ListShape:
     column: str
     values: Mapping[str, str]
     """Child element to key of the JSON object."""
+    needed: tuple[str, ...] = ()
+    """The child elements without which nothing is read of an item."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,16 @@ class RecordShape:
 
     @cached_property
     def elements(self) -> Mapping[str, tuple[str, ...]]:
-        """Each element that stands right within a record, and the columns that are read from it."""
+        """Each element that stands right within a record, or that a list needs, and the columns read from it."""
         columns: dict[str, tuple[str, ...]] = {}
         for path, column in (*self.values.items(), *((part.path, part.column) for part in self.lists)):
             element = path.partition("/")[0]
             columns[element] = (*columns.get(element, ()), column)
-        return columns
+        return columns | {f"{part.path}/{child}": (part.column,) for part in self.lists for child in part.needed}
+
+    def find_part(self, element: str) -> ListShape | None:
+        """The list that needs an element, such as ``Contacts/Contact/Salutation``."""
+        return next((part for part in self.lists if element.startswith(f"{part.path}/")), None)
 
 
 def fingerprint(*shapes: RecordShape) -> str:

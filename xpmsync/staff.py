@@ -14,7 +14,7 @@ from xpmsync.derive.result import Derivation
 from xpmsync.derive.users import derive_users
 from xpmsync.errors import AnotherRun
 from xpmsync.fetch import fetched_staff
-from xpmsync.guard import judge, read_elements
+from xpmsync.guard import Judge, read_elements
 from xpmsync.home import Home
 from xpmsync.records import XPM
 from xpmsync.rules.fields import STAFF_SHAPE
@@ -49,9 +49,9 @@ def import_staff(
         database.transaction(),
     ):
         elements = read_elements(database, "incremental", absent, None)
-        verdict = judge(database, config.guard, "incremental", elements, None, run_id=0, is_first=False)
-        if verdict.stop:
-            raise verdict.stop
+        judge = Judge(database, config.guard, "incremental", elements, accepted=None, run_id=0)
+        if stop := judge.judge_lists(is_first=False).stop:
+            raise stop
         now, staff = clock.now(), elements["xpm_staff"]
         kept = staff.find_columns(staff.kept)
         mirror.merge_records(database, "xpm_staff", STAFF_SHAPE, is_full_list=True, now=now, kept=kept)

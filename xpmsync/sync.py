@@ -5,6 +5,7 @@ the error log, and sees to it that somebody is told.
 """
 
 import logging
+import math
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -46,7 +47,7 @@ from xpmsync.errors import (
     XpmsyncError,
 )
 from xpmsync.fetch import SHAPES, Fetched, Traffic, fetched_practice
-from xpmsync.guard import NOUNS, Elements, Verdict, judge, read_elements
+from xpmsync.guard import NOUNS, Elements, Judge, read_elements
 from xpmsync.health import Failure
 from xpmsync.home import Home, connect_command
 from xpmsync.moments import from_stored, to_text
@@ -314,12 +315,14 @@ def preview_sync(
         mode = _choose_mode(config, past, clock.now(), full=full, accepted=accepted)
         run = _Run(0, mode, clock.now(), past, home, config, database, report, clock)
         with _fetched(run, _Secrets()) as fetched, database.rehearsal():
-            elements, verdict = _judge(run, fetched, accepted)
+            judge = _make_judge(run, fetched, accepted)
+            verdict = judge.judge_lists(is_first=_is_first(run))
+            derivation = _derive(run, fetched, judge.elements)
+            if not verdict.stop:
+                verdict = judge.judge_changes(verdict)
             if verdict.stop:
                 verdict.stop.meaning = _explain_data(database)
-            last_id = load_last_change_id(database)
-            derivation = _derive(run, fetched, elements)
-            changes = _read_changes(database, last_id)
+            changes = _read_changes(database, judge.last_change_id)
             prerequisites = load_prerequisites(database, derivation.problems)
         problems = derivation.problems
         counts = (derivation.users, derivation.clients, derivation.xpm_clients)
@@ -404,24 +407,29 @@ def _sync(run: _Run, secrets: _Secrets, accepted: Accepted | None) -> Summary:
     database = run.database
     if run.mode == "full":
         database.check()  # once a day: a page that is damaged may not be met for a long time
-    with _fetched(run, secrets) as fetched, database.transaction():
-        elements, verdict = _judge(run, fetched, accepted)
-        if verdict.stop:
-            stops.save_stop(database, run.id, run.mode, verdict.losses, verdict.stop.counts)
-        else:
-            summary = _write(run, fetched, elements, verdict)
-    if verdict.stop:
-        raise verdict.stop
-    return summary
+    with _fetched(run, secrets) as fetched:
+        try:
+            with database.transaction():
+                judge = _make_judge(run, fetched, accepted)
+                verdict = judge.judge_lists(is_first=_is_first(run))
+                if not verdict.stop:
+                    if run.mode == "full":
+                        repair_unreadable(database)
+                    derivation = _derive(run, fetched, judge.elements)
+                    verdict = judge.judge_changes(verdict)
+                if verdict.stop:
+                    raise verdict.stop
+                return _finish(run, fetched, derivation, verdict.accepted)
+        except SuspiciousChange as stop:  # what was written is rolled back
+            with database.transaction():
+                stops.save_stop(database, run.id, run.mode, verdict.losses, stop.counts)
+            raise
 
 
-def _write(run: _Run, fetched: Fetched, elements: Mapping[str, Elements], verdict: Verdict) -> Summary:
-    """Write what was fetched, and all that a sync that succeeds leaves."""
+def _finish(run: _Run, fetched: Fetched, derivation: Derivation, accepted: Sequence[str]) -> Summary:
+    """Write all that a sync that succeeds leaves beside the data."""
     database = run.database
-    if run.mode == "full":
-        repair_unreadable(database)
-    derivation = _derive(run, fetched, elements)
-    summary = _summarise(run, derivation, verdict.accepted)
+    summary = _summarise(run, derivation, accepted)
     now = summary.finished_at
     row = _to_row(run, summary, fetched.first_answer_at or run.past.cursor)
     runs.finish_run(database, run.id, status="succeeded", now=now, values=row)
@@ -463,12 +471,21 @@ def _check_set_up(home: Home, config: Config, database: Database) -> str:
     return check_set_up(config, practice_id=runs.load_practice(database), office_codes=office_codes)
 
 
-def _judge(run: _Run, fetched: Fetched, accepted: Accepted | None) -> tuple[Mapping[str, Elements], Verdict]:
-    """What the lists say of their elements, and whether the safety limits let the sync go on."""
-    elements = read_elements(run.database, run.mode, fetched.absent, accepted)
-    is_first = runs.load_last_success(run.database) is None
-    limits = run.config.guard
-    return elements, judge(run.database, limits, run.mode, elements, accepted, run_id=run.id, is_first=is_first)
+def _make_judge(run: _Run, fetched: Fetched, accepted: Accepted | None) -> Judge:
+    """The safety limits, before anything is written."""
+    return Judge(
+        run.database,
+        run.config.guard,
+        run.mode,
+        read_elements(run.database, run.mode, fetched.absent, accepted),
+        accepted,
+        run.id,
+        last_change_id=load_last_change_id(run.database),
+    )
+
+
+def _is_first(run: _Run) -> bool:
+    return runs.load_last_success(run.database) is None
 
 
 def _derive(run: _Run, fetched: Fetched, elements: Mapping[str, Elements]) -> Derivation:
@@ -546,7 +563,7 @@ def _merge(run: _Run, fetched: Fetched, elements: Mapping[str, Elements]) -> lis
             is_full_list=is_full_list,
             now=run.clock.now(),
             kept=each.find_columns(each.kept),
-            cleared=each.find_columns(each.accepted),
+            cleared=each.cleared,
         )
         not_sent.forget_sent(run.database, table, each.sent)
         not_sent.save_not_sent(run.database, table, absent=each.not_sent, accepted=each.accepted, run_id=run.id)
@@ -556,20 +573,37 @@ def _merge(run: _Run, fetched: Fetched, elements: Mapping[str, Elements]) -> lis
 
 
 def _list_not_sent(run: _Run) -> Iterator[Problem]:
-    """The elements that XPM does not send: one warning for those of which there are values, one for all others."""
-    waiting = [each for each in not_sent.load_not_sent(run.database) if not each.is_accepted]
+    """The elements that XPM does not send: one warning for those of which there are values, one for all others.
+
+    Accepting one of them accepts what earlier syncs have warned of as well.
+    """
     codes: dict[str, list[not_sent.NotSent]] = {}
-    for each in waiting:
-        has_values = mirror.has_values(run.database, each.table, SHAPES[each.table], each.element)
-        codes.setdefault("elements-no-longer-sent" if has_values else "elements-never-sent", []).append(each)
+    for each in not_sent.load_not_sent(run.database):
+        if not each.is_accepted:
+            has_values = mirror.has_values(run.database, each.table, SHAPES[each.table], each.element)
+            codes.setdefault("elements-no-longer-sent" if has_values else "elements-never-sent", []).append(each)
     for code, found in codes.items():
-        lists = [
-            f"{', '.join(names)} of {noun}"
-            for table, noun in NOUNS.items()
-            if (names := [each.element for each in found if each.table == table])
+        newest = max(map(_find_age, found))
+        also = [
+            f". That also accepts {other} ({_name_elements(earlier)})"
+            for other, others in codes.items()
+            if other != code and (earlier := [each for each in others if _find_age(each) <= newest])
         ]
-        number = max(each.run_id for each in found) or "N"
-        yield problem(code, None, None, elements="; ".join(lists), number=number)
+        number = "N" if newest == math.inf else newest
+        yield problem(code, None, None, elements=_name_elements(found), number=number, also="".join(also))
+
+
+def _find_age(element: not_sent.NotSent) -> float:
+    """The number of the first sync without it; a dry run, which has none, is the newest."""
+    return element.run_id or math.inf
+
+
+def _name_elements(elements: Sequence[not_sent.NotSent]) -> str:
+    return "; ".join(
+        f"{', '.join(names)} of {noun}"
+        for table, noun in NOUNS.items()
+        if (names := [each.element for each in elements if each.table == table])
+    )
 
 
 def _summarise(run: _Run, derivation: Derivation, accepted: Sequence[str]) -> Summary:

@@ -5,6 +5,7 @@ words, `Model.derive` for what becomes of them. It knows fifteen clients at most
 up, and walks where the tool works out in rounds. It imports nothing of the tool.
 """
 
+import copy
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -104,8 +105,21 @@ ADDRESSES = {"residential_address_line": "Address", "postal_address_line": "Post
 WATCHED = ("Name", "Address", "PostalAddress", *(element for element, _ in TEXTS.values()))
 """The texts of which many clients must not be emptied at once."""
 PEOPLE, LISTS, FLAGS = ("AccountManager", "JobManager"), ("Contacts", "Groups"), ("IsArchived", "IsDeleted")
-KNOWN = {"staff": {"Name", "Email"}, "clients": {*WATCHED, *PEOPLE, *LISTS, *FLAGS}}
+PARTS = {("Contacts", "Salutation"), ("Contacts", "IsPrimary"), ("Groups", "UUID")}
+"""Lists, and what nothing can be read of their items without."""
+KNOWN: dict[str, set[Any]] = {
+    "staff": {"Name", "Email"},
+    "clients": {*WATCHED, *PEOPLE, *LISTS, *FLAGS, *PARTS},
+}
 """The elements that are read of each kind of record, beside its UUID."""
+SOURCES = {
+    **{column: element for column, (element, _) in TEXTS.items()},
+    **{f"{column}_{number}": element for column, element in ADDRESSES.items() for number in (1, 2, 3)},
+    "individual_salutation": "Contacts",
+    "manager_id": "JobManager",
+    "groups": "Groups",
+}
+"""Column of Active that may be emptied to the element that it comes from."""
 NEEDED = {"staff": {"Email": 3}, "clients": {"ClientCode": 20, "AccountManager": 20, "Name": 20}}
 """Those by which records are matched, and of how many records not all may lack them in a first sync."""
 
@@ -321,10 +335,19 @@ class Answers:
     gone: Collection[str] = ()
     """Asked for one by one, and not known any more."""
 
-    def find_absent(self, kind: str) -> set[str]:
+    def find_absent(self, kind: str) -> set[Any]:
         """The elements that no record of a list has; none are missed in an empty list."""
         told = self.staff if kind == "staff" else self.clients
-        return KNOWN[kind] - {name for each in told.values() for name in each} if told else set()
+        if not told:
+            return set()
+        parts = {
+            (name, part) for each in told.values() for name in LISTS for item in each.get(name, ()) for part in item
+        }
+        return KNOWN[kind] - {name for each in told.values() for name in each} - parts
+
+    def find_unheard(self) -> set[Any]:
+        """The parts of items of which no client has one, so that nothing is said of them."""
+        return {(name, part) for name, part in PARTS if not any(each.get(name) for each in self.clients.values())}
 
     def is_complete(self, kind: str) -> bool:
         """Whether what no record of a list has is evidence."""
@@ -344,7 +367,7 @@ class Model:
         self.group_names: dict[str, str | None] = {}
         self.has_heard_of = {"staff": False, "clients": False}
         self.has_succeeded = False
-        self.not_sent: dict[tuple[str, str], int | None] = {}
+        self.not_sent: dict[tuple[str, Any], int | None] = {}
         """Kind of record and element that the last full list came without, to the number of the first sync that noticed
         it; None where somebody has accepted it."""
         self.offices: dict[str, str | None] = {DEFAULT_OFFICE: None}
@@ -379,7 +402,42 @@ class Model:
             if is_too_much or (losers and kind in wanted):
                 found[kind] = losers
                 must_stop |= bool(losers - wanted.get(kind, set()))
+        if not must_stop:
+            must_stop = self._judge_active(answers, accepted, found)
         return found if must_stop else None
+
+    def _judge_active(self, answers: Answers, accepted: Accepted | None, found: Losses) -> bool:
+        """Whether the sync would empty too much in Active, whatever XPM says; added to what was `found`."""
+        wanted, must_stop = accepted.losses if accepted else {}, False
+        live = [uuid for uuid, told in self.clients.items() if find_status(told) == "active"]
+        agreed = set()
+        if answers.is_full:
+            agreed = answers.find_absent("clients") - self._find_staying("clients", answers, accepted)
+            agreed = {name if isinstance(name, str) else name[0] for name in agreed - answers.find_unheard()}
+        for column, losers in self._find_emptied_columns(answers, accepted).items():
+            kind, source = f"Active's {column}", SOURCES[column]
+            if source in agreed:
+                continue
+            may_go = wanted.get(kind, set()) | wanted.get(source, set())
+            limits = (self.limits.field_percent, self.limits.field_at_least)
+            if _is_beyond(losers, live, *limits) or kind in wanted or source in wanted:
+                found[kind] = losers
+                must_stop |= bool(losers - may_go)
+        return must_stop
+
+    def _find_emptied_columns(self, answers: Answers, accepted: Accepted | None) -> dict[str, set[str]]:
+        """Which clients, of those that are active now, the sync would leave without what they have."""
+        after = copy.deepcopy(self)
+        after.hear(answers, 0, accepted)
+        after.derive({})
+        found: dict[str, set[str]] = {}
+        for before in self.active_clients.values():
+            now = after.active_clients[before.id]
+            for column in SOURCES if before.status == "active" else ():
+                had, has = ((each.groups if column == "groups" else each.values.get(column)) for each in (before, now))
+                if had and not has:
+                    found.setdefault(column, set()).add(str(now.xpm_uuid))
+        return found
 
     def _find_losses(self, answers: Answers, accepted: Accepted | None) -> dict[Any, tuple[set[str], bool]]:
         """Who would lose what, and whether those are too many."""
@@ -398,7 +456,7 @@ class Model:
         kept = {uuid: (told, answers.clients[uuid]) for uuid, told in live.items() if uuid in answers.clients}
         closed = {uuid for uuid, (_, now) in kept.items() if find_status(now) != "active"}
         found["closed"] = (closed, _is_beyond(closed, live, *of_clients))
-        is_judged = KNOWN["clients"] - (
+        is_judged = {name for name in KNOWN["clients"] if isinstance(name, str)} - (
             answers.find_absent("clients") if answers.is_full else self._find_staying("clients", answers, accepted)
         )
         for name in is_judged:
@@ -416,7 +474,7 @@ class Model:
         places = [settling.find_record(uuid) for uuid in readable if uuid not in settling.problems]
         return {place.xpm_uuid for place in places if place}
 
-    def _find_staying(self, kind: str, answers: Answers, accepted: Accepted | None) -> set[str]:
+    def _find_staying(self, kind: str, answers: Answers, accepted: Accepted | None) -> set[Any]:
         """The elements that are not sent, and whose values stay."""
         agreed = {name for of, name in accepted.elements if of == kind} if accepted else set()
         known = {name: number for (of, name), number in self.not_sent.items() if of == kind}
@@ -425,7 +483,7 @@ class Model:
             return absent - agreed - {name for name, number in known.items() if number is None}
         return absent & {name for name, number in known.items() if number is not None}
 
-    def find_accepted_elements(self, number: int) -> set[tuple[str, str]]:
+    def find_accepted_elements(self, number: int) -> set[tuple[str, Any]]:
         """The elements that a sync of this number has warned of."""
         open_ = {element: first for element, first in self.not_sent.items() if first is not None}
         return {element for element, first in open_.items() if first <= number} if number in open_.values() else set()
@@ -448,10 +506,13 @@ class Model:
         }
         self.known_staff |= self.staff
         agreed = absent["clients"] - staying["clients"] if answers.is_full else set()
+        unsaid = {name for name, _ in staying["clients"] & PARTS}
         for uuid, told in answers.clients.items():
             earlier = self.clients.get(uuid, {})
+            # What is told of items says nothing without these parts; that there are none says it all.
+            said = {name: each for name, each in told.items() if name not in unsaid or name not in earlier or not each}
             emptied = {name: [] for name in LISTS if name in agreed and name in earlier}
-            self.clients[uuid] = _keep(earlier, {*LISTS} | staying["clients"]) | emptied | told
+            self.clients[uuid] = _keep(earlier, {*LISTS} | staying["clients"]) | emptied | said
         vanished = self.clients.keys() - answers.clients.keys() if answers.is_full else answers.gone
         for uuid in vanished:
             self.clients[uuid]["vanished"] = True
@@ -459,15 +520,25 @@ class Model:
         brought_names = {group["UUID"]: group.get("Name") for group in brought if group.get("UUID")}
         self.group_names |= brought_names | answers.groups
         for kind, told in (("staff", answers.staff), ("clients", answers.clients)):
-            self._remember_not_sent(kind, bool(told), absent[kind], staying[kind], answers.is_complete(kind), number)
+            unheard = answers.find_unheard() if kind == "clients" else set()
+            self._remember_not_sent(
+                kind, bool(told), absent[kind], unheard, staying[kind], answers.is_complete(kind), number
+            )
         self._warn_of_not_sent()
 
     def _remember_not_sent(
-        self, kind: str, has_told: bool, absent: set[str], staying: set[str], is_complete: bool, number: int
+        self,
+        kind: str,
+        has_told: bool,
+        absent: set[Any],
+        unheard: set[Any],
+        staying: set[Any],
+        is_complete: bool,
+        number: int,
     ) -> None:
         for name in KNOWN[kind] - absent if has_told else ():
             self.not_sent.pop((kind, name), None)
-        for name in absent if is_complete else ():
+        for name in absent - unheard if is_complete else ():
             first = self.not_sent.setdefault((kind, name), number)
             self.not_sent[kind, name] = first if name in staying else None
 
@@ -800,7 +871,9 @@ def _keep(earlier: Elements, names: Collection[str]) -> Elements:
     return {name: earlier[name] for name in names if name in earlier}
 
 
-def _has_value(told: Elements, name: str) -> bool:
+def _has_value(told: Elements, name: Any) -> bool:
+    if name in PARTS:
+        return any(trim(item.get(name[1])) for item in told.get(name[0], ()))
     value = told.get(name)
     texts = value.values() if isinstance(value, dict) else [value]
     return bool(value) if name in LISTS else any(cut(text) for text in texts)

@@ -20,6 +20,7 @@ from vocabulary import (
     CONTACTS,
     EDITS,
     ELEMENTS,
+    FILLINGS,
     FORMERS,
     GLITCHES,
     GOOD_ADDRESSES,
@@ -233,8 +234,17 @@ class Histories(RuleBasedStateMachine):
         self._close_or_empty_all(what, text)
 
     def _close_or_empty_all(self, what, text):
+        nonsense = {
+            "salutation": {"contacts": [{"salutation": text, "is_primary": "Yes"}]},
+            "is_primary": {"contacts": [{"salutation": "Ann", "is_primary": text}]},
+            "unreadable number": {"business_number": "n/a"},
+            "unknown manager": {"job_manager": STRANGERS["a stranger"]},
+            "nameless group": {"groups": [self._find_group("")]} if what == "nameless group" else {},
+        }
         for uuid in self.practice.clients:
-            if what in ELEMENTS:
+            if what in nonsense:
+                self.practice.edit_client(uuid, **nonsense[what])
+            elif what in ELEMENTS:
                 self.practice.edit_client(uuid, **{what: text})
             else:
                 getattr(self.practice, what)(uuid)
@@ -583,9 +593,12 @@ class Histories(RuleBasedStateMachine):
     )
     def stop_a_sync_and_accept_it(self, what, text, full, which, changes, which_stop):
         """Something happens to all clients, then to some; syncs are stopped for it, and one of those is accepted."""
-        if what == "phone":
-            self._close_or_empty_all(what, "1")
-            self._run()
+        if what in FILLINGS:
+            values = FILLINGS[what] | ({"groups": [self._find_group("Farms")]} if what == "nameless group" else {})
+            people = {name: value for name, value in values.items() if name == "job_manager"}
+            for uuid in self.practice.clients:
+                self.practice.edit_client(uuid, **values | self._find_people(people))
+            self._run(full=full)
         self._close_or_empty_all(what, text)
         self._run(full=full)
         for place, change in enumerate(changes):
@@ -768,6 +781,13 @@ class Histories(RuleBasedStateMachine):
             "SELECT entity, name, action, field, old_value, new_value FROM change_list WHERE run_id = ? ORDER BY id",
             run_id,
         )
+
+    def _find_group(self, name: str) -> str:
+        """A group of this name, added where there is none and room for one."""
+        named = [uuid for uuid, group in self.practice.groups.items() if group.name == name]
+        if named or len(self.practice.groups) >= MOST_GROUPS:
+            return (named or [*self.practice.groups])[0]
+        return self.practice.add_group(name)
 
     # Whom the rules mean.
 

@@ -76,8 +76,17 @@ OUTAGES = st.sampled_from([1, HOUR_SECONDS, 6 * HOUR_SECONDS, 25 * HOUR_SECONDS,
 )
 OPTIONS = st.sampled_from([{}, {}, {}, {"full": True}, *({"which_stop": which} for which in range(4))])
 """`which_stop`: the number of a sync is accepted, the last that was stopped at first, some that were not at the end."""
-MANY = st.sampled_from(["archive_client", "delete_client", "name", "client_code", "phone", "address"])
-"""What happens to all clients at once: they are closed, or one element is emptied or left out."""
+FILLINGS: Mapping[str, Mapping[str, object]] = {
+    "phone": {"phone": "1"},
+    "salutation": {"contacts": [{"salutation": "Ann", "is_primary": "Yes"}]},
+    "is_primary": {"contacts": [{"salutation": "Ann", "is_primary": "Yes"}]},
+    "unreadable number": {"business_number": "51824753556"},
+    "unknown manager": {"job_manager": 0},
+    "nameless group": {},
+}
+"""What all clients have before it goes."""
+MANY = st.sampled_from(["archive_client", "delete_client", "name", "client_code", "address", *FILLINGS])
+"""What happens to all clients at once: they are closed, or one element is emptied or left out, or says nothing."""
 
 WORDED_SWITCHES = {
     "replayed_refresh": ("new", "same"),

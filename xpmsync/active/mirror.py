@@ -52,21 +52,24 @@ def merge_records(
 ) -> None:
     """Merge the spool's records into the mirror's `table`.
 
-    A list (of contacts, of groups) that is absent was not told: what is known stays, as it does in the columns `kept`;
-    in those `cleared` it goes. From a full list, a record that is missing has vanished. Records without an identifier
-    cannot be kept; `load_unidentified` names them.
+    A list (of contacts, of groups) that is absent was not told: what is known stays. In the columns `kept` it stays as
+    well, but for a list that is told to be empty; in those `cleared` it goes. A record that is missing from a full list
+    has vanished. Records without an identifier cannot be kept; `load_unidentified` names them.
     """
     quoted = [f'"{column}"' for column in shape.columns]
     list_columns = {part.column for part in shape.lists}
-    kept = (list_columns | {*kept}) - {*cleared}
-    updates = {
-        name: f"coalesce(excluded.{name}, {table}.{name})" if column in kept else f"excluded.{name}"
-        for column, name in zip(shape.columns, quoted, strict=True)
-        if column != "uuid"
-    } | {
-        f'"{column}"': f"CASE WHEN {table}.\"{column}\" IS NULL THEN NULL ELSE '[]' END"
-        for column in list_columns.intersection(cleared)
-    }
+
+    def merge(column: str) -> str:
+        known, told = f'{table}."{column}"', f'excluded."{column}"'
+        if column in list_columns:
+            if column in cleared:
+                return f"CASE WHEN {known} IS NULL THEN NULL ELSE '[]' END"
+            if column in kept:  # what is told of the items says nothing
+                return f"CASE WHEN {told} = '[]' THEN '[]' ELSE coalesce({known}, {told}) END"
+            return f"coalesce({told}, {known})"
+        return f"coalesce({told}, {known})" if column in kept and column not in cleared else told
+
+    updates = {f'"{column}"': merge(column) for column in shape.columns if column != "uuid"}
     assignments = ", ".join(f"{name} = {value}" for name, value in updates.items())
     differences = " OR ".join(f"{table}.{name} IS NOT {value}" for name, value in updates.items())
     database.connection.execute(
@@ -158,10 +161,14 @@ def count_told(database: Database, table: str) -> int:
 
 def has_values(database: Database, table: str, shape: RecordShape, element: str) -> bool:
     """Whether a listed record has something of this element."""
-    # That it is set at all is asked first: it is quickly asked, and is true of few.
-    has_something = " OR ".join(
-        f"{column} IS NOT NULL AND {read_text(column)} NOT IN ('', '[]')" for column in shape.elements[element]
-    )
+    if part := shape.find_part(element):
+        text = f"json_extract(value, '$.{part.values[element.rpartition('/')[2]]}')"
+        has_something = f"EXISTS (SELECT 1 FROM json_each(\"{part.column}\") WHERE {read_text(text)} <> '')"
+    else:
+        # That it is set at all is asked first: it is quickly asked, and is true of few.
+        has_something = " OR ".join(
+            f"{column} IS NOT NULL AND {read_text(column)} NOT IN ('', '[]')" for column in shape.elements[element]
+        )
     statement = f"SELECT EXISTS (SELECT 1 FROM {table} WHERE vanished_at IS NULL AND ({has_something}))"
     return bool(database.connection.execute(statement).fetchone()[0])
 

@@ -30,6 +30,10 @@ class Accepted:
     elements: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """By the mirror's table: the elements that XPM does not send."""
 
+    def has_kind_of(self, loss: Affected) -> bool:
+        """Whether a loss of this kind is accepted, of whichever records."""
+        return loss.kind in self.kinds or loss.broader_kind in self.kinds
+
 
 def name_not_sent(table: str, element: str) -> str:
     """The kind of loss where XPM does not send an element that matching needs."""
@@ -87,11 +91,9 @@ def find_accepted(database: Database, run_id: int) -> Accepted:
 
 
 def advise(database: Database) -> str:
-    """Which syncs may be accepted, with the commands."""
-    run_ids = sorted(load_waiting(database).values()) or [
-        max((each.run_id for each in load_not_sent(database) if not each.is_accepted), default=0)
-    ]
-    if not any(run_ids):
+    """Which stopped syncs may be accepted, with the commands."""
+    run_ids = sorted(load_waiting(database).values())
+    if not run_ids:
         return "No sync is waiting to be accepted. To see what a sync would do, run: xpmsync sync --dry-run"
     commands = "; ".join(f"to accept sync {run_id}, run: xpmsync sync --accept {run_id}" for run_id in run_ids)
     return f"{commands[:1].upper()}{commands[1:]}"
@@ -99,7 +101,7 @@ def advise(database: Database) -> str:
 
 def count_more(database: Database, loss: Affected, accepted: Accepted | None) -> int:
     """How many of the records are not among those that are accepted."""
-    if accepted is None or loss.kind not in accepted.kinds:
+    if accepted is None or not accepted.has_kind_of(loss):
         return loss.lost
     row = database.connection.execute(
         f"SELECT count(*) FROM ({loss.records}) WHERE {_IS_MORE}", _fill(loss, accepted)
@@ -118,7 +120,7 @@ def load_names(database: Database, loss: Affected, accepted: Accepted | None, li
 
 _IS_MORE: Final = (
     "uuid NOT IN (SELECT xpm_uuid FROM stopped_changes "
-    "WHERE mode = :mode AND kind = :kind AND :accepted BETWEEN first_run_id AND last_run_id)"
+    "WHERE mode = :mode AND kind IN (:kind, :broader_kind) AND :accepted BETWEEN first_run_id AND last_run_id)"
 )
 
 
@@ -126,6 +128,7 @@ def _fill(loss: Affected, accepted: Accepted | None) -> Mapping[str, object]:
     return {
         **loss.parameters,
         "kind": loss.kind,
+        "broader_kind": loss.broader_kind,
         "mode": accepted and accepted.mode,
         "accepted": accepted and accepted.run_id,
     }

@@ -17,7 +17,12 @@ from xpmsync.rules.problems import CATALOGUE, Fact
 
 SHOWN_NAMES: Final = 20
 OMITTED: Final = Fact("[…]")
-GENERAL_FACTS: Final = {"count": Fact("several"), "records": Fact("records"), "number": Fact("N"), "move": Fact("")}
+GENERAL_FACTS: Final = {
+    "count": Fact("several"),
+    "records": Fact("records"),
+    "number": Fact("N"),
+    **dict.fromkeys(("move", "also"), Fact("")),
+}
 RECORDS: Final = {"user": "staff members", "client": "clients", "office": "offices", "run": "runs"}
 
 

@@ -29,6 +29,11 @@ LISTS: Mapping[str, Mapping[str, str]] = {
     "Contacts/Contact": {"Salutation": "salutation", "IsPrimary": "is_primary", "IsDeleted": "is_deleted"},
     "Groups/Group": {"UUID": "uuid", "Name": "name"},
 }
+NEEDED_IN_LISTS: Mapping[str, tuple[str, ...]] = {
+    "Contacts/Contact": ("Salutation", "IsPrimary"),
+    "Groups/Group": ("UUID",),
+}
+"""Without these no salutation and no group is read of a client, however many contacts and groups there are."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +142,9 @@ def _shape(path: str, elements: tuple[str, ...], fields: tuple[Field, ...]) -> R
     return RecordShape(
         path=path,
         values={path: _column(path) for path in paths if path not in LISTS},
-        lists=tuple(ListShape(path, _column(path), LISTS[path]) for path in paths if path in LISTS),
+        lists=tuple(
+            ListShape(path, _column(path), LISTS[path], NEEDED_IN_LISTS[path]) for path in paths if path in LISTS
+        ),
     )
 
 

@@ -138,6 +138,7 @@ _ANY_RECORD: Final[Mapping[str, Fact]] = {
     "office": Fact("OFFICE"),
     "number": Fact("N"),
     "command": Fact("the warning names the command"),
+    "also": Fact(""),
 }
 """What a suggestion says in the place of a record's own facts."""
 MOST_NAMES: Final = 3
@@ -607,13 +608,13 @@ _KINDS = (
         None,
         "XPM sends none of these elements: {elements}.",
         "If your practice uses one of them, ask Xero support why the API leaves it out. If it uses none of them, hide "
-        "this warning: xpmsync sync --accept {number}. That also accepts elements-no-longer-sent, if it is open.",
+        "this warning: xpmsync sync --accept {number}{also}",
         cause=None,
         remedy=None,
         story="A full list came in which no record has these elements, and Active has no values from them. XPM leaves "
         "out elements that a practice does not use, such as the title of persons. An element that is empty is sent, "
         "and is not meant here. Accepting says that your practice does not use them. If XPM sends one later, its "
-        "values are copied as usual.",
+        "values are copied as usual. Accepting also accepts what earlier syncs have warned of, and then says so.",
     ),
     _warning(
         "elements-no-longer-sent",
@@ -621,12 +622,13 @@ _KINDS = (
         None,
         "XPM no longer sends these elements: {elements}. Their values in Active stay as they are.",
         "Check in XPM whether the fields are still filled in. If they are, tell Xero support. If they are to be empty "
-        "in Active too, run: xpmsync sync --accept {number}",
+        "in Active too, run: xpmsync sync --accept {number}{also}",
         cause=None,
         remedy=None,
         story="A full list came in which no record has these elements, although XPM has sent values for them before. "
         "That is no edit of each record, so the sync clears nothing: all values stay until XPM sends the element "
-        "again. All other changes of the same records are copied. Accepting clears the values.",
+        "again. All other changes of the same records are copied. Accepting clears the values. It also accepts what "
+        "earlier syncs have warned of, and then says so.",
     ),
     _warning(
         "reference-broken",

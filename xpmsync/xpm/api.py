@@ -160,7 +160,7 @@ class PracticeManager:
 
         def read(chunks: Iterator[bytes]) -> None:
             if absent is not None:
-                absent.update(shape.elements)
+                absent.update(shape.elements, (part.path for part in shape.lists))
             take(parse_records(chunks, shape, absent))
 
         self.gateway.fetch(call, read)

@@ -9,6 +9,7 @@ cut looks well until then.
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final, TypeVar, cast
 
@@ -117,8 +118,9 @@ def parse_records(chunks: Iterable[bytes], shape: RecordShape, absent: set[str] 
                 values = empty.copy()
                 _read(element, plan, values)
                 if absent:  # in most answers only until the first few records are read
-                    found = element.iterchildren(*(f"{{*}}{each}" for each in absent))
-                    absent.difference_update(_local_name(child.tag) for child in found)
+                    found = element.iterchildren(*(f"{{*}}{each}" for each in absent if "/" not in each))
+                    absent.difference_update([_local_name(child.tag) for child in found])
+                    absent.difference_update(_find_in_lists(element, shape, values, absent))
                 yield tuple(values)
                 _drop(element)
                 unfinished_bytes = 0
@@ -205,6 +207,19 @@ def _read_item(item: _Element, plan: _ListPlan) -> dict[str, str | None]:
         if key is not None:
             values[key] = child.text or None
     return values
+
+
+def _find_in_lists(
+    element: _Element, shape: RecordShape, values: list[str | None], absent: AbstractSet[str]
+) -> Iterator[str]:
+    """Of the paths in `absent`, those of the lists of a record that have an item, and of what an item has."""
+    for part, items in zip(shape.lists, values[len(shape.values) :], strict=True):
+        if items and items != "[]":
+            yield part.path
+            for child in part.needed:
+                path = f"{part.path}/{child}"
+                if path in absent and element.find("/".join(f"{{*}}{name}" for name in path.split("/"))) is not None:
+                    yield path
 
 
 def _is_within(element: _Element, parents: Iterable[str]) -> bool:
