@@ -21,7 +21,7 @@ def test_every_error_of_a_record_counts_for_one_prerequisite_and_no_warning_does
     facts |= dict.fromkeys(
         ("office", "manager", "number", "count", "records", "elements", "recipient", "who", "which"), "x"
     )
-    facts |= dict.fromkeys(("groups", "reference", "what", "missing", "command"), "x")
+    facts |= dict.fromkeys(("groups", "reference", "what", "missing", "command", "also"), "x")
     issues = [problem(code, "uuid", code, **facts) for code in CATALOGUE]
     counted = [name for names in find_unmet(issues).values() for name in names]
     errors = [kind.code for kind in CATALOGUE.values() if kind.severity is Severity.ERROR and kind.entity != "run"]
