@@ -54,6 +54,7 @@ SYSTEM_CALLS = (
     *("renameat2", "unlink", "unlinkat", "rmdir", "link", "linkat", "mkdir", "mkdirat", "fchmod", "chmod", "flock"),
     *("socket", "connect", "sendto", "sendmsg", "recvfrom", "recvmsg", "shutdown", "exit_group"),
 )
+SIGN_IN_NEEDED = 4
 GRACE_SECONDS = 31 * 60
 """A minute longer than Xero accepts a refresh token that was replaced."""
 LOG_LINES = 6
@@ -310,6 +311,8 @@ class Stage:
             expected.append((self.after, self.exit_code) if not self.scene.follow else as_after)
         if state.rows == self.after.rows:
             expected.append(as_after)
+            if self.scene.ends_sign_in:  # killed once Xero had ended it: nobody knows then what Xero still lists
+                expected.insert(0, (self.following, SIGN_IN_NEEDED))
             if state.running and state.rows != self.before.rows:
                 raise Finding("the run's data is there, and the run is said to be running")
         if not expected:
