@@ -70,7 +70,7 @@ def test_nothing_is_renewed_where_the_mark_or_the_lock_cannot_be_made(office, ma
     file = {"mark": mark, "lock": office.lock}[name]
     file.unlink(missing_ok=True)
     file.mkdir()
-    with pytest.raises(KeyringTrouble, match=f"{file} cannot be used: Is a directory") as caught:
+    with pytest.raises(KeyringTrouble, match=f"{file} cannot be used: it is a folder") as caught:
         tokens.access_token()
     assert caught.value.remedy.startswith("Make room on the disk")
     assert office.count_calls("/connect/token") == calls
