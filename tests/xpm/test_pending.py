@@ -72,7 +72,7 @@ def test_nothing_is_renewed_where_the_mark_or_the_lock_cannot_be_made(office, ma
     file.mkdir()
     with pytest.raises(KeyringTrouble, match=f"{file} cannot be used: it is a folder") as caught:
         tokens.access_token()
-    assert caught.value.remedy.startswith("Make room on the disk")
+    assert f"move it away: mv {file} " in caught.value.remedy
     assert office.count_calls("/connect/token") == calls
     file.rmdir()
     tokens.access_token()
