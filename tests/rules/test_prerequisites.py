@@ -16,7 +16,9 @@ def find_unmet(issues=(), users=(), emails=(), clients=(), codes=()):
 
 def test_every_error_of_a_record_counts_for_one_prerequisite_and_no_warning_does():
     facts = dict.fromkeys(("label", "email", "others", "holder", "clients", "code", "partner", "partner_uuid"), "x")
-    facts |= dict.fromkeys(("office", "manager", "number", "count", "records", "elements", "recipient", "who"), "x")
+    facts |= dict.fromkeys(
+        ("office", "manager", "number", "count", "records", "elements", "recipient", "who", "also"), "x"
+    )
     issues = [problem(code, "uuid", code, **facts) for code in CATALOGUE]
     counted = [name for names in find_unmet(issues).values() for name in names]
     errors = [kind.code for kind in CATALOGUE.values() if kind.severity is Severity.ERROR and kind.entity != "run"]
