@@ -332,8 +332,8 @@ def test_another_kind_beyond_the_limits_stops_the_sync_and_the_new_number_accept
     second, error = stop(firm, accept=first)
 
     assert error.happened == (
-        "The safety limits stopped the sync: “Phone” is suddenly empty on 12 of 60 clients. "
-        "Also accepted already: 12 of 60 clients are archived or deleted."
+        "The safety limits stopped the sync: 12 of 60 clients are archived or deleted (accepted already). "
+        "“Phone” is suddenly empty on 12 of 60 clients."
     )
     edit(firm, find(firm, 42, 54), business_number="51 824 753 556")
     firm.sync(accept=second)
@@ -341,8 +341,8 @@ def test_another_kind_beyond_the_limits_stops_the_sync_and_the_new_number_accept
     third, _ = stop(firm)
     fourth, error = stop(firm, accept=third)  # what XPM sends is compared first
     assert error.happened == (
-        "The safety limits stopped the sync: “Business Number” is suddenly empty on 12 of 48 clients. "
-        "Also accepted already: “Phone” is suddenly empty on 12 of 48 clients."
+        "The safety limits stopped the sync: “Phone” is suddenly empty on 12 of 48 clients (accepted already). "
+        "“Business Number” is suddenly empty on 12 of 48 clients."
     )
     assert firm.sync(accept=fourth).clients.updated == 12
 

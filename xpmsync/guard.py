@@ -167,9 +167,9 @@ class Judge:
                 accepted.append(loss.describe())
         if not stopping:
             return Verdict(None, tuple(losses), tuple(accepted))
-        also = f" Also accepted already: {' '.join(accepted)}" if accepted else ""
+        already = [f"{sentence.removesuffix('.')} (accepted already)." for sentence in accepted]
         stop = SuspiciousChange(
-            f"The safety limits stopped the sync: {' '.join(stopping)}{also}",
+            f"The safety limits stopped the sync: {' '.join([*already, *stopping])}",
             _make_remedy(self.run_id, self.mode),
             names=" ".join(filter(None, names)) or None,
             counts={affected.kind: affected.lost for affected in losses},

@@ -403,7 +403,10 @@ class _Secrets:
 
 
 def _sync(run: _Run, secrets: _Secrets, accepted: Accepted | None) -> Summary:
-    """One run: fetch everything, and in one transaction compare with the safety limits, merge, derive, log, finish."""
+    """One run: fetch everything, and in one transaction compare with the safety limits, merge, derive, log, finish.
+
+    What Active would lose is known once it is derived: only then is it compared, and rolled back where it is too much.
+    """
     database = run.database
     if run.mode == "full":
         database.check()  # once a day: a page that is damaged may not be met for a long time

@@ -75,7 +75,7 @@ def _make_problem(kind: Kind) -> str:
         f"{kind.severity.capitalize()} · {where} · {effect[kind.effect]}\n\n"
         f"{kind.message}\n\n"
         f"{kind.story}\n\n"
-        f"*What to do:* {kind.suggestion.replace(':quoted}', '}')}\n"
+        f"*What to do:* {kind.suggestion.replace(':quoted}', '}').replace('{also}', '')}\n"
     )
 
 
