@@ -123,6 +123,11 @@ def list_warnings(firm):
             "In the table user_modules, user_id of 1 row leads to “gone”",
             "xpmsync sync",
         ),
+        (
+            "INSERT INTO former_staff VALUES ('00000000-0000-4000-8000-000000000009', 'gone')",
+            "In the table former_staff, user_id of 1 row leads to “gone”",
+            "xpmsync sync",
+        ),
     ],
 )
 def test_what_leads_to_a_row_that_is_gone_counts_as_none_until_it_is_repaired(

@@ -378,8 +378,8 @@ class Model:
         self.active_clients: dict[str, Record] = {}
         self.active_groups: dict[str, tuple[str, str]] = {}
         """XPM's UUID to id and name."""
-        self.lost_memberships: set[str] = set()
-        """What led to a group that another program deleted, until a sync removes it."""
+        self.lost_rows: set[str] = set()
+        """What led to a group or user that another program deleted, and means nothing alone, until a sync removes it."""
         self.problems: set[tuple[str, str | None]] = set()
         """Code and XPM record."""
 
@@ -558,8 +558,15 @@ class Model:
         group_id, _ = self.active_groups.pop(uuid)
         for client in self.active_clients.values():
             if group_id in client.groups:
-                self.lost_memberships.add(f"client_group_members.client_group_id {group_id}")
+                self.lost_rows.add(f"client_group_members.client_group_id {group_id}")
             client.groups.discard(group_id)
+
+    def lose_user(self, user_id: str) -> None:
+        """Another program deletes a user of Active: former entries of the staff list lead to nobody."""
+        user = self.active_users.pop(user_id)
+        for uuid in [uuid for uuid, holder in self.former.items() if holder is user]:
+            self.lost_rows.add(f"former_staff.user_id {user_id}")
+            del self.former[uuid]
 
     def find_dangling(self) -> set[str]:
         """What leads to a user or an office that another program has deleted: it stays, and counts as none."""
@@ -589,8 +596,8 @@ class Model:
             if partner in self.active_users and self.active_users[partner].status != "active":
                 self._report("default-partner-not-active", code)
         self.problems |= {("reference-broken", reference) for reference in self.find_dangling()}
-        self.problems |= {("leftovers-removed", reference) for reference in self.lost_memberships}
-        self.lost_memberships = set()
+        self.problems |= {("leftovers-removed", reference) for reference in self.lost_rows}
+        self.lost_rows = set()
 
     def _settle_users(self, staff: dict[str, Elements]) -> tuple[dict[str, tuple[str, str]], Settling]:
         """Name and address of those who have both, and which user each of them is."""
@@ -864,7 +871,7 @@ def _is_beyond(
     lost: Collection[str], everybody: Collection[str], percent: int, at_least: int, *, is_list: bool = False
 ) -> bool:
     is_emptied = is_list and len(lost) == len(everybody) > 0
-    return is_emptied or (len(lost) >= at_least and len(lost) / len(everybody) > percent / 100)
+    return is_emptied or (len(lost) >= at_least and len(lost) * 100 > len(everybody) * percent)
 
 
 def _keep(earlier: Elements, names: Collection[str]) -> Elements:

@@ -488,7 +488,7 @@ class Histories(RuleBasedStateMachine):
         user = pick(default_partners or self.model.active_users, which)
         for table, column in (("user_modules", "user_id"), ("users", "id")):
             self.world.type_in(f"DELETE FROM {table} WHERE {column} = ?", user, has_foreign_keys=False)
-        del self.model.active_users[user]
+        self.model.lose_user(user)
 
     @precondition(lambda self: len(self.model.offices) > 1)
     @step(which=WHICH)

@@ -9,7 +9,7 @@ from typing import Final
 
 from xpmsync.active.database import Database
 
-MEANINGLESS_WITHOUT: Final = ("user_modules", "client_group_members", "stopped_changes")
+MEANINGLESS_WITHOUT: Final = ("user_modules", "client_group_members", "former_staff", "stopped_changes")
 """The tables whose rows say nothing any more once what they lead to is gone."""
 COUNTED_AS_NONE: Final = ("offices", "users", "clients")
 """The tables whose references to what is gone count as not set; in the others they do no harm."""
