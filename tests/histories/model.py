@@ -379,7 +379,9 @@ class Model:
         self.active_groups: dict[str, tuple[str, str]] = {}
         """XPM's UUID to id and name."""
         self.lost_rows: set[str] = set()
-        """What led to a group or user that another program deleted, and means nothing alone, until a sync removes it."""
+        """What led to a group that another program deleted, until a sync removes it."""
+        self.lost_entries: dict[str, str] = {}
+        """Former entry of the staff list to the user that another program deleted, until a sync removes it."""
         self.problems: set[tuple[str, str | None]] = set()
         """Code and XPM record."""
 
@@ -564,9 +566,8 @@ class Model:
     def lose_user(self, user_id: str) -> None:
         """Another program deletes a user of Active: former entries of the staff list lead to nobody."""
         user = self.active_users.pop(user_id)
-        for uuid in [uuid for uuid, holder in self.former.items() if holder is user]:
-            self.lost_rows.add(f"former_staff.user_id {user_id}")
-            del self.former[uuid]
+        self.lost_entries |= {uuid: user_id for uuid, holder in self.former.items() if holder is user}
+        self.former = {uuid: holder for uuid, holder in self.former.items() if holder is not user}
 
     def find_dangling(self) -> set[str]:
         """What leads to a user or an office that another program has deleted: it stays, and counts as none."""
@@ -597,7 +598,8 @@ class Model:
                 self._report("default-partner-not-active", code)
         self.problems |= {("reference-broken", reference) for reference in self.find_dangling()}
         self.problems |= {("leftovers-removed", reference) for reference in self.lost_rows}
-        self.lost_rows = set()
+        self.problems |= {("leftovers-removed", f"former_staff.user_id {user}") for user in self.lost_entries.values()}
+        self.lost_rows, self.lost_entries = set(), {}
 
     def _settle_users(self, staff: dict[str, Elements]) -> tuple[dict[str, tuple[str, str]], Settling]:
         """Name and address of those who have both, and which user each of them is."""

@@ -506,6 +506,7 @@ class Histories(RuleBasedStateMachine):
         if self.world.administer(lambda centre: admin_links.link_user(centre, email, uuid, may_move=True)):
             link(self.model.active_users, user, uuid)
             self.model.former.pop(uuid, None)
+            self.model.lost_entries.pop(uuid, None)
 
     @precondition(lambda self: self.model.active_users and self.model.known_staff)
     @step(which=WHICH, other=WHICH, is_stranger=st.booleans())
@@ -517,6 +518,7 @@ class Histories(RuleBasedStateMachine):
         if self.world.administer(lambda centre: admin_links.link_former_entry(centre, email, uuid)):
             assert all(each.xpm_uuid != uuid for each in self.model.active_users.values())
             self.model.former[uuid] = user
+            self.model.lost_entries.pop(uuid, None)
 
     @precondition(lambda self: 0 < len(self.practice.staff) < MOST_STAFF and self.practice.clients)
     @run(which=WHICH, other=WHICH, element=st.sampled_from(["account_manager", "job_manager"]))
