@@ -232,6 +232,15 @@ def test_a_client_that_returns_without_a_value_was_not_live_and_does_not_count(f
     assert firm.rows("SELECT count(*) AS number FROM clients WHERE entity_type IS NULL") == [{"number": 12}]
 
 
+def test_archived_clients_that_lose_their_codes_do_not_count(firm):
+    archived = find(firm, 0, 12)
+    archive(firm, archived)
+    firm.sync(accept=stop(firm)[0])
+    edit(firm, archived, client_code="")
+    assert firm.sync(full=True).clients.updated == 12
+    assert firm.rows("SELECT count(*) AS number FROM clients WHERE code IS NULL") == [{"number": 12}]
+
+
 def test_an_emptied_field_has_the_name_that_it_has_in_xpm(firm):
     edit(firm, find(firm, 0, 60), first_name="Ann", last_name="Lee", address="1 Quay St")
     firm.sync()

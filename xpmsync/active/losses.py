@@ -56,9 +56,9 @@ def measure_emptied_values(database: Database, columns: Mapping[str, str], *, af
     rows = database.connection.execute(
         "SELECT field, count(*) AS lost, json_group_array(clients.xpm_client_uuid) AS uuids FROM changes "
         "CROSS JOIN clients ON clients.id = changes.entity_id WHERE changes.id > :after AND entity = 'client' "
-        "AND action = 'updated' AND old_value IS NOT NULL AND new_value IS NULL AND NOT EXISTS ("
-        "SELECT 1 FROM changes AS other WHERE other.entity_id = changes.entity_id AND other.id > :after "
-        "AND other.action = 'status' AND other.old_value <> 'active') GROUP BY field",
+        "AND action = 'updated' AND old_value IS NOT NULL AND new_value IS NULL AND coalesce(("
+        "SELECT other.old_value FROM changes AS other WHERE other.entity_id = changes.entity_id AND other.id > :after "
+        "AND other.action = 'status'), clients.status) = 'active' GROUP BY field",
         {"after": after_id},
     ).fetchall()
     if not rows:
