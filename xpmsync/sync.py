@@ -192,13 +192,13 @@ def _begun(
             accepted = None if accept is None else stops.find_accepted(database, accept)
             mode = _choose_mode(config, past, started_at, full=full, accepted=accepted)
             with database.transaction():
+                _write_last_failure(database, AlertFile(home.alert_file, clock.now))
                 run_id = runs.start_run(
                     database,
                     tenant_id=config.sync.tenant_id,
                     mode=mode,
                     is_watched=is_watched,
                     now=started_at,
-                    unfinished=AlertFile(home.alert_file, clock.now).load().last_failure,
                 )
         except (AnotherRun, ConfigurationError, NotPossible):
             raise
@@ -521,6 +521,18 @@ def _check_recipient(run: "_Run") -> Iterator[Problem]:
     if recipient and not recipient.is_active:
         who = say_who_is_left(run.config.notify.cc)
         yield problem("alert-recipient-not-active", None, None, who=who, recipient=recipient.address)
+
+
+def _write_last_failure(database: Database, alerts: AlertFile) -> None:
+    """Finish the row of a sync that failed and could not write so: the alert file knows."""
+    if failure := alerts.load().last_failure:
+        runs.fail_unfinished_run(
+            database,
+            failure.run_id,
+            exit_code=failure.exit_code,
+            message=failure.happened,
+            failed_at=failure.failed_at,
+        )
 
 
 def _load_past(database: Database) -> Past:

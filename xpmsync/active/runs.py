@@ -6,30 +6,25 @@ from datetime import datetime
 
 from xpmsync.active.database import Database
 from xpmsync.errors import NotPossible
-from xpmsync.health import Failure
 from xpmsync.moments import from_stored, to_text
 
 
-def start_run(
-    database: Database,
-    *,
-    tenant_id: str | None,
-    mode: str,
-    is_watched: bool,
-    now: datetime,
-    unfinished: Failure | None = None,
-) -> int:
+def fail_unfinished_run(
+    database: Database, run_id: int | None, *, exit_code: int, message: str, failed_at: datetime
+) -> None:
+    """Write how a run has failed that could not write so itself, if it is there and still says `running`."""
+    database.connection.execute(
+        "UPDATE sync_runs SET status = 'failed', finished_at = ?, message = ?, exit_code = ? "
+        "WHERE status = 'running' AND id = ?",
+        (to_text(failed_at), message, exit_code, run_id),
+    )
+
+
+def start_run(database: Database, *, tenant_id: str | None, mode: str, is_watched: bool, now: datetime) -> int:
     """Write the row of a run that begins, and mark those that never finished; gives the run's id.
 
-    Called under the run lock: a row that still says `running` belongs to a process that died, or that failed and could
-    not write so. Of the latter, `unfinished` is what is known from elsewhere.
+    Called under the run lock: a row that still says `running` belongs to a process that died.
     """
-    if unfinished:
-        database.connection.execute(
-            "UPDATE sync_runs SET status = 'failed', finished_at = ?, message = ?, exit_code = ? "
-            "WHERE status = 'running' AND id = ?",
-            (to_text(unfinished.failed_at), unfinished.happened, unfinished.exit_code, unfinished.run_id),
-        )
     database.connection.execute(
         "UPDATE sync_runs SET status = 'interrupted', message = 'The run was cut off; it changed nothing.' "
         "WHERE status = 'running'"
