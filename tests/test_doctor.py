@@ -223,6 +223,7 @@ def test_a_file_that_cannot_be_used_at_all_fails_like_the_rest(firm, look):
     assert bad["Keyring"].found.startswith(f"{firm.home.home_id_file} cannot be used: it is a folder")
 
 
+@pytest.mark.slow
 def test_doctors_at_once_do_not_disturb_each_other(look):
     with ThreadPoolExecutor(3) as pool:
         assert list(pool.map(lambda _: look(), range(6))) == [({}, 0)] * 6

@@ -524,6 +524,7 @@ def test_a_run_that_fails_leaves_yesterdays_data_whole_and_says_so(make_firm, fa
     assert firm.rows("SELECT 1 FROM sync_errors WHERE resolved_at IS NULL AND severity = 'error'") == []
 
 
+@pytest.mark.slow
 def test_a_second_run_at_the_same_time_ends_with_another_run(make_firm):
     practice, _ = small_practice()
     firm = make_firm(practice)

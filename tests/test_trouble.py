@@ -149,7 +149,13 @@ CONNECTION_ERRORS = {
 """Address, server, proxy, what is said, and what to check."""
 
 
-@pytest.mark.parametrize("case", CONNECTION_ERRORS.values(), ids=CONNECTION_ERRORS)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=name, marks=[pytest.mark.slow] if name in ("deaf", "silent") else [])
+        for name, case in CONNECTION_ERRORS.items()
+    ],
+)
 def test_a_connection_error_names_host_and_reason_and_what_to_check_here_wherever_it_is_said(
     firm, mailbox, monkeypatch, capfd, caplog, case
 ):

@@ -95,6 +95,7 @@ def test_opening_again_changes_nothing(path):
         assert [user.name for user in load_users(database)] == ["Ann"]
 
 
+@pytest.mark.slow
 def test_processes_that_make_a_database_at_once_all_write_to_the_same_one(tmp_path, four_processes):
     for attempt in range(20):
         path = tmp_path / f"{attempt}.db"

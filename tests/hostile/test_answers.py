@@ -502,6 +502,7 @@ def test_settings_that_python_cannot_hold_are_a_mistake_in_the_settings(world, t
         read_config(world.spare_home)
 
 
+@pytest.mark.slow
 def test_a_name_of_3_mb_is_kept_whole_and_shown_in_part(world):
     name = "Ōtaki " * 500_000
     for call in ("staff.api/list", "client.api/list"):

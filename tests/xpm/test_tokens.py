@@ -272,6 +272,7 @@ def test_crash_after_crash_is_survived(office, replay):
     live_on(office)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("replay", REPLAYS)
 def test_a_killed_process_is_survived_at_every_step(office, replay):
     office.sandbox.set_switches(replayed_refresh=replay)
@@ -319,6 +320,7 @@ def test_the_lock_is_free_after_a_crash(office):
         assert had
 
 
+@pytest.mark.slow
 def test_twenty_programs_at_once_refresh_one_after_the_other(office):
     office.sandbox.set_switches(replay_grace_seconds=0)  # a token that is used twice is lost
     office.connect()
