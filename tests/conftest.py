@@ -29,7 +29,7 @@ from xpmsync.active.error_log import save_problems
 from xpmsync.active.runs import finish_run, start_run
 from xpmsync.errors import XpmsyncError
 from xpmsync.home import Home, find_home
-from xpmsync.rules.problems import Problem
+from xpmsync.rules.issues import Problem
 from xpmsync.sandbox import Practice, Sandbox, browser
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -12,13 +12,13 @@ from urllib.parse import parse_qs, urlsplit
 from xpmsync.active.database import open_database
 from xpmsync.active.offices import insert_office
 from xpmsync.config import change_config, read_config
+from xpmsync.credentials.store import open_vault
 from xpmsync.home import Home, find_home, load_home_id, prepare_home
 from xpmsync.sandbox import Practice, Sandbox
 from xpmsync.sandbox.browser import press
-from xpmsync.sync import Summary, run_sync
+from xpmsync.sync.run import Summary, run_sync
 from xpmsync.xpm.oauth import IdentityClient
 from xpmsync.xpm.tokens import open_tokens
-from xpmsync.xpm.vault import open_vault
 
 
 class SilentReport:

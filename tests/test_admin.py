@@ -9,15 +9,15 @@ from xpmsync.active.database import open_database
 from xpmsync.active.error_log import save_problems
 from xpmsync.active.history import ChangeLog
 from xpmsync.active.runs import start_run
-from xpmsync.admin import centre as admin_centre
+from xpmsync.admin import session as admin_centre
 from xpmsync.audit import name_account
 from xpmsync.cli import run
 from xpmsync.config import change_config, read_config
-from xpmsync.derive import derive
 from xpmsync.home import Home
-from xpmsync.lock import hold
 from xpmsync.rules.fields import CLIENT_FIELDS
-from xpmsync.rules.problems import problem
+from xpmsync.rules.issues import problem
+from xpmsync.sync.derive import derive
+from xpmsync.system.lock import hold
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 ANN, BOB, CAT = (f"00000000-0000-4000-8000-00000000000{number}" for number in "abc")

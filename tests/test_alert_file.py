@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from xpmsync.alert_file import (
+from xpmsync.cli import run
+from xpmsync.notify.alert_file import (
     FILE_BYTES,
     MOST_ADDRESSES,
     SLOT_BYTES,
@@ -24,8 +25,7 @@ from xpmsync.alert_file import (
     combine,
     find_recipient,
 )
-from xpmsync.cli import run
-from xpmsync.health import Failure, Health
+from xpmsync.notify.health import Failure, Health
 from xpmsync.records import User
 
 NOW = datetime(2026, 11, 1, 14, 7, tzinfo=UTC)
@@ -163,7 +163,7 @@ def test_the_time_is_read_once_the_lock_is_held(path, watch):
 
 PROCESS = """
 import pathlib, sys, time
-from xpmsync.alert_file import AlertFile
+from xpmsync.notify.alert_file import AlertFile
 alerts = AlertFile(pathlib.Path(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.readline()
@@ -283,7 +283,7 @@ def locked(path):
 
 def test_a_file_that_another_process_never_lets_go_of_can_be_read_and_not_written(alerts, path, monkeypatch):
     alerts.claim("a")
-    monkeypatch.setattr("xpmsync.alert_file.LOCK_SECONDS", 0.1)
+    monkeypatch.setattr("xpmsync.notify.alert_file.LOCK_SECONDS", 0.1)
     with locked(path):
         assert alerts.load().find("a").sent_at == NOW
         began_at = time.monotonic()
@@ -297,7 +297,7 @@ def test_a_sync_that_succeeds_says_that_the_file_cannot_be_written_once_a_day_wh
 ):
     firm = make_firm()
     assert run(["sync"]) == 0
-    monkeypatch.setattr("xpmsync.alert_file.LOCK_SECONDS", 0.1)
+    monkeypatch.setattr("xpmsync.notify.alert_file.LOCK_SECONDS", 0.1)
     capfd.readouterr()
     with locked(firm.home.alert_file):
         assert run(["sync"]) == 0

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import click
 import pytest
 
-from xpmsync.cli import commands, run
-from xpmsync.cli.grammar import walk
+from xpmsync.cli import program, run
+from xpmsync.cli.click_types import walk
 from xpmsync.home import find_home, prepare_home
 
 
@@ -77,7 +77,7 @@ def test_the_first_command_is_told_once_it_has_made_the_home(home):
     assert [line["event"] for line in read(home)] == ["began", "ended"]
 
 
-HELP = [[*path, flag] for path in [(), *walk(commands, click.Context(commands))] for flag in ("--help", "-h")]
+HELP = [[*path, flag] for path in [(), *walk(program, click.Context(program))] for flag in ("--help", "-h")]
 
 
 @pytest.mark.parametrize("arguments", [*HELP, ["--version"], ["nonsense"], ["admin"], []], ids=" ".join)

@@ -18,8 +18,8 @@ from xpmsync.active.database import open_database
 from xpmsync.active.migrations import STEPS
 from xpmsync.cli import run
 from xpmsync.config import change_config
-from xpmsync.lock import hold
 from xpmsync.sandbox import Practice
+from xpmsync.system.lock import hold
 
 OTHER_PRACTICE = "22222222-0000-4000-8000-000000000000"
 
@@ -512,7 +512,7 @@ def test_nothing_is_restored_while_a_run_goes_on(firm, copy, monkeypatch, capsys
 
 
 def test_a_program_that_never_lets_go_of_the_database_is_not_waited_for_for_ever(firm, copy, monkeypatch, capsys):
-    monkeypatch.setattr("xpmsync.active.copying.BUSY_TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr("xpmsync.active.snapshots.BUSY_TIMEOUT_SECONDS", 0.1)
     with closing(sqlite3.connect(firm.home.database_file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         assert run(["restore", str(copy), "--yes"]) == 9

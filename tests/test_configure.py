@@ -15,10 +15,10 @@ import pytest
 from xpmsync.audit import name_account
 from xpmsync.cli import run
 from xpmsync.config import SmtpSettings, change_config, read_config
+from xpmsync.credentials.store import open_vault
 from xpmsync.home import load_home_id
 from xpmsync.sandbox import Practice
-from xpmsync.surroundings import Clock
-from xpmsync.xpm.vault import open_vault
+from xpmsync.system.clock import Clock
 
 pytestmark = pytest.mark.usefixtures("crontab")
 

@@ -4,8 +4,8 @@ import io
 
 import pytest
 
-from xpmsync.cli.screen import open_console, print_advice
-from xpmsync.cli.text import wrap, wrap_advice
+from xpmsync.cli.console import open_console, print_advice
+from xpmsync.cli.formatting import wrap, wrap_advice
 
 LONG = "In XPM, Clients > Rimu Earthmoving Pty Ltd > Edit, choose a partner who is on the staff; or, if a user is meant"
 COMMAND = "xpmsync admin user link EMAIL --xpm-staff '3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11; v. 2'"

@@ -9,8 +9,8 @@ from uuid import uuid4
 import pytest
 
 from xpmsync.cli import run
-from xpmsync.crontab import find_next_time, make_environment, parse_crontab, read_crontab, replace_lines
 from xpmsync.home import find_home, load_home_id
+from xpmsync.monitoring.crontab import find_next_time, make_environment, parse_crontab, read_crontab, replace_lines
 from xpmsync.rules.schedule import hourly_minute
 
 NOW = datetime(2026, 11, 4, 14, 17, 30).astimezone()  # a Wednesday

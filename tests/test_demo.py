@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from xpmsync.cli import demo, run
+from xpmsync.cli import run
+from xpmsync.cli.commands import demo
 
 
 def run_here(command, *, env, **_):

@@ -7,7 +7,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from xpmsync.disk import is_encrypted
+from xpmsync.system.disk import is_encrypted
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a file system on no block device that every Linux has
 

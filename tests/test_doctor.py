@@ -16,10 +16,10 @@ from xpmsync import doctor
 from xpmsync.cli import run
 from xpmsync.config import change_config
 from xpmsync.doctor import CHECKS, Verdict, examine, find_exit_code
-from xpmsync.lock import hold
 from xpmsync.sandbox import Practice
 from xpmsync.sandbox.mailbox import Mailbox
-from xpmsync.surroundings import Clock
+from xpmsync.system.clock import Clock
+from xpmsync.system.lock import hold
 
 XERO = ("Permissions", "Practice", "Clock", "Xero's limit")
 SCOPES = ("offline_access", "practicemanager.staff.read", "practicemanager.client.read", "accounting.contacts")

@@ -3,7 +3,7 @@
 import click
 import pytest
 
-from xpmsync.cli.ending import explain
+from xpmsync.cli.error_handler import explain
 
 
 @pytest.mark.parametrize(

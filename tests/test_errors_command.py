@@ -19,9 +19,9 @@ from xpmsync.active.database import open_database
 from xpmsync.active.error_log import save_problems
 from xpmsync.active.runs import start_run
 from xpmsync.cli import run
-from xpmsync.cli.text import parse_since
+from xpmsync.cli.formatting import parse_since
 from xpmsync.errors import ENDINGS
-from xpmsync.rules.problems import CATALOGUE, Problem, problem
+from xpmsync.rules.issues import CATALOGUE, Problem, problem
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 MISSING = problem("partner-missing", "c1", "Smith & Sons Pty Ltd", office="SYD")

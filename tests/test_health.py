@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from xpmsync.health import SILENCE_REMEDY, USUAL_REMEDY, Failure, Health, Trouble, find_trouble, has_rhythm
+from xpmsync.notify.health import SILENCE_REMEDY, USUAL_REMEDY, Failure, Health, Trouble, find_trouble, has_rhythm
 
 NOW = datetime(2026, 11, 2, 14, 7, tzinfo=UTC)
 CASES = (

@@ -10,15 +10,15 @@ from xpmsync.active.database import open_database
 from xpmsync.active.error_log import save_problems
 from xpmsync.active.history import ChangeRow, save_changes
 from xpmsync.active.runs import finish_run, start_run
-from xpmsync.admin import centre as admin_centre
 from xpmsync.admin import history as admin_history
+from xpmsync.admin import session as admin_centre
 from xpmsync.audit import name_account
-from xpmsync.cli import history as history_command
 from xpmsync.cli import run
+from xpmsync.cli.commands import history as history_command
 from xpmsync.errors import NotPossible
-from xpmsync.lock import hold
-from xpmsync.rules.problems import Problem, problem
+from xpmsync.rules.issues import Problem, problem
 from xpmsync.sandbox import Practice
+from xpmsync.system.lock import hold
 
 TODAY = datetime.now().astimezone()
 OLD = TODAY - timedelta(days=800)

@@ -10,7 +10,7 @@ from xpmsync.config import change_config
 from xpmsync.errors import SuspiciousChange
 from xpmsync.rules.schedule import next_full_at
 from xpmsync.sandbox import Practice
-from xpmsync.surroundings import Clock
+from xpmsync.system.clock import Clock
 
 FIRST = "cccccccc-0000-4000-8000-000000000001"
 

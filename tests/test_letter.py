@@ -21,15 +21,15 @@ from xpmsync.active.database import RESTORE, explain_trouble, open_database
 from xpmsync.active.runs import finish_run, start_run
 from xpmsync.cli import run
 from xpmsync.config import change_config, require
+from xpmsync.credentials.store import OWN_REMEDY, find_remedy
 from xpmsync.errors import Refused, SuspiciousChange, XpmsyncError
-from xpmsync.health import SILENCE_REMEDY, Trouble, find_trouble
 from xpmsync.home import find_home
-from xpmsync.letter import Place, render_letter, render_subject
+from xpmsync.notify.health import SILENCE_REMEDY, Trouble, find_trouble
+from xpmsync.notify.message import Place, render_letter, render_subject
+from xpmsync.notify.situation import find_place, load_health
 from xpmsync.sandbox import Practice
 from xpmsync.sandbox.mailbox import Mailbox
-from xpmsync.watchman import find_place, load_health
-from xpmsync.xpm.answers import explain, make_trouble
-from xpmsync.xpm.vault import OWN_REMEDY, find_remedy
+from xpmsync.xpm.responses import explain, make_trouble
 
 NOW = datetime(2026, 11, 1, 14, 7, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -158,7 +158,7 @@ def find_pythons():
 def test_whatever_a_sync_is_called_its_emails_have_the_headers_that_were_meant(python):
     script = """
 import base64, datetime, json, sys
-from xpmsync.letter import Message
+from xpmsync.notify.message import Message
 now = datetime.datetime.now(datetime.timezone.utc)
 emails = [Message("sync@firm.example", "ann@firm.example", name, name, now).encode() for name in json.load(sys.stdin)]
 print(json.dumps([base64.b64encode(email).decode() for email in emails]))

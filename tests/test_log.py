@@ -47,7 +47,7 @@ def test_what_is_logged_writes_one_line_whatever_it_holds(home, monkeypatch):
     monkeypatch.setattr(logging.getLogger("xpmsync"), "propagate", False)  # not for pytest's report
     log.warning(
         "Xero says: %s",
-        "no\n2026-01-01T00:00:00Z 1 INFO xpmsync.sync: run 9 succeeded\x1b[2J\u202e\ud800" + "x" * 10**6,
+        "no\n2026-01-01T00:00:00Z 1 INFO xpmsync.sync.run: run 9 succeeded\x1b[2J\u202e\ud800" + "x" * 10**6,
     )
     (line,) = home.log_file.read_text("utf-8").splitlines()
     assert line.isprintable()

@@ -13,18 +13,18 @@ from aiosmtpd.smtp import SMTP, AuthResult
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xpmsync import mail_server
 from xpmsync.active.database import open_database
 from xpmsync.active.runs import finish_run, start_run
-from xpmsync.alert_file import AlertFile, AlertFileError, Recipient
 from xpmsync.cli import run
 from xpmsync.config import Config, NotifySettings, SmtpSettings, SyncSettings, change_config, check_setting
-from xpmsync.health import DUE_AT_ONCE, PATIENCE, Failure, Health, find_trouble
+from xpmsync.credentials.refresh_marker import find_mark, set_mark
 from xpmsync.home import find_home
-from xpmsync.letter import Place
-from xpmsync.mail_server import MailRefused, MailTrouble, send_email
-from xpmsync.notify import Notifier, NotifyOutcome, render_email, render_test_email
-from xpmsync.xpm.pending import find_mark, set_mark
+from xpmsync.notify import smtp
+from xpmsync.notify.alert_file import AlertFile, AlertFileError, Recipient
+from xpmsync.notify.health import DUE_AT_ONCE, PATIENCE, Failure, Health, find_trouble
+from xpmsync.notify.message import Place
+from xpmsync.notify.notifier import Notifier, NotifyOutcome, render_email, render_test_email
+from xpmsync.notify.smtp import MailRefused, MailTrouble, send_email
 
 NOW = datetime(2026, 11, 1, 14, 7, tzinfo=UTC)
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -302,7 +302,7 @@ def test_a_person_who_interrupts_it_frees_the_reservation_unless_the_text_is_out
             before_text()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("xpmsync.notify.send_email", interrupt)
+    monkeypatch.setattr("xpmsync.notify.notifier.send_email", interrupt)
     smtp = SmtpSettings(host="localhost", port=1, security="none", sender="sync@firm.example")
     for is_out in (False, True):
         with pytest.raises(KeyboardInterrupt):
@@ -374,7 +374,7 @@ def test_a_recipient_who_is_not_active_is_not_mailed_and_standard_error_says_so_
 @pytest.mark.parametrize(("drips_from", "is_sent"), [(b"", False), (b"DATA", False), (b".\r\n", True)])
 def test_a_server_that_drips_for_ever_is_given_up_and_nobody_is_told_twice(monkeypatch, drips_from, is_sent):
     # Long enough for a busy machine to come as far as the text, where that is what is asked.
-    monkeypatch.setattr(mail_server, "CONVERSATION_SECONDS", 3.0 if is_sent else 0.5)
+    monkeypatch.setattr(smtp, "CONVERSATION_SECONDS", 3.0 if is_sent else 0.5)
     listener = socket.create_server(("127.0.0.1", 0))
     over = threading.Event()
 

@@ -9,7 +9,7 @@ import pytest
 
 from xpmsync.cli import run
 from xpmsync.config import change_config
-from xpmsync.private_files import NotPrivate, open_private
+from xpmsync.system.private_files import NotPrivate, open_private
 
 AUDIT = f"audit-{datetime.now(UTC):%Y-%m}.jsonl"
 KEPT = "what somebody else has written\n"

@@ -9,7 +9,7 @@ from servers import HostileServer
 from xpmsync.config import change_config
 from xpmsync.errors import PassingTrouble, Refused
 from xpmsync.rules.fields import CLIENT_FIELDS
-from xpmsync.surroundings import Clock
+from xpmsync.system.clock import Clock
 
 RECORDINGS = Path(__file__).parent / "recordings"
 

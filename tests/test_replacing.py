@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from xpmsync.replacing import find_draft, replaced, sync_folder
+from xpmsync.system.atomic import find_draft, replaced, sync_folder
 
 
 def test_a_block_that_fails_leaves_the_file_as_it_was(tmp_path):

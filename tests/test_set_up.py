@@ -10,9 +10,9 @@ from xpmsync.active.error_log import load_causes
 from xpmsync.active.runs import load_last_runs
 from xpmsync.cli import run
 from xpmsync.config import change_config
-from xpmsync.health import Health
 from xpmsync.home import Home
-from xpmsync.watchman import load_health
+from xpmsync.notify.health import Health
+from xpmsync.notify.situation import load_health
 
 PRACTICE = "3f2a9c1e-0d5b-4a7e-9b1f-6c8d2e4f0a11"
 ADD_OFFICE = ("admin", "office", "add", "SYD", "--name", "Sydney")

@@ -14,7 +14,7 @@ import pytest
 from xpmsync.cli import run
 from xpmsync.config import change_config
 from xpmsync.errors import AnotherRun, ConfigurationError, Refused
-from xpmsync.rules.problems import CATALOGUE
+from xpmsync.rules.issues import CATALOGUE
 from xpmsync.sandbox import Practice
 
 DATA_TABLES = ("users", "clients", "client_groups", "client_group_members", "synced_values", "changes", "xpm_clients")

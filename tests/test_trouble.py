@@ -16,10 +16,10 @@ from xpmsync.cli import run
 from xpmsync.config import change_config, read_config
 from xpmsync.doctor import examine
 from xpmsync.errors import ConnectionFailed, PassingTrouble, Refused, SuspiciousChange
-from xpmsync.fetch import fetched_practice
 from xpmsync.sandbox import Practice
 from xpmsync.sandbox.mailbox import Mailbox
-from xpmsync.surroundings import Clock
+from xpmsync.sync.fetch import fetched_practice
+from xpmsync.system.clock import Clock
 
 
 @pytest.fixture
@@ -422,7 +422,7 @@ def test_the_cursor_follows_xeros_clock_and_no_firewalls(firm):
 
 
 def test_without_a_clock_of_xeros_the_cursor_stays(firm, monkeypatch):
-    monkeypatch.setattr("xpmsync.xpm.http.read_date", lambda _: None)
+    monkeypatch.setattr("xpmsync.xpm.client.read_date", lambda _: None)
     firm.sync()
     first, second = (row["cursor_at"] for row in firm.rows("SELECT cursor_at FROM sync_runs ORDER BY id"))
     assert first == second
@@ -482,7 +482,7 @@ def test_a_run_that_has_written_stays_a_success_whatever_stumbles_after_it(firm,
             yield fetched
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("xpmsync.sync.fetched_practice", stumbling)
+    monkeypatch.setattr("xpmsync.sync.run.fetched_practice", stumbling)
     firm.practice.edit_client(client_named(firm, "First"), email="new@example.com")
     with pytest.raises(KeyboardInterrupt):
         firm.sync()

@@ -18,8 +18,8 @@ from typing import Any, Final
 
 from xpmsync import __version__
 from xpmsync.home import Home
-from xpmsync.moments import to_text
-from xpmsync.private_files import is_closed, open_or_set_aside
+from xpmsync.system.private_files import is_closed, open_or_set_aside
+from xpmsync.system.timestamps import to_text
 
 KEPT_MONTHS: Final = 12
 """Whole ones, beside the month that has begun."""

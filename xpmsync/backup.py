@@ -1,6 +1,6 @@
 """Copies of the database for keeping and for handing out, and the way back from one.
 
-Decides what may be replaced, and whether a copy belongs into this home; `xpmsync.active.copying` does it. Knows no
+Decides what may be replaced, and whether a copy belongs into this home; `xpmsync.active.snapshots` does it. Knows no
 terminal. Neither a copy nor the database holds a secret: those are in the keyring.
 """
 
@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Final
 
 from xpmsync.active import runs
-from xpmsync.active.copying import check_copy, is_in_use, make_copy, opened_copy, put_back, set_aside
+from xpmsync.active.counts import count_by_status
 from xpmsync.active.database import Database, open_database, open_rehearsal
-from xpmsync.active.totals import count_by_status
-from xpmsync.active.turns import turn
+from xpmsync.active.exclusive_lock import turn
+from xpmsync.active.snapshots import check_copy, is_in_use, make_copy, opened_copy, put_back, set_aside
 from xpmsync.config import Config
 from xpmsync.errors import AnotherRun, ConfigurationError, DatabaseTrouble, NotPossible, XpmsyncError
 from xpmsync.home import Home
-from xpmsync.set_up import check_readable
+from xpmsync.preflight import check_readable
 
 log = logging.getLogger(__name__)
 

@@ -19,10 +19,10 @@ from urllib.parse import SplitResult, urlsplit
 
 from xpmsync.errors import ConfigurationError
 from xpmsync.home import Home, connect_command, prepare_home
-from xpmsync.lock import hold
-from xpmsync.private_files import check_link
-from xpmsync.replacing import find_draft, replaced
-from xpmsync.spelling import fold, suggest
+from xpmsync.system.atomic import find_draft, replaced
+from xpmsync.system.lock import hold
+from xpmsync.system.private_files import check_link
+from xpmsync.text import fold, suggest
 
 Security = Literal["starttls", "tls", "none"]
 

@@ -22,29 +22,29 @@ from xpmsync.active import offices, runs
 from xpmsync.active.database import Database, open_database
 from xpmsync.active.references import find_dangling, find_unreadable
 from xpmsync.active.users import load_users
-from xpmsync.alert_file import AlertFile, list_addresses, say_who_is_left
 from xpmsync.config import Config, read_config, require
-from xpmsync.crontab import Crontab, read_crontab
-from xpmsync.derive.references import diagnose
-from xpmsync.disk import is_encrypted
+from xpmsync.credentials.store import CHOICE_VARIABLE, Vault, opened
 from xpmsync.errors import ConfigurationError, DatabaseTrouble, SignInNeeded, XpmsyncError
-from xpmsync.fetch import RESERVED_CALLS
-from xpmsync.health import RHYTHM_MEMORY, Failure, find_trouble, has_rhythm
 from xpmsync.home import Home, connect_command, prepare_home
-from xpmsync.lock import hold
 from xpmsync.log import open_log
-from xpmsync.mail_server import try_mail_server
-from xpmsync.moments import from_stored
-from xpmsync.private_files import OPEN_TO_OTHERS, PLANTED
-from xpmsync.set_up import check_database_kept, check_set_up, check_settings_kept
-from xpmsync.surroundings import Clock
-from xpmsync.watchman import load_health
+from xpmsync.monitoring.crontab import Crontab, read_crontab
+from xpmsync.notify.alert_file import AlertFile, list_addresses, say_who_is_left
+from xpmsync.notify.health import RHYTHM_MEMORY, Failure, find_trouble, has_rhythm
+from xpmsync.notify.situation import load_health
+from xpmsync.notify.smtp import try_mail_server
+from xpmsync.preflight import check_database_kept, check_set_up, check_settings_kept
+from xpmsync.sync.fetch import RESERVED_CALLS
+from xpmsync.sync.references import diagnose
+from xpmsync.system.clock import Clock
+from xpmsync.system.disk import is_encrypted
+from xpmsync.system.lock import hold
+from xpmsync.system.private_files import OPEN_TO_OTHERS, PLANTED
+from xpmsync.system.timestamps import from_stored
 from xpmsync.xpm.api import PracticeManager
-from xpmsync.xpm.http import Gateway, opened_gateway
+from xpmsync.xpm.client import Gateway, opened_gateway
 from xpmsync.xpm.oauth import find_missing
 from xpmsync.xpm.sign_in import SignIn, describe_sign_in
 from xpmsync.xpm.tokens import Tokens, open_tokens
-from xpmsync.xpm.vault import CHOICE_VARIABLE, Vault, opened
 
 log = logging.getLogger(__name__)
 

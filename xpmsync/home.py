@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xpmsync.errors import ConfigurationError
-from xpmsync.private_files import FOLDER_MODE, is_closed, open_private
+from xpmsync.system.private_files import FOLDER_MODE, is_closed, open_private
 
 HOME_VARIABLE = "XPMSYNC_HOME"
 BROWSER_VARIABLES = ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")

@@ -12,9 +12,9 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Final
 
-from xpmsync import moments
 from xpmsync.home import Home
-from xpmsync.private_files import open_or_set_aside
+from xpmsync.system import timestamps
+from xpmsync.system.private_files import open_or_set_aside
 
 LONGEST_LINE: Final = 2_000
 LARGEST_FILE_BYTES: Final = 1_000_000
@@ -50,7 +50,7 @@ def _open_handler(path: Path) -> logging.Handler:
         )
     except OSError:
         return logging.NullHandler()
-    formatter = _LineFormatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s", moments.FORMAT)
+    formatter = _LineFormatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s", timestamps.FORMAT)
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
     return handler

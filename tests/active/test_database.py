@@ -14,14 +14,14 @@ import pytest
 import sqlite_utils
 
 from xpmsync.active.clients import insert_clients, repair_keys, update_client
-from xpmsync.active.copying import put_anew
 from xpmsync.active.database import discard_rehearsals, open_database, open_rehearsal
 from xpmsync.active.migrations import STEPS, make_migrations
 from xpmsync.active.offices import insert_office, load_offices, update_office
+from xpmsync.active.snapshots import put_anew
 from xpmsync.active.users import insert_user, load_users, update_user
 from xpmsync.errors import DatabaseTrouble
-from xpmsync.moments import from_text, to_text
-from xpmsync.spelling import fold
+from xpmsync.system.timestamps import from_text, to_text
+from xpmsync.text import fold
 
 ANN = {"first_name": "Ann", "email": "ann@firm.example"}
 

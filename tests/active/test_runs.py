@@ -5,7 +5,7 @@ import pytest
 from xpmsync.active import runs
 from xpmsync.active.error_log import save_problems
 from xpmsync.active.history import ChangeRow, save_changes
-from xpmsync.active.written import load_written, save_written
+from xpmsync.active.synced_values import load_written, save_written
 
 NINE = datetime(2026, 11, 1, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)

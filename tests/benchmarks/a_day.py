@@ -17,8 +17,8 @@ import requests
 
 from xpmsync.config import read_config
 from xpmsync.home import find_home
-from xpmsync.surroundings import Clock
-from xpmsync.sync import run_sync
+from xpmsync.sync.run import run_sync
+from xpmsync.system.clock import Clock
 
 HOURS = 24
 EDITED = "(02) 5550 0000"

@@ -14,9 +14,9 @@ from xpmsync.active.error_log import save_problems
 from xpmsync.active.history import ChangeLog
 from xpmsync.active.offices import insert_office
 from xpmsync.active.spool import Spool, open_spool
-from xpmsync.derive import Derivation, derive
 from xpmsync.rules.fields import CLIENT_SHAPE, GROUP_SHAPE, STAFF_SHAPE
-from xpmsync.rules.problems import list_unidentified, problem
+from xpmsync.rules.issues import list_unidentified, problem
+from xpmsync.sync.derive import Derivation, derive
 from xpmsync.xpm.xml import parse_records
 
 SHAPES = {"xpm_staff": STAFF_SHAPE, "xpm_groups": GROUP_SHAPE, "xpm_clients": CLIENT_SHAPE}

@@ -5,9 +5,9 @@ from importlib import reload
 
 import pytest
 
-import xpmsync.derive
+import xpmsync.sync.derive
 from xpmsync.active.history import ChangeLog
-from xpmsync.derive import derive
+from xpmsync.sync.derive import derive
 
 ANN = {"UUID": "s1", "Name": "Ann Lee", "Email": "ann@firm.example"}
 TWINS = [{"UUID": f"s{number}", "Name": "Bob Ray", "Email": "bob@firm.example"} for number in (2, 3)]
@@ -116,11 +116,11 @@ def upgrade_stdnum(tmp_path):
         (tmp_path / "stdnum").mkdir()
         (tmp_path / "stdnum/__init__.py").write_text("__version__ = '99'\n")
         patch.syspath_prepend(tmp_path)
-        reload(xpmsync.derive)
+        reload(xpmsync.sync.derive)
 
     with pytest.MonkeyPatch.context() as patch:
         yield upgrade
-    reload(xpmsync.derive)
+    reload(xpmsync.sync.derive)
 
 
 def test_another_version_of_the_library_for_business_numbers_judges_at_once(settled_firm, upgrade_stdnum):

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from xpmsync.active import mirror
 from xpmsync.active.clients import load_outlines
-from xpmsync.active.contested import Contested, find_contested
+from xpmsync.active.code_conflicts import Contested, find_contested
 from xpmsync.active.database import open_database
 from xpmsync.active.history import ChangeLog
 from xpmsync.active.offices import insert_office
 from xpmsync.active.users import load_users
-from xpmsync.derive import derive
 from xpmsync.rules.clients import OUTLINE_COLUMNS, ClientRecord, plan_clients
 from xpmsync.rules.staff import make_directory
+from xpmsync.sync.derive import derive
 
 NOW = datetime(2026, 11, 1, 9, tzinfo=UTC)
 MATCHING = ("client-code-shared", "client-code-taken", "code-held-by-former-client", "abn-contradicts")
@@ -76,7 +76,7 @@ def test_everybody_gets_the_record_that_they_would_get_if_all_were_matched_at_on
             mirror.iterate_clients(database, OUTLINE_COLUMNS), records, directory, {"MAIN": None}, "MAIN"
         )
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("xpmsync.derive.clients.BATCH_SIZE", 1)
+            patch.setattr("xpmsync.sync.clients.BATCH_SIZE", 1)
             result = derive(database, "MAIN", ChangeLog(database, run_id=None, actor="sync", now=NOW))
         owners = dict(database.connection.execute("SELECT xpm_client_uuid, id FROM clients").fetchall())
         statuses = dict(database.connection.execute("SELECT id, status FROM clients").fetchall())

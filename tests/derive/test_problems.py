@@ -5,11 +5,11 @@ import shlex
 
 import pytest
 
-from xpmsync.advice import set_apart
 from xpmsync.cli import run
 from xpmsync.config import change_config
 from xpmsync.home import Home
-from xpmsync.rules.problems import CATALOGUE, Effect, Severity
+from xpmsync.rules.issues import CATALOGUE, Effect, Severity
+from xpmsync.text import set_apart
 
 ANN = {"UUID": "s1", "Name": "Ann Lee", "Email": "ann@firm.example"}
 BOB = {"UUID": "s2", "Name": "Bob Ray", "Email": "bob@firm.example"}

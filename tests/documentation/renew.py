@@ -15,13 +15,13 @@ from typing import Final
 
 import grimp
 
-from xpmsync.cli.explanation import render_explanation, to_toml
-from xpmsync.cli.sync import PROBLEMS_EXIT_CODE
+from xpmsync.cli.commands.sync import PROBLEMS_EXIT_CODE
+from xpmsync.cli.config_reference import render_explanation, to_toml
 from xpmsync.config import SECTIONS, SETTINGS, Setting
 from xpmsync.errors import ENDINGS, INTERRUPTED_EXIT_CODE, NotPossible
-from xpmsync.health import DUE_AT_ONCE, PATIENCE, UNREACHABLE
+from xpmsync.notify.health import DUE_AT_ONCE, PATIENCE, UNREACHABLE
 from xpmsync.rules.fields import CLIENT_FIELDS, STAFF_FIELDS, Field
-from xpmsync.rules.problems import CATALOGUE, Kind
+from xpmsync.rules.issues import CATALOGUE, Kind
 from xpmsync.sandbox import FAULTS
 from xpmsync.sandbox.control import ROUTES
 from xpmsync.sandbox.switches import describe_switches

@@ -20,8 +20,8 @@ from firms import make_environment, point_at
 from reading import find_blocks
 from renew import ROOT
 
-from xpmsync.crontab import parse_crontab
 from xpmsync.home import find_home
+from xpmsync.monitoring.crontab import parse_crontab
 from xpmsync.sandbox import App, Practice, Sandbox
 from xpmsync.sandbox.mailbox import Mailbox
 

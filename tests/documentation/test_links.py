@@ -12,7 +12,7 @@ from pictures import KEPT
 from reading import BLOCK, TEXTS, find_code, name_of
 from renew import DOCUMENTS, ROOT
 
-from xpmsync.cli.explanation import render_explanation
+from xpmsync.cli.config_reference import render_explanation
 
 LINK = re.compile(r"\[(?:[^\]]+)\]\(([^)\s]+)\)")
 ADDRESS = re.compile(r"https?://[^\s<>()`\"“”]*[^\s<>()`\"“”.,:;|*]")

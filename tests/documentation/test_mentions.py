@@ -10,13 +10,13 @@ import pytest
 from reading import TEXTS, find_code, find_mentions, name_of
 from renew import DOCUMENTS, ROOT
 
-from xpmsync.cli import commands
+from xpmsync.cli import program
 from xpmsync.config import SECTIONS, SETTINGS
 
 
 def parse(line):
     """Hold a command line against the commands and options that there are."""
-    command, context = commands, click.Context(commands, info_name="xpmsync", **commands.context_settings)
+    command, context = program, click.Context(program, info_name="xpmsync", **program.context_settings)
     words = list(itertools.takewhile(lambda word: word not in ("<", "|", "||"), shlex.split(line)))
     while words and isinstance(command, click.Group) and not words[0].startswith("-"):
         command = command.get_command(context, words.pop(0))
@@ -54,7 +54,7 @@ def find_options(command):
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_an_option_that_is_mentioned_is_one_of_some_command(document):
-    known = {*find_options(commands), "--help"}
+    known = {*find_options(program), "--help"}
     known |= {"--cancel", "--practice"}  # of the sandbox's browser
     known |= {"--runs"}  # of the benchmarks
     assert [code for code in find_code(document) if code.startswith("--") and code.split()[0] not in known] == []

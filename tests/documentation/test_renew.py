@@ -15,9 +15,9 @@ from renew import (
     renew,
 )
 
-from xpmsync import mail_server  # its errors are a part of the tree
 from xpmsync.cli import run
 from xpmsync.errors import XpmsyncError
+from xpmsync.notify import smtp  # its errors are a part of the tree
 
 REMEDY = "python tests/documentation/renew.py writes it anew"
 
@@ -41,7 +41,7 @@ def test_every_exit_code_that_an_error_has_is_told():
     def find_codes(kind):
         return {kind.exit_code}.union(*map(find_codes, kind.__subclasses__()))
 
-    assert mail_server.MailTrouble in XpmsyncError.__subclasses__()
+    assert smtp.MailTrouble in XpmsyncError.__subclasses__()
     told = {int(line.split("|")[1]) for line in make_exit_codes().splitlines()[2:]}
     assert find_codes(XpmsyncError) | {0, 3, 130} == told
 

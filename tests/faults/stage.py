@@ -11,11 +11,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from xpmsync.alert_file import AlertFile
 from xpmsync.config import read_config
+from xpmsync.notify.alert_file import AlertFile
+from xpmsync.notify.situation import assess, notify_if_due
 from xpmsync.sandbox.mailbox import Mailbox
-from xpmsync.surroundings import Clock
-from xpmsync.watchman import assess, notify_if_due
+from xpmsync.system.clock import Clock
 
 PATHS: Mapping[str, str] = {
     "token": "/connect/token",

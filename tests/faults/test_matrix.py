@@ -11,11 +11,11 @@ from stage import INCREMENTAL, PATHS, HurriedClock, Stage, open_stage
 
 from xpmsync.cli import run
 from xpmsync.config import change_config
+from xpmsync.credentials.store import opened
 from xpmsync.errors import XpmsyncError
-from xpmsync.fetch import RUN_SECONDS
 from xpmsync.sandbox import FAULTS, App, Practice, Sandbox, Switches
 from xpmsync.sandbox.mailbox import Mailbox
-from xpmsync.xpm.vault import opened
+from xpmsync.sync.fetch import RUN_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -34,8 +34,8 @@ def stage(furnish, find_free_port, tmp_path_factory):
         Sandbox(Practice.generate(clients=30, staff=12, seed=7), apps=apps, switches=UNLIMITED) as sandbox,
     ):
         sandbox.practice.add_staff("Ann Lee", "ann@example.com")
-        monkeypatch.setattr("xpmsync.xpm.http.CHUNK_BYTES", 1_024)  # so that every list has many
-        monkeypatch.setattr("xpmsync.sync.opened", partial(opened, patience_seconds=0.3))
+        monkeypatch.setattr("xpmsync.xpm.client.CHUNK_BYTES", 1_024)  # so that every list has many
+        monkeypatch.setattr("xpmsync.sync.run.opened", partial(opened, patience_seconds=0.3))
         firm = furnish(sandbox, folder / "home", monkeypatch)
         change_config(
             firm.home,

@@ -6,11 +6,12 @@ import pytest
 from servers import HostileServer
 
 from xpmsync.config import change_config
+from xpmsync.credentials import store
 from xpmsync.errors import PassingTrouble
-from xpmsync.fetch import FETCH_SECONDS, RUN_SECONDS
 from xpmsync.sandbox import Practice
-from xpmsync.surroundings import Clock
-from xpmsync.xpm import oauth, tokens, vault
+from xpmsync.sync.fetch import FETCH_SECONDS, RUN_SECONDS
+from xpmsync.system.clock import Clock
+from xpmsync.xpm import oauth, tokens
 
 pytestmark = pytest.mark.slow
 
@@ -57,8 +58,8 @@ def run_against(firm, setting, address):
     change_config(firm.home, {setting: address})
     clients = firm.rows("SELECT * FROM clients")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("xpmsync.fetch.FETCH_SECONDS", RUN)
-        patch.setattr("xpmsync.xpm.http.ANSWER_SECONDS", ANSWER)
+        patch.setattr("xpmsync.sync.fetch.FETCH_SECONDS", RUN)
+        patch.setattr("xpmsync.xpm.client.ANSWER_SECONDS", ANSWER)
         patch.setattr("xpmsync.xpm.oauth.ANSWER_SECONDS", ANSWER)
         started = time.monotonic()
         with pytest.raises(PassingTrouble):
@@ -97,7 +98,7 @@ def test_the_limits_add_up_to_less_than_a_run_may_take():
     keyring_calls = 8
     renewal_seconds = (
         tokens.LOCK_SECONDS
-        + keyring_calls * vault.PATIENCE_SECONDS
+        + keyring_calls * store.PATIENCE_SECONDS
         + asks * oauth.ANSWER_SECONDS
         + len(tokens.PAUSES_SECONDS) * tokens.LONGEST_PAUSE_SECONDS
     )

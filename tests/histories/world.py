@@ -18,19 +18,19 @@ import pytest
 from firms import Firm, SilentReport, add_office, make_environment
 from model import DEFAULT_OFFICE, Answers, Elements, Limits, Model
 
-from xpmsync.admin.centre import Centre, open_centre
+from xpmsync.admin.session import Centre, open_centre
 from xpmsync.config import Config, GuardSettings, SyncSettings, XeroSettings
+from xpmsync.credentials.store import open_vault
 from xpmsync.errors import NotPossible
 from xpmsync.home import Home, load_home_id, prepare_home
 from xpmsync.sandbox import Practice, Sandbox, Switches
 from xpmsync.sandbox.api import answer_call
 from xpmsync.sandbox.browser import press
 from xpmsync.sandbox.clock import Clock as SandboxClock
-from xpmsync.surroundings import Clock
-from xpmsync.sync import Preview, Summary, preview_sync, run_sync
+from xpmsync.sync.run import Preview, Summary, preview_sync, run_sync
+from xpmsync.system.clock import Clock
 from xpmsync.xpm.oauth import IdentityClient
 from xpmsync.xpm.tokens import Tokens, open_tokens
-from xpmsync.xpm.vault import open_vault
 
 START = datetime(2026, 11, 2, 9, tzinfo=UTC)
 PLENTY = 10**6
@@ -98,7 +98,7 @@ class World:
         self._patch = pytest.MonkeyPatch()
         identifiers = random.Random(0)  # noqa: S311 - the same in every history, so that it can be played again
         # Otherwise a history would need more clients than it has.
-        self._patch.setattr("xpmsync.fetch.MOST_RIVALS", MOST_RIVALS)
+        self._patch.setattr("xpmsync.sync.fetch.MOST_RIVALS", MOST_RIVALS)
         self._patch.setattr(uuid, "uuid4", lambda: uuid.UUID(int=identifiers.getrandbits(128), version=4))
         self._folder = tempfile.TemporaryDirectory(prefix="history-")
         self.xero_clock = StoppedClock()

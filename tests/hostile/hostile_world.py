@@ -18,8 +18,8 @@ from xpmsync.config import change_config
 from xpmsync.home import Home, prepare_home
 from xpmsync.sandbox import Practice, Sandbox, Switches
 from xpmsync.sandbox.api import answer_call
-from xpmsync.surroundings import Clock
-from xpmsync.sync import Summary
+from xpmsync.sync.run import Summary
+from xpmsync.system.clock import Clock
 
 CALLS = ("staff.api/list", "clientgroup.api/list", "client.api/list")
 DATA_TABLES = (

@@ -26,7 +26,7 @@ from lxml import etree
 from rich.cells import cell_len
 from servers import head, wrap
 
-from xpmsync.cli.text import clean
+from xpmsync.cli.formatting import clean
 from xpmsync.config import Config, change_config, read_config
 from xpmsync.errors import ConfigurationError, PassingTrouble, Refused, XpmsyncError
 from xpmsync.home import Home

@@ -13,7 +13,7 @@ from hostile_world import say
 from properties import check_error
 from servers import HostileServer, head, wrap
 
-from xpmsync.cli.text import clean
+from xpmsync.cli.formatting import clean
 from xpmsync.config import XeroSettings, change_config, read_config, read_mail_settings
 from xpmsync.errors import ConfigurationError, PassingTrouble, Refused, SuspiciousChange, XpmsyncError
 from xpmsync.home import load_home_id
@@ -21,7 +21,7 @@ from xpmsync.log import open_log
 from xpmsync.rules.fields import CLIENT_SHAPE
 from xpmsync.xpm.api import PracticeManager, fetch_connections
 from xpmsync.xpm.callback import read_reply
-from xpmsync.xpm.http import Gateway
+from xpmsync.xpm.client import Gateway
 from xpmsync.xpm.oauth import IdentityClient, read_claims
 from xpmsync.xpm.xml import parse_records
 

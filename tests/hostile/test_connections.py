@@ -10,7 +10,7 @@ from servers import HostileServer, head, wrap
 from xpmsync.config import change_config, read_config
 from xpmsync.home import load_home_id
 from xpmsync.sandbox import App, Practice, Sandbox
-from xpmsync.surroundings import Clock
+from xpmsync.system.clock import Clock
 
 ID, SECOND_ID, OTHER_ID = (f"5a97a3a1-b0de-4c49-82b5-e75e1ebc035{number}" for number in range(3))
 OTHER = {

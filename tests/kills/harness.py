@@ -40,14 +40,14 @@ from scenes import SCENES, Scene, make_practice
 from state import State, age_reservations, find_alert, load_alerts, load_state, load_times
 
 from xpmsync.config import read_config
+from xpmsync.credentials.refresh_marker import find_mark
+from xpmsync.credentials.store import opened
 from xpmsync.home import find_home
 from xpmsync.sandbox import Sandbox, Switches
 from xpmsync.sandbox.answers import Answer
 from xpmsync.sandbox.mailbox import Mailbox
 from xpmsync.sandbox.server import Manner, Reply
-from xpmsync.xpm.pending import find_mark
 from xpmsync.xpm.tokens import open_tokens
-from xpmsync.xpm.vault import opened
 
 SYSTEM_CALLS = (
     *("openat", "write", "writev", "pwrite64", "fsync", "fdatasync", "ftruncate", "fallocate", "rename", "renameat"),

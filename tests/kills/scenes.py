@@ -12,10 +12,10 @@ from firms import point_at
 from xpmsync.active.migrations import make_migrations
 from xpmsync.audit import name_account
 from xpmsync.config import change_config, read_config
+from xpmsync.credentials.refresh_marker import find_mark
 from xpmsync.sandbox import Practice
 from xpmsync.sandbox.browser import press
 from xpmsync.xpm.oauth import IdentityClient
-from xpmsync.xpm.pending import find_mark
 
 PARTNER = "ann.perera@firm.example"
 SUCCESSOR = "bo.tane@firm.example"

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from xpmsync.alert_file import FILE_BYTES, AlertFile
 from xpmsync.cli import run
 from xpmsync.config import change_config
 from xpmsync.home import Home
-from xpmsync.moments import from_text, to_text
+from xpmsync.notify.alert_file import FILE_BYTES, AlertFile
 from xpmsync.sandbox import Practice
 from xpmsync.sandbox.mailbox import Mailbox
-from xpmsync.surroundings import Clock
+from xpmsync.system.clock import Clock
+from xpmsync.system.timestamps import from_text, to_text
 
 ORDERS = [("sync", "notify", "sync", "notify"), ("notify", "notify", "sync", "notify")]
 
@@ -132,14 +132,14 @@ def test_a_database_that_is_locked_for_ever_fails_the_sync_alone_and_one_email_i
         assert time.monotonic() - began_at < 10
         assert capfd.readouterr() == ("", "")
         assert mailbox.messages == []
-        monkeypatch.setattr("xpmsync.watchman.BUSY_SECONDS", 0.2)
+        monkeypatch.setattr("xpmsync.notify.situation.BUSY_SECONDS", 0.2)
         assert [run([command]) for command in ("sync", "sync", "notify")] == [9, 9, 0]
     check_email(mailbox)
     check_mended(firm, mailbox)
 
 
 def test_that_no_sync_succeeds_for_hours_is_noticed_while_the_database_is_locked(firm, mailbox, monkeypatch):
-    monkeypatch.setattr("xpmsync.watchman.BUSY_SECONDS", 0.2)
+    monkeypatch.setattr("xpmsync.notify.situation.BUSY_SECONDS", 0.2)
     alerts = AlertFile(firm.home.alert_file)
     alerts.record_success(datetime.now(UTC) - timedelta(hours=2, minutes=50), alerts.load().recipient)
     with locked(firm.home.database_file, "EXCLUSIVE"):

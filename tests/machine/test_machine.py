@@ -21,7 +21,7 @@ from xpmsync.errors import DatabaseTrouble
 from xpmsync.home import Home
 from xpmsync.rules.schedule import next_full_at
 from xpmsync.sandbox import Practice
-from xpmsync.surroundings import Clock
+from xpmsync.system.clock import Clock
 
 pytestmark = pytest.mark.slow
 

@@ -5,15 +5,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from xpmsync.active.database import open_database, open_rehearsal
-from xpmsync.admin.centre import read_centre
+from xpmsync.admin.session import read_centre
 from xpmsync.admin.users import list_users
 from xpmsync.config import Config, change_config, read_config
-from xpmsync.crontab import parse_crontab
 from xpmsync.errors import PassingTrouble, Refused, SuspiciousChange
 from xpmsync.home import Home
+from xpmsync.monitoring.crontab import parse_crontab
 from xpmsync.monitoring.overview import State, load_overview
 from xpmsync.sandbox import Practice
-from xpmsync.surroundings import Clock
+from xpmsync.system.clock import Clock
 
 HOURLY = "17 * * * * /opt/xpmsync sync\n"
 

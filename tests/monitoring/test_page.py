@@ -9,7 +9,7 @@ import pytest
 from lxml.etree import fromstring
 
 from xpmsync.config import change_config
-from xpmsync.rules.problems import CATALOGUE, Fact, Problem, problem
+from xpmsync.rules.issues import CATALOGUE, Fact, Problem, problem
 
 SECRET = "Qzx"
 MISSING = problem("partner-missing", "c1", "Smith & Sons Pty Ltd", office="SYD")

@@ -1,6 +1,6 @@
 from xpmsync.records import User
+from xpmsync.rules.issues import CATALOGUE, Severity, problem
 from xpmsync.rules.prerequisites import BY_CODE, CLIENTS, CODES, PARTNERS, STAFF, HandMadeClient, list_prerequisites
-from xpmsync.rules.problems import CATALOGUE, Severity, problem
 
 
 def make_user(name, email):

@@ -23,7 +23,7 @@ from xpmsync.rules.reading import (
     read_salutation,
     read_text,
 )
-from xpmsync.spelling import fold
+from xpmsync.text import fold
 
 
 def read_lines(address):

@@ -1,7 +1,7 @@
 import pytest
 
 from xpmsync.records import User
-from xpmsync.rules.problems import join_names
+from xpmsync.rules.issues import join_names
 from xpmsync.rules.staff import make_directory
 
 

@@ -5,10 +5,10 @@ import shlex
 import click
 import pytest
 
-from xpmsync.cli import commands
-from xpmsync.cli.grammar import walk
+from xpmsync.cli import program
+from xpmsync.cli.click_types import walk
 
-PATHS = [(), *walk(commands, click.Context(commands))]
+PATHS = [(), *walk(program, click.Context(program))]
 SELDOM = {
     ("connect",): "waits for an address to be pasted",
     ("disconnect",): "the other screens need the sign-in",
@@ -47,7 +47,7 @@ ORDER = (
 
 def find(path):
     """The command that is typed like this, and its context."""
-    command, context = commands, click.Context(commands, info_name="xpmsync")
+    command, context = program, click.Context(program, info_name="xpmsync")
     for name in path:
         command = command.get_command(context, name)
         context = click.Context(command, parent=context, info_name=name)
@@ -75,7 +75,7 @@ def test_every_help_ends_with_one_example_of_the_command_itself(path):
 
 @pytest.mark.parametrize("path", PATHS, ids=name_path)
 def test_every_example_is_a_command_line_that_is_understood(path):
-    command, context = commands, click.Context(commands, info_name="xpmsync")
+    command, context = program, click.Context(program, info_name="xpmsync")
     words = read_example(find(path)[0])[1:]
     while isinstance(command, click.Group) and words:
         name, command, words = command.resolve_command(context, words)

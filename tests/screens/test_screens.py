@@ -12,8 +12,8 @@ import click
 import pytest
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
-from xpmsync.cli import commands
-from xpmsync.cli.grammar import walk
+from xpmsync.cli import program
+from xpmsync.cli.click_types import walk
 
 ESCAPE = re.compile(r"\x1b")
 STYLE = re.compile(r"\x1b\[[\d;]*m")
@@ -199,7 +199,7 @@ def test_a_screen_fits_its_terminal_and_is_as_it_was_kept(story, show, kept, scr
 
 
 @pytest.mark.parametrize(
-    "path", [(), *walk(commands, click.Context(commands))], ids=lambda path: "-".join(("xpmsync", *path))
+    "path", [(), *walk(program, click.Context(program))], ids=lambda path: "-".join(("xpmsync", *path))
 )
 def test_the_help_of_every_command_fits_80_columns_and_is_as_it_was_kept(story, terminal, kept, path):
     shown = terminal.show([*path, "--help"], environment=story.environment)

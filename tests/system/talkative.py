@@ -41,7 +41,7 @@ def be_xpmsync(evidence, arguments):
     http.client.HTTPConnection.debuglevel = smtplib.SMTP.debuglevel = 1
     http.client.print = smtplib.print = note
     logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
-    run_command = cli.commands.main
+    run_command = cli.program.main
 
     def run_and_tell(*details, **options):
         try:
@@ -50,7 +50,7 @@ def be_xpmsync(evidence, arguments):
             tell_everything(error)
             raise
 
-    cli.commands.main = run_and_tell
+    cli.program.main = run_and_tell
     exit_code = cli.run(arguments)
     wire.close()
     return exit_code

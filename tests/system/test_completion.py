@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from xpmsync.cli import COMMANDS, run
-from xpmsync.rules.problems import CATALOGUE
+from xpmsync.rules.issues import CATALOGUE
 
 PATIENCE_SECONDS = 60
 SHELLS = {
@@ -91,7 +91,7 @@ def test_completing_loads_no_more_than_it_needs(environment):
     done = subprocess.run([sys.executable, "-c", script], env=asked, capture_output=True, text=True, check=False)
     loaded = set(done.stdout.split())
     assert "xpmsync.cli" in loaded
-    assert loaded.isdisjoint({"rich", "requests", "lxml", "sqlite3", "keyring", "xpmsync.cli.admin"})
+    assert loaded.isdisjoint({"rich", "requests", "lxml", "sqlite3", "keyring", "xpmsync.cli.commands.admin"})
 
 
 class Typist:

@@ -21,11 +21,11 @@ import pytest
 from firms import point_at
 
 from xpmsync.config import KeyringSettings, read_config
+from xpmsync.credentials.refresh_marker import find_mark, set_mark
 from xpmsync.home import Home, find_home
 from xpmsync.rules.schedule import hourly_minute
 from xpmsync.sandbox import Practice, Sandbox
 from xpmsync.sandbox.browser import press
-from xpmsync.xpm.pending import find_mark, set_mark
 
 pytestmark = pytest.mark.slow
 

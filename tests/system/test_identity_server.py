@@ -19,14 +19,14 @@ import pytest
 import requests
 from firms import make_environment
 
-from xpmsync.cli import connect
+from xpmsync.cli.commands import connect
 from xpmsync.config import KeyringSettings, XeroSettings
+from xpmsync.credentials.store import Vault, open_vault
 from xpmsync.errors import ConfigurationError, SignInNeeded
 from xpmsync.sandbox import Sandbox
 from xpmsync.xpm.callback import listen
 from xpmsync.xpm.oauth import IdentityClient, InvalidGrant, read_claims
 from xpmsync.xpm.tokens import GrantEnded, Tokens
-from xpmsync.xpm.vault import Vault, open_vault
 
 pytestmark = pytest.mark.slow
 

@@ -18,7 +18,7 @@ import trustme
 from xpmsync.config import change_config
 from xpmsync.errors import PassingTrouble
 from xpmsync.sandbox import Practice
-from xpmsync.surroundings import Clock
+from xpmsync.system.clock import Clock
 
 pytestmark = pytest.mark.slow
 

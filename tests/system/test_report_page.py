@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from xpmsync.cli import run
-from xpmsync.moments import to_text
 from xpmsync.sandbox import Practice, Sandbox
+from xpmsync.system.timestamps import to_text
 
 pytestmark = pytest.mark.slow
 

@@ -22,12 +22,12 @@ from jeepney.io.blocking import Proxy, open_dbus_connection
 import xpmsync
 from xpmsync.cli import run
 from xpmsync.config import KeyringSettings, change_config, read_config
+from xpmsync.credentials.daemon import find_files, run_secret_service
+from xpmsync.credentials.store import create_own_keyring, opened
 from xpmsync.errors import KeyringTrouble
 from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.sandbox import Practice, Sandbox
 from xpmsync.sandbox.browser import press
-from xpmsync.xpm.secret_service import find_files, run_secret_service
-from xpmsync.xpm.vault import create_own_keyring, opened
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +39,7 @@ HOLD_OPEN = """
 import os, sys, time
 from xpmsync.config import read_config
 from xpmsync.home import find_home
-from xpmsync.xpm.vault import opened
+from xpmsync.credentials.store import opened
 home = find_home(os.environ)
 with opened(home, read_config(home)) as vault:
     vault.write("sign-in", sys.argv[1])
@@ -50,7 +50,7 @@ WRITE_AT_ONCE = """
 import os, sys
 from xpmsync.config import read_config
 from xpmsync.home import find_home
-from xpmsync.xpm.vault import opened
+from xpmsync.credentials.store import opened
 home = find_home(os.environ)
 for name in sys.argv[1:]:
     if os.fork() == 0:
@@ -397,7 +397,7 @@ def test_a_command_that_is_killed_leaves_neither_a_daemon_nor_a_lock_and_loses_n
 
 
 def test_a_daemon_whose_parent_died_before_it_began_does_not_begin(server):
-    script = "import sys; from xpmsync.xpm import secret_service as s; sys.stdout.write(s.START_IF_PARENT_LIVES)"
+    script = "import sys; from xpmsync.credentials import daemon as s; sys.stdout.write(s.START_IF_PARENT_LIVES)"
     condition = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     for parent, expected in ((os.getpid(), "started"), (1, "")):
         command = ["sh", "-c", condition, str(parent), "echo", "-n", "started"]
@@ -407,7 +407,7 @@ def test_a_daemon_whose_parent_died_before_it_began_does_not_begin(server):
 
 @pytest.mark.parametrize("program", [b"gnome-keyring-daemon\0", b"dbus-daemon\0"])
 def test_a_daemon_that_freezes_is_given_up_and_ended(own_keyring, monkeypatch, program):
-    monkeypatch.setattr("xpmsync.xpm.secret_service.STOP_SECONDS", 0.1)
+    monkeypatch.setattr("xpmsync.credentials.daemon.STOP_SECONDS", 0.1)
     with own_keyring.open(patience_seconds=1) as vault:
         frozen = next(pid for pid, words in own_keyring.processes().items() if program in words)
         os.kill(frozen, signal.SIGSTOP)

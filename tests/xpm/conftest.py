@@ -13,13 +13,13 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from xpmsync.config import KeyringSettings, XeroSettings
+from xpmsync.credentials.refresh_marker import find_mark
+from xpmsync.credentials.store import Vault, open_vault
 from xpmsync.sandbox import App, Practice, Sandbox
 from xpmsync.sandbox.browser import press
-from xpmsync.xpm.http import Gateway
+from xpmsync.xpm.client import Gateway
 from xpmsync.xpm.oauth import Grant, IdentityClient
-from xpmsync.xpm.pending import find_mark
 from xpmsync.xpm.tokens import Tokens
-from xpmsync.xpm.vault import Vault, open_vault
 
 APPS = (App(), App("web-app", secret="a-secret-of-the-web-app"))
 

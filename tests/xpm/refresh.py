@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from xpmsync.config import KeyringSettings, XeroSettings
+from xpmsync.credentials.store import open_vault
 from xpmsync.xpm.oauth import IdentityClient
 from xpmsync.xpm.tokens import Tokens
-from xpmsync.xpm.vault import open_vault
 
 STEPS = (
     "answer lost",

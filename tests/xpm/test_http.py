@@ -8,8 +8,8 @@ import pytest
 import requests
 
 from xpmsync.errors import PassingTrouble, Refused, SignInNeeded
-from xpmsync.xpm.answers import DayLimitReached
-from xpmsync.xpm.http import Call, Gateway
+from xpmsync.xpm.client import Call, Gateway
+from xpmsync.xpm.responses import DayLimitReached
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 STAFF = Call("practicemanager/3.1/staff.api/list", "application/xml", tenant_id="a-tenant")

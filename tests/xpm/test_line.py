@@ -12,10 +12,10 @@ from urllib3.exceptions import MaxRetryError, SSLError
 
 from xpmsync.cli import run
 from xpmsync.config import change_config
+from xpmsync.credentials.refresh_marker import find_mark, set_mark
 from xpmsync.home import load_home_id
 from xpmsync.sandbox import Practice
-from xpmsync.xpm.line import AUTHORITIES_VARIABLES, explain_connection_error
-from xpmsync.xpm.pending import find_mark, set_mark
+from xpmsync.xpm.connection_errors import AUTHORITIES_VARIABLES, explain_connection_error
 
 API = "https://api.xero.com"
 CONFIGURE = "configure --office MAIN --notify ann@example.com --default-partner ann@example.com --later"

@@ -2,8 +2,8 @@
 
 import pytest
 
+from xpmsync.credentials.refresh_marker import find_mark
 from xpmsync.errors import KeyringTrouble, PassingTrouble
-from xpmsync.xpm.pending import find_mark
 
 
 @pytest.fixture

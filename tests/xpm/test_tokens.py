@@ -13,7 +13,7 @@ import pytest
 from xpmsync.config import Config
 from xpmsync.errors import ConfigurationError, KeyringTrouble, PassingTrouble, Refused, SignInNeeded
 from xpmsync.home import find_home, prepare_home
-from xpmsync.lock import hold
+from xpmsync.system.lock import hold
 from xpmsync.xpm.oauth import InvalidGrant
 from xpmsync.xpm.sign_in import describe_sign_in
 from xpmsync.xpm.tokens import Tokens, TrialTokens, open_tokens

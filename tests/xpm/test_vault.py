@@ -9,8 +9,8 @@ from keyring.backends import fail, null
 from keyring.backends.chainer import ChainerBackend
 
 from xpmsync.config import KeyringSettings
+from xpmsync.credentials.store import find_remedy, open_vault
 from xpmsync.errors import KeyringTrouble
-from xpmsync.xpm.vault import find_remedy, open_vault
 
 BUS = {"DBUS_SESSION_BUS_ADDRESS": "unix:path=/nowhere"}
 

@@ -20,9 +20,9 @@ from typing import Any, Final
 
 from xpmsync.active.migrations import STEPS, make_migrations
 from xpmsync.errors import DatabaseTrouble
-from xpmsync.private_files import NotPrivate, check_link, move_away, open_private
-from xpmsync.replacing import sync_folder
-from xpmsync.spelling import make_key
+from xpmsync.system.atomic import sync_folder
+from xpmsync.system.private_files import NotPrivate, check_link, move_away, open_private
+from xpmsync.text import make_key
 
 BUSY_TIMEOUT_SECONDS: Final = 30
 LEAST_ROOM_BYTES: Final = 64 * 1024

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Final
 
 from xpmsync.active.database import Database
-from xpmsync.moments import to_text
-from xpmsync.spelling import fold
+from xpmsync.system.timestamps import to_text
+from xpmsync.text import fold
 
 SEARCHED: Final = ("name", "client_code", "message")
 

@@ -10,8 +10,8 @@ from typing import Final
 
 from xpmsync.active import groups, mirror
 from xpmsync.active.database import Database
-from xpmsync.moments import to_text
 from xpmsync.records import RULE, XPM
+from xpmsync.system.timestamps import to_text
 
 ERASED: Final = "(erased)"
 _ACTIONS: Final = {"xpm_staff_uuid": "linked", "xpm_client_uuid": "linked", "status": "status"}

@@ -500,7 +500,7 @@ CREATE TABLE elements_not_sent (
 
 @STEPS.append
 def drop_notifications(db: "Database") -> None:
-    """Who was alerted is in a file of its own (`xpmsync.alert_file`), which needs no database."""
+    """Who was alerted is in a file of its own (`xpmsync.notify.alert_file`), which needs no database."""
     _execute(db, "DROP TABLE notifications")
 
 

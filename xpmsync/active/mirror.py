@@ -12,8 +12,8 @@ from typing import Any
 
 from xpmsync.active.database import Database, to_dicts
 from xpmsync.active.spool import Spool, read_identity
-from xpmsync.moments import to_text
 from xpmsync.records import RecordShape
+from xpmsync.system.timestamps import to_text
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from xpmsync.active.database import Database
 from xpmsync.errors import NotPossible
-from xpmsync.moments import from_stored, to_text
+from xpmsync.system.timestamps import from_stored, to_text
 
 
 def fail_unfinished_run(

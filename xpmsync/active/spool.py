@@ -13,8 +13,8 @@ from typing import Final
 
 from xpmsync.active.database import BUSY_TIMEOUT_SECONDS, Database, explain_trouble, explained
 from xpmsync.errors import DatabaseTrouble
-from xpmsync.private_files import open_private
 from xpmsync.records import Record, RecordShape
+from xpmsync.system.private_files import open_private
 
 NOT_OF_THE_SPOOL: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_BUSY", "SQLITE_LOCKED")
 """What SQLite complains of only where the database is meant: the spool is new, and nobody else's."""

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from xpmsync.active.database import Database
 from xpmsync.active.elements import load_not_sent
-from xpmsync.active.losses import Affected
+from xpmsync.active.removals import Affected
 from xpmsync.active.runs import load_run
 from xpmsync.errors import NotPossible
 

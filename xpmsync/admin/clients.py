@@ -5,12 +5,14 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, Final
 
-from xpmsync.active import mirror, written
+from xpmsync.active import mirror, synced_values
 from xpmsync.active.clients import insert_clients, load_clients, load_clients_of, load_outlines, update_client
 from xpmsync.active.error_log import find_problems
 from xpmsync.active.groups import load_groups, load_memberships
 from xpmsync.active.history import ChangeRow
-from xpmsync.admin.centre import (
+from xpmsync.admin.history import list_changes
+from xpmsync.admin.impact import Outlook, foretell_partner
+from xpmsync.admin.session import (
     LABELS,
     Centre,
     Outcome,
@@ -23,11 +25,9 @@ from xpmsync.admin.centre import (
     name_user,
     nothing_to_change,
 )
-from xpmsync.admin.forecast import Outlook, foretell_partner
-from xpmsync.admin.history import list_changes
 from xpmsync.errors import NotPossible
 from xpmsync.rules.clients import read_client, read_partner, read_status
-from xpmsync.spelling import fold
+from xpmsync.text import fold
 
 SEARCHED: Final = ("legal_name", "code", "abn", "email")
 PROBLEM_COLUMNS: Final = ("severity", "code", "field", "message", "suggestion", "first_seen_at", "times_seen")
@@ -98,7 +98,7 @@ def add_client(
     row["manager_id"] = centre.find_partner(manager).id if manager else None
     insert_clients(centre.database, [row])
     if partner is not None:
-        written.save_written(centre.database, {row["id"]: written.CHOSEN})
+        synced_values.save_written(centre.database, {row["id"]: synced_values.CHOSEN})
     centre.changes.append(ChangeRow("client", row["id"], "created", new_value=row["legal_name"]))
     owner = centre.users_by_id[row["partner_id"]]
     recognised = (
@@ -117,15 +117,15 @@ def foretell(centre: Centre, code: str, *, partner: str | None = None, office: s
     """What the next sync does to the client's partner after `set_client`, where that moves or ends a choice."""
     current = centre.find_client(code)
     wanted = _find_wanted(centre, current, partner=partner, manager=None, office=office)
-    sent = written.load_written(centre.database, current["id"])
+    sent = synced_values.load_written(centre.database, current["id"])
     is_moved = wanted.get("office_code", current["office_code"]) != current["office_code"]
-    if partner or not (is_moved or (partner == "" and written.is_partner_chosen(sent))):
+    if partner or not (is_moved or (partner == "" and synced_values.is_partner_chosen(sent))):
         return None
     return foretell_partner(
         centre,
         current,
         office=wanted.get("office_code") or current["office_code"],
-        is_chosen=partner is None and written.is_partner_chosen(sent),
+        is_chosen=partner is None and synced_values.is_partner_chosen(sent),
     )
 
 
@@ -166,14 +166,14 @@ def _change_client(
 ) -> Outcome:
     changed = compare(current, wanted)
     told = _load_told(centre, current)
-    sent = written.load_written(centre.database, current["id"])
+    sent = synced_values.load_written(centre.database, current["id"])
     # What is typed while XPM has none is not what XPM sent, even where it once sent the same.
     kept = {column: value for column, value in sent.items() if column not in changed}
-    ends_choice = partner == "" and written.is_partner_chosen(sent)
+    ends_choice = partner == "" and synced_values.is_partner_chosen(sent)
     if ends_choice:
-        kept = {column: value for column, value in kept.items() if column not in written.CHOSEN}
+        kept = {column: value for column, value in kept.items() if column not in synced_values.CHOSEN}
     elif partner and told.get("partner_id") is None:
-        kept |= written.CHOSEN
+        kept |= synced_values.CHOSEN
     if not changed and kept == sent:
         return nothing_to_change(describe_client(current))
     _refuse_what_xpm_tells(current, changed, told)
@@ -182,10 +182,10 @@ def _change_client(
     if changed:
         update_client(centre.database, current["id"], changed)
     if kept != sent:
-        written.save_written(centre.database, {current["id"]: kept})
+        synced_values.save_written(centre.database, {current["id"]: kept})
     edits = centre.note("client", current["id"], current, changed)
     remarks = []
-    if partner and written.is_partner_chosen(kept):
+    if partner and synced_values.is_partner_chosen(kept):
         remarks.append("The client keeps this partner while XPM names none.")
     if ends_choice:
         remarks.append("The partner is no longer chosen by hand.")

@@ -17,7 +17,8 @@ from xpmsync.active import history
 from xpmsync.active.clients import load_clients, load_outlines
 from xpmsync.active.error_log import find_problems
 from xpmsync.active.history import ChangeRow, Traces
-from xpmsync.admin.centre import (
+from xpmsync.admin.outside import find_outside
+from xpmsync.admin.session import (
     LABELS,
     SHORT_ID_LENGTH,
     Centre,
@@ -27,10 +28,9 @@ from xpmsync.admin.centre import (
     find_key,
     find_near,
 )
-from xpmsync.admin.outside import find_outside
 from xpmsync.errors import NotPossible
 from xpmsync.rules.fields import STAFF_FIELDS
-from xpmsync.spelling import fold
+from xpmsync.text import fold
 
 log = logging.getLogger(__name__)
 

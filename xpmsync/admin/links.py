@@ -11,8 +11,7 @@ from xpmsync.active import mirror
 from xpmsync.active.clients import load_outlines, update_client
 from xpmsync.active.history import ChangeRow
 from xpmsync.active.users import forget_former_staff, load_former_staff, save_former_staff, update_user
-from xpmsync.admin.centre import Centre, Outcome, count_clients, describe_client, describe_user, name_client, name_user
-from xpmsync.admin.forecast import (
+from xpmsync.admin.impact import (
     NEXT_SYNC,
     Outlook,
     count_clients_naming,
@@ -23,12 +22,13 @@ from xpmsync.admin.forecast import (
     plan_next_clients,
     plan_next_users,
 )
+from xpmsync.admin.session import Centre, Outcome, count_clients, describe_client, describe_user, name_client, name_user
 from xpmsync.errors import NotPossible
 from xpmsync.records import User
 from xpmsync.rules.clients import ClientPlan
 from xpmsync.rules.reading import read_legal_name
 from xpmsync.rules.staff import StaffPlan
-from xpmsync.spelling import fold
+from xpmsync.text import fold
 
 IN_XPM: Final = {"archived": "archived", "deleted": "deleted", "removed": "gone"}
 

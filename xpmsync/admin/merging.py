@@ -10,10 +10,9 @@ from typing import Any
 from xpmsync.active import mirror
 from xpmsync.active.clients import load_clients_of, update_client
 from xpmsync.active.history import ChangeRow
+from xpmsync.active.synced_values import rename_user
 from xpmsync.active.users import delete_user, load_modules, move_former_staff, save_modules, update_user
-from xpmsync.active.written import rename_user
-from xpmsync.admin.centre import Centre, Outcome, compare, count_clients, describe_office, describe_user, name_user
-from xpmsync.admin.forecast import (
+from xpmsync.admin.impact import (
     NEXT_SYNC,
     count_clients_naming,
     explain_errors,
@@ -22,6 +21,7 @@ from xpmsync.admin.forecast import (
     plan_next_users,
 )
 from xpmsync.admin.offices import find_offices_of, hand_over_offices
+from xpmsync.admin.session import Centre, Outcome, compare, count_clients, describe_office, describe_user, name_user
 from xpmsync.admin.users import is_notified, join_modules
 from xpmsync.errors import NotPossible
 from xpmsync.records import User

@@ -6,8 +6,8 @@ from typing import Any
 
 from xpmsync.active.history import ChangeRow
 from xpmsync.active.offices import find_office, insert_office, update_office
-from xpmsync.admin.centre import Centre, Outcome, compare, describe_office, describe_user, nothing_to_change
-from xpmsync.admin.forecast import Outlook, foretell_default_partner
+from xpmsync.admin.impact import Outlook, foretell_default_partner
+from xpmsync.admin.session import Centre, Outcome, compare, describe_office, describe_user, nothing_to_change
 from xpmsync.errors import NotPossible
 from xpmsync.records import User
 

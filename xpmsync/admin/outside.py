@@ -9,7 +9,7 @@ from xpmsync.active import mirror
 from xpmsync.active.database import Database
 from xpmsync.rules.clients import read_status
 from xpmsync.rules.reading import read_business_number, read_legal_name, read_text
-from xpmsync.spelling import fold
+from xpmsync.text import fold
 
 REASONS: Final[Mapping[str, str]] = {
     "active": "an error keeps it out of Active",

@@ -9,7 +9,9 @@ from xpmsync.active import mirror
 from xpmsync.active.clients import load_clients_of
 from xpmsync.active.history import ChangeRow
 from xpmsync.active.users import insert_user, load_modules, load_needs, save_modules, update_user
-from xpmsync.admin.centre import (
+from xpmsync.admin.impact import Outlook, foretell_default_partner
+from xpmsync.admin.offices import find_offices_of, hand_over_offices
+from xpmsync.admin.session import (
     Centre,
     Edit,
     Outcome,
@@ -20,12 +22,10 @@ from xpmsync.admin.centre import (
     name_user,
     nothing_to_change,
 )
-from xpmsync.admin.forecast import Outlook, foretell_default_partner
-from xpmsync.admin.offices import find_offices_of, hand_over_offices
 from xpmsync.errors import NotPossible
 from xpmsync.records import User
-from xpmsync.rules.problems import join_names
-from xpmsync.spelling import fold
+from xpmsync.rules.issues import join_names
+from xpmsync.text import fold
 
 OPTIONS: Final[Mapping[str, str]] = {
     "a role": "--role User",

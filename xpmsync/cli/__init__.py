@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from xpmsync import __version__
-from xpmsync.cli.grammar import Group
-from xpmsync.cli.output import end_output, open_streams
+from xpmsync.cli.click_types import Group
+from xpmsync.cli.streams import end_output, open_streams
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from xpmsync.audit import Trail
-    from xpmsync.surroundings import Clock
+    from xpmsync.system.clock import Clock
 
 COMMANDS: Final = {
     "connect": "Sign in at Xero and choose the practice.",
@@ -46,7 +46,7 @@ WITHOUT_HOME: Final = ("demo", "sandbox", "completion")
 
 
 class _LazyGroup(Group):
-    """A group whose commands are imported when they are called: `xpmsync.cli.<name>` holds each one's `command`."""
+    """A group that imports a command when it is called: `command` of `xpmsync.cli.commands.<name>`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(COMMANDS)
@@ -59,7 +59,7 @@ class _LazyGroup(Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"xpmsync.cli.{cmd_name}")
+        module = importlib.import_module(f"xpmsync.cli.commands.{cmd_name}")
         command = module.command
         assert isinstance(command, click.Command)  # noqa: S101 - a command file without a command is a bug
         return command
@@ -76,7 +76,7 @@ class _LazyGroup(Group):
     cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, example="xpmsync errors --since 24h"
 )
 @click.version_option(__version__, prog_name="xpmsync", message="%(prog)s %(version)s")
-def commands() -> None:
+def program() -> None:
     """Keep a firm's own records in step with Xero Practice Manager."""
 
 
@@ -97,8 +97,8 @@ def _begin_trail(arguments: list[str]) -> "Trail | None":
     """Note that a command begins: by its name and the options it is given, not their values. Help is no command."""
     names: list[str] = []
     rest = list(arguments)
-    command: click.Command | None = commands
-    context = commands.make_context("xpmsync", [], resilient_parsing=True)
+    command: click.Command | None = program
+    context = program.make_context("xpmsync", [], resilient_parsing=True)
     while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
         names.append(rest.pop(0))
         command = command.get_command(context, names[-1])
@@ -120,9 +120,9 @@ def _begin_trail(arguments: list[str]) -> "Trail | None":
 def _run(arguments: list[str], clock: "Clock | None") -> int:
     """Run one command, and have it said what went wrong, if anything did; the one place that catches."""
     try:
-        result = commands.main(arguments, prog_name="xpmsync", standalone_mode=False, obj=clock)
+        result = program.main(arguments, prog_name="xpmsync", standalone_mode=False, obj=clock)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last resort: a person is no debugger
-        from xpmsync.cli.ending import explain  # noqa: PLC0415 - slow to load, and most commands end well
+        from xpmsync.cli.error_handler import explain  # noqa: PLC0415 - slow to load, and most commands end well
 
         return explain(error)
     return result if isinstance(result, int) else 0

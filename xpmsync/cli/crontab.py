@@ -1,7 +1,7 @@
 """xpmsync's two lines of the crontab: shown, put in, taken out, and offered where somebody can be asked.
 
 Before the crontab is changed, a copy of it is kept in the data folder. What stands in one is read elsewhere
-(`xpmsync.crontab`).
+(`xpmsync.monitoring.crontab`).
 """
 
 import os
@@ -14,14 +14,14 @@ from typing import Final
 
 import click
 
-from xpmsync.cli.screen import open_console, print_advice, print_text
-from xpmsync.cli.text import clean, confirm, is_watched, print_remark
+from xpmsync.cli.console import open_console, print_advice, print_text
+from xpmsync.cli.formatting import clean, confirm, is_watched, print_remark
 from xpmsync.config import Config
-from xpmsync.crontab import HOURLY, CannotRun, Crontab, parse_crontab, read_text, replace_lines, write_text
 from xpmsync.errors import NotPossible
 from xpmsync.home import HOME_VARIABLE, Home, load_home_id
-from xpmsync.replacing import replaced
+from xpmsync.monitoring.crontab import HOURLY, CannotRun, Crontab, parse_crontab, read_text, replace_lines, write_text
 from xpmsync.rules.schedule import hourly_minute
+from xpmsync.system.atomic import replaced
 
 DEEDS: Final = ("install", "remove", "print")
 INSTALL: Final = "xpmsync configure --crontab install"

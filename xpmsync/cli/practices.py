@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from xpmsync.cli.screen import choose, open_console
-from xpmsync.cli.text import clean, is_watched
+from xpmsync.cli.console import choose, open_console
+from xpmsync.cli.formatting import clean, is_watched
 from xpmsync.errors import ConfigurationError, Refused
 from xpmsync.home import connect_command
-from xpmsync.spelling import fold
+from xpmsync.text import fold
 
 if TYPE_CHECKING:
     from xpmsync.xpm.api import Connection
@@ -23,8 +23,8 @@ def choose_practice(connections: Iterable["Connection"], tenant: str | None, set
 
     Raises UsageError with all of them where several are left and nobody can be asked.
     """
-    from xpmsync.xpm.answers import ACCESS  # noqa: PLC0415 - slow to load
     from xpmsync.xpm.api import PRACTICE_MANAGER  # noqa: PLC0415
+    from xpmsync.xpm.responses import ACCESS  # noqa: PLC0415 - slow to load
 
     practices = [connection for connection in connections if connection.tenant_type == PRACTICE_MANAGER]
     if not practices:

@@ -13,7 +13,7 @@ from xpmsync.active.database import Database
 from xpmsync.active.error_log import load_names
 from xpmsync.errors import SuspiciousChange
 from xpmsync.monitoring.overview import NEEDS_BY_FAILURE
-from xpmsync.rules.problems import CATALOGUE, Fact
+from xpmsync.rules.issues import CATALOGUE, Fact
 
 SHOWN_NAMES: Final = 20
 OMITTED: Final = Fact("[…]")

@@ -13,20 +13,20 @@ from enum import StrEnum
 from typing import Final
 
 from xpmsync.active import runs
+from xpmsync.active.counts import XpmClients, count_by_status, count_xpm_clients
 from xpmsync.active.database import Database
 from xpmsync.active.error_log import load_causes
 from xpmsync.active.offices import load_offices_without_active_partner
 from xpmsync.active.stops import load_waiting
-from xpmsync.active.totals import XpmClients, count_by_status, count_xpm_clients
 from xpmsync.active.users import load_needs, load_users
-from xpmsync.alert_file import AlertFile, explain_recipient, list_addresses
 from xpmsync.config import Config
-from xpmsync.crontab import Crontab
 from xpmsync.errors import ConnectionFailed
-from xpmsync.health import PATIENCE, RHYTHM_MEMORY, has_rhythm
 from xpmsync.home import HOME_VARIABLE, Home, connect_command
-from xpmsync.moments import from_stored
+from xpmsync.monitoring.crontab import Crontab
+from xpmsync.notify.alert_file import AlertFile, explain_recipient, list_addresses
+from xpmsync.notify.health import PATIENCE, RHYTHM_MEMORY, has_rhythm
 from xpmsync.rules.schedule import next_full_at
+from xpmsync.system.timestamps import from_stored
 
 SHOWN_RUNS: Final = 5
 

@@ -13,12 +13,12 @@ import lxml.html
 from lxml.etree import _Element
 
 from xpmsync import __version__
-from xpmsync.letter import render_moment, summarise
-from xpmsync.moments import from_stored
 from xpmsync.monitoring.causes import OMITTED, Cause
 from xpmsync.monitoring.overview import Overview, State
 from xpmsync.monitoring.plot import Days, H, Hour, render_plot
-from xpmsync.spelling import REORDERING
+from xpmsync.notify.message import render_moment, summarise
+from xpmsync.system.timestamps import from_stored
+from xpmsync.text import REORDERING
 
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 TITLES: Final = {

@@ -15,7 +15,7 @@ from lxml.builder import ElementMaker  # type: ignore[import-not-found]
 from lxml.etree import _Element
 from lxml.html import html_parser
 
-from xpmsync.moments import from_stored
+from xpmsync.system.timestamps import from_stored
 
 HOURS: Final = 24
 CELL: Final = 10

@@ -7,16 +7,16 @@ from typing import ClassVar, Final
 from xpmsync.active import runs
 from xpmsync.active.database import Database
 from xpmsync.config import Config
-from xpmsync.crontab import read_crontab
 from xpmsync.errors import XpmsyncError
 from xpmsync.home import Home
-from xpmsync.moments import from_stored
 from xpmsync.monitoring.causes import generalise_causes, name_causes
+from xpmsync.monitoring.crontab import read_crontab
 from xpmsync.monitoring.overview import load_overview
 from xpmsync.monitoring.page import Contents, render_page
 from xpmsync.monitoring.plot import begin_of_days, sort_hours
-from xpmsync.private_files import check_link
-from xpmsync.replacing import CannotKeepGroup, replaced, take_over_mode
+from xpmsync.system.atomic import CannotKeepGroup, replaced, take_over_mode
+from xpmsync.system.private_files import check_link
+from xpmsync.system.timestamps import from_stored
 
 USUAL_DAYS: Final = 30
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from xpmsync.rules.fields import CLIENT_FIELDS, MirrorRow, make_reader
+from xpmsync.rules.issues import CATALOGUE, Problem, join_names, problem
 from xpmsync.rules.matching import Claimant, Holder, Settlement, settle
-from xpmsync.rules.problems import CATALOGUE, Problem, join_names, problem
 from xpmsync.rules.reading import (
     find_groups_without_id,
     is_business_number,
@@ -26,7 +26,7 @@ from xpmsync.rules.reading import (
     read_text,
 )
 from xpmsync.rules.staff import Directory
-from xpmsync.spelling import fold, make_key
+from xpmsync.text import fold, make_key
 
 OUTLINE_COLUMNS: Final = (
     "uuid",

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from xpmsync.records import User
-from xpmsync.rules.problems import Problem
-from xpmsync.spelling import fold, make_key
+from xpmsync.rules.issues import Problem
+from xpmsync.text import fold, make_key
 
 STAFF: Final = "Staff have a name and their own email address"
 CLIENTS: Final = "Clients have a name and a partner in XPM"

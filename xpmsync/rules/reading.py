@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
-from xpmsync.spelling import clean, is_visible
+from xpmsync.text import clean, is_visible
 
 ADDRESS_LINES: Final = 3
 ABN_DIGITS: Final = 11

@@ -7,10 +7,10 @@ from typing import Final
 
 from xpmsync.records import User
 from xpmsync.rules.fields import STAFF_FIELDS, MirrorRow, make_reader
+from xpmsync.rules.issues import Problem, join_names, problem
 from xpmsync.rules.matching import Claimant, Holder, Settlement, settle
-from xpmsync.rules.problems import Problem, join_names, problem
 from xpmsync.rules.reading import is_email_address, read_name, read_text
-from xpmsync.spelling import fold
+from xpmsync.text import fold
 
 _read_fields: Final = make_reader(STAFF_FIELDS)
 

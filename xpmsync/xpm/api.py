@@ -18,8 +18,8 @@ from urllib.parse import quote
 from xpmsync.config import check_uuid
 from xpmsync.errors import Refused
 from xpmsync.records import Record, RecordShape
-from xpmsync.xpm.answers import NotFound, make_trouble
-from xpmsync.xpm.http import Call, Gateway
+from xpmsync.xpm.client import Call, Gateway
+from xpmsync.xpm.responses import NotFound, make_trouble
 from xpmsync.xpm.xml import ErrorReported, parse_records
 
 PRACTICE_MANAGER: Final = "PRACTICEMANAGER"

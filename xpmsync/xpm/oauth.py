@@ -23,16 +23,16 @@ from requests.auth import HTTPBasicAuth
 from requests_oauthlib import OAuth2Session
 
 from xpmsync.config import XeroSettings, is_loopback, require
-from xpmsync.deadline import OutOfTime, call_within
 from xpmsync.errors import ConfigurationError, PassingTrouble, Refused, SignInNeeded
 from xpmsync.home import connect_command
-from xpmsync.xpm.answers import ID, make_trouble, redact
-from xpmsync.xpm.line import (
+from xpmsync.system.timeouts import OutOfTime, call_within
+from xpmsync.xpm.connection_errors import (
     check_authorities,
     explain_connection_error,
     explain_interception,
     explain_silence,
 )
+from xpmsync.xpm.responses import ID, make_trouble, redact
 
 CONNECT_AND_READ_SECONDS: Final = (10.0, 30.0)
 ANSWER_SECONDS: Final = 60.0

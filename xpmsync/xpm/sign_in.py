@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Self
 
+from xpmsync.credentials.store import Vault
 from xpmsync.errors import SignInNeeded
 from xpmsync.home import connect_command
-from xpmsync.moments import from_text
-from xpmsync.xpm.vault import Vault
+from xpmsync.system.timestamps import from_text
 
 
 @dataclass(frozen=True)

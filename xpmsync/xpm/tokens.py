@@ -41,14 +41,14 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from xpmsync.config import Config
+from xpmsync.credentials.refresh_marker import clear_mark, explain_folder, find_mark, set_mark
+from xpmsync.credentials.store import Vault
 from xpmsync.errors import ConfigurationError, KeyringTrouble, PassingTrouble, Refused, SignInNeeded
 from xpmsync.home import Home, connect_command
-from xpmsync.lock import CannotLock, hold
-from xpmsync.moments import from_text, to_text
+from xpmsync.system.lock import CannotLock, hold
+from xpmsync.system.timestamps import from_text, to_text
 from xpmsync.xpm.oauth import Grant, IdentityClient, InvalidGrant
-from xpmsync.xpm.pending import clear_mark, explain_folder, find_mark, set_mark
 from xpmsync.xpm.sign_in import StoredSignIn, load_sign_in
-from xpmsync.xpm.vault import Vault
 
 Answer = TypeVar("Answer")
 

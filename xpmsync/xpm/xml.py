@@ -17,7 +17,7 @@ from lxml.etree import XMLPullParser, XMLSyntaxError, _Element
 
 from xpmsync.errors import PassingTrouble, Refused
 from xpmsync.records import Record, RecordShape
-from xpmsync.xpm.answers import redact
+from xpmsync.xpm.responses import redact
 
 Value = TypeVar("Value")
 

@@ -1,0 +1,1 @@
+"""The secrets, and the only place that knows keyring."""

@@ -1,0 +1,1 @@
+"""A sync: fetch, check the safety limits, derive Active, write."""
