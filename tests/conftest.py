@@ -25,11 +25,11 @@ from forks import Forks
 from hypothesis import HealthCheck, settings
 
 from xpmsync.active.database import open_database
-from xpmsync.active.error_log import save_problems
+from xpmsync.active.error_log import save_issues
 from xpmsync.active.runs import finish_run, start_run
 from xpmsync.errors import XpmsyncError
 from xpmsync.home import Home, find_home
-from xpmsync.rules.issues import Problem
+from xpmsync.rules.issues import Issue
 from xpmsync.sandbox import Practice, Sandbox, browser
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -112,7 +112,7 @@ def record(home: Home) -> Callable[..., None]:
     """Writes one run into the home, some hours before now, with the problems that it met."""
 
     def record(
-        *problems: Problem,
+        *issues: Issue,
         hours_ago: float = 0,
         now: datetime,
         status: str = "succeeded",
@@ -122,9 +122,7 @@ def record(home: Home) -> Callable[..., None]:
         moment = now - timedelta(hours=hours_ago)
         with open_database(home.database_file) as database:
             run_id = start_run(database, tenant_id=None, mode=mode, is_watched=False, now=moment)
-            save_problems(
-                database, map(vars, problems), run_id=run_id, now=moment, resolve_others=status == "succeeded"
-            )
+            save_issues(database, map(vars, issues), run_id=run_id, now=moment, resolve_others=status == "succeeded")
             finish_run(database, run_id, status=status, now=moment, values=values)
 
     return record

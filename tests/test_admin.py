@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from xpmsync.active.database import open_database
-from xpmsync.active.error_log import save_problems
+from xpmsync.active.error_log import save_issues
 from xpmsync.active.history import ChangeLog
 from xpmsync.active.runs import start_run
 from xpmsync.admin import session as admin_centre
@@ -15,14 +15,14 @@ from xpmsync.cli import run
 from xpmsync.config import change_config, read_config
 from xpmsync.home import Home
 from xpmsync.rules.fields import CLIENT_FIELDS
-from xpmsync.rules.issues import problem
+from xpmsync.rules.issues import issue
 from xpmsync.sync.derive import derive
 from xpmsync.system.lock import hold
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 ANN, BOB, CAT = (f"00000000-0000-4000-8000-00000000000{number}" for number in "abc")
 ACME, BETA, GONE = (f"11111111-0000-4000-8000-00000000000{number}" for number in "abc")
-ONE_WORD = problem("staff-name-one-word", "s1", "Madonna")
+ONE_WORD = issue("staff-name-one-word", "s1", "Madonna")
 
 
 class Desk:
@@ -98,9 +98,9 @@ class Desk:
     def sync(self):
         """What a run does with the mirror; gives the codes of its problems."""
         with open_database(self.home.database_file) as database, database.transaction():
-            problems = derive(database, "SYD", open_history(database)).problems
+            issues = derive(database, "SYD", open_history(database)).issues
             database.connection.execute("DELETE FROM changes WHERE actor = 'sync'")  # only the administrator's count
-        return sorted(problem.code for problem in problems)
+        return sorted(issue.code for issue in issues)
 
 
 def open_history(database):
@@ -651,7 +651,7 @@ def test_what_is_longer_than_the_screen_goes_through_the_pager(firm, type_ahead,
     firm.admin("client add --legal-name Acme --code AC")
     firm.insert("sync_runs", id=1, started_at="2026-11-01T00:00:00Z", mode="full", status="failed")
     with open_database(firm.home.database_file) as database:
-        save_problems(database, [vars(ONE_WORD)], run_id=1, now=NOW, resolve_others=False)
+        save_issues(database, [vars(ONE_WORD)], run_id=1, now=NOW, resolve_others=False)
     monkeypatch.setenv("PAGER", "sed s/^/|/")
     for screen, is_paged in (("3", True), ("60", False)):
         monkeypatch.setenv("LINES", screen)
@@ -975,8 +975,8 @@ def test_a_search_that_finds_nothing_suggests_what_a_client_that_is_not_found_do
     firm.admin("client add --legal-name 'Acme Farms' --code ACME")
     with open_database(firm.home.database_file) as database, database.transaction():
         run_id = start_run(database, tenant_id=None, mode="full", is_watched=True, now=NOW)
-        missing = vars(problem("partner-missing", BETA, "Betty Low", office="SYD"))
-        save_problems(database, [missing], run_id=run_id, now=NOW, resolve_others=True)
+        missing = vars(issue("partner-missing", BETA, "Betty Low", office="SYD"))
+        save_issues(database, [missing], run_id=run_id, now=NOW, resolve_others=True)
     assert firm.admin(f"client list --search {sought}") == ["No client of Active is like that.", *advice]
     assert firm.read(f"client list --search {sought}") == []
     if "--" not in sought:
@@ -1002,7 +1002,7 @@ def test_a_client_is_shown_with_everything_about_it(firm):
     with open_database(firm.home.database_file) as database, database.transaction():
         run_id = start_run(database, tenant_id=None, mode="full", is_watched=True, now=NOW)
         derivation = derive(database, "SYD", ChangeLog(database, run_id=run_id, actor="sync", now=NOW))
-        save_problems(database, map(vars, derivation.problems), run_id=run_id, now=NOW, resolve_others=True)
+        save_issues(database, map(vars, derivation.issues), run_id=run_id, now=NOW, resolve_others=True)
     for number in range(10):
         firm.admin(f"client set 'a c' --fax {number}")
     lines = firm.admin("client show acm")
@@ -1306,9 +1306,9 @@ def test_a_command_of_the_error_log_can_be_pasted_whatever_the_client_code_is(fi
     firm.admin("client add --legal-name Acme --code", code, "--abn", "51824753556")
     firm.xpm_client(ACME, "Acme", code, business_number="53 004 085 616")
     with open_database(firm.home.database_file) as database, database.transaction():
-        (problem,) = derive(database, "SYD", open_history(database)).problems
-    assert problem.code == "abn-contradicts"
-    words = shlex.split(problem.suggestion.partition("run: xpmsync admin ")[2])
+        (issue,) = derive(database, "SYD", open_history(database)).issues
+    assert issue.code == "abn-contradicts"
+    words = shlex.split(issue.suggestion.partition("run: xpmsync admin ")[2])
     assert words == ["client", "link", code, "--xpm-client", ACME]
     firm.admin("", *words)
     assert firm.sync() == []

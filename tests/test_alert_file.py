@@ -405,11 +405,11 @@ def test_the_recipient_is_chosen_by_address_and_followed_by_id(chosen, known, us
 
 def test_the_later_of_what_file_and_database_say_counts():
     record = AlertRecord(NOW, NOW + HOUR, Failure(9, NOW + 3 * HOUR, "Full."), NOW + 2 * HOUR)
-    older = Health(NOW - DAY, NOW, Failure(7, NOW + 2 * HOUR, "Refused."), NOW + HOUR)
+    older = Health(NOW - DAY, NOW, Failure(7, NOW + 2 * HOUR, "PermanentError."), NOW + HOUR)
     now = NOW + DAY
     assert combine(record, None, now) == Health(NOW, NOW + HOUR, record.last_failure, NOW + 2 * HOUR)
     assert combine(record, older, now) == Health(NOW - DAY, NOW + HOUR, record.last_failure, NOW + HOUR)
-    newer = Health(NOW - DAY, NOW + 5 * HOUR, Failure(7, NOW + 6 * HOUR, "Refused."), None)
+    newer = Health(NOW - DAY, NOW + 5 * HOUR, Failure(7, NOW + 6 * HOUR, "PermanentError."), None)
     assert combine(record, newer, now).last_failure == newer.last_failure
     assert combine(record, newer, now).last_success_at == NOW + 5 * HOUR
     assert combine(AlertRecord(), newer, now) == newer

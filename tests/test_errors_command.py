@@ -16,18 +16,18 @@ from functools import partial
 import pytest
 
 from xpmsync.active.database import open_database
-from xpmsync.active.error_log import save_problems
+from xpmsync.active.error_log import save_issues
 from xpmsync.active.runs import start_run
 from xpmsync.cli import run
 from xpmsync.cli.formatting import parse_since
 from xpmsync.errors import ENDINGS
-from xpmsync.rules.issues import CATALOGUE, Problem, problem
+from xpmsync.rules.issues import CATALOGUE, Issue, issue
 
 NOW = datetime.now(UTC).replace(microsecond=0)
-MISSING = problem("partner-missing", "c1", "Smith & Sons Pty Ltd", office="SYD")
-ALSO_MISSING = problem("partner-missing", "c2", "Whānau Trust", office="SYD")
-ONE_WORD = problem("staff-name-one-word", "s1", "Madonna")
-FAILURE = Problem("xero-refused", "error", "run", None, None, None, "Xero says no.", "Run: xpmsync connect")
+MISSING = issue("partner-missing", "c1", "Smith & Sons Pty Ltd", office="SYD")
+ALSO_MISSING = issue("partner-missing", "c2", "Whānau Trust", office="SYD")
+ONE_WORD = issue("staff-name-one-word", "s1", "Madonna")
+FAILURE = Issue("xero-refused", "error", "run", None, None, None, "Xero says no.", "Run: xpmsync connect")
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +69,7 @@ def test_a_healthy_sync_gets_a_calm_line(show, record):
     assert show("--since", "24h") == "Nothing in the log matches.\n"
 
 
-def test_each_problem_says_which_record_since_when_how_often_and_what_to_do(show, record):
+def test_each_issue_says_which_record_since_when_how_often_and_what_to_do(show, record):
     record(ONE_WORD, hours_ago=2)
     record(ONE_WORD)
     since = (NOW - timedelta(hours=2)).astimezone().strftime("%Y-%m-%d %H:%M")
@@ -87,7 +87,7 @@ def test_each_problem_says_which_record_since_when_how_often_and_what_to_do(show
 
 
 def missing(number, office="SYD"):
-    return problem("partner-missing", f"c{number}", f"Client {number:02}", office=office)
+    return issue("partner-missing", f"c{number}", f"Client {number:02}", office=office)
 
 
 def test_records_with_one_cause_stand_together_with_what_to_do_about_all_of_them(show, record):
@@ -122,7 +122,7 @@ def test_of_many_records_the_first_are_shown_and_a_command_shows_the_others_narr
 
 
 def test_each_office_without_a_default_partner_is_a_cause_of_its_own_and_the_biggest_comes_first(show, record):
-    nobody = problem("staff-without-email", "s2", "Tui")
+    nobody = issue("staff-without-email", "s2", "Tui")
     record(missing(1, "AKL"), *(missing(number) for number in range(2, 6)), nobody, ONE_WORD)
     text = show()
     assert text.index("4 clients") < text.index("Client 01") < text.index("Tui") < text.index("Madonna")
@@ -130,7 +130,7 @@ def test_each_office_without_a_default_partner_is_a_cause_of_its_own_and_the_big
 
 
 def test_records_that_share_an_address_stand_together_in_whatever_case_each_has_it(show, record):
-    shared = lambda uuid, name, **facts: problem("staff-email-shared", uuid, name, **facts)  # noqa: E731 - short
+    shared = lambda uuid, name, **facts: issue("staff-email-shared", uuid, name, **facts)  # noqa: E731 - short
     record(shared("s1", "Ann", email="A@X.NZ", others="Bob"), shared("s2", "Bob", email="a@x.nz", others="Ann"))
     assert "2 staff members share the e-mail address" in show()
     assert "1 thing to do for 2 records: 2 errors" in show()
@@ -138,7 +138,7 @@ def test_records_that_share_an_address_stand_together_in_whatever_case_each_has_
 
 def former(number):
     facts = {"code": f"OLD{number:03}", "holder": f"Holder {number}", "others": ""}
-    return problem("code-held-by-former-client", f"uuid-{number}", f"Client {number}", move="", **facts)
+    return issue("code-held-by-former-client", f"uuid-{number}", f"Client {number}", move="", **facts)
 
 
 def test_a_record_with_a_command_of_its_own_shows_it_where_few_are_or_where_its_code_is_asked_for(show, record):
@@ -157,7 +157,7 @@ def test_a_record_with_a_command_of_its_own_shows_it_where_few_are_or_where_its_
 
 def test_records_without_a_name_still_say_which_they_are(show, record):
     labels = ["with the code SMI001", "with the identifier c2"]
-    nameless = [problem("client-without-name", f"c{place}", None, label=label) for place, label in enumerate(labels)]
+    nameless = [issue("client-without-name", f"c{place}", None, label=label) for place, label in enumerate(labels)]
     record(nameless[0])
     assert "  A client without a name (c0)\n" in show()
     record(*nameless)
@@ -266,8 +266,8 @@ def test_of_what_the_sync_as_a_whole_met_the_latest_comes_first(show, home):
     with open_database(home.database_file) as database:
         for code in codes:
             run_id = start_run(database, tenant_id=None, mode="full", is_watched=False, now=NOW)
-            met = Problem(code, "error", "run", None, None, None, f"What {code} is.", "Mend it.")
-            save_problems(database, [vars(met)], run_id=run_id, now=NOW, resolve_others=False)
+            met = Issue(code, "error", "run", None, None, None, f"What {code} is.", "Mend it.")
+            save_issues(database, [vars(met)], run_id=run_id, now=NOW, resolve_others=False)
     assert re.findall("Error: (.+)", show()) == [*reversed(codes)]
 
 
@@ -297,7 +297,7 @@ def test_the_log_is_narrowed_by_run_entity_and_code(show, record):
 
 
 def test_a_record_is_found_by_a_part_of_its_name_or_client_code_in_any_case_and_script(show, record, home):
-    record(MISSING, ALSO_MISSING, problem("client-without-name", "c3", None, label="with the code SMI001"))
+    record(MISSING, ALSO_MISSING, issue("client-without-name", "c3", None, label="with the code SMI001"))
     with open_database(home.database_file) as database:
         database.connection.execute("INSERT INTO xpm_clients (uuid, client_code) VALUES ('c3', 'SMI001')")
     search = lambda text: [row["xpm_uuid"] for row in json.loads(show("--json", "--search", text))]  # noqa: E731 - short
@@ -365,7 +365,7 @@ def test_json_tells_what_the_log_holds(show, record):
     ],
 )
 def test_no_cell_of_the_csv_is_one_that_a_spreadsheet_would_calculate(show, record, name, cell):
-    record(problem("staff-name-one-word", "s1", name))
+    record(issue("staff-name-one-word", "s1", name))
     (row,) = csv.DictReader(io.StringIO(show("--csv"), newline=""))
     assert row["name"] == cell
 
@@ -377,7 +377,7 @@ def test_json_and_csv_at_once_is_a_usage_error(show):
 @pytest.mark.parametrize("options", [(), ("--json",), ("--csv",)])
 def test_nothing_that_a_name_holds_is_obeyed_by_the_terminal(show, record, options):
     name = "A\x1b]0;owned\x07B\x9b31m\u202eC\rD [bold]E[/bold] :smile: \ud7ff\x00F"
-    record(problem("staff-name-one-word", "s1", name))
+    record(issue("staff-name-one-word", "s1", name))
     text = show(*options)
     assert not any(character in text.replace("\r\n", "") for character in "\x1b\x07\x9b\u202e\r\x00")
     assert "[bold]E[/bold] :smile:" in text
@@ -420,7 +420,7 @@ def test_a_story_is_told_alone(show, options):
 
 def test_a_partner_without_an_address_is_one_thing_to_do_for_all_of_their_clients(show, record):
     tui = {"partner": "Tui Henare", "partner_uuid": "s7"}
-    record(*(problem("partner-without-email", f"c{number}", f"Kauri {number}", **tui) for number in range(38)))
+    record(*(issue("partner-without-email", f"c{number}", f"Kauri {number}", **tui) for number in range(38)))
     text = " ".join(show().split())
     assert text.startswith(
         "Error: partner-without-email 38 clients name the partner Tui Henare, who has no usable e-mail address in XPM. "

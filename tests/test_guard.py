@@ -8,7 +8,7 @@ import pytest
 
 from xpmsync.cli import run
 from xpmsync.config import change_config
-from xpmsync.errors import NotPossible, Refused, SuspiciousChange
+from xpmsync.errors import InvalidRequest, PermanentError, SuspiciousChange
 from xpmsync.sandbox import Practice
 from xpmsync.sandbox.mailbox import Mailbox
 
@@ -54,7 +54,7 @@ def open_firm(make_firm):
     return open_firm
 
 
-def settle(firm):
+def match(firm):
     """Sync until an hourly sync is not told of these clients again."""
     firm.sync()
     firm.sandbox.clock.advance(3_600)
@@ -64,7 +64,7 @@ def settle(firm):
 
 @pytest.fixture
 def firm(open_firm):
-    return settle(open_firm(make_practice()))
+    return match(open_firm(make_practice()))
 
 
 def find(firm, first, last):
@@ -183,7 +183,7 @@ def test_values_that_active_would_lose_count_as_emptied_whatever_xpm_sends_inste
 ):
     contacts = [{"salutation": "Sam", "is_primary": "Yes"}]
     values = {"business_number": "51 824 753 556", "address": "1 Quay St\nSydney", "groups": ["Farms"]}
-    firm = settle(open_firm(make_practice(contacts=contacts, **values)))
+    firm = match(open_firm(make_practice(contacts=contacts, **values)))
     with ExitStack() as stack:
         if edits.get("groups"):
             stack.enter_context(firm.sandbox.faults.active("empty-list", path="clientgroup.api"))
@@ -388,14 +388,14 @@ def test_what_stopped_a_full_sync_waits_for_a_full_one_while_incremental_ones_su
     firm.sync()  # every sync sees all the staff
     (entry,) = list_open(firm)
     assert f"xpmsync sync --accept {full}." in entry["suggestion"]
-    with pytest.raises(NotPossible, match="a later sync has settled that"):
+    with pytest.raises(InvalidRequest, match="a later sync has settled that"):
         firm.sync(accept=hourly)
     with firm.sandbox.faults.active("empty-list", path="staff.api"):
         hourly, _ = stop(firm)
     firm.sync(full=True)  # it was a glitch, and a full sync settles everything
     assert list_open(firm) == []
     for number in (full, hourly):
-        with pytest.raises(NotPossible, match="a later sync has settled that"):
+        with pytest.raises(InvalidRequest, match="a later sync has settled that"):
             firm.sync(accept=number)
 
 
@@ -545,7 +545,7 @@ def test_accepting_clears_the_values_of_an_element_that_is_not_sent_and_ends_the
     assert list_warnings(firm) == {}
     firm.sync(full=True)
     assert list_warnings(firm) == {}
-    with pytest.raises(NotPossible):
+    with pytest.raises(InvalidRequest):
         firm.sync(accept=number)
 
 
@@ -566,7 +566,7 @@ def test_lists_that_are_not_sent_stay_and_are_emptied_when_that_is_accepted(make
 @pytest.mark.parametrize("element", ["Salutation", "IsPrimary"])
 def test_contacts_without_an_element_that_a_salutation_needs_keep_the_salutation(open_firm, element):
     complete = {"salutation": "Sam", "is_primary": "Yes"}
-    firm = settle(open_firm(make_practice(contacts=[complete])))
+    firm = match(open_firm(make_practice(contacts=[complete])))
     keyword = {"Salutation": "salutation", "IsPrimary": "is_primary"}[element]
     edit(firm, find(firm, 0, 60), contacts=[complete | {keyword: None}])
     edit(firm, find(firm, 0, 1), contacts=[])  # is sent, and says that there is none
@@ -588,7 +588,7 @@ def test_contacts_without_an_element_that_a_salutation_needs_keep_the_salutation
 
 
 def test_groups_without_any_identifier_keep_the_members(open_firm):
-    firm = settle(open_firm(make_practice(groups=["Farms"])))
+    firm = match(open_firm(make_practice(groups=["Farms"])))
     for client in firm.practice.clients.values():
         client.elements["Groups"] = [{"Name": "Farms"}]
         client.rendered = None
@@ -698,7 +698,7 @@ def test_a_full_list_without_any_identifier_ends_the_sync_with_7(make_firm, kind
         record.uuid = ""
     for client in firm.practice.clients.values():
         client.rendered = None
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(PermanentError) as caught:
         firm.sync(full=True)
     assert (caught.value.exit_code, caught.value.happened) == (
         7,

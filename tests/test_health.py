@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from xpmsync.notify.health import SILENCE_REMEDY, USUAL_REMEDY, Failure, Health, Trouble, find_trouble, has_rhythm
+from xpmsync.notify.health import SILENCE_REMEDY, USUAL_REMEDY, Failure, Health, Trouble, find_trouble, looks_scheduled
 
 NOW = datetime(2026, 11, 2, 14, 7, tzinfo=UTC)
 CASES = (
@@ -23,7 +23,7 @@ CASES = (
 @pytest.mark.parametrize(("hours_ago", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_runs_come_by_themselves_that_nobody_watched_in_three_hours_in_a_row(hours_ago, expected):
     starts = [NOW - timedelta(hours=hours) for hours in hours_ago]
-    assert has_rhythm(starts, NOW) is expected
+    assert looks_scheduled(starts, NOW) is expected
 
 
 def ago(hours):

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from xpmsync.active.database import open_database
-from xpmsync.active.error_log import save_problems
+from xpmsync.active.error_log import save_issues
 from xpmsync.active.history import ChangeRow, save_changes
 from xpmsync.active.runs import finish_run, start_run
 from xpmsync.admin import history as admin_history
@@ -15,8 +15,8 @@ from xpmsync.admin import session as admin_centre
 from xpmsync.audit import name_account
 from xpmsync.cli import run
 from xpmsync.cli.commands import history as history_command
-from xpmsync.errors import NotPossible
-from xpmsync.rules.issues import Problem, problem
+from xpmsync.errors import InvalidRequest
+from xpmsync.rules.issues import Issue, issue
 from xpmsync.sandbox import Practice
 from xpmsync.system.lock import hold
 
@@ -324,7 +324,7 @@ def test_a_year_is_a_year_by_the_calendar(day, today, latest):
     remedy = None
     try:
         admin_history.check_day(day, today)
-    except NotPossible as error:
+    except InvalidRequest as error:
         remedy = error.remedy
     assert remedy == (latest and f"Name a day up to {latest}.")
 
@@ -353,17 +353,17 @@ def test_on_a_terminal_it_asks_and_takes_no_for_an_answer(admin, show, day, type
 def noted(firm):
     """What the error log and the runs say of Acme, of others that name it, and of Acme again."""
     (acme,) = firm.rows("SELECT xpm_client_uuid AS uuid FROM clients WHERE code = 'ACM001'")
-    solved = problem("client-email-unusual", acme["uuid"], "Acme Pty Ltd", email="old@acme.example")
-    shared = problem("client-code-shared", "other", "Gamma", code="ACM001", others="Acme Pty Ltd (ACM001)")
-    unlike = problem("client-code-shared", "another", "Delta", code="X", others="Acme Pty Ltdx")
+    solved = issue("client-email-unusual", acme["uuid"], "Acme Pty Ltd", email="old@acme.example")
+    shared = issue("client-code-shared", "other", "Gamma", code="ACM001", others="Acme Pty Ltd (ACM001)")
+    unlike = issue("client-code-shared", "another", "Delta", code="X", others="Acme Pty Ltdx")
     message = "10 of 20 clients are gone: Acme Pty Ltd, Beta Pty Ltd"
-    stopped = Problem("suspicious-change", "error", "run", None, None, None, message, "Look into XPM.")
-    still_open = problem("business-number-unreadable", acme["uuid"], "Acme Holdings Pty Ltd", number="12")
+    stopped = Issue("suspicious-change", "error", "run", None, None, None, message, "Look into XPM.")
+    still_open = issue("business-number-unreadable", acme["uuid"], "Acme Holdings Pty Ltd", number="12")
     with open_database(firm.home.database_file) as database:
-        for problems in ((solved, shared, unlike, stopped), (still_open,)):
+        for issues in ((solved, shared, unlike, stopped), (still_open,)):
             run_id = start_run(database, tenant_id=None, mode="full", is_watched=False, now=TODAY)
-            save_problems(database, map(vars, problems), run_id=run_id, now=TODAY, resolve_others=True)
-            finish_run(database, run_id, status="failed", now=TODAY, values={"message": problems[-1].message})
+            save_issues(database, map(vars, issues), run_id=run_id, now=TODAY, resolve_others=True)
+            finish_run(database, run_id, status="failed", now=TODAY, values={"message": issues[-1].message})
     return firm
 
 
@@ -383,7 +383,7 @@ def test_erasing_says_exactly_what_goes_and_what_stays(admin, show):
     assert lines[1:] == ["  Client Acme Holdings Pty Ltd (ACM001)", "    History  erased", "1 change"]
 
 
-def test_of_what_was_erased_nothing_is_left_in_the_file_or_the_log_and_the_problems_of_others_stay(admin, noted):
+def test_of_what_was_erased_nothing_is_left_in_the_file_or_the_log_and_the_issues_of_others_stay(admin, noted):
     assert any(b"old@acme.example" in path.read_bytes() for path in noted.home.data_folder.glob("active.db*"))
     admin("erase", "ACM001", "--yes")
     for path in (*noted.home.data_folder.glob("active.db*"), noted.home.log_file):
@@ -419,11 +419,11 @@ def test_a_users_former_names_and_addresses_are_erased_too(admin, noted):
             ChangeRow("user", bob["id"], "linked", "xpm_staff_uuid", "former-staff", "s2"),
         ]
         save_changes(database, rows, run_id=None, actor="sync", now=TODAY)
-        own = problem("staff-name-one-word", "former-staff", "Bob")
-        partner = problem("partner-without-email", "c9", "Gamma", partner="Bob Smith", partner_uuid="s9")
-        for problems in ((own, partner), ()):
+        own = issue("staff-name-one-word", "former-staff", "Bob")
+        partner = issue("partner-without-email", "c9", "Gamma", partner="Bob Smith", partner_uuid="s9")
+        for issues in ((own, partner), ()):
             run_id = start_run(database, tenant_id=None, mode="full", is_watched=False, now=TODAY)
-            save_problems(database, map(vars, problems), run_id=run_id, now=TODAY, resolve_others=True)
+            save_issues(database, map(vars, issues), run_id=run_id, now=TODAY, resolve_others=True)
             finish_run(database, run_id, status="succeeded", now=TODAY, values={})
     admin("erase", "bob@example.com", "--yes")
     assert noted.rows("SELECT * FROM sync_errors WHERE xpm_uuid = 'former-staff'") == []
@@ -490,11 +490,11 @@ def test_users_who_were_merged_into_another_are_erased_with_that_one(admin, note
         add = ("user", "add", f"{name.lower()}@example.com", "--first-name", name, "--last-name", "Quux")
         assert run(["admin", *add]) == 0
     noted.sync()
-    partner = problem("partner-without-email", "c9", "Gamma", partner="Zed Quux", partner_uuid="s9")
+    partner = issue("partner-without-email", "c9", "Gamma", partner="Zed Quux", partner_uuid="s9")
     with open_database(noted.home.database_file) as database:
-        for problems in ((partner,), ()):
+        for issues in ((partner,), ()):
             run_id = start_run(database, tenant_id=None, mode="full", is_watched=False, now=TODAY)
-            save_problems(database, map(vars, problems), run_id=run_id, now=TODAY, resolve_others=True)
+            save_issues(database, map(vars, issues), run_id=run_id, now=TODAY, resolve_others=True)
             finish_run(database, run_id, status="succeeded", now=TODAY, values={})
     for duplicate, survivor in (("zed", "yan"), ("yan", "bob")):
         merge = ("user", "merge", f"{duplicate}@example.com", "--into", f"{survivor}@example.com", "--yes")

@@ -22,7 +22,7 @@ from xpmsync.active.runs import finish_run, start_run
 from xpmsync.cli import run
 from xpmsync.config import change_config, require
 from xpmsync.credentials.store import OWN_REMEDY, find_remedy
-from xpmsync.errors import Refused, SuspiciousChange, XpmsyncError
+from xpmsync.errors import PermanentError, SuspiciousChange, XpmsyncError
 from xpmsync.home import find_home
 from xpmsync.notify.health import SILENCE_REMEDY, Trouble, find_trouble
 from xpmsync.notify.message import Place, render_letter, render_subject
@@ -226,8 +226,8 @@ NAME = "Zebulon Quartermaine"
     [
         ("empty-list", {"path": "client.api"}, SuspiciousChange),
         ("empty-list", {"path": "staff.api"}, SuspiciousChange),
-        ("status-error", {"path": "client.api"}, Refused),
-        ("user-revoked", {}, Refused),
+        ("status-error", {"path": "client.api"}, PermanentError),
+        ("user-revoked", {}, PermanentError),
     ],
 )
 def test_no_name_of_the_practice_gets_into_a_letter(make_firm, capfd, fault, options, error):

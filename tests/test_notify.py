@@ -24,7 +24,7 @@ from xpmsync.notify.alert_file import AlertFile, AlertFileError, Recipient
 from xpmsync.notify.health import DUE_AT_ONCE, PATIENCE, Failure, Health, find_trouble
 from xpmsync.notify.message import Place
 from xpmsync.notify.notifier import Notifier, NotifyOutcome, render_email, render_test_email
-from xpmsync.notify.smtp import MailRefused, MailTrouble, send_email
+from xpmsync.notify.smtp import MailError, MailRefused, send_email
 
 NOW = datetime(2026, 11, 1, 14, 7, tzinfo=UTC)
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -401,7 +401,7 @@ def test_a_server_that_drips_for_ever_is_given_up_and_nobody_is_told_twice(monke
         if is_sent:
             send_email(settings, None, message)
         else:
-            with pytest.raises(MailTrouble, match="has not finished its answers in time on port"):
+            with pytest.raises(MailError, match="has not finished its answers in time on port"):
                 send_email(settings, None, message)
     finally:
         over.set()
@@ -592,7 +592,7 @@ def test_a_password_that_is_missing_or_cannot_be_sent_is_told_before_anything_is
 def test_a_server_that_is_busy_is_trouble_that_passes():
     with (
         serve(Mailbox(to_recipient="421 Too busy")) as smtp,
-        pytest.raises(MailTrouble, match="421 Too busy") as caught,
+        pytest.raises(MailError, match="421 Too busy") as caught,
     ):
         send_test(smtp)
     assert not isinstance(caught.value, MailRefused)

@@ -7,7 +7,7 @@ import pytest
 from servers import HostileServer
 
 from xpmsync.config import change_config
-from xpmsync.errors import PassingTrouble, Refused
+from xpmsync.errors import PermanentError, TransientError
 from xpmsync.rules.fields import CLIENT_FIELDS
 from xpmsync.system.clock import Clock
 
@@ -194,7 +194,7 @@ def test_a_recorded_refusal_stops_the_run_and_changes_nothing(firm, recordings, 
     before = firm.rows("SELECT * FROM users"), firm.rows("SELECT * FROM changes")
     recordings.answers["staff.api/list"] = recorded(recording)
 
-    with pytest.raises(Refused, match="Xero"):
+    with pytest.raises(PermanentError, match="Xero"):
         firm.sync()
 
     assert (firm.rows("SELECT * FROM users"), firm.rows("SELECT * FROM changes")) == before
@@ -220,7 +220,7 @@ def test_a_minute_limit_that_never_ends_is_passing_trouble(firm, recordings):
     waits = []
     recordings.answers["staff.api/list"] = recorded("staff-list-minute-limit")
 
-    with pytest.raises(PassingTrouble):
+    with pytest.raises(TransientError):
         firm.sync(clock=Clock(sleep=waits.append))
 
     assert len(waits) > 1

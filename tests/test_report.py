@@ -7,7 +7,7 @@ import pytest
 
 from xpmsync.cli import run
 from xpmsync.config import change_config
-from xpmsync.errors import Refused
+from xpmsync.errors import PermanentError
 from xpmsync.sandbox import Practice
 
 
@@ -82,7 +82,7 @@ def test_before_the_first_run_nothing_but_the_page_is_made(tmp_path, monkeypatch
 def test_every_run_writes_the_page_when_it_is_wanted(firm, page):
     firm.sync()
     assert "Working" in page.read_text("utf-8")
-    with firm.sandbox.faults.active("user-revoked"), pytest.raises(Refused):
+    with firm.sandbox.faults.active("user-revoked"), pytest.raises(PermanentError):
         firm.sync()
     assert "Disrupted" in page.read_text("utf-8")
     assert mode(page) == 0o600

@@ -7,7 +7,7 @@ import pytest
 
 from xpmsync.cli import run
 from xpmsync.config import change_config
-from xpmsync.errors import Refused
+from xpmsync.errors import PermanentError
 from xpmsync.rules.schedule import next_full_at
 from xpmsync.sandbox import Practice
 
@@ -106,7 +106,7 @@ def test_the_connection_the_runs_and_what_is_open_are_shown_without_a_call_to_xe
 
 def test_the_error_of_the_sync_as_a_whole_is_told_apart_from_those_that_keep_records_from_being_synced(show, firm):
     summary = firm.sync()
-    with firm.sandbox.faults.active("user-revoked"), pytest.raises(Refused):
+    with firm.sandbox.faults.active("user-revoked"), pytest.raises(PermanentError):
         firm.sync()
     text = " ".join(show())
     assert f"Open problems {summary.errors + 1} errors (1 of the sync as a whole)" in text

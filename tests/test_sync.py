@@ -13,7 +13,7 @@ import pytest
 
 from xpmsync.cli import run
 from xpmsync.config import change_config
-from xpmsync.errors import AnotherRun, ConfigurationError, Refused
+from xpmsync.errors import AnotherSyncRunning, ConfigurationError, PermanentError
 from xpmsync.rules.issues import CATALOGUE
 from xpmsync.sandbox import Practice
 
@@ -277,7 +277,7 @@ def test_a_default_partner_takes_the_clients_that_have_none(make_firm):
     assert firm.rows(query) == []
 
 
-def test_every_problem_of_the_catalogue_is_provoked_by_a_practice(make_firm):  # noqa: PLR0915 - a line each
+def test_every_issue_of_the_catalogue_is_provoked_by_a_practice(make_firm):  # noqa: PLR0915 - a line each
     practice = Practice()
     firm = make_firm(practice)
     firm.sync()  # an empty practice: first-list-empty
@@ -496,9 +496,9 @@ def test_a_value_typed_by_hand_that_xpm_sends_too_goes_when_xpm_clears_it(make_f
 @pytest.mark.parametrize(
     ("fault", "error", "exit_code"),
     [
-        ("status-error", Refused, 7),
-        ("malformed-xml", Refused, 7),
-        ("user-revoked", Refused, 7),
+        ("status-error", PermanentError, 7),
+        ("malformed-xml", PermanentError, 7),
+        ("user-revoked", PermanentError, 7),
     ],
 )
 def test_a_run_that_fails_leaves_yesterdays_data_whole_and_says_so(make_firm, fault, error, exit_code):
@@ -515,8 +515,8 @@ def test_a_run_that_fails_leaves_yesterdays_data_whole_and_says_so(make_firm, fa
     assert caught.value.meaning.startswith("Active still holds the data of ")
     (run,) = firm.rows("SELECT status, message, exit_code FROM sync_runs WHERE id = 2")
     assert run == {"status": "failed", "message": caught.value.happened, "exit_code": exit_code}
-    (problem,) = firm.rows("SELECT * FROM sync_errors WHERE severity = 'error'")
-    assert (problem["entity"], problem["severity"], problem["code"]) == ("run", "error", error.code)
+    (issue,) = firm.rows("SELECT * FROM sync_errors WHERE severity = 'error'")
+    assert (issue["entity"], issue["severity"], issue["code"]) == ("run", "error", error.code)
     assert not firm.home.spool_file.exists()
 
     firm.sync()
@@ -531,7 +531,7 @@ def test_a_second_run_at_the_same_time_ends_with_another_run(make_firm):
     with firm.sandbox.faults.active("slow", path="client.api", delay_seconds=3):
         first = subprocess.Popen([sys.executable, "-m", "xpmsync", "sync"], stderr=subprocess.PIPE)
         wait_for_run(firm, 1)
-        with pytest.raises(AnotherRun):
+        with pytest.raises(AnotherSyncRunning):
             firm.sync()
         assert (first.wait(30), first.stderr.read()) == (0, b"")
         first.stderr.close()
@@ -719,8 +719,8 @@ def test_a_dry_run_says_what_the_run_after_it_does_and_changes_nothing(make_firm
             "new_value": "archived",
         },
     ]
-    problems = [(each["code"], each["name"]) for each in preview["problems"]]
-    assert problems == [("partner-missing", "Nobody's"), ("elements-never-sent", None)]
+    issues = [(each["code"], each["name"]) for each in preview["problems"]]
+    assert issues == [("partner-missing", "Nobody's"), ("elements-never-sent", None)]
     summary = firm.sync(full=True)
     assert (summary.clients.created, summary.clients.updated, summary.clients.skipped) == (1, 2, 1)
     assert preview["clients"] == {"created": 1, "updated": 2, "unchanged": 1, "skipped": 1}

@@ -15,7 +15,7 @@ import pytest
 from xpmsync.cli import run
 from xpmsync.config import change_config, read_config
 from xpmsync.doctor import examine
-from xpmsync.errors import ConnectionFailed, PassingTrouble, Refused, SuspiciousChange
+from xpmsync.errors import ConnectionFailed, PermanentError, SuspiciousChange, TransientError
 from xpmsync.sandbox import Practice
 from xpmsync.sandbox.mailbox import Mailbox
 from xpmsync.sync.fetch import fetched_practice
@@ -56,7 +56,7 @@ def client_named(firm, name):
 def test_a_failing_run_that_nobody_watches_sends_one_email_in_24_hours(firm, mailbox):
     with firm.sandbox.faults.active("user-revoked"):
         for _ in range(3):
-            with pytest.raises(Refused):
+            with pytest.raises(PermanentError):
                 firm.sync(is_watched=False)
     (message,) = mailbox.messages
     assert message["To"] == "ann@example.com"
@@ -66,7 +66,7 @@ def test_a_failing_run_that_nobody_watches_sends_one_email_in_24_hours(firm, mai
 
 def test_nobody_is_told_of_a_run_that_a_person_watches_or_of_a_rehearsal(firm, mailbox):
     with firm.sandbox.faults.active("user-revoked"):
-        with pytest.raises(Refused):
+        with pytest.raises(PermanentError):
             firm.sync(is_watched=True)
         assert run(["sync", "--dry-run"]) == 7
     assert mailbox.messages == []
@@ -77,7 +77,7 @@ def test_passing_trouble_is_told_after_three_hours_without_a_success(firm, mailb
     with firm.sandbox.faults.active("error-503", path="staff.api"):
         for hours in (1, 2, 3):
             moment = now + timedelta(hours=hours, minutes=1)
-            with pytest.raises(PassingTrouble):
+            with pytest.raises(TransientError):
                 firm.sync(is_watched=False, clock=Clock(now=lambda moment=moment: moment, sleep=lambda _: None))
             assert len(mailbox.messages) == (hours == 3)
     assert mailbox.messages[0]["Subject"].endswith("the sync cannot reach Xero")
@@ -222,7 +222,7 @@ def test_another_person_who_is_chosen_is_told_although_the_first_one_was(firm, m
     with firm.sandbox.faults.active("user-revoked"):
         for recipient in ("ann@example.com", "bob@example.com", "bob@example.com"):
             change_config(firm.home, {"notify.email": recipient})
-            with pytest.raises(Refused):
+            with pytest.raises(PermanentError):
                 firm.sync(is_watched=False)
     assert [message["To"] for message in mailbox.messages] == ["ann@example.com", "bob@example.com"]
 
@@ -238,7 +238,7 @@ def fail(firm):
     """A sync that nobody watches fails; gives what else it says on standard error."""
     remarks = []
     report = SimpleNamespace(begin=lambda _: None, count=lambda _: None, remark=remarks.append)
-    with firm.sandbox.faults.active("user-revoked"), pytest.raises(Refused):
+    with firm.sandbox.faults.active("user-revoked"), pytest.raises(PermanentError):
         firm.sync(is_watched=False, report=report)
     return remarks
 
@@ -362,7 +362,7 @@ def test_cc_addresses_are_no_substitute_for_the_recipient(firm, capfd):
 
 
 def test_new_trouble_within_24_hours_of_an_email_sends_none_though_a_run_succeeded_in_between(firm, mailbox):
-    for fault, error in (("user-revoked", Refused), ("empty-list", SuspiciousChange)):
+    for fault, error in (("user-revoked", PermanentError), ("empty-list", SuspiciousChange)):
         with firm.sandbox.faults.active(fault, path="staff.api"), pytest.raises(error):
             firm.sync(is_watched=False)
         firm.sync(is_watched=False)
@@ -377,7 +377,7 @@ def test_an_email_that_could_not_be_sent_is_to_be_done_until_one_can_be(firm, ma
 
     assert not is_told()
     change_config(firm.home, {"smtp.port": 1})
-    with firm.sandbox.faults.active("user-revoked"), pytest.raises(Refused):
+    with firm.sandbox.faults.active("user-revoked"), pytest.raises(PermanentError):
         firm.sync(is_watched=False)
     assert is_told()
     firm.sync()
@@ -392,7 +392,7 @@ def test_an_email_that_is_sent_at_last_is_nothing_to_be_done(firm, mailbox, caps
     with firm.sandbox.faults.active("user-revoked"):
         for port in (1, mailbox.port):
             change_config(firm.home, {"smtp.port": port})
-            with pytest.raises(Refused):
+            with pytest.raises(PermanentError):
                 firm.sync(is_watched=False)
     assert len(mailbox.messages) == 1
     assert run(["status"]) == 0
@@ -401,7 +401,7 @@ def test_an_email_that_is_sent_at_last_is_nothing_to_be_done(firm, mailbox, caps
 
 def test_a_failure_under_a_wrong_clock_is_over_once_a_run_has_succeeded_after_it(firm, mailbox):
     tomorrow = datetime.now(UTC) + timedelta(hours=20)
-    with firm.sandbox.faults.active("user-revoked"), pytest.raises(Refused):
+    with firm.sandbox.faults.active("user-revoked"), pytest.raises(PermanentError):
         firm.sync(is_watched=True, clock=Clock(now=lambda: tomorrow))
     firm.write("UPDATE sync_runs SET is_watched = 0")
     firm.sync()
@@ -448,7 +448,7 @@ def test_a_client_without_an_identifier_hides_no_other(firm):
 
 
 def test_what_a_failed_run_cost_is_recorded(firm):
-    with firm.sandbox.faults.active("rate-limit-day", path="client.api"), pytest.raises(PassingTrouble):
+    with firm.sandbox.faults.active("rate-limit-day", path="client.api"), pytest.raises(TransientError):
         firm.sync()
     (row,) = firm.rows("SELECT api_calls, bytes_received, day_calls_remaining FROM sync_runs WHERE id = 2")
     assert row["api_calls"] == 3
@@ -463,7 +463,7 @@ def test_a_run_that_cannot_be_written_down_still_says_what_it_died_of(firm, monk
     with (
         firm.sandbox.faults.active("slow", path="staff.api", delay_seconds=1),
         firm.sandbox.faults.active("status-error", path="client.api"),
-        pytest.raises(Refused),
+        pytest.raises(PermanentError),
     ):
         firm.sync(is_watched=False)
     writer.close()
@@ -495,7 +495,7 @@ def test_a_run_that_has_written_stays_a_success_whatever_stumbles_after_it(firm,
 def test_the_errors_of_a_failed_run_are_what_it_failed_of(firm, capfd):
     firm.practice.add_client("Nobody's")
     firm.sync()
-    with firm.sandbox.faults.active("status-error", path="client.api"), pytest.raises(Refused):
+    with firm.sandbox.faults.active("status-error", path="client.api"), pytest.raises(PermanentError):
         firm.sync()
     firm.sync()
     capfd.readouterr()
@@ -522,7 +522,7 @@ def test_the_watchman_leaves_to_the_hourly_run_what_that_says_anyway(firm, capfd
 
 
 def test_a_rehearsal_of_the_watchman_shows_what_it_would_do(firm, mailbox, capfd):
-    with firm.sandbox.faults.active("user-revoked"), pytest.raises(Refused):
+    with firm.sandbox.faults.active("user-revoked"), pytest.raises(PermanentError):
         firm.sync(is_watched=False)
     capfd.readouterr()
     assert run(["notify", "--dry-run"]) == 0
@@ -537,7 +537,7 @@ def test_a_rehearsal_of_the_watchman_shows_what_it_would_do(firm, mailbox, capfd
 
 def test_a_mail_server_that_is_down_is_said_once_and_the_email_is_tried_again(firm, mailbox, capfd):
     change_config(firm.home, {"smtp.port": 1})
-    with firm.sandbox.faults.active("user-revoked"), pytest.raises(Refused):
+    with firm.sandbox.faults.active("user-revoked"), pytest.raises(PermanentError):
         firm.sync(is_watched=True)
     firm.write("UPDATE sync_runs SET is_watched = 0")
     capfd.readouterr()

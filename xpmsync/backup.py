@@ -13,11 +13,11 @@ from typing import Final
 
 from xpmsync.active import runs
 from xpmsync.active.counts import count_by_status
-from xpmsync.active.database import Database, open_database, open_rehearsal
+from xpmsync.active.database import Database, open_database, open_read_only
 from xpmsync.active.exclusive_lock import turn
-from xpmsync.active.snapshots import check_copy, is_in_use, make_copy, opened_copy, put_back, set_aside
+from xpmsync.active.snapshots import archive, check_copy, is_in_use, make_copy, opened_copy, restore_into
 from xpmsync.config import Config
-from xpmsync.errors import AnotherRun, ConfigurationError, DatabaseTrouble, NotPossible, XpmsyncError
+from xpmsync.errors import AnotherSyncRunning, ConfigurationError, DatabaseError, InvalidRequest, XpmsyncError
 from xpmsync.home import Home
 from xpmsync.preflight import check_readable
 
@@ -52,21 +52,23 @@ class Comparison:
 def back_up(home: Home, target: Path, *, mode: int | None) -> Contents:
     """Copy the database of `home` to a file, also while a run goes on; a copy that is there is replaced.
 
-    Raises NotPossible where that would replace anything else, DatabaseTrouble where it cannot be read or written; then
+    Raises InvalidRequest where that would replace anything else, DatabaseError where it cannot be read or written; then
     an earlier copy is as it was.
     """
     target = target.resolve()
     if target.parent == home.data_folder.resolve():
-        raise NotPossible(
+        raise InvalidRequest(
             f"{target} would lie beside the database itself.",
             "Name a file in another folder, best on another disk: what happens to the one should not reach the other.",
         )
     check_readable(home)
     if not home.database_file.exists():
-        raise NotPossible("There is no database yet, so there is nothing to copy.", "Make the first run: xpmsync sync")
-    busy = AnotherRun("Another backup is in progress.", "Nothing needs to be done: it ends by itself.")
+        raise InvalidRequest(
+            "There is no database yet, so there is nothing to copy.", "Make the first run: xpmsync sync"
+        )
+    busy = AnotherSyncRunning("Another backup is in progress.", "Nothing needs to be done: it ends by itself.")
     with turn(home.backup_lock, busy, wait_seconds=BACKUP_SECONDS):
-        with open_rehearsal(home.database_file) as database:
+        with open_read_only(home.database_file) as database:
             contents = _load_contents(database)
         if os.path.exists(target):  # noqa: PTH110 - Path.exists raises where the folder may not be entered
             _check_replaced(target, contents.practice)
@@ -78,16 +80,16 @@ def back_up(home: Home, target: Path, *, mode: int | None) -> Contents:
 def compare(home: Home, config: Config, source: Path) -> Comparison:
     """Look at a copy and at what it would replace.
 
-    Raises NotPossible, ConfigurationError or DatabaseTrouble where it cannot be restored here.
+    Raises InvalidRequest, ConfigurationError or DatabaseError where it cannot be restored here.
     """
     source = source.resolve()
     if source == home.database_file.resolve():
-        raise NotPossible(f"{source} is the database itself.", "Name a copy that xpmsync backup has made.")
+        raise InvalidRequest(f"{source} is the database itself.", "Name a copy that xpmsync backup has made.")
     try:
         if not source.is_file():
-            raise NotPossible(f"There is no file {source}.", "Name a copy that xpmsync backup has made.")
+            raise InvalidRequest(f"There is no file {source}.", "Name a copy that xpmsync backup has made.")
     except OSError as error:
-        raise NotPossible(
+        raise InvalidRequest(
             f"{source} cannot be read: {error.strerror}.",
             "Give whoever runs xpmsync the right to read it, or copy it to where they have that.",
         ) from error
@@ -107,17 +109,17 @@ def compare(home: Home, config: Config, source: Path) -> Comparison:
 def restore(home: Home, config: Config, source: Path, *, now: datetime) -> Path | None:
     """Put a copy in the database's place; gives where the database of before is kept, if there was one.
 
-    Raises AnotherRun while a run goes on, and whatever `compare` finds; then nothing was changed.
+    Raises AnotherSyncRunning while a run goes on, and whatever `compare` finds; then nothing was changed.
     """
-    busy = AnotherRun("A sync is in progress, so nothing was changed.", "Try again in a few minutes.")
+    busy = AnotherSyncRunning("A sync is in progress, so nothing was changed.", "Try again in a few minutes.")
     with turn(home.run_lock, busy, wait_seconds=RUN_SECONDS):
         compare(home, config, source)
         aside = None
         if home.database_file.exists():
             aside = _find_name(home, now)
-            set_aside(home.database_file, aside)
+            archive(home.database_file, aside)
         with opened_copy(source.resolve()) as copy:
-            put_back(copy, home.database_file)
+            restore_into(copy, home.database_file)
         with open_database(home.database_file) as database:  # brings an earlier version's up to date
             database.check()
     log.info("restored from %s; the database of before is %s", source, aside)
@@ -147,26 +149,26 @@ def _load_present(home: Home) -> Contents | None:
     if not home.database_file.exists():
         return None
     try:
-        with open_rehearsal(home.database_file) as database:
+        with open_read_only(home.database_file) as database:
             return _load_contents(database)
-    except DatabaseTrouble as trouble:
+    except DatabaseError as trouble:
         log.warning("what is to be replaced cannot be read: %s", trouble.for_log)
         return None
 
 
 def _check_replaced(target: Path, practice: str | None) -> None:
-    """Raise NotPossible unless the file is a copy of this practice's, or empty, as one made for its mode and group."""
+    """Raise InvalidRequest unless the file is a copy of this practice's, or empty, made for mode and group."""
     if not target.is_file():
-        raise NotPossible(f"{target} is no file.", f"Name a file in a folder, such as: {target}/active-copy.db")
+        raise InvalidRequest(f"{target} is no file.", f"Name a file in a folder, such as: {target}/active-copy.db")
     if target.stat().st_size == 0:
         return
     remedy = "Nothing was replaced. Name a file that is not there yet, or a copy that xpmsync backup has made."
     if is_in_use(target):
-        raise NotPossible(f"{target} is a database in use, and no copy.", remedy)
+        raise InvalidRequest(f"{target} is a database in use, and no copy.", remedy)
     try:
         with opened_copy(target) as earlier:
             its_practice = runs.load_practice(earlier)
     except XpmsyncError as error:
-        raise NotPossible(f"{target} is there, and is no copy of xpmsync's database.", remedy) from error
+        raise InvalidRequest(f"{target} is there, and is no copy of xpmsync's database.", remedy) from error
     if None not in (practice, its_practice) and practice != its_practice:
-        raise NotPossible(f"{target} is a copy of another practice's database.", remedy)
+        raise InvalidRequest(f"{target} is a copy of another practice's database.", remedy)

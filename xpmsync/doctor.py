@@ -24,12 +24,12 @@ from xpmsync.active.references import find_dangling, find_unreadable
 from xpmsync.active.users import load_users
 from xpmsync.config import Config, read_config, require
 from xpmsync.credentials.store import CHOICE_VARIABLE, Vault, opened
-from xpmsync.errors import ConfigurationError, DatabaseTrouble, SignInNeeded, XpmsyncError
+from xpmsync.errors import ConfigurationError, DatabaseError, SignInNeeded, XpmsyncError
 from xpmsync.home import Home, connect_command, prepare_home
 from xpmsync.log import open_log
 from xpmsync.monitoring.crontab import Crontab, read_crontab
 from xpmsync.notify.alert_file import AlertFile, list_addresses, say_who_is_left
-from xpmsync.notify.health import RHYTHM_MEMORY, Failure, find_trouble, has_rhythm
+from xpmsync.notify.health import RHYTHM_MEMORY, Failure, find_trouble, looks_scheduled
 from xpmsync.notify.situation import load_health
 from xpmsync.notify.smtp import try_mail_server
 from xpmsync.preflight import check_database_kept, check_set_up, check_settings_kept
@@ -41,7 +41,7 @@ from xpmsync.system.lock import hold
 from xpmsync.system.private_files import OPEN_TO_OTHERS, PLANTED
 from xpmsync.system.timestamps import from_stored
 from xpmsync.xpm.api import PracticeManager
-from xpmsync.xpm.client import Gateway, opened_gateway
+from xpmsync.xpm.client import ApiClient, opened_gateway
 from xpmsync.xpm.oauth import find_missing
 from xpmsync.xpm.sign_in import SignIn, describe_sign_in
 from xpmsync.xpm.tokens import Tokens, open_tokens
@@ -138,7 +138,7 @@ class _Examination:
         self._open_vault: Vault | None = None
         self._tokens: Tokens | None = None
         self._sign_in: SignIn | None = None
-        self._gateway: Gateway | None = None
+        self._gateway: ApiClient | None = None
 
     @property
     def _home(self) -> Home:
@@ -219,7 +219,7 @@ class _Examination:
         folder = self._home.data_folder
         free = shutil.disk_usage(folder).free
         if free < NEEDED_BYTES:
-            raise DatabaseTrouble(
+            raise DatabaseError(
                 f"The disk that holds {folder} has only {free / 1e6:,.0f} MB left.",
                 f"Make room on it: {NEEDED_BYTES / 1e6:,.0f} MB at least.",
             )
@@ -388,7 +388,7 @@ class _Examination:
     def _are_runs_coming(self) -> bool:
         now = self._clock.now()
         starts = self._load(lambda database: runs.load_unwatched_starts(database, now - RHYTHM_MEMORY))
-        return has_rhythm(starts or (), now)
+        return looks_scheduled(starts or (), now)
 
     def check_last_success(self) -> Note:
         """That the runs go well."""

@@ -1,16 +1,16 @@
 """Everything that can end a command, as one small tree whose types say what to do next.
 
     XpmsyncError
-    ├── NotPossible           2   what the administrator asked for cannot be done; nothing was changed
+    ├── InvalidRequest           2   what the administrator asked for cannot be done; nothing was changed
     ├── SignInNeeded          4   a person must sign in again
-    ├── KeyringTrouble        4   the keyring keeps its secrets to itself; nothing is lost
+    ├── KeyringError        4   the keyring keeps its secrets to itself; nothing is lost
     ├── ConfigurationError    5   the settings, or who runs them, are wrong
-    ├── PassingTrouble        6   Xero or the line to it is in trouble; the next run tries again
+    ├── TransientError        6   Xero or the line to it is in trouble; the next run tries again
     │   └── ConnectionFailed  6   no connection to Xero came about, or it broke: perhaps on this side
     ├── Refused               7   Xero says no, or says something nobody can read
     ├── SuspiciousChange      8   the safety limits stopped the sync; nothing was written
-    ├── DatabaseTrouble       9   the database cannot be read or written
-    └── AnotherRun           10   another run is in progress
+    ├── DatabaseError       9   the database cannot be read or written
+    └── AnotherSyncRunning           10   another run is in progress
 
 Raised with facts: what happened, and what to do. What it means for the firm's data is added by the one who knows
 how old the data is (``xpmsync.sync.run``). No exception carries a token, a password or a client's data beyond a
@@ -60,7 +60,7 @@ class XpmsyncError(Exception):
         return f"{self.happened} ({self.details})" if self.details else self.happened
 
 
-class NotPossible(XpmsyncError):
+class InvalidRequest(XpmsyncError):
     """What the administrator asked for cannot be done; nothing was changed."""
 
     exit_code = 2
@@ -80,7 +80,7 @@ class SignInNeeded(XpmsyncError):
     usual_remedy = "Run: xpmsync connect"
 
 
-class KeyringTrouble(XpmsyncError):
+class KeyringError(XpmsyncError):
     """The keyring is missing, locked, full or silent; what it holds is untouched."""
 
     exit_code = 4
@@ -109,7 +109,7 @@ class ConfigurationError(XpmsyncError):
     )
 
 
-class PassingTrouble(XpmsyncError):
+class TransientError(XpmsyncError):
     """Trouble at Xero or on the way that passes by itself; worth trying again."""
 
     exit_code = 6
@@ -136,7 +136,7 @@ class PassingTrouble(XpmsyncError):
         """What Xero asked for, where it asked for anything."""
 
 
-class ConnectionFailed(PassingTrouble):
+class ConnectionFailed(TransientError):
     """No connection to Xero came about, or it broke: what can be done about it may be on this side."""
 
     code = "connection-error"
@@ -157,7 +157,7 @@ class ConnectionFailed(PassingTrouble):
         """What to check on this side first."""
 
 
-class Refused(XpmsyncError):
+class PermanentError(XpmsyncError):
     """Xero understood and said no, or its answer cannot be read; trying again in this run changes nothing."""
 
     exit_code = 7
@@ -203,7 +203,7 @@ class SuspiciousChange(XpmsyncError):
         """How much of each kind would be lost."""
 
 
-class DatabaseTrouble(XpmsyncError):
+class DatabaseError(XpmsyncError):
     """The database cannot be opened, read or written."""
 
     exit_code = 9
@@ -219,7 +219,7 @@ class DatabaseTrouble(XpmsyncError):
     )
 
 
-class AnotherRun(XpmsyncError):
+class AnotherSyncRunning(XpmsyncError):
     """Another run holds the lock."""
 
     exit_code = 10
@@ -236,14 +236,14 @@ ENDINGS: Final[Mapping[str, type[XpmsyncError]]] = {
     for kind in (
         XpmsyncError,
         SignInNeeded,
-        KeyringTrouble,
+        KeyringError,
         ConfigurationError,
-        PassingTrouble,
+        TransientError,
         ConnectionFailed,
-        Refused,
+        PermanentError,
         SuspiciousChange,
-        DatabaseTrouble,
-        AnotherRun,
+        DatabaseError,
+        AnotherSyncRunning,
     )
 }
 """How a run can fail, by the codes that the error log keeps."""

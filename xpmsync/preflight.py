@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from xpmsync.config import Config, has_settings, read_config, require
-from xpmsync.errors import ConfigurationError, DatabaseTrouble
+from xpmsync.errors import ConfigurationError, DatabaseError
 from xpmsync.home import Home, connect_command
 
 
@@ -33,7 +33,7 @@ def check_set_up(config: Config, *, practice_id: str | None, office_codes: Colle
 
 
 def check_readable(home: Home) -> None:
-    """Raise DatabaseTrouble or ConfigurationError where a command that needs no settings has nothing to go by.
+    """Raise DatabaseError or ConfigurationError where a command that needs no settings has nothing to go by.
 
     That the settings are gone, or have mistakes, is no reason to show or copy nothing.
     """
@@ -43,7 +43,7 @@ def check_readable(home: Home) -> None:
 
 
 def check_not_lost(home: Home, config: Config) -> None:
-    """Raise DatabaseTrouble or ConfigurationError where the database or the settings are missing that were there once.
+    """Raise DatabaseError or ConfigurationError where the database or the settings are missing that were there once.
 
     Asked by whatever would take a missing one for one that was never made.
     """
@@ -63,10 +63,10 @@ def check_settings_kept(home: Home, config: Config) -> None:
 
 
 def check_database_kept(home: Home, config: Config) -> None:
-    """Raise DatabaseTrouble where the database is missing, and was there once: a new one knows nothing of its data."""
+    """Raise DatabaseError where the database is missing, and was there once: a new one knows nothing of its data."""
     if not is_database_lost(home, config):
         return
-    raise DatabaseTrouble(
+    raise DatabaseError(
         f"The database is gone: there is no {home.database_file.name} in {home.data_folder}. All of Active's data was "
         "in it, with what Xero does not know: roles, offices, modules, the history.",
         f"Put the file back where it was, or a copy in its place: xpmsync restore FILE.{_name_copy(_find_copies(home))}"

@@ -73,7 +73,7 @@ def find_nearest(typed: str, known: Iterable[str], *, likeness: float = 0.6) -> 
     return folded[near[0]] if near else None
 
 
-def set_apart(text: str) -> Iterator[tuple[str, bool]]:
+def split_commands(text: str) -> Iterator[tuple[str, bool]]:
     """The commands in a text, what stands around them, and which is which; after a command begins a sentence."""
     before, *others = COMMAND.split(text)
     yield before, False

@@ -14,12 +14,12 @@ import pytest
 import sqlite_utils
 
 from xpmsync.active.clients import insert_clients, repair_keys, update_client
-from xpmsync.active.database import discard_rehearsals, open_database, open_rehearsal
+from xpmsync.active.database import discard_rehearsals, open_database, open_read_only
 from xpmsync.active.migrations import STEPS, make_migrations
 from xpmsync.active.offices import insert_office, load_offices, update_office
-from xpmsync.active.snapshots import put_anew
+from xpmsync.active.snapshots import install
 from xpmsync.active.users import insert_user, load_users, update_user
-from xpmsync.errors import DatabaseTrouble
+from xpmsync.errors import DatabaseError
 from xpmsync.system.timestamps import from_text, to_text
 from xpmsync.text import fold
 
@@ -83,7 +83,7 @@ def test_the_file_is_kept_with_a_write_ahead_log(rows):
 
 
 def test_a_reference_to_nobody_is_refused(path):
-    with pytest.raises(DatabaseTrouble, match="FOREIGN KEY"), open_database(path) as database:
+    with pytest.raises(DatabaseError, match="FOREIGN KEY"), open_database(path) as database:
         database.connection.execute("INSERT INTO offices VALUES ('MAIN', 'Main Office', 'nobody')")
 
 
@@ -132,20 +132,20 @@ def test_what_sqlite_kept_beside_a_database_that_is_gone_does_not_get_into_a_new
         log = path.with_name("active.db-wal").read_bytes()
     path.unlink()
     path.with_name("active.db-wal").write_bytes(log)
-    with pytest.raises(DatabaseTrouble, match="is gone"), open_database(path):
+    with pytest.raises(DatabaseError, match="is gone"), open_database(path):
         pass
-    with open_rehearsal(path.with_name("other.db")) as new:
-        put_anew(new, path)
+    with open_read_only(path.with_name("other.db")) as new:
+        install(new, path)
     with open_database(path) as database:
         assert load_users(database) == []
 
 
-@pytest.mark.parametrize("open_it", [open_database, open_rehearsal])
+@pytest.mark.parametrize("open_it", [open_database, open_read_only])
 def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(path, open_it):
     with open_database(path) as database:
         database.connection.execute(f"PRAGMA user_version = {len(STEPS) + 1}")
     before = path.read_bytes()
-    with pytest.raises(DatabaseTrouble, match="was made by a newer xpmsync") as caught, open_it(path):
+    with pytest.raises(DatabaseError, match="was made by a newer xpmsync") as caught, open_it(path):
         pass
     assert caught.value.exit_code == 9
     assert caught.value.remedy.startswith("Nothing was written to it. Install that version again")
@@ -172,9 +172,9 @@ def test_codes_and_addresses_are_unique_whatever_their_case_in_any_script(path, 
         prepare(database)
         add_client(database, "c1", one)
         insert_user(database, "u2", ANN | {"email": f"{one}@firm.example"})
-    with pytest.raises(DatabaseTrouble, match="UNIQUE"), open_database(path) as database:
+    with pytest.raises(DatabaseError, match="UNIQUE"), open_database(path) as database:
         add_client(database, "c2", other)
-    with pytest.raises(DatabaseTrouble, match="UNIQUE"), open_database(path) as database:
+    with pytest.raises(DatabaseError, match="UNIQUE"), open_database(path) as database:
         insert_user(database, "u3", ANN | {"email": f"{other}@firm.example"})
 
 
@@ -241,7 +241,7 @@ def test_a_database_that_another_program_holds_is_trouble_that_passes(path):
     with open_database(path) as database, open_database(path) as other:
         database.connection.execute("PRAGMA busy_timeout = 10")
         other.connection.execute("BEGIN IMMEDIATE")
-        with pytest.raises(DatabaseTrouble) as caught, database.transaction():
+        with pytest.raises(DatabaseError) as caught, database.transaction():
             pass
     assert caught.value.happened == f"The database {path} cannot be used: database is locked."
     assert caught.value.remedy.startswith("Another program is writing to it")
@@ -253,7 +253,7 @@ def test_a_database_that_is_damaged_is_to_be_restored(path, begin):
     with open_database(path) as database:
         prepare(database)
     path.write_bytes(path.read_bytes()[:begin] + b"\x2a" * 30_000)
-    with pytest.raises(DatabaseTrouble) as caught, open_database(path) as database:
+    with pytest.raises(DatabaseError) as caught, open_database(path) as database:
         load_users(database)
     assert caught.value.remedy.startswith("Restore it from your last backup")
 
@@ -270,7 +270,7 @@ def test_a_database_that_takes_nothing_more_says_why_and_keeps_its_data(path, tr
     with open_database(path) as database:
         prepare(database)
         database.connection.execute(trouble)  # a page count below the present one is the present one
-        with pytest.raises(DatabaseTrouble) as caught, database.transaction():
+        with pytest.raises(DatabaseError) as caught, database.transaction():
             update_user(database, "u1", {"first_name": "Half", "last_name": "x" * 100_000})
         assert caught.value.remedy.startswith(remedy)
         assert [user.name for user in load_users(database)] == ["Ann"]
@@ -279,7 +279,7 @@ def test_a_database_that_takes_nothing_more_says_why_and_keeps_its_data(path, tr
 def test_a_disk_that_takes_no_more_bytes_asks_for_room(path, small_files):
     with open_database(path) as database:
         prepare(database)
-        with small_files(400_000), pytest.raises(DatabaseTrouble) as caught, database.transaction():
+        with small_files(400_000), pytest.raises(DatabaseError) as caught, database.transaction():
             update_user(database, "u1", {"first_name": "x" * 1_000_000})
         assert caught.value.remedy.startswith("Make room on the disk")
         assert [user.name for user in load_users(database)] == ["Ann"]
@@ -288,14 +288,14 @@ def test_a_disk_that_takes_no_more_bytes_asks_for_room(path, small_files):
 @pytest.mark.parametrize("name", ["", "missing/active.db"], ids=["a folder in its place", "no folder for it"])
 def test_a_file_that_cannot_be_opened_is_told_with_its_path(tmp_path, name):
     path = tmp_path / name
-    with pytest.raises(DatabaseTrouble, match=re.escape(str(path))), open_database(path):
+    with pytest.raises(DatabaseError, match=re.escape(str(path))), open_database(path):
         pass
 
 
 @pytest.mark.parametrize(("make", "what"), [(Path.mkdir, "a folder"), (os.mkfifo, "no plain file")])
 def test_what_is_in_the_place_of_a_database_is_to_be_moved_away(path, make, what):
     make(path)
-    with pytest.raises(DatabaseTrouble) as caught, open_database(path):
+    with pytest.raises(DatabaseError) as caught, open_database(path):
         pass
     assert caught.value.happened == f"{path} is {what}, not a database."
     assert caught.value.remedy.startswith(f"Move it away: mv {path} {path}.planted. Restore it from your last backup")
@@ -311,7 +311,7 @@ def test_times_are_kept_in_utc_to_the_second():
 
 
 def test_rehearsals_are_in_nobodys_way(path):
-    with open_rehearsal(path) as one, open_rehearsal(path) as another:
+    with open_read_only(path) as one, open_read_only(path) as another:
         assert one.path != another.path
         discard_rehearsals(path)  # as a run does that begins meanwhile
         assert load_offices(one) == load_offices(another) == []
@@ -320,5 +320,5 @@ def test_rehearsals_are_in_nobodys_way(path):
 
 
 def test_a_folder_that_takes_no_copy_is_told_as_such(path):
-    with pytest.raises(DatabaseTrouble, match="takes no copy of the database"), open_rehearsal(path / "active.db"):
+    with pytest.raises(DatabaseError, match="takes no copy of the database"), open_read_only(path / "active.db"):
         pass

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from xpmsync.active.error_log import find_problems, save_problems
+from xpmsync.active.error_log import find_issues, save_issues
 from xpmsync.active.runs import finish_run
 
 
@@ -22,16 +22,16 @@ def entry(code="partner-missing", uuid="c1", **values):
 def log(database, begin_run):
     """A run at an hour finds these problems; gives the run's id."""
 
-    def save(number, *problems, resolve_others=True):
+    def save(number, *issues, resolve_others=True):
         run_id = begin_run(number)
-        save_problems(database, problems, run_id=run_id, now=hour(number), resolve_others=resolve_others)
+        save_issues(database, issues, run_id=run_id, now=hour(number), resolve_others=resolve_others)
         finish_run(database, run_id, status="succeeded" if resolve_others else "failed", now=hour(number), values={})
         return run_id
 
     return save
 
 
-def test_a_new_problem_is_a_new_row(log, rows):
+def test_a_new_issue_is_a_new_row(log, rows):
     run_id = log(9, entry(field="partner_id"))
     assert rows("SELECT * FROM sync_errors") == [
         {
@@ -56,7 +56,7 @@ def test_a_new_problem_is_a_new_row(log, rows):
     ]
 
 
-def test_a_problem_seen_again_is_counted_and_told_in_its_latest_words(log, rows):
+def test_an_issue_seen_again_is_counted_and_told_in_its_latest_words(log, rows):
     first = log(9, entry())
     log(10, entry())
     last = log(11, entry(message="Newer.", name="Ngata Ltd"))
@@ -75,7 +75,7 @@ def test_a_problem_seen_again_is_counted_and_told_in_its_latest_words(log, rows)
     ]
 
 
-def test_a_problem_that_is_gone_is_resolved_and_one_that_returns_is_a_new_row(log, rows):
+def test_an_issue_that_is_gone_is_resolved_and_one_that_returns_is_a_new_row(log, rows):
     log(9, entry())
     log(10)
     log(11)
@@ -97,13 +97,13 @@ def test_a_run_that_failed_resolves_nothing(log, rows):
     assert rows("SELECT code FROM sync_errors WHERE resolved_at IS NULL") == [{"code": "partner-missing"}]
 
 
-def test_problems_are_told_apart_by_code_entity_record_and_field(log, rows):
+def test_issues_are_told_apart_by_code_entity_record_and_field(log, rows):
     log(9, entry(), entry(code="other"), entry(entity="user"), entry(uuid="c2"), entry(field="code"), entry(uuid=None))
     log(10, entry(), entry(code="other"), entry(entity="user"), entry(uuid="c2"), entry(field="code"), entry(uuid=None))
     assert rows("SELECT count(*) AS number, min(times_seen) AS times FROM sync_errors") == [{"number": 6, "times": 2}]
 
 
-def test_the_same_problem_twice_in_one_run_is_seen_once(log, rows):
+def test_the_same_issue_twice_in_one_run_is_seen_once(log, rows):
     log(9, entry(uuid=None), entry(uuid=None))
     assert rows("SELECT times_seen FROM sync_errors") == [{"times_seen": 1}]
 
@@ -143,13 +143,13 @@ def history(log):
         ({"run": 3, "since": hour(9), "codes": ["open"]}, ["open"]),
     ],
 )
-def test_problems_are_found_by_when_what_and_whose(database, history, filters, expected):
+def test_issues_are_found_by_when_what_and_whose(database, history, filters, expected):
     filters = dict(filters)
     if "run" in filters:
         filters["run_id"] = history[filters.pop("run")]
-    assert [row["code"] for row in find_problems(database, **filters)] == expected
+    assert [row["code"] for row in find_issues(database, **filters)] == expected
 
 
 def test_errors_come_before_warnings_and_runs_before_clients(database, log):
     log(9, entry("b"), entry("a", severity="warning"), entry("c", None, entity="run"), entry("d", entity="user"))
-    assert [row["code"] for row in find_problems(database)] == ["d", "c", "b", "a"]
+    assert [row["code"] for row in find_issues(database)] == ["d", "c", "b", "a"]

@@ -24,8 +24,8 @@ def merge(tmp_path, database):
 
     def merge(clients=(), groups=(), *, is_full_list=True):
         with open_spool(tmp_path / "spool.db", SHAPES, database) as spool:
-            spool.taker("xpm_clients")(iter(clients))
-            spool.taker("xpm_groups")(iter(groups))
+            spool.sink("xpm_clients")(iter(clients))
+            spool.sink("xpm_groups")(iter(groups))
             before = database.connection.total_changes
             with mirror.attached(database, spool), database.transaction():
                 merge.unidentified = mirror.load_unidentified(database, "xpm_clients")

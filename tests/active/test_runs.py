@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from xpmsync.active import runs
-from xpmsync.active.error_log import save_problems
+from xpmsync.active.error_log import save_issues
 from xpmsync.active.history import ChangeRow, save_changes
 from xpmsync.active.synced_values import load_written, save_written
 
@@ -77,10 +77,10 @@ def test_the_last_failure_comes_with_its_remedy(database, play):
     run_id = play("failed", exit_code=6, message="What.")
     entry = {"code": "xero-unreachable", "severity": "error", "entity": "run", "xpm_uuid": None, "name": None}
     entry |= {"field": None, "message": "What.", "suggestion": "Wait.", "cause": None, "remedy": None}
-    save_problems(database, [entry], run_id=run_id, now=NINE, resolve_others=False)
+    save_issues(database, [entry], run_id=run_id, now=NINE, resolve_others=False)
     assert runs.load_last_failure(database)["remedy"] == "Wait."
     watched = play("failed", exit_code=6, message="What.", is_watched=True)
-    save_problems(database, [entry], run_id=watched, now=NINE, resolve_others=False)
+    save_issues(database, [entry], run_id=watched, now=NINE, resolve_others=False)
     assert (runs.load_last_failure(database)["id"], runs.load_last_failure(database)["remedy"]) == (run_id, "Wait.")
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from xpmsync.active.database import Database
 from xpmsync.active.spool import open_spool
-from xpmsync.errors import DatabaseTrouble, PassingTrouble
+from xpmsync.errors import DatabaseError, TransientError
 from xpmsync.records import ListShape, RecordShape
 
 
@@ -52,14 +52,14 @@ def read_told(path):
 
 def test_records_are_kept_as_they_came_but_for_their_identifier(path, known):
     with open_spool(path, SHAPES, known) as spool:
-        spool.taker("things")(iter([("A", None), (None, " [] "), (" \n", None)]))
+        spool.sink("things")(iter([("A", None), (None, " [] "), (" \n", None)]))
         assert read(path) == [("a", None), (None, " [] "), (None, None)]
         assert read_told(path) == ["a"]
 
 
 def test_of_what_is_known_the_identifier_alone_is_kept(path, known):
     with open_spool(path, SHAPES, known) as spool:
-        take = spool.taker("things")
+        take = spool.sink("things")
         take(iter([(" Known", "[]"), ("new", "[]")]))
         assert (read(path), read_told(path)) == ([("new", "[]")], ["known", "new"])
         take(iter([("known", None)]))
@@ -68,7 +68,7 @@ def test_of_what_is_known_the_identifier_alone_is_kept(path, known):
 
 def test_of_what_is_told_twice_the_last_word_counts(path, known):
     with open_spool(path, SHAPES, known) as spool:
-        spool.taker("things")(iter([("known", None), ("Known", "[]"), ("new", None), ("new", "[1]")]))
+        spool.sink("things")(iter([("known", None), ("Known", "[]"), ("new", None), ("new", "[1]")]))
         assert (read(path), read_told(path)) == ([("known", "[]"), ("new", "[1]")], ["known", "new"])
 
 
@@ -84,7 +84,7 @@ def test_no_more_than_one_record_is_in_memory(path, known):
             assert len(alive) <= 2
 
     with open_spool(path, SHAPES, known) as spool:
-        spool.taker("things")(large_records())
+        spool.sink("things")(large_records())
         assert len(read(path)) == 50
 
 
@@ -92,14 +92,14 @@ def test_a_damaged_database_is_not_taken_for_a_disk_without_room(path, known):
     known.connection.execute("PRAGMA writable_schema = ON")
     known.connection.execute("UPDATE sqlite_schema SET rootpage = 99 WHERE name = 'things'")
     known.connection.commit()
-    with pytest.raises(DatabaseTrouble, match=r"damaged|malformed"), open_spool(path, SHAPES, known) as spool:
-        spool.taker("things")(iter([("A", None)]))
+    with pytest.raises(DatabaseError, match=r"damaged|malformed"), open_spool(path, SHAPES, known) as spool:
+        spool.sink("things")(iter([("A", None)]))
 
 
 @pytest.mark.usefixtures("no_umask")
 def test_the_file_is_the_owner_s_alone_and_the_only_one(path, known):
     with open_spool(path, SHAPES, known) as spool:
-        spool.taker("things")(iter([("A", None)]))
+        spool.sink("things")(iter([("A", None)]))
         (each,) = path.parent.iterdir()
         assert (each.name, stat.S_IMODE(each.stat().st_mode)) == ("spool.db", 0o600)
 
@@ -126,14 +126,14 @@ def test_what_a_killed_run_left_behind_is_thrown_away_first(path, known):
 def cut_answer(number):
     for place in range(number):
         yield (f"cut {place}", "x" * 500)
-    raise PassingTrouble("The answer was cut.", "Wait.")
+    raise TransientError("The answer was cut.", "Wait.")
 
 
 @pytest.mark.parametrize("number", [0, 1, 5000])
 def test_a_second_attempt_replaces_the_first(path, number, known):
     with open_spool(path, SHAPES, known) as spool:
-        take = spool.taker("things")
-        with pytest.raises(PassingTrouble):
+        take = spool.sink("things")
+        with pytest.raises(TransientError):
             take(cut_answer(number))
         assert read(path) == []
         take(iter([("whole", None)]))
@@ -143,7 +143,7 @@ def test_a_second_attempt_replaces_the_first(path, number, known):
 
 def test_trouble_on_the_way_is_not_taken_for_trouble_with_the_disk(path, known):
     with pytest.raises(ConnectionResetError), open_spool(path, SHAPES, known) as spool:
-        spool.taker("things")(broken_line())
+        spool.sink("things")(broken_line())
 
 
 def broken_line():
@@ -159,15 +159,15 @@ def test_trouble_of_the_database_is_not_taken_for_trouble_with_the_spool(path, k
 def test_a_disk_without_room_is_told(path, known):
     with open_spool(path, SHAPES, known) as spool:
         spool._connection.execute("PRAGMA max_page_count = 4")  # noqa: SLF001 - stands for a full disk
-        with pytest.raises(DatabaseTrouble, match=r"cannot be collected in .*: database or disk is full"):
-            spool.taker("things")(("x" * 1000, None) for _ in range(1000))
-        with pytest.raises(DatabaseTrouble, match=r"cannot be collected in .*: database or disk is full"):
+        with pytest.raises(DatabaseError, match=r"cannot be collected in .*: database or disk is full"):
+            spool.sink("things")(("x" * 1000, None) for _ in range(1000))
+        with pytest.raises(DatabaseError, match=r"cannot be collected in .*: database or disk is full"):
             spool.add("things", ("x" * 1_000_000, None))
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path, known):
     with (
-        pytest.raises(DatabaseTrouble, match="cannot be collected"),
+        pytest.raises(DatabaseError, match="cannot be collected"),
         open_spool(tmp_path / "no" / "spool.db", SHAPES, known),
     ):
         pass

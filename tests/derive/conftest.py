@@ -10,12 +10,12 @@ import pytest
 
 from xpmsync.active import mirror, runs
 from xpmsync.active.database import Database, open_database
-from xpmsync.active.error_log import save_problems
+from xpmsync.active.error_log import save_issues
 from xpmsync.active.history import ChangeLog
 from xpmsync.active.offices import insert_office
 from xpmsync.active.spool import Spool, open_spool
 from xpmsync.rules.fields import CLIENT_SHAPE, GROUP_SHAPE, STAFF_SHAPE
-from xpmsync.rules.issues import list_unidentified, problem
+from xpmsync.rules.issues import issue, list_unidentified
 from xpmsync.sync.derive import Derivation, derive
 from xpmsync.xpm.xml import parse_records
 
@@ -69,18 +69,18 @@ class Firm:
                 self.database, tenant_id="practice", mode="full", is_watched=False, now=self.now
             )
         with self._spooled(told) as spool, mirror.attached(self.database, spool), self.database.transaction():
-            problems = []
+            issues = []
             for table, entity, records in (("xpm_staff", "staff", "staff"), ("xpm_clients", "client", "clients")):
                 if mirror.is_first_list_empty(self.database, table):
-                    problems.append(problem("first-list-empty", None, None, records=records))
-                problems += list_unidentified(entity, mirror.load_unidentified(self.database, table))
+                    issues.append(issue("first-list-empty", None, None, records=records))
+                issues += list_unidentified(entity, mirror.load_unidentified(self.database, table))
                 is_full = is_full_list or table == "xpm_staff"
                 mirror.merge_records(self.database, table, SHAPES[table], is_full_list=is_full, now=self.now)
             mirror.merge_groups(self.database)
             changes = ChangeLog(self.database, run_id=self.run_id, actor="sync", now=self.now)
             derivation = derive(self.database, "MAIN", changes)
-            problems += derivation.problems
-            save_problems(self.database, map(vars, problems), run_id=self.run_id, now=self.now, resolve_others=True)
+            issues += derivation.issues
+            save_issues(self.database, map(vars, issues), run_id=self.run_id, now=self.now, resolve_others=True)
             runs.finish_run(self.database, self.run_id, status="succeeded", now=self.now, values={})
         return derivation
 
@@ -89,7 +89,7 @@ class Firm:
         with open_spool(self.folder / "spool.db", SHAPES, self.database) as spool:
             for table, records in told.items():
                 xml = render_list(SHAPES[table].path, records)
-                spool.taker(table)(parse_records([xml], SHAPES[table]))
+                spool.sink(table)(parse_records([xml], SHAPES[table]))
             yield spool
 
     def rows(self, query: str, *parameters: object) -> list[dict[str, object]]:
@@ -131,7 +131,7 @@ class Firm:
         )
         return [(*row[:4], emails.get(row[4], row[4]), emails.get(row[5], row[5])) for row in rows]
 
-    def problems(self) -> list[tuple[object, object]]:
+    def issues(self) -> list[tuple[object, object]]:
         """The open ones of records: code and XPM record."""
         rows = self.database.connection.execute(
             "SELECT code, xpm_uuid FROM sync_errors WHERE resolved_at IS NULL AND entity <> 'run' "

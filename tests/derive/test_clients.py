@@ -158,12 +158,12 @@ HOURS = {
 }
 
 
-@pytest.mark.parametrize(("hours", "clients", "problems"), HOURS.values(), ids=HOURS)
-def test_hour_after_hour_active_follows_xpm(firm, hours, clients, problems):
+@pytest.mark.parametrize(("hours", "clients", "issues"), HOURS.values(), ids=HOURS)
+def test_hour_after_hour_active_follows_xpm(firm, hours, clients, issues):
     for told in hours:
         firm.sync(told)
     assert firm.clients() == clients
-    assert firm.problems() == problems
+    assert firm.issues() == issues
 
 
 # How many.
@@ -208,7 +208,7 @@ def test_the_partner_is_the_user_linked_to_the_staff_member_that_xpm_names(firm)
 def test_the_partner_is_the_user_with_the_staff_members_address_where_none_is_linked(firm):
     firm.staff = (*firm.staff, {"UUID": "s3", "Name": "Rob Ray", "Email": "BOB@firm.example"})
     firm.sync()
-    assert firm.problems() == [("staff-email-shared", "s2"), ("staff-email-shared", "s3")]
+    assert firm.issues() == [("staff-email-shared", "s2"), ("staff-email-shared", "s3")]
     firm.execute("INSERT INTO users (id, first_name, email) VALUES ('by-hand', 'Bob', 'Bob@firm.example')")
     firm.sync([client(AccountManager=BOB)])
     assert firm.clients() == [row(partner="Bob@firm.example")]
@@ -217,7 +217,7 @@ def test_the_partner_is_the_user_with_the_staff_members_address_where_none_is_li
 def test_a_partner_who_is_not_listed_and_not_linked_is_an_error(firm):
     derivation = firm.sync([client(AccountManager=STRANGER)])
     assert firm.clients() == []
-    assert [(problem.code, problem.field, problem.message, problem.suggestion) for problem in derivation.problems] == [
+    assert [(issue.code, issue.field, issue.message, issue.suggestion) for issue in derivation.issues] == [
         (
             "partner-not-listed",
             "partner_id",
@@ -234,8 +234,8 @@ def test_a_partner_who_is_not_listed_and_not_linked_is_an_error(firm):
 
 def test_a_partner_without_an_identifier_is_an_error_whose_suggestion_names_none(firm):
     derivation = firm.sync([client(AccountManager={"Name": "Sid Ray"})])
-    assert firm.problems() == [("partner-not-listed", "c1")]
-    assert derivation.problems[0].suggestion.endswith("xpmsync admin user link EMAIL --xpm-staff UUID --also")
+    assert firm.issues() == [("partner-not-listed", "c1")]
+    assert derivation.issues[0].suggestion.endswith("xpmsync admin user link EMAIL --xpm-staff UUID --also")
 
 
 def test_a_named_partner_who_is_missing_is_no_case_for_the_default_partner(firm):
@@ -243,7 +243,7 @@ def test_a_named_partner_who_is_missing_is_no_case_for_the_default_partner(firm)
     set_default_partner(firm, "bob@firm.example")
     firm.sync([client(AccountManager=STRANGER)])
     assert firm.clients() == []
-    assert firm.problems() == [("partner-not-listed", "c1")]
+    assert firm.issues() == [("partner-not-listed", "c1")]
 
 
 def test_without_a_partner_in_xpm_the_office_s_default_partner_is_taken(firm):
@@ -256,11 +256,11 @@ def test_without_a_partner_in_xpm_the_office_s_default_partner_is_taken(firm):
 def test_without_a_partner_and_without_a_default_partner_it_is_an_error_that_heals_in_the_next_hour(firm):
     firm.sync([without_partner()])
     assert firm.clients() == []
-    assert firm.problems() == [("partner-missing", "c1")]
+    assert firm.issues() == [("partner-missing", "c1")]
     set_default_partner(firm, "ann@firm.example")
     firm.sync([], is_full_list=False)
     assert firm.clients() == [row()]
-    assert firm.problems() == []
+    assert firm.issues() == []
 
 
 def test_the_default_partner_is_that_of_the_client_s_own_office(firm):
@@ -290,14 +290,14 @@ def test_a_new_client_with_a_code_that_just_moved_here_takes_no_default_partner_
     move_to_west(firm, "bob@firm.example")
     firm.sync([client("c1", ClientCode="NGA2"), without_partner("c2", ClientCode="NGA1")])
     assert firm.clients() == [row("c1", office_code="WEST", code="NGA2")]
-    assert firm.problems() == [("partner-missing", "c2")]
+    assert firm.issues() == [("partner-missing", "c2")]
 
 
 def test_a_client_without_a_code_takes_no_default_partner_from_the_office_of_another_without_one(firm):
     firm.sync([client("c9")])
     move_to_west(firm, "bob@firm.example")
     firm.sync([client("c9", IsArchived="Yes"), without_partner()])
-    assert firm.problems() == [("partner-missing", "c1")]
+    assert firm.issues() == [("partner-missing", "c1")]
 
 
 def test_a_client_refused_for_its_partner_keeps_its_data_and_status(firm):
@@ -312,7 +312,7 @@ def test_a_partner_who_left_stays_valid_with_one_warning_on_the_user(firm):
     clients = [client(f"c{number}") for number in range(5)]
     firm.sync(clients)
     derivation = firm.sync(clients, staff=[BOB | {"Email": "bob@firm.example"}])
-    assert [(problem.code, problem.xpm_uuid, problem.name, problem.message) for problem in derivation.problems] == [
+    assert [(issue.code, issue.xpm_uuid, issue.name, issue.message) for issue in derivation.issues] == [
         (
             "partner-no-longer-listed",
             "s1",
@@ -330,7 +330,7 @@ def test_a_manager_who_is_not_in_active_is_a_warning_and_the_client_is_synced_wi
     firm.sync([client(JobManager=BOB)])
     firm.sync([client(JobManager=STRANGER, Phone="1")])
     assert firm.clients() == [row(telephone="1")]
-    assert firm.problems() == [("manager-not-in-active", "c1")]
+    assert firm.issues() == [("manager-not-in-active", "c1")]
     assert firm.changes() == [
         ("client", "Ngata Ltd", "updated", "telephone", None, "1"),
         ("client", "Ngata Ltd", "updated", "manager_id", "bob@firm.example", None),
@@ -371,7 +371,7 @@ def test_an_abn_that_contradicts_is_an_error_instead_of_a_first_link(firm):
     before = firm.clients()
     derivation = firm.sync([client(ClientCode="NGA1", BusinessNumber=ABN)])
     assert firm.clients() == before
-    assert [problem.message for problem in derivation.problems] == [
+    assert [issue.message for issue in derivation.issues] == [
         "Active's client with the code NGA1, Ngata, has another ABN than this one, so they are not linked."
     ]
 
@@ -407,14 +407,14 @@ def test_a_chain_of_codes_stops_where_the_first_of_them_is_refused(firm):
         ]
     )
     assert firm.clients() == [row("c1", code="A"), row("c2", code="B"), row("c3", code="C")]
-    assert firm.problems() == [("client-code-taken", "c2"), ("client-code-taken", "c3"), ("partner-not-listed", "c1")]
+    assert firm.issues() == [("client-code-taken", "c2"), ("client-code-taken", "c3"), ("partner-not-listed", "c1")]
 
 
 def test_of_two_clients_with_one_code_the_linked_one_keeps_it(firm):
     firm.sync([client("c2", "Ngata Ltd", ClientCode="A")])
     derivation = firm.sync([client("c1", "Ngata Trust", ClientCode="a"), client("c2", "Ngata Ltd", ClientCode="A")])
     assert firm.clients() == [row("c2", code="A")]
-    assert [(problem.xpm_uuid, problem.message) for problem in derivation.problems] == [
+    assert [(issue.xpm_uuid, issue.message) for issue in derivation.issues] == [
         ("c1", "The client code a is shared with Ngata Ltd in XPM.")
     ]
 
@@ -423,10 +423,8 @@ def test_of_several_clients_with_one_code_none_is_synced_where_none_is_linked(fi
     add_client(firm, code="A")
     derivation = firm.sync([client(f"c{number}", f"Client {number}", ClientCode="A") for number in range(5)])
     assert [each.get("xpm_client_uuid") for each in firm.clients()] == [None]
-    assert [problem.code for problem in derivation.problems] == ["client-code-shared"] * 5
-    assert derivation.problems[0].message == (
-        "The client code A is shared with Client 1, Client 2 and 2 others in XPM."
-    )
+    assert [issue.code for issue in derivation.issues] == ["client-code-shared"] * 5
+    assert derivation.issues[0].message == ("The client code A is shared with Client 1, Client 2 and 2 others in XPM.")
     assert vars(derivation.clients) == {"created": 0, "updated": 0, "unchanged": 0, "skipped": 5}
 
 
@@ -435,7 +433,7 @@ def test_a_linked_client_does_not_get_a_code_that_a_client_set_up_by_hand_holds(
     add_client(firm, code="B")
     firm.sync([client(ClientCode="B", Phone="1")])
     assert firm.clients()[1] == row(code="A")
-    assert firm.problems() == [("client-code-taken", "c1")]
+    assert firm.issues() == [("client-code-taken", "c1")]
 
 
 def test_a_code_typed_by_hand_while_xpm_has_none_stays_and_is_not_given_away(firm):
@@ -444,7 +442,7 @@ def test_a_code_typed_by_hand_while_xpm_has_none_stays_and_is_not_given_away(fir
     firm.execute("UPDATE clients SET code = 'A'")
     firm.sync([client("c1"), client("c2", "Other", ClientCode="A")])
     assert firm.clients() == [row(code="A")]
-    assert firm.problems() == [("client-code-taken", "c2")]
+    assert firm.issues() == [("client-code-taken", "c2")]
     assert firm.changes() == []
 
 
@@ -469,7 +467,7 @@ def test_a_client_gets_the_status_that_xpm_tells_and_keeps_its_data(firm, flags,
     assert firm.changes() == ([("client", "Ngata Ltd", "status", "status", "active", status)] if is_changed else [])
     expected = {"created": 0, "updated": int(is_changed), "unchanged": int(not is_changed), "skipped": 0}
     assert vars(derivation.clients) == expected
-    assert firm.problems() == []
+    assert firm.issues() == []
 
 
 def test_a_client_missing_from_a_full_list_is_removed_and_becomes_active_again(firm):
@@ -494,7 +492,7 @@ def test_a_client_missing_from_a_list_of_changes_is_untouched(firm):
 def test_a_client_that_was_never_live_is_not_created_and_makes_no_noise(firm, flag):
     derivation = firm.sync([client(**{flag: "Yes", "Name": "", "AccountManager": STRANGER})])
     assert firm.clients() == []
-    assert firm.problems() == []
+    assert firm.issues() == []
     assert vars(derivation.clients) == {"created": 0, "updated": 0, "unchanged": 0, "skipped": 0}
 
 
@@ -530,7 +528,7 @@ def test_a_code_of_a_former_client_is_not_taken_over_by_what_may_be_another(firm
     firm.sync([client(ClientCode="A", BusinessNumber=ABN)])
     derivation = firm.sync([client("c2", ClientCode="A", **fresh)])
     assert firm.clients() == [row(code="A", abn=ABN, status="removed")]
-    assert [(problem.code, problem.suggestion.partition(";")[0]) for problem in derivation.problems] == [
+    assert [(issue.code, issue.suggestion.partition(";")[0]) for issue in derivation.issues] == [
         ("code-held-by-former-client", "If both are one client, run: xpmsync admin client link A --xpm-client c2")
     ]
 

@@ -82,7 +82,7 @@ def test_everybody_gets_the_record_that_they_would_get_if_all_were_matched_at_on
         statuses = dict(database.connection.execute("SELECT id, status FROM clients").fetchall())
         codes = dict(database.connection.execute("SELECT id, code FROM clients").fetchall())
 
-    settled = at_once.settlement
+    settled = at_once.match_result
     assert {uuid: owners[uuid] for uuid in settled.records} == dict(settled.records)
     assert settled.new <= owners.keys()
     assert not {owners[uuid] for uuid in settled.new} & {record.id for record in records}
@@ -95,8 +95,8 @@ def test_everybody_gets_the_record_that_they_would_get_if_all_were_matched_at_on
         key: at_once.statuses.get(uuid, "active") for key, uuid in kept.items()
     }
     assert {record_id: codes[record_id] for record_id in at_once.codes} == dict(at_once.codes)
-    of_matching = [each for each in result.problems if each.code in MATCHING]
-    assert sorted(map(repr, of_matching)) == sorted(repr(each) for each in at_once.problems if each.code in MATCHING)
+    of_matching = [each for each in result.issues if each.code in MATCHING]
+    assert sorted(map(repr, of_matching)) == sorted(repr(each) for each in at_once.issues if each.code in MATCHING)
 
 
 def test_who_competes_with_nobody_is_not_found(database):

@@ -105,7 +105,7 @@ def client_xml(told):
 def test_a_client_field_of_xpm_becomes_a_field_of_active(firm, row, told, expected):  # noqa: ARG001 - names the case
     derivation = firm.sync([client_xml(told)])
     assert firm.clients() == [ROW | expected]
-    assert [problem.code for problem in derivation.problems] == []
+    assert [issue.code for issue in derivation.issues] == []
 
 
 @pytest.mark.parametrize(("row", "told", "expected"), USER_ROWS)

@@ -91,24 +91,24 @@ def test_a_client_leaves_a_group_by_the_name_that_it_has_since_this_hour(firm):
 def test_a_group_without_a_name_is_left_out_until_it_has_one(firm):
     firm.sync([client(Groups=[{"Group": {"UUID": "g1"}}, WHANAU])])
     assert groups_of(firm) == ["Whānau"]
-    assert firm.problems() == [("group-without-name", "c1")]
+    assert firm.issues() == [("group-without-name", "c1")]
     firm.sync([], groups=[FARMS["Group"]], is_full_list=False)
     assert groups_of(firm) == ["Farms; Whānau"]
-    assert firm.problems() == []
+    assert firm.issues() == []
 
 
 def test_a_group_that_lost_its_name_keeps_the_one_it_had(firm):
     firm.sync([client(Groups=[FARMS])])
     firm.sync([client(Groups=[{"Group": {"UUID": "g1"}}])])
     assert groups_of(firm) == ["Farms"]
-    assert firm.problems() == []
+    assert firm.issues() == []
 
 
 def test_a_group_without_an_identifier_is_no_group_and_a_warning(firm):
     firm.sync([client(Groups=[{"Group": {"Name": "Nobody"}}])])
     assert groups_of(firm) == [None]
     assert firm.rows("SELECT * FROM client_groups") == []
-    assert firm.problems() == [("group-without-id", "c1")]
+    assert firm.issues() == [("group-without-id", "c1")]
 
 
 def test_a_client_whose_groups_come_without_an_identifier_leaves_none_of_them(firm):
@@ -117,4 +117,4 @@ def test_a_client_whose_groups_come_without_an_identifier_leaves_none_of_them(fi
     assert groups_of(firm) == ["Farms; Whānau"]
     firm.sync([client(Groups=[WHANAU])])
     assert groups_of(firm) == ["Whānau"]
-    assert firm.problems() == []
+    assert firm.issues() == []

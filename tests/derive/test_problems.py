@@ -9,7 +9,7 @@ from xpmsync.cli import run
 from xpmsync.config import change_config
 from xpmsync.home import Home
 from xpmsync.rules.issues import CATALOGUE, Effect, Severity
-from xpmsync.text import set_apart
+from xpmsync.text import split_commands
 
 ANN = {"UUID": "s1", "Name": "Ann Lee", "Email": "ann@firm.example"}
 BOB = {"UUID": "s2", "Name": "Bob Ray", "Email": "bob@firm.example"}
@@ -237,7 +237,7 @@ ABOUT_OTHERS = {
 
 
 @pytest.mark.parametrize("code", PROVOKED)
-def test_the_problem_is_logged_once_with_all_its_facts_and_has_the_effect_that_the_catalogue_promises(firm, code):
+def test_the_issue_is_logged_once_with_all_its_facts_and_has_the_effect_that_the_catalogue_promises(firm, code):
     hours, uuid, field = PROVOKED[code]
     provoke(firm, hours[:-1])
     before = load_record(firm, uuid)
@@ -285,7 +285,7 @@ NOT_DERIVED = {"elements-never-sent", "elements-no-longer-sent", "alert-recipien
 tests/test_damage.py, with the commands they advise."""
 
 
-def test_every_problem_of_the_catalogue_is_provoked():
+def test_every_issue_of_the_catalogue_is_provoked():
     assert PROVOKED.keys() | NOT_DERIVED == CATALOGUE.keys()
 
 
@@ -294,7 +294,7 @@ def test_an_error_skips_the_record_and_a_warning_does_not():
         assert (kind.severity is Severity.ERROR) == (kind.effect is Effect.SKIP)
 
 
-def test_two_empty_first_lists_are_two_problems(firm):
+def test_two_empty_first_lists_are_two_issues(firm):
     firm.sync([], staff=[])
     assert firm.rows("SELECT field, message FROM sync_errors ORDER BY field") == [
         {"field": "clients", "message": "XPM answered with an empty list of clients."},
@@ -302,7 +302,7 @@ def test_two_empty_first_lists_are_two_problems(firm):
     ]
 
 
-def test_each_record_without_an_identifier_is_a_problem_of_its_own(firm):
+def test_each_record_without_an_identifier_is_an_issue_of_its_own(firm):
     named, nameless = client("", Name="Ngata"), client("", Name="")
     for _ in range(2):
         firm.sync([named, nameless, named, client("", Name="Other"), nameless], staff=STAFF)
@@ -331,7 +331,7 @@ LOOKS = ("--help", "xpmsync errors", "xpmsync status", "client list")
 
 
 def list_commands(*texts):
-    return [part for text in texts if text for part, is_command in set_apart(text) if is_command]
+    return [part for text in texts if text for part, is_command in split_commands(text) if is_command]
 
 
 SCENES = [(code, hours) for code, (hours, _, _) in PROVOKED.items()] + [

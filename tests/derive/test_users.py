@@ -129,14 +129,14 @@ def test_a_new_person_does_not_inherit_the_user_of_somebody_who_left(firm):
     firm.sync(staff=[ANN])
     firm.sync(staff=[BOB | {"Email": "Ann@firm.example"}])
     assert firm.users() == [ANN_ROW | {"status": "removed"}]
-    assert firm.problems() == [("staff-email-held-by-former-user", "s2")]
+    assert firm.issues() == [("staff-email-held-by-former-user", "s2")]
 
 
 def test_of_two_with_one_address_the_linked_one_keeps_it(firm):
     firm.sync(staff=[ANN])
     derivation = firm.sync(staff=[ANN, BOB | {"Email": "ann@firm.example"}])
     assert firm.users() == [ANN_ROW]
-    assert [problem.message for problem in derivation.problems] == [
+    assert [issue.message for issue in derivation.issues] == [
         (
             "The e-mail address ann@firm.example is shared with Ann Lee in XPM, "
             "and a user of Active needs one of their own."
@@ -149,7 +149,7 @@ def test_of_two_with_one_address_neither_is_synced_where_none_is_linked(firm):
     add_user(firm)
     derivation = firm.sync(staff=[ANN, BOB | {"Email": "ANN@firm.example"}])
     assert firm.users() == [{"first_name": "Ann", "last_name": "Lee", "email": "ann@firm.example", "status": "active"}]
-    assert firm.problems() == [("staff-email-shared", "s1"), ("staff-email-shared", "s2")]
+    assert firm.issues() == [("staff-email-shared", "s1"), ("staff-email-shared", "s2")]
     assert vars(derivation.users) == {"created": 0, "updated": 0, "unchanged": 0, "skipped": 2}
 
 
@@ -158,7 +158,7 @@ def test_an_address_that_another_user_holds_is_refused_and_all_stays_as_it_was(f
     add_user(firm, email="reception@firm.example", first_name="Reception", last_name=None)
     firm.sync(staff=[ANN | {"Email": "Reception@firm.example", "Name": "Ann Leigh"}])
     assert firm.users() == [ANN_ROW, {"first_name": "Reception", "email": "reception@firm.example", "status": "active"}]
-    assert firm.problems() == [("staff-email-taken", "s1")]
+    assert firm.issues() == [("staff-email-taken", "s1")]
     assert firm.changes() == []
 
 
@@ -166,7 +166,7 @@ def test_the_address_of_a_colleague_who_lost_theirs_in_xpm_is_not_given_away(fir
     firm.sync(staff=[ANN])
     firm.sync(staff=[ANN | {"Email": ""}, BOB | {"Email": "ann@firm.example"}])
     assert firm.users() == [ANN_ROW]
-    assert firm.problems() == [("staff-email-of-colleague", "s2"), ("staff-without-email", "s1")]
+    assert firm.issues() == [("staff-email-of-colleague", "s2"), ("staff-without-email", "s1")]
 
 
 @pytest.mark.parametrize(
@@ -181,10 +181,10 @@ def test_refused_staff_keep_the_user_they_have(firm, told, code):
     firm.sync(staff=[ANN])
     firm.sync(staff=[told])
     assert firm.users() == [ANN_ROW]
-    assert firm.problems() == [(code, "s1")]
+    assert firm.issues() == [(code, "s1")]
     assert firm.changes() == []
     firm.sync(staff=[ANN])
-    assert firm.problems() == []
+    assert firm.issues() == []
 
 
 def test_a_name_that_became_one_word_clears_the_last_name_that_a_sync_wrote(firm):
@@ -192,7 +192,7 @@ def test_a_name_that_became_one_word_clears_the_last_name_that_a_sync_wrote(firm
     firm.sync(staff=[ANN | {"Name": "Ann"}])
     assert firm.users() == [{column: value for column, value in ANN_ROW.items() if column != "last_name"}]
     assert firm.changes() == [("user", "Ann", "updated", "last_name", "Lee", None)]
-    assert firm.problems() == [("staff-name-one-word", "s1")]
+    assert firm.issues() == [("staff-name-one-word", "s1")]
 
 
 def test_a_last_name_typed_by_hand_stays_where_xpm_has_none(firm):

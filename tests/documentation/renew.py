@@ -15,10 +15,10 @@ from typing import Final
 
 import grimp
 
-from xpmsync.cli.commands.sync import PROBLEMS_EXIT_CODE
+from xpmsync.cli.commands.sync import ISSUES_EXIT_CODE
 from xpmsync.cli.config_reference import render_explanation, to_toml
 from xpmsync.config import SECTIONS, SETTINGS, Setting
-from xpmsync.errors import ENDINGS, INTERRUPTED_EXIT_CODE, NotPossible
+from xpmsync.errors import ENDINGS, INTERRUPTED_EXIT_CODE, InvalidRequest
 from xpmsync.notify.health import DUE_AT_ONCE, PATIENCE, UNREACHABLE
 from xpmsync.rules.fields import CLIENT_FIELDS, STAFF_FIELDS, Field
 from xpmsync.rules.issues import CATALOGUE, Kind
@@ -62,12 +62,12 @@ def make_fields(fields: tuple[Field, ...]) -> str:
     )
 
 
-def make_problems(entity: str) -> str:
+def make_issues(entity: str) -> str:
     """The problems of one kind of record, each with its story."""
-    return "\n".join(_make_problem(kind) for kind in CATALOGUE.values() if kind.entity == entity)
+    return "\n".join(_make_issue(kind) for kind in CATALOGUE.values() if kind.entity == entity)
 
 
-def _make_problem(kind: Kind) -> str:
+def _make_issue(kind: Kind) -> str:
     effect = {"keep": "the value is kept", "drop the value": "the value is dropped", "skip the record": "skipped"}
     where = f"{kind.entity}, `{kind.field}`" if kind.field else kind.entity
     return (
@@ -89,7 +89,7 @@ def make_endings() -> str:
 
 def make_error_codes() -> str:
     """Every code of the error log at a glance."""
-    problems = [
+    issues = [
         (_link(kind.code), kind.severity.value, kind.entity, kind.message.replace(":quoted}", "}"))
         for kind in CATALOGUE.values()
     ]
@@ -98,7 +98,7 @@ def make_error_codes() -> str:
         for kind in ENDINGS.values()
         if kind.code != "another-run"  # the log does not keep it
     ]
-    return make_table(("code", "", "of a", "what it is"), [*problems, *endings])
+    return make_table(("code", "", "of a", "what it is"), [*issues, *endings])
 
 
 def make_exit_codes() -> str:
@@ -107,8 +107,8 @@ def make_exit_codes() -> str:
     mails = dict.fromkeys(DUE_AT_ONCE, "at once") | {UNREACHABLE: f"after {hours:.0f} hours without a success"}
     rows = [
         (0, "", "Done. Problems of single records do not count; they are in the error log."),
-        (NotPossible.exit_code, "", "What was typed or asked for cannot be done. Nothing was changed."),
-        (PROBLEMS_EXIT_CODE, "", "With `--strict`: the run succeeded, and at least one record has an error."),
+        (InvalidRequest.exit_code, "", "What was typed or asked for cannot be done. Nothing was changed."),
+        (ISSUES_EXIT_CODE, "", "With `--strict`: the run succeeded, and at least one record has an error."),
         *((kind.exit_code, _link(kind.code), kind.story) for kind in ENDINGS.values()),
         (INTERRUPTED_EXIT_CODE, "", "A person pressed Ctrl-C. Nothing is half done."),
     ]
@@ -271,10 +271,10 @@ def leave_out_implied(imports: Mapping[str, set[str]], room: str) -> set[str]:
 PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "fields of staff": lambda: make_fields(STAFF_FIELDS),
     "fields of clients": lambda: make_fields(CLIENT_FIELDS),
-    "problems of users": lambda: make_problems("user"),
-    "problems of clients": lambda: make_problems("client"),
-    "problems of offices": lambda: make_problems("office"),
-    "problems of a run": lambda: make_problems("run"),
+    "problems of users": lambda: make_issues("user"),
+    "problems of clients": lambda: make_issues("client"),
+    "problems of offices": lambda: make_issues("office"),
+    "problems of a run": lambda: make_issues("run"),
     "runs that fail": make_endings,
     "troubles": render_outcomes,
     "error codes": make_error_codes,

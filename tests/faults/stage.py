@@ -99,8 +99,8 @@ class Stage:
         history = (
             "SELECT actor, entity, entity_id, action, field, old_value, new_value FROM changes ORDER BY 2, 3, 5, 6, 7"
         )
-        problems = "SELECT code, entity, xpm_uuid, field FROM sync_errors WHERE resolved_at IS NULL ORDER BY 1, 2, 3, 4"
-        for name, query in {"changes": history, "sync_errors": problems}.items():
+        issues = "SELECT code, entity, xpm_uuid, field FROM sync_errors WHERE resolved_at IS NULL ORDER BY 1, 2, 3, 4"
+        for name, query in {"changes": history, "sync_errors": issues}.items():
             data[name] = [tuple(row.values()) for row in self.firm.rows(query)]
         return data
 

@@ -7,7 +7,7 @@ from servers import HostileServer
 
 from xpmsync.config import change_config
 from xpmsync.credentials import store
-from xpmsync.errors import PassingTrouble
+from xpmsync.errors import TransientError
 from xpmsync.sandbox import Practice
 from xpmsync.sync.fetch import FETCH_SECONDS, RUN_SECONDS
 from xpmsync.system.clock import Clock
@@ -62,7 +62,7 @@ def run_against(firm, setting, address):
         patch.setattr("xpmsync.xpm.client.ANSWER_SECONDS", ANSWER)
         patch.setattr("xpmsync.xpm.oauth.ANSWER_SECONDS", ANSWER)
         started = time.monotonic()
-        with pytest.raises(PassingTrouble):
+        with pytest.raises(TransientError):
             firm.sync(clock=Clock(sleep=lambda _: None))
     seconds = time.monotonic() - started
     assert firm.rows("SELECT * FROM clients") == clients

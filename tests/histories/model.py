@@ -219,7 +219,7 @@ class Settling:
         self.rivals = self._find_rivals()
         self.staying = refused | self.rivals
         """Those who keep what they have, whatever they want."""
-        self.problems = {uuid: code for uuid in wants if (code := self._explain(uuid))}
+        self.issues = {uuid: code for uuid in wants if (code := self._explain(uuid))}
 
     def find_record(self, uuid: str) -> Record | None:
         """The record that somebody accepted keeps, or takes over; None for a new one."""
@@ -382,12 +382,12 @@ class Model:
         """What led to a group that another program deleted, until a sync removes it."""
         self.lost_entries: dict[str, str] = {}
         """Former entry of the staff list to the user that another program deleted, until a sync removes it."""
-        self.problems: set[tuple[str, str | None]] = set()
+        self.issues: set[tuple[str, str | None]] = set()
         """Code and XPM record."""
 
     # What Xero tells.
 
-    def find_silent_rivals(self, clients: Mapping[str, Elements]) -> list[str]:
+    def find_stale_code_holders(self, clients: Mapping[str, Elements]) -> list[str]:
         """Clients that seem to be alive and to hold a code of one just told; they are asked for before the verdict."""
         codes = {same(told.get("ClientCode")) for told in clients.values() if find_status(told) == "active"} - {None}
         return [
@@ -473,7 +473,7 @@ class Model:
     def _find_relinked(self, staff: dict[str, Elements]) -> set[str | None]:
         """The staff whose user another one takes over, who is listed now."""
         readable, settling = self._settle_users(staff)
-        places = [settling.find_record(uuid) for uuid in readable if uuid not in settling.problems]
+        places = [settling.find_record(uuid) for uuid in readable if uuid not in settling.issues]
         return {place.xpm_uuid for place in places if place}
 
     def _find_staying(self, kind: str, answers: Answers, accepted: Accepted | None) -> set[Any]:
@@ -495,14 +495,14 @@ class Model:
 
         So does what is known of an element that no record of a full list has, until somebody accepts it.
         """
-        self.problems = set()
+        self.issues = set()
         self.has_succeeded = True
         staying = {kind: self._find_staying(kind, answers, accepted) for kind in KNOWN}
         absent = {kind: answers.find_absent(kind) for kind in KNOWN}
         for kind, told in (("staff", answers.staff), ("clients", answers.clients)):
             self.has_heard_of[kind] |= bool(told)
             if not self.has_heard_of[kind]:
-                self.problems.add(("first-list-empty", kind))
+                self.issues.add(("first-list-empty", kind))
         self.staff = {
             uuid: _keep(self.known_staff.get(uuid, {}), staying["staff"]) | told for uuid, told in answers.staff.items()
         }
@@ -596,9 +596,9 @@ class Model:
         for code, partner in self.offices.items():
             if partner in self.active_users and self.active_users[partner].status != "active":
                 self._report("default-partner-not-active", code)
-        self.problems |= {("reference-broken", reference) for reference in self.find_dangling()}
-        self.problems |= {("leftovers-removed", reference) for reference in self.lost_rows}
-        self.problems |= {("leftovers-removed", f"former_staff.user_id {user}") for user in self.lost_entries.values()}
+        self.issues |= {("reference-broken", reference) for reference in self.find_dangling()}
+        self.issues |= {("leftovers-removed", reference) for reference in self.lost_rows}
+        self.issues |= {("leftovers-removed", f"former_staff.user_id {user}") for user in self.lost_entries.values()}
         self.lost_rows, self.lost_entries = set(), {}
 
     def _settle_users(self, staff: dict[str, Elements]) -> tuple[dict[str, tuple[str, str]], Settling]:
@@ -634,11 +634,11 @@ class Model:
     def _derive_users(self) -> None:
         self._report_staff()
         readable, settling = self._settle_users(self.staff)
-        for uuid, code in settling.problems.items():
+        for uuid, code in settling.issues.items():
             holder = settling.find_holder(uuid)
             is_colleague = code == EMAIL.taken and holder and holder.xpm_uuid in self.staff
             self._report("staff-email-of-colleague" if is_colleague else code, uuid)
-        places = {uuid: settling.find_record(uuid) for uuid in readable if uuid not in settling.problems}
+        places = {uuid: settling.find_record(uuid) for uuid in readable if uuid not in settling.issues}
         for uuid, place in places.items():
             user = place or self._add(self.active_users, uuid, {"role": None, "office_code": None})
             name, email = readable[uuid]
@@ -687,11 +687,11 @@ class Model:
             client.values["code"] = None  # those who are alive come first
         keys = {client: same(code) for client, code in closed.items()}
         settling = Settling(CODE, wants, refused, self.active_clients.values(), judge, keys)
-        for uuid, code in settling.problems.items():
+        for uuid, code in settling.issues.items():
             holder = settling.find_holder(uuid)
             is_former = code == CODE.taken and holder and holder.xpm_uuid and holder.xpm_uuid not in live
             self._report("code-held-by-former-client" if is_former else code, uuid)
-        places = {uuid: settling.find_record(uuid) for uuid in partners if uuid not in settling.problems}
+        places = {uuid: settling.find_record(uuid) for uuid in partners if uuid not in settling.issues}
         taken_over = [place for place in places.values() if place]
         self._update_statuses(live, taken_over)
         for client in taken_over:
@@ -861,10 +861,10 @@ class Model:
         return found if found and found not in known else f"a new record for {uuid}"
 
     def _report(self, code: str, uuid: str | None) -> None:
-        self.problems.add((code, uuid))
+        self.issues.add((code, uuid))
 
-    def _report_all(self, problems: Mapping[str, str] | Iterable[Mapping[str, str]]) -> None:
-        for each in [problems] if isinstance(problems, Mapping) else problems:
+    def _report_all(self, issues: Mapping[str, str] | Iterable[Mapping[str, str]]) -> None:
+        for each in [issues] if isinstance(issues, Mapping) else issues:
             for uuid, code in each.items():
                 self._report(code, uuid)
 

@@ -50,7 +50,7 @@ from xpmsync.admin import clients as admin_clients
 from xpmsync.admin import links as admin_links
 from xpmsync.admin import offices as admin_offices
 from xpmsync.admin import users as admin_users
-from xpmsync.errors import NotPossible, SuspiciousChange, XpmsyncError
+from xpmsync.errors import InvalidRequest, SuspiciousChange, XpmsyncError
 from xpmsync.rules.fields import CLIENT_FIELDS
 
 pytestmark = pytest.mark.slow
@@ -573,7 +573,7 @@ class Histories(RuleBasedStateMachine):
         before = self.world.load(DATA_TABLES | RUN_TABLES)
         try:
             preview = self.world.preview(**options)
-        except NotPossible:
+        except InvalidRequest:
             preview = None
         assert self.world.load(DATA_TABLES | RUN_TABLES) == before
         summary = self._run(**options)
@@ -581,8 +581,8 @@ class Histories(RuleBasedStateMachine):
         if summary:
             assert (preview.mode, preview.users, preview.clients) == (summary.mode, summary.users, summary.clients)
             assert list(preview.changes) == self._load_readable_changes(summary.run_id)
-            problems = {(each.code, each.xpm_uuid or each.field) for each in preview.problems}
-            assert problems | self._list_stopped() == self._load_open_problems()
+            issues = {(each.code, each.xpm_uuid or each.field) for each in preview.issues}
+            assert issues | self._list_stopped() == self._load_open_issues()
 
     @precondition(lambda self: self.practice.clients)
     @run(
@@ -697,9 +697,9 @@ class Histories(RuleBasedStateMachine):
         played["runs"] += 1
         if failure:
             assert self.world.load() == before
-            assert may_fail or isinstance(failure, (SuspiciousChange, NotPossible)), failure
-        assert isinstance(failure, NotPossible) == (number is not None and accepted is None), failure
-        if isinstance(failure, NotPossible):
+            assert may_fail or isinstance(failure, (SuspiciousChange, InvalidRequest)), failure
+        assert isinstance(failure, InvalidRequest) == (number is not None and accepted is None), failure
+        if isinstance(failure, InvalidRequest):
             assert self.world.rows("SELECT * FROM sync_runs ORDER BY id DESC") == past
             return None
         (run,) = self.world.rows("SELECT * FROM sync_runs ORDER BY id DESC LIMIT 1")
@@ -761,7 +761,7 @@ class Histories(RuleBasedStateMachine):
         }
         groups = {row["xpm_group_uuid"]: (row["id"], row["name"]) for row in after["client_groups"].values()}
         assert groups == self.model.active_groups
-        assert self._load_open_problems() == self.model.problems | self._list_stopped()
+        assert self._load_open_issues() == self.model.issues | self._list_stopped()
         for table in ("offices", "user_modules"):
             assert after[table] == before[table]
         check_changes(before, after, self.world.rows("SELECT * FROM changes WHERE run_id = ? ORDER BY id", run_id))
@@ -772,7 +772,7 @@ class Histories(RuleBasedStateMachine):
         """What stopped a sync is open until one of its mode succeeds, or a full one."""
         return {("suspicious-change", mode) for mode, _ in self.stops.values()}
 
-    def _load_open_problems(self) -> set[tuple[str, str]]:
+    def _load_open_issues(self) -> set[tuple[str, str]]:
         rows = self.world.rows(
             "SELECT code, coalesce(xpm_uuid, field) AS about FROM sync_errors WHERE resolved_at IS NULL"
         )

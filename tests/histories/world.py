@@ -18,10 +18,10 @@ import pytest
 from firms import Firm, SilentReport, add_office, make_environment
 from model import DEFAULT_OFFICE, Answers, Elements, Limits, Model
 
-from xpmsync.admin.session import Centre, open_centre
+from xpmsync.admin.session import AdminSession, open_centre
 from xpmsync.config import Config, GuardSettings, SyncSettings, XeroSettings
 from xpmsync.credentials.store import open_vault
-from xpmsync.errors import NotPossible
+from xpmsync.errors import InvalidRequest
 from xpmsync.home import Home, load_home_id, prepare_home
 from xpmsync.sandbox import Practice, Sandbox, Switches
 from xpmsync.sandbox.api import answer_call
@@ -158,12 +158,12 @@ class World:
         """What the watchman does every ten minutes for a sign-in that a crash left half renewed."""
         self._open_tokens().finish_pending()
 
-    def administer(self, work: Callable[[Centre], object]) -> bool:
+    def administer(self, work: Callable[[AdminSession], object]) -> bool:
         """Whether the Admin Centre did what the administrator asked for."""
         try:
-            with open_centre(self.home, self.config, now=self.now()) as centre:
-                work(centre)
-        except NotPossible:
+            with open_centre(self.home, self.config, now=self.now()) as session:
+                work(session)
+        except InvalidRequest:
             return False
         return True
 
@@ -190,7 +190,7 @@ class World:
         groups = spoil("clientgroup.api/list", self._ask("clientgroup.api/list", "Groups/Group"))
         clients = spoil("client.api/list", self._ask("client.api/list", "Clients/Client", query))
         gone = []
-        rivals = model.find_silent_rivals(clients) if modified_since is not None else []
+        rivals = model.find_stale_code_holders(clients) if modified_since is not None else []
         if len(rivals) > MOST_RIVALS:
             return self.ask(model, modified_since=None, spoil=spoil, knows_rivals=knows_rivals)
         for rival in rivals if knows_rivals else ():

@@ -28,7 +28,7 @@ from servers import head, wrap
 
 from xpmsync.cli.formatting import clean
 from xpmsync.config import Config, change_config, read_config
-from xpmsync.errors import ConfigurationError, PassingTrouble, Refused, XpmsyncError
+from xpmsync.errors import ConfigurationError, PermanentError, TransientError, XpmsyncError
 from xpmsync.home import Home
 from xpmsync.rules.fields import CLIENT_SHAPE, GROUP_SHAPE, STAFF_SHAPE
 from xpmsync.xpm.callback import ERRORS, UNKNOWN_ERROR, Reply, read_reply
@@ -58,7 +58,7 @@ def check_parsing(world: World, draw: Callable[..., Any]) -> None:
     shape = SHAPES[call]
     try:
         records = list(parse_records(chunks, shape))
-    except (PassingTrouble, Refused):
+    except (TransientError, PermanentError):
         return
     assert all(len(record) == len(shape.columns) for record in records)
     assert all(value is None or isinstance(value, str) for record in records for value in record)
@@ -244,7 +244,7 @@ def check_token_answer(world: World, draw: Callable[..., Any]) -> None:
         grant = client.refresh("refresh-token")
     except InvalidGrant:
         return
-    except (PassingTrouble, Refused, ConfigurationError) as error:
+    except (TransientError, PermanentError, ConfigurationError) as error:
         check_error(error)
         return
     assert isinstance(grant, Grant)

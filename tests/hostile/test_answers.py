@@ -15,13 +15,13 @@ from servers import HostileServer, head, wrap
 
 from xpmsync.cli.formatting import clean
 from xpmsync.config import XeroSettings, change_config, read_config, read_mail_settings
-from xpmsync.errors import ConfigurationError, PassingTrouble, Refused, SuspiciousChange, XpmsyncError
+from xpmsync.errors import ConfigurationError, PermanentError, SuspiciousChange, TransientError, XpmsyncError
 from xpmsync.home import load_home_id
 from xpmsync.log import open_log
 from xpmsync.rules.fields import CLIENT_SHAPE
 from xpmsync.xpm.api import PracticeManager, fetch_connections
 from xpmsync.xpm.callback import read_reply
-from xpmsync.xpm.client import Gateway
+from xpmsync.xpm.client import ApiClient
 from xpmsync.xpm.oauth import IdentityClient, read_claims
 from xpmsync.xpm.xml import parse_records
 
@@ -40,87 +40,90 @@ def typed(declaration: str, client: str = CLIENT) -> bytes:
 
 
 HOSTILE = {
-    "entities that grow a billionfold": (Refused, typed(f'<!ENTITY l0 "lol">{LAUGHS}<!ENTITY x "&l9;">')),
+    "entities that grow a billionfold": (PermanentError, typed(f'<!ENTITY l0 "lol">{LAUGHS}<!ENTITY x "&l9;">')),
     "an entity that grows by its square": (
-        Refused,
+        PermanentError,
         typed(f'<!ENTITY x "{"a" * 50_000}">', CLIENT.replace("&x;", "&x;" * 50_000)),
     ),
-    "an entity that is a file": (Refused, typed('<!ENTITY x SYSTEM "file:///etc/passwd">')),
-    "an entity that is a page": (Refused, typed('<!ENTITY x SYSTEM "URL/entity">')),
-    "a parameter entity that is a page": (Refused, typed('<!ENTITY % p SYSTEM "URL/parameter">%p;<!ENTITY x "y">')),
+    "an entity that is a file": (PermanentError, typed('<!ENTITY x SYSTEM "file:///etc/passwd">')),
+    "an entity that is a page": (PermanentError, typed('<!ENTITY x SYSTEM "URL/entity">')),
+    "a parameter entity that is a page": (
+        PermanentError,
+        typed('<!ENTITY % p SYSTEM "URL/parameter">%p;<!ENTITY x "y">'),
+    ),
     "a document type that is a page": (
-        Refused,
+        PermanentError,
         OK + b'<!DOCTYPE Response SYSTEM "URL/dtd">' + wrap(CLIENT.replace("&x;", "A")),
     ),
     "an inclusion": (
         SuspiciousChange,
         OK + wrap('<xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="file:///etc/passwd" parse="text"/>'),
     ),
-    "100,000 levels": (Refused, OK + wrap(b"<a>" * 100_000)),
-    "a NUL": (Refused, OK + wrap("<Client><Name>A\x00B</Name></Client>")),
-    "a NUL by its number": (Refused, OK + wrap("<Client><Name>&#0;</Name></Client>")),
-    "an escape character": (Refused, OK + wrap("<Client><Name>\x1b[31m</Name></Client>")),
-    "half a surrogate pair": (Refused, OK + wrap("<Client><Name>&#xD83D;</Name></Client>")),
-    "both halves of one": (Refused, OK + wrap("<Client><Name>&#xD83D;&#xDE00;</Name></Client>")),
-    "bytes that are no UTF-8": (Refused, OK + wrap(b"<Client><Name>\xff\xfe</Name></Client>")),
-    "a long form in UTF-8": (Refused, OK + wrap(b"<Client><Name>\xc0\xbcb</Name></Client>")),
-    "UTF-16 with a mark": (Refused, OK + wrap("<Client />").decode().encode("utf-16")),
-    "UTF-16 that says so": (Refused, utf("utf-16")),
-    "UTF-16 without a mark": (Refused, utf("utf-16-le")),
-    "UTF-32": (Refused, utf("utf-32")),
-    "EBCDIC": (Refused, OK + wrap("<Client />").decode().encode("cp037")),
+    "100,000 levels": (PermanentError, OK + wrap(b"<a>" * 100_000)),
+    "a NUL": (PermanentError, OK + wrap("<Client><Name>A\x00B</Name></Client>")),
+    "a NUL by its number": (PermanentError, OK + wrap("<Client><Name>&#0;</Name></Client>")),
+    "an escape character": (PermanentError, OK + wrap("<Client><Name>\x1b[31m</Name></Client>")),
+    "half a surrogate pair": (PermanentError, OK + wrap("<Client><Name>&#xD83D;</Name></Client>")),
+    "both halves of one": (PermanentError, OK + wrap("<Client><Name>&#xD83D;&#xDE00;</Name></Client>")),
+    "bytes that are no UTF-8": (PermanentError, OK + wrap(b"<Client><Name>\xff\xfe</Name></Client>")),
+    "a long form in UTF-8": (PermanentError, OK + wrap(b"<Client><Name>\xc0\xbcb</Name></Client>")),
+    "UTF-16 with a mark": (PermanentError, OK + wrap("<Client />").decode().encode("utf-16")),
+    "UTF-16 that says so": (PermanentError, utf("utf-16")),
+    "UTF-16 without a mark": (PermanentError, utf("utf-16-le")),
+    "UTF-32": (PermanentError, utf("utf-32")),
+    "EBCDIC": (PermanentError, OK + wrap("<Client />").decode().encode("cp037")),
     "Latin-1 that says so": (
-        Refused,
+        PermanentError,
         OK + b'<?xml version="1.0" encoding="latin-1"?>' + wrap(b"<Client>\xe9</Client>"),
     ),
-    "another root": (Refused, OK + b"<Reply><Status>OK</Status></Reply>"),
+    "another root": (PermanentError, OK + b"<Reply><Status>OK</Status></Reply>"),
     "an entity among contacts": (
-        Refused,
+        PermanentError,
         typed('<!ENTITY x "y">', "<Client><UUID>c1</UUID><Contacts>&x;<Contact>&x;</Contact></Contacts></Client>"),
     ),
-    "two answers in one": (Refused, OK + wrap("<Client />") * 2),
-    "JSON": (Refused, head(kind="application/json") + json.dumps({"Status": "OK"}).encode()),
-    "nothing": (PassingTrouble, OK),
-    "a picture": (Refused, head(kind="image/png") + b"\x89PNG\r\n\x1a\n" + bytes(100)),
-    "a page": (PassingTrouble, head(kind="text/html") + b"<html>Back soon</html>"),
-    "gzip that is none": (PassingTrouble, head("200 OK", "Content-Encoding: gzip") + wrap("<Client />")),
-    "gzip that does not say so": (Refused, OK + gzip.compress(wrap("<Client />"))),
-    "gzip in gzip": (Refused, head("200 OK", "Content-Encoding: gzip") + gzip.compress(gzip.compress(wrap("")))),
+    "two answers in one": (PermanentError, OK + wrap("<Client />") * 2),
+    "JSON": (PermanentError, head(kind="application/json") + json.dumps({"Status": "OK"}).encode()),
+    "nothing": (TransientError, OK),
+    "a picture": (PermanentError, head(kind="image/png") + b"\x89PNG\r\n\x1a\n" + bytes(100)),
+    "a page": (TransientError, head(kind="text/html") + b"<html>Back soon</html>"),
+    "gzip that is none": (TransientError, head("200 OK", "Content-Encoding: gzip") + wrap("<Client />")),
+    "gzip that does not say so": (PermanentError, OK + gzip.compress(wrap("<Client />"))),
+    "gzip in gzip": (PermanentError, head("200 OK", "Content-Encoding: gzip") + gzip.compress(gzip.compress(wrap("")))),
     "gzip in gzip that says so": (
-        Refused,
+        PermanentError,
         head("200 OK", "Content-Encoding: gzip, gzip") + gzip.compress(gzip.compress(wrap(""))),
     ),
-    "another packing": (PassingTrouble, head("200 OK", "Content-Encoding: br") + b"\x0b\x02\x80"),
-    "a chunk of a negative length": (PassingTrouble, head("200 OK", "Transfer-Encoding: chunked") + b"-5\r\n<a/>\r\n"),
-    "a chunk of length -1": (PassingTrouble, head("200 OK", "Transfer-Encoding: chunked") + b"-1\r\n<a/>\r\n"),
-    "10,000 headers": (PassingTrouble, head("200 OK", *(f"X-{number}: 1" for number in range(10_000)))),
-    "a header of 1 MB": (PassingTrouble, head("200 OK", "X: " + "x" * 1_000_000)),
-    "no HTTP": (PassingTrouble, b"\x16\x03\x01\x02\x00" * 100),
-    "a redirect to another host": (PassingTrouble, head("302 Found", "Location: OTHER/")),
-    "a redirect to another port": (PassingTrouble, head("307 Temporary Redirect", "Location: //127.0.0.1:1/")),
-    "a redirect to a file": (PassingTrouble, head("301 Moved", "Location: file:///etc/passwd")),
+    "another packing": (TransientError, head("200 OK", "Content-Encoding: br") + b"\x0b\x02\x80"),
+    "a chunk of a negative length": (TransientError, head("200 OK", "Transfer-Encoding: chunked") + b"-5\r\n<a/>\r\n"),
+    "a chunk of length -1": (TransientError, head("200 OK", "Transfer-Encoding: chunked") + b"-1\r\n<a/>\r\n"),
+    "10,000 headers": (TransientError, head("200 OK", *(f"X-{number}: 1" for number in range(10_000)))),
+    "a header of 1 MB": (TransientError, head("200 OK", "X: " + "x" * 1_000_000)),
+    "no HTTP": (TransientError, b"\x16\x03\x01\x02\x00" * 100),
+    "a redirect to another host": (TransientError, head("302 Found", "Location: OTHER/")),
+    "a redirect to another port": (TransientError, head("307 Temporary Redirect", "Location: //127.0.0.1:1/")),
+    "a redirect to a file": (TransientError, head("301 Moved", "Location: file:///etc/passwd")),
     "a refusal 100,000 levels deep": (
-        PassingTrouble,
+        TransientError,
         head("403 Forbidden", kind="application/json") + b'{"a":' * 12_000,
     ),
     "a refusal of 100 MB": (
-        PassingTrouble,
+        TransientError,
         head("403 Forbidden", "Content-Encoding: gzip") + gzip.compress(bytes(100_000_000), 1),
     ),
     "a refusal that writes lines": (
-        Refused,
+        PermanentError,
         head("400 Bad", kind="application/json")
         + json.dumps({"detail": "x\n2026 INFO run 9 succeeded\x1b[2J"}).encode(),
     ),
     "an error of 5 MB": (
-        Refused,
+        PermanentError,
         OK
         + wrap("", status="ERROR").replace(
             b"</Status>", b"</Status><ErrorDescription>" + b"x" * 5_000_000 + b"</ErrorDescription>"
         ),
     ),
     "an error that would be obeyed": (
-        Refused,
+        PermanentError,
         OK
         + wrap("", status="ERROR").replace(
             b"</Status>", "</Status><ErrorDescription>\x9b2J\u202e[red]\r\nBcc: a@b</ErrorDescription>".encode()
@@ -207,7 +210,7 @@ def test_what_xeros_support_asks_for_is_logged_and_of_other_words_their_length(w
     for detail, logged in (("AuthenticationUnsuccessful", "AuthenticationUnsuccessful"), (NAME, "[18 characters]")):
         words = codecs.BOM_UTF8 + json.dumps({"Detail": detail, "Instance": uuid}).encode()
         world.server.answers["client.api/list"] = head("403 Forbidden", kind="application/json") + words
-        with pytest.raises(Refused):
+        with pytest.raises(PermanentError):
             world.sync()
         assert f"status 403, correlation ID {uuid}, detail {logged}" in world.home.log_file.read_text()
 
@@ -307,7 +310,7 @@ def test_an_answer_in_which_no_record_ends_is_given_up(endless):
         while True:
             yield endless * (65_536 // len(endless))
 
-    with pytest.raises(Refused):
+    with pytest.raises(PermanentError):
         list(parse_records(chunks(), CLIENT_SHAPE))
 
 
@@ -319,7 +322,7 @@ def open_gateway(world):
         def access_token(self):
             return "access-token"
 
-    return Gateway(world.server.url, Token(), now=None, monotonic=lambda: 0.0, sleep=lambda _: None, deadline=600.0)
+    return ApiClient(world.server.url, Token(), now=None, monotonic=lambda: 0.0, sleep=lambda _: None, deadline=600.0)
 
 
 def as_json(value):
@@ -347,7 +350,7 @@ CONNECTION = {
 )
 def test_a_list_of_connections_that_is_none_is_refused(world, answer):
     world.server.answers = {"/connections": answer}
-    with closing(open_gateway(world)) as gateway, pytest.raises(Refused, match="list of connections"):
+    with closing(open_gateway(world)) as gateway, pytest.raises(PermanentError, match="list of connections"):
         fetch_connections(gateway)
 
 
@@ -361,7 +364,7 @@ def test_a_list_of_connections_that_begins_with_a_byte_order_mark_is_read(world)
 @pytest.mark.parametrize("answer", [head(kind="application/json") + b"9" * 5_000, OK + wrap(""), OK])
 def test_a_list_of_connections_that_is_no_json_may_have_been_cut(world, answer):
     world.server.answers = {"/connections": answer}
-    with closing(open_gateway(world)) as gateway, pytest.raises(PassingTrouble, match="list of connections"):
+    with closing(open_gateway(world)) as gateway, pytest.raises(TransientError, match="list of connections"):
         fetch_connections(gateway)
 
 
@@ -415,7 +418,7 @@ GRANT = {"access_token": "a", "refresh_token": "r", "expires_in": 1800, "scope":
 def test_a_token_that_is_none_is_trouble_on_the_way_and_no_secret_goes_elsewhere(world, answer):
     with HostileServer() as other:
         world.server.answers = {"/connect/token": answer.replace(b"OTHER", other.url.encode())}
-        with pytest.raises(PassingTrouble) as caught:
+        with pytest.raises(TransientError) as caught:
             open_client(world).refresh("the-refresh-token")
     assert other.requests == []
     check_error(caught.value)
@@ -451,8 +454,8 @@ def test_a_token_that_begins_with_a_byte_order_mark_is_read(world, sign_in_serve
 def test_a_token_that_is_none_is_no_bug_for_sync_or_notify_and_costs_no_token(world, sign_in_server, body):
     before = load_stored(world)
     sign_in_server.answers["/connect/token"] = head(kind="application/json") + body
-    assert say("sync")[0] == PassingTrouble.exit_code
-    assert say("notify")[0] == PassingTrouble.exit_code
+    assert say("sync")[0] == TransientError.exit_code
+    assert say("notify")[0] == TransientError.exit_code
     assert load_stored(world)["refresh_token"] == before["refresh_token"]
     sign_in_server.answers["/connect/token"] = as_json(GRANT)
     assert say("notify")[0] == 0

@@ -17,7 +17,7 @@ from itertools import pairwise
 
 import pytest
 
-from xpmsync.errors import DatabaseTrouble
+from xpmsync.errors import DatabaseError
 from xpmsync.home import Home
 from xpmsync.rules.schedule import next_full_at
 from xpmsync.sandbox import Practice
@@ -142,7 +142,7 @@ def test_a_database_that_stays_locked_ends_the_run(firm, monkeypatch):
     before = read_clients(firm)
     with closing(sqlite3.connect(firm.home.database_file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(DatabaseTrouble) as caught:
+        with pytest.raises(DatabaseError) as caught:
             firm.sync()
     assert caught.value.remedy.startswith("Another program is writing to it: close that program")
     check_whole(firm, before)
@@ -173,7 +173,7 @@ def test_a_damaged_database_is_to_be_restored(firm, tmp_path, damage):
             "truncated": lambda: content[: len(content) // 2],
         }[damage]()
     )
-    with pytest.raises(DatabaseTrouble) as caught:
+    with pytest.raises(DatabaseError) as caught:
         firm.sync(full=True)
     assert caught.value.remedy.startswith("Restore it from your last backup")
     for each in firm.home.data_folder.glob("active.db*"):

@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from xpmsync.active.database import open_database, open_rehearsal
+from xpmsync.active.database import open_database, open_read_only
 from xpmsync.admin.session import read_centre
 from xpmsync.admin.users import list_users
 from xpmsync.config import Config, change_config, read_config
-from xpmsync.errors import PassingTrouble, Refused, SuspiciousChange
+from xpmsync.errors import PermanentError, SuspiciousChange, TransientError
 from xpmsync.home import Home
 from xpmsync.monitoring.crontab import parse_crontab
 from xpmsync.monitoring.overview import State, load_overview
@@ -48,7 +48,7 @@ def fail(firm, fault, error, **options):
 
 
 def test_it_works_since_the_first_success_after_the_last_failure(firm, look):
-    fail(firm, "user-revoked", Refused)
+    fail(firm, "user-revoked", PermanentError)
     firm.sync()
     firm.sync()
     overview = look()
@@ -59,9 +59,9 @@ def test_it_works_since_the_first_success_after_the_last_failure(firm, look):
 
 
 def test_it_is_disrupted_since_the_first_failure_for_the_reason_of_the_last(firm, look):
-    fail(firm, "error-503", PassingTrouble, path="staff.api")
+    fail(firm, "error-503", TransientError, path="staff.api")
     firm.write("UPDATE sync_runs SET finished_at = '2026-01-02T03:04:05Z' WHERE id = 2")
-    fail(firm, "user-revoked", Refused)
+    fail(firm, "user-revoked", PermanentError)
     overview = look()
     assert overview.state is State.DISRUPTED
     assert overview.since == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -73,7 +73,7 @@ def test_it_is_disrupted_since_the_first_failure_for_the_reason_of_the_last(firm
 
 def test_trouble_at_xero_passes_by_itself_and_needs_nobody(firm, look):
     before = commands(look())
-    fail(firm, "error-503", PassingTrouble, path="staff.api")
+    fail(firm, "error-503", TransientError, path="staff.api")
     assert look().state is State.DISRUPTED
     assert commands(look()) == before
 
@@ -100,7 +100,7 @@ def test_runs_that_come_no_more_are_a_disruption_after_three_hours(look):
 def test_where_nothing_is_set_up_but_cron_works_elsewhere_that_folder_is_named(look, tmp_path):
     def list_commands(text):
         home = Home(tmp_path, tmp_path)
-        with open_rehearsal(home.database_file) as database:
+        with open_read_only(home.database_file) as database:
             return commands(load_overview(database, home, Config(), parse_crontab(text), datetime.now(UTC)))
 
     assert list_commands(f"XPMSYNC_HOME='/srv/the firm'\n{HOURLY}") == [
@@ -148,8 +148,8 @@ def test_users_who_cannot_use_active_yet_are_those_of_the_admin_centre(firm, loo
     first, second, *_ = firm.rows("SELECT id FROM users ORDER BY id")
     firm.write("UPDATE users SET role = 'User', office_code = 'MAIN' WHERE id IN (?, ?)", first["id"], second["id"])
     firm.write("INSERT INTO user_modules VALUES (?, 'Tax')", first["id"])
-    with read_centre(firm.home) as centre:
-        waiting = sum(bool(row["missing"]) for row in list_users(centre))
+    with read_centre(firm.home) as session:
+        waiting = sum(bool(row["missing"]) for row in list_users(session))
     assert look().waiting_users == waiting > 0
     assert "xpmsync admin user list --waiting" in commands(look())
 

@@ -9,11 +9,11 @@ import pytest
 from lxml.etree import fromstring
 
 from xpmsync.config import change_config
-from xpmsync.rules.issues import CATALOGUE, Fact, Problem, problem
+from xpmsync.rules.issues import CATALOGUE, Fact, Issue, issue
 
 SECRET = "Qzx"
-MISSING = problem("partner-missing", "c1", "Smith & Sons Pty Ltd", office="SYD")
-SHARED = problem("client-code-shared", "c2", "Boronia Dairy", code="BOR", others="Rimu")
+MISSING = issue("partner-missing", "c1", "Smith & Sons Pty Ltd", office="SYD")
+SHARED = issue("client-code-shared", "c2", "Boronia Dairy", code="BOR", others="Rimu")
 
 
 class Facts(defaultdict):
@@ -28,7 +28,7 @@ def meet(kind, number):
     message, suggestion = kind.message.format_map(facts), kind.suggestion.format_map(facts)
     field = f"{kind.field}{number}" if kind.field else None
     name = f"{SECRET} {number}"
-    return Problem(kind.code, kind.severity.value, kind.entity, name, name, field, message, suggestion, cause, remedy)
+    return Issue(kind.code, kind.severity.value, kind.entity, name, name, field, message, suggestion, cause, remedy)
 
 
 def read(page):
@@ -41,7 +41,7 @@ def read(page):
 
 @pytest.mark.parametrize("records", [1, 2])
 @pytest.mark.parametrize("kind", CATALOGUE.values(), ids=lambda kind: kind.code)
-def test_no_kind_of_problem_names_anybody_unless_names_are_asked_for(record, make, kind, records):
+def test_no_kind_of_issue_names_anybody_unless_names_are_asked_for(record, make, kind, records):
     record(*(meet(kind, number) for number in range(records)))
     assert SECRET not in make()
     assert "{" not in read(make())
@@ -51,7 +51,7 @@ def test_no_kind_of_problem_names_anybody_unless_names_are_asked_for(record, mak
 
 def test_how_a_run_failed_is_told_without_names(record, make):
     message = f"XPM's answer looks wrong: 30 of 30 clients are gone ({SECRET} One, {SECRET} Two, …)."
-    stopped = Problem("suspicious-change", "error", "run", None, None, None, message, "Look into XPM.")
+    stopped = Issue("suspicious-change", "error", "run", None, None, None, message, "Look into XPM.")
     record()
     record(stopped, status="failed", message=message, exit_code=8)
     assert SECRET not in make()
@@ -62,13 +62,13 @@ def test_how_a_run_failed_is_told_without_names(record, make):
 
 def test_a_failure_of_any_kind_has_words(record, make):
     for code, exit_code in (("xero-unreachable", 6), ("bug", 1), ("xero-refused", 7), ("never-heard-of", 99)):
-        failure = Problem(code, "error", "run", None, None, None, SECRET, SECRET)
+        failure = Issue(code, "error", "run", None, None, None, SECRET, SECRET)
         record(failure, status="failed", message=SECRET, exit_code=exit_code)
         assert "Disrupted" in read(make())
         assert SECRET not in make()
 
 
-def test_with_names_a_page_names_those_with_open_problems_and_nobody_else(record, make):
+def test_with_names_a_page_names_those_with_open_issues_and_nobody_else(record, make):
     record(MISSING, replace(MISSING, xpm_uuid="c3", name="Whānau Trust"), SHARED)
     text = read(make(has_names=True))
     assert "2 clients have no partner in XPM, and the office SYD has no default partner." in text
@@ -87,7 +87,7 @@ def test_of_many_names_the_first_stand_there_and_the_command_for_the_rest(record
 def test_causes_that_differ_in_their_names_alone_are_one_without_them(record, make):
     record(
         *(
-            problem("partner-not-listed", f"c{number}", "X", partner=partner, partner_uuid="u")
+            issue("partner-not-listed", f"c{number}", "X", partner=partner, partner_uuid="u")
             for number, partner in enumerate(["Ann Lee", "Ann Lee", "Bob Ray"])
         )
     )

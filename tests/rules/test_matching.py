@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xpmsync.rules.matching import Claimant, Holder, Rejection, settle
+from xpmsync.rules.matching import Claimant, Holder, Rejection, match
 
 
 def run(claimants, holders, refusals=()):
-    return settle(
+    return match(
         claimants,
         holders,
         shared="shared",
@@ -189,10 +189,10 @@ def practices(draw):
 def held_keys(claimants, holders, outcome):
     """Every key that is held once the outcome is written."""
     by_uuid = {claimant.uuid: claimant for claimant in claimants}
-    taker = {record: uuid for uuid, record in outcome.records.items()}
+    sink = {record: uuid for uuid, record in outcome.records.items()}
     held = [by_uuid[uuid].key for uuid in outcome.new]
     for holder in holders:
-        told = by_uuid[taker[holder.id]].key if holder.id in taker else holder.key
+        told = by_uuid[sink[holder.id]].key if holder.id in sink else holder.key
         held.append(holder.key if told is None and holder.is_key_typed else told)
     return [key for key in held if key is not None]
 

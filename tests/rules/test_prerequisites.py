@@ -1,5 +1,5 @@
 from xpmsync.records import User
-from xpmsync.rules.issues import CATALOGUE, Severity, problem
+from xpmsync.rules.issues import CATALOGUE, Severity, issue
 from xpmsync.rules.prerequisites import BY_CODE, CLIENTS, CODES, PARTNERS, STAFF, HandMadeClient, list_prerequisites
 
 
@@ -22,7 +22,7 @@ def test_every_error_of_a_record_counts_for_one_prerequisite_and_no_warning_does
         ("office", "manager", "number", "count", "records", "elements", "recipient", "who", "which"), "x"
     )
     facts |= dict.fromkeys(("groups", "reference", "what", "missing", "command", "also"), "x")
-    issues = [problem(code, "uuid", code, **facts) for code in CATALOGUE]
+    issues = [issue(code, "uuid", code, **facts) for code in CATALOGUE]
     counted = [name for names in find_unmet(issues).values() for name in names]
     errors = [kind.code for kind in CATALOGUE.values() if kind.severity is Severity.ERROR and kind.entity != "run"]
     assert sorted(counted) == sorted(errors)

@@ -16,7 +16,7 @@ import pytest
 import trustme
 
 from xpmsync.config import change_config
-from xpmsync.errors import PassingTrouble
+from xpmsync.errors import TransientError
 from xpmsync.sandbox import Practice
 from xpmsync.system.clock import Clock
 
@@ -107,7 +107,7 @@ def through(firm, monkeypatch):
         told = ""
         try:
             firm.sync(clock=Clock(sleep=lambda _: None))
-        except PassingTrouble as error:
+        except TransientError as error:
             told = f"{error.in_full} {error.remedy}"
         proxy.listener.close()
         return proxy, told

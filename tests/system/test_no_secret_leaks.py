@@ -301,7 +301,7 @@ def test_no_secret_is_left_or_said_though_all_were_there_to_be_leaked_and_everyb
     assert len(evidence.secrets["refresh token"]) > 10
     said = b"".join(evidence.read("said").values())
     for words in (
-        *(b"DEBUG:xpmsync", b"Traceback", b"SignInNeeded", b"ConfigurationError", b"KeyringTrouble", b"InvalidGrant"),
+        *(b"DEBUG:xpmsync", b"Traceback", b"SignInNeeded", b"ConfigurationError", b"KeyringError", b"InvalidGrant"),
         *(b"emails arrive", b"the sync needs a person for its sign-in"),
     ):
         assert words in said

@@ -24,7 +24,7 @@ from xpmsync.cli import run
 from xpmsync.config import KeyringSettings, change_config, read_config
 from xpmsync.credentials.daemon import find_files, run_secret_service
 from xpmsync.credentials.store import create_own_keyring, opened
-from xpmsync.errors import KeyringTrouble
+from xpmsync.errors import KeyringError
 from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.sandbox import Practice, Sandbox
 from xpmsync.sandbox.browser import press
@@ -195,10 +195,10 @@ def test_nothing_runs_and_nothing_is_left_lying_about_when_it_is_closed(own_keyr
 def test_a_wrong_key_is_noticed_and_harms_nothing_and_how_the_line_ends_makes_no_difference(own_keyring):
     own_keyring.write("one")
     own_keyring.write_key(b"another key\n")
-    with pytest.raises(KeyringTrouble, match="does not open xpmsync's own keyring") as caught:
+    with pytest.raises(KeyringError, match="does not open xpmsync's own keyring") as caught:
         own_keyring.read()
     assert "Put the key back" in caught.value.remedy
-    with pytest.raises(KeyringTrouble, match="does not open"):
+    with pytest.raises(KeyringError, match="does not open"):
         own_keyring.set_up()
     for ending in (b"", b"\n", b"\r\n"):
         own_keyring.write_key(KEY.encode() + ending)
@@ -220,18 +220,18 @@ def test_a_wrong_key_is_noticed_and_harms_nothing_and_how_the_line_ends_makes_no
 )
 def test_a_key_file_that_cannot_be_trusted_is_refused(own_keyring, content, mode, words):
     own_keyring.write_key(content, mode)
-    with pytest.raises(KeyringTrouble, match=words) as caught:
+    with pytest.raises(KeyringError, match=words) as caught:
         own_keyring.read()
     assert KEY not in f"{caught.value.happened}{caught.value.remedy}{caught.value.details}"
 
 
 def test_a_key_file_that_is_gone_or_cannot_be_read_says_so(own_keyring):
     own_keyring.key_file.unlink()
-    with pytest.raises(KeyringTrouble, match="is not there") as caught:
+    with pytest.raises(KeyringError, match="is not there") as caught:
         own_keyring.read()
     assert "backup" in caught.value.remedy
     own_keyring.key_file.mkdir()
-    with pytest.raises(KeyringTrouble, match="cannot be read: Is a directory") as caught:
+    with pytest.raises(KeyringError, match="cannot be read: Is a directory") as caught:
         own_keyring.read()
     assert f"sudo chmod 640 {own_keyring.key_file}" in caught.value.remedy
 
@@ -249,14 +249,14 @@ def test_programs_that_are_missing_are_named_with_their_packages(
     for name in programs:
         (tmp_path / name).touch(mode=0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(KeyringTrouble, match=missing) as caught:
+    with pytest.raises(KeyringError, match=missing) as caught:
         own_keyring.read()
     assert caught.value.remedy.endswith(f"sudo apt install {packages}")
 
 
 def test_a_store_that_is_not_there_is_not_made_in_passing(own_keyring):
     own_keyring.store.unlink()
-    with pytest.raises(KeyringTrouble, match="is not there") as caught:
+    with pytest.raises(KeyringError, match="is not there") as caught:
         own_keyring.read()
     assert caught.value.remedy.endswith("run: xpmsync keyring setup; then: xpmsync connect --no-browser")
     assert not own_keyring.store.exists()
@@ -279,7 +279,7 @@ def test_a_set_up_that_was_cut_short_is_noticed_and_can_be_finished(server):
     with run_secret_service(find_files(server.home), server.key_file, may_create=True):
         pass
     change_config(server.home, {"keyring.key_file": str(server.key_file)})
-    with pytest.raises(KeyringTrouble, match="not set up to the end"):
+    with pytest.raises(KeyringError, match="not set up to the end"):
         server.read()
     server.set_up()
     assert server.read() is None
@@ -361,7 +361,7 @@ def test_a_folder_that_cannot_be_used_is_told(own_keyring):
     folder = find_files(own_keyring.home).folder
     shutil.move(folder, folder.with_name("elsewhere"))
     folder.write_text("a file in the folder's place")
-    with pytest.raises(KeyringTrouble, match="cannot be used") as caught:
+    with pytest.raises(KeyringError, match="cannot be used") as caught:
         create_own_keyring(own_keyring.home, own_keyring.key_file)
     assert "Make room" in caught.value.remedy
 
@@ -377,7 +377,7 @@ def test_a_command_does_not_wait_for_ever_for_another(own_keyring):
     with own_keyring.other_command() as other:
         started = time.monotonic()
         with (
-            pytest.raises(KeyringTrouble, match="Another xpmsync has been using the keyring") as caught,
+            pytest.raises(KeyringError, match="Another xpmsync has been using the keyring") as caught,
             own_keyring.open(wait_seconds=0.3),
         ):
             pass
@@ -411,7 +411,7 @@ def test_a_daemon_that_freezes_is_given_up_and_ended(own_keyring, monkeypatch, p
     with own_keyring.open(patience_seconds=1) as vault:
         frozen = next(pid for pid, words in own_keyring.processes().items() if program in words)
         os.kill(frozen, signal.SIGSTOP)
-        with pytest.raises(KeyringTrouble, match="has not answered for 1 seconds") as caught:
+        with pytest.raises(KeyringError, match="has not answered for 1 seconds") as caught:
             vault.read("sign-in")
         assert caught.value.remedy.endswith("run: xpmsync keyring")
     assert own_keyring.processes() == {}
@@ -422,14 +422,14 @@ def test_a_daemon_that_dies_is_trouble_and_not_a_fault(own_keyring):
     with own_keyring.open(patience_seconds=5) as vault:
         daemon = next(pid for pid, words in own_keyring.processes().items() if b"gnome-keyring-daemon\0" in words)
         os.kill(daemon, signal.SIGKILL)
-        with pytest.raises(KeyringTrouble, match="does not work"):
+        with pytest.raises(KeyringError, match="does not work"):
             vault.write("sign-in", "one")
     assert own_keyring.read() is None
 
 
 def test_a_persons_own_choice_goes_before_it(own_keyring):
     with (
-        pytest.raises(KeyringTrouble),
+        pytest.raises(KeyringError),
         opened(
             own_keyring.home,
             own_keyring.config,
@@ -461,7 +461,7 @@ def test_programs_that_do_not_start_are_trouble_whose_details_are_for_the_log(ow
     broken.write_text("#!/bin/sh\necho something is wrong >&2\nexit 1\n")
     broken.chmod(0o755)
     monkeypatch.setenv("PATH", f"{broken.parent}:{os.environ['PATH']}")
-    with pytest.raises(KeyringTrouble, match="does not start") as caught:
+    with pytest.raises(KeyringError, match="does not start") as caught:
         own_keyring.read()
     assert "something is wrong\n" in caught.value.details
     assert own_keyring.processes() == {}

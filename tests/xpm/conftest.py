@@ -17,7 +17,7 @@ from xpmsync.credentials.refresh_marker import find_mark
 from xpmsync.credentials.store import Vault, open_vault
 from xpmsync.sandbox import App, Practice, Sandbox
 from xpmsync.sandbox.browser import press
-from xpmsync.xpm.client import Gateway
+from xpmsync.xpm.client import ApiClient
 from xpmsync.xpm.oauth import Grant, IdentityClient
 from xpmsync.xpm.tokens import Tokens
 
@@ -80,9 +80,9 @@ class Office:
         self.open_tokens().save_sign_in(self.consent(), practice_name="The Practice")
         return self.open_tokens()
 
-    def open_gateway(self, tokens: Any = None, *, deadline_seconds: float = 600.0) -> Gateway:
+    def open_gateway(self, tokens: Any = None, *, deadline_seconds: float = 600.0) -> ApiClient:
         """A gateway that notes its naps instead of sleeping."""
-        gateway = Gateway(
+        gateway = ApiClient(
             self.sandbox.url,
             tokens or self.connect(),
             now=self.now,

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from xpmsync.errors import PassingTrouble, Refused
+from xpmsync.errors import PermanentError, TransientError
 from xpmsync.records import ListShape, RecordShape
 from xpmsync.xpm.api import PracticeManager, delete_connection, fetch_connections
 from xpmsync.xpm.xml import ErrorReported
@@ -59,7 +59,7 @@ def test_one_connection_is_ended_and_the_others_stay(office):
     first, second = fetch_connections(gateway)
     delete_connection(gateway, *first.ids)
     assert fetch_connections(gateway) == [second]
-    with pytest.raises(Refused):
+    with pytest.raises(PermanentError):
         delete_connection(gateway, second.tenant_id)
 
 
@@ -101,7 +101,7 @@ def test_a_404_that_is_not_xeros_own_says_nothing_of_a_client(practice, requests
     unknown = "00000000-0000-4000-8000-000000000000"
     requests_mock.real_http = True
     requests_mock.get(re.compile(unknown), status_code=404, text=text)
-    with pytest.raises(Refused, match="Xero knows nothing"):
+    with pytest.raises(PermanentError, match="Xero knows nothing"):
         practice.fetch_client(unknown, CLIENTS)
 
 
@@ -130,7 +130,7 @@ def test_a_list_that_was_cut_is_fetched_again_from_its_start(office, practice, f
 
 @pytest.mark.parametrize("fault", ["cut", "cut-without-length", "cut-chunked", "truncated-xml"])
 def test_a_list_that_is_always_cut_is_passing_trouble(office, practice, fault):
-    with office.sandbox.faults.active(fault), pytest.raises(PassingTrouble):
+    with office.sandbox.faults.active(fault), pytest.raises(TransientError):
         collect(practice.fetch_clients, CLIENTS)
 
 
@@ -139,7 +139,7 @@ def test_a_list_that_is_always_cut_is_passing_trouble(office, practice, fault):
     ["status-error", "malformed-xml", "wrong-encoding", "control-character", "external-entity", "billion-laughs"],
 )
 def test_an_answer_that_nobody_can_read_is_refused(office, practice, fault):
-    with office.sandbox.faults.active(fault), pytest.raises(Refused):
+    with office.sandbox.faults.active(fault), pytest.raises(PermanentError):
         collect(practice.fetch_clients, CLIENTS)
     assert office.naps == []
 

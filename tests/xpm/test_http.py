@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from xpmsync.errors import PassingTrouble, Refused, SignInNeeded
-from xpmsync.xpm.client import Call, Gateway
+from xpmsync.errors import PermanentError, SignInNeeded, TransientError
+from xpmsync.xpm.client import ApiClient, Call
 from xpmsync.xpm.responses import DayLimitReached
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
@@ -39,7 +39,7 @@ class Run:
         self.seconds = 0.0
         self.naps = []
         self.purse = Purse()
-        self.gateway = Gateway(
+        self.gateway = ApiClient(
             "https://api.xero.com",
             self.purse,
             now=lambda: NOW,
@@ -144,7 +144,7 @@ def test_the_recorded_expired_token_is_renewed_once(run, requests_mock):
 
 def test_a_token_that_is_rejected_again_is_not_renewed_for_ever(run, requests_mock):
     requests_mock.get(ADDRESS, **recorded("staff-list-token-expired"))
-    with pytest.raises(Refused, match="just been renewed"):
+    with pytest.raises(PermanentError, match="just been renewed"):
         run.fetch()
     assert run.purse.renewals == 1
 
@@ -166,7 +166,7 @@ def test_a_missing_scope_needs_a_person_and_no_renewal(run, requests_mock, answe
 
 def test_the_recorded_refusal_names_both_permissions_and_the_correlation_id(run, requests_mock):
     requests_mock.get(ADDRESS, **recorded("staff-list-wrong-tenant"))
-    with pytest.raises(Refused, match="refuses access to this practice") as caught:
+    with pytest.raises(PermanentError, match="refuses access to this practice") as caught:
         run.fetch()
     for name in ("XPM administration privileges", "“Connect third-party", "“Authorise 3rd Party Full Access”"):
         assert name in caught.value.remedy
@@ -233,13 +233,15 @@ def test_trouble_at_xero_is_tried_again_whatever_the_body_is(run, requests_mock,
 )
 def test_trouble_that_does_not_pass_ends_after_a_few_tries(run, requests_mock, answer):
     requests_mock.get(ADDRESS, **answer)
-    with pytest.raises(PassingTrouble):
+    with pytest.raises(TransientError):
         run.fetch()
     assert run.naps == [1, 3, 10, 30]
     assert {sent.hostname for sent in requests_mock.request_history} == {"api.xero.com"}
 
 
-@pytest.mark.parametrize(("status", "kind"), [(400, Refused), (404, Refused), (405, Refused), (418, Refused)])
+@pytest.mark.parametrize(
+    ("status", "kind"), [(400, PermanentError), (404, PermanentError), (405, PermanentError), (418, PermanentError)]
+)
 def test_a_refusal_is_not_tried_again(run, requests_mock, status, kind):
     requests_mock.get(ADDRESS, status_code=status)
     with pytest.raises(kind):
@@ -250,11 +252,11 @@ def test_a_refusal_is_not_tried_again(run, requests_mock, status, kind):
 def test_nothing_is_tried_again_beyond_the_runs_time(run, requests_mock):
     requests_mock.get(ADDRESS, status_code=429, headers={"Retry-After": "60"})
     run.seconds = 2950.0
-    with pytest.raises(PassingTrouble):
+    with pytest.raises(TransientError):
         run.fetch()
     assert (run.naps, run.gateway.api_calls) == ([], 1)
     run.seconds = 3001.0
-    with pytest.raises(PassingTrouble, match="is over"):
+    with pytest.raises(TransientError, match="is over"):
         run.fetch()
     assert run.gateway.api_calls == 1
 
@@ -299,7 +301,7 @@ def test_a_server_that_is_slow_beyond_the_deadline_is_given_up(office, drip_byte
     started = time.monotonic()
     slow = {"delay_seconds": delay_seconds, "drip_bytes": drip_bytes, "drip_seconds": 0.05}
     fault = office.sandbox.faults.active("slow", path="/connections", **slow)
-    with fault, pytest.raises(PassingTrouble, match="in time"):
+    with fault, pytest.raises(TransientError, match="in time"):
         gateway.fetch(Call("connections", "application/json"), b"".join)
     assert time.monotonic() - started < 2
 
@@ -309,6 +311,6 @@ def test_a_dead_line_is_told_without_any_token(office, caplog):
     token = tokens.access_token()
     gateway = office.open_gateway(tokens)
     office.sandbox.stop()
-    with caplog.at_level(logging.DEBUG), pytest.raises(PassingTrouble, match="refuses the connection") as caught:
+    with caplog.at_level(logging.DEBUG), pytest.raises(TransientError, match="refuses the connection") as caught:
         gateway.fetch(Call("connections", "application/json"), b"".join)
     assert token not in f"{caught.value}{caught.value.details}{caplog.text}"

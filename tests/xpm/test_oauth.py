@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from xpmsync.config import XeroSettings
-from xpmsync.errors import ConfigurationError, PassingTrouble, Refused, SignInNeeded
+from xpmsync.errors import ConfigurationError, PermanentError, SignInNeeded, TransientError
 from xpmsync.sandbox.browser import press
 from xpmsync.xpm.oauth import IdentityClient, InvalidGrant, read_claims
 
@@ -94,10 +94,10 @@ def test_a_code_serves_once(office):
         ("invalid_grant", InvalidGrant),
         ("invalid_client", ConfigurationError),
         ("unauthorized_client", ConfigurationError),
-        ("unsupported_grant_type", Refused),
-        ("invalid_scope", Refused),
-        ("invalid_request", Refused),
-        ("temporarily_unavailable", PassingTrouble),
+        ("unsupported_grant_type", PermanentError),
+        ("invalid_scope", PermanentError),
+        ("invalid_request", PermanentError),
+        ("temporarily_unavailable", TransientError),
     ],
 )
 def test_the_word_decides_and_not_the_status(requests_mock, status, word, kind):
@@ -128,7 +128,7 @@ def test_the_word_decides_and_not_the_status(requests_mock, status, word, kind):
 def test_whatever_is_neither_a_token_nor_a_known_word_is_passing_trouble(requests_mock, answer):
     requests_mock.post(TOKEN_URL, **answer)
     elsewhere = requests_mock.register_uri("GET", "https://elsewhere.example.com/", text="")
-    with pytest.raises(PassingTrouble) as caught:
+    with pytest.raises(TransientError) as caught:
         XERO.refresh("r")
     assert not elsewhere.called
     assert caught.value.retry_after_seconds == (7 if answer.get("status_code") == 429 else None)
@@ -137,7 +137,7 @@ def test_whatever_is_neither_a_token_nor_a_known_word_is_passing_trouble(request
 def test_a_server_that_is_not_there_is_passing_trouble(office):
     grant = office.consent()
     office.sandbox.stop()
-    with pytest.raises(PassingTrouble, match="refuses the connection"):
+    with pytest.raises(TransientError, match="refuses the connection"):
         office.client.refresh(grant.refresh_token)
 
 
@@ -146,7 +146,7 @@ def test_a_server_that_drips_is_given_up(office, monkeypatch):
     grant = office.consent()
     with (
         office.sandbox.faults.active("slow", path="/connect/token", delay_seconds=0, drip_bytes=1, drip_seconds=0.2),
-        pytest.raises(PassingTrouble, match="in time"),
+        pytest.raises(TransientError, match="in time"),
     ):
         office.client.refresh(grant.refresh_token)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from xpmsync.credentials.refresh_marker import find_mark
-from xpmsync.errors import KeyringTrouble, PassingTrouble
+from xpmsync.errors import KeyringError, TransientError
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_the_mark_is_there_for_as_long_as_a_renewal_is_under_way(office, mark):
 
 def test_the_mark_stays_where_a_renewal_was_cut_off_and_goes_when_it_is_finished(office, mark):
     tokens = office.connect()
-    with office.sandbox.faults.active("answer-lost", path="/connect/token"), pytest.raises(PassingTrouble):
+    with office.sandbox.faults.active("answer-lost", path="/connect/token"), pytest.raises(TransientError):
         tokens.access_token()
     assert mark.exists()
     assert '"intent_at": "20' in office.stored()
@@ -70,7 +70,7 @@ def test_nothing_is_renewed_where_the_mark_or_the_lock_cannot_be_made(office, ma
     file = {"mark": mark, "lock": office.lock}[name]
     file.unlink(missing_ok=True)
     file.mkdir()
-    with pytest.raises(KeyringTrouble, match=f"{file} cannot be used: it is a folder") as caught:
+    with pytest.raises(KeyringError, match=f"{file} cannot be used: it is a folder") as caught:
         tokens.access_token()
     assert f"move it away: mv {file} " in caught.value.remedy
     assert office.count_calls("/connect/token") == calls

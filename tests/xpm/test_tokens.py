@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from xpmsync.config import Config
-from xpmsync.errors import ConfigurationError, KeyringTrouble, PassingTrouble, Refused, SignInNeeded
+from xpmsync.errors import ConfigurationError, KeyringError, PermanentError, SignInNeeded, TransientError
 from xpmsync.home import find_home, prepare_home
 from xpmsync.system.lock import hold
 from xpmsync.xpm.oauth import InvalidGrant
@@ -357,7 +357,7 @@ def test_passing_trouble_costs_nothing_but_time(office, fault):
     before = json.loads(office.stored())
     with office.sandbox.faults.active(fault, path="/connect/token"):
         for _ in range(3):
-            with pytest.raises(PassingTrouble):
+            with pytest.raises(TransientError):
                 tokens.access_token()
             office.pass_time(minutes=6)
     stored = json.loads(office.stored())
@@ -370,7 +370,7 @@ def test_a_wish_to_wait_is_honoured_up_to_a_limit(office):
     tokens = office.connect()
     for seconds in (9, 60, 61):
         fault = office.sandbox.faults.active("rate-limit-minute", path="/connect/token", retry_after=seconds)
-        with fault, pytest.raises(PassingTrouble) as caught:
+        with fault, pytest.raises(TransientError) as caught:
             tokens.access_token()
         assert caught.value.retry_after_seconds == seconds
     assert office.naps == [9, 9, 60, 60]
@@ -381,8 +381,8 @@ def test_a_wish_to_wait_is_honoured_up_to_a_limit(office):
     [
         ("invalid-client", ConfigurationError),
         ("unauthorized-client", ConfigurationError),
-        ("unsupported-grant-type", Refused),
-        ("invalid-scope", Refused),
+        ("unsupported-grant-type", PermanentError),
+        ("invalid-scope", PermanentError),
     ],
 )
 def test_wrong_settings_leave_the_sign_in_as_it_was(office, fault, kind):
@@ -404,7 +404,9 @@ def test_wrong_settings_do_not_hide_an_answer_that_was_lost_before(office):
     live_on(office)
 
 
-@pytest.mark.parametrize(("fault", "error"), [("invalid-client", ConfigurationError), ("invalid-scope", Refused)])
+@pytest.mark.parametrize(
+    ("fault", "error"), [("invalid-client", ConfigurationError), ("invalid-scope", PermanentError)]
+)
 def test_a_definite_no_after_a_lost_answer_leaves_the_refresh_to_the_watchman(office, fault, error):
     office.connect()
     tokens = office.open_tokens()
@@ -508,7 +510,7 @@ def test_the_previous_token_helps_when_the_current_one_fails(office):
 def test_a_keyring_in_trouble_is_found_out_before_xero_is_asked(office, fault):
     tokens = office.connect()
     before, calls = office.stored(), office.count_calls("/connect/token")
-    with office.sandbox.faults.active(fault), pytest.raises(KeyringTrouble) as caught:
+    with office.sandbox.faults.active(fault), pytest.raises(KeyringError) as caught:
         tokens.access_token()
     if fault == "keyring-forgets":
         assert caught.value.happened == "The keyring did not keep what xpmsync stored in it."
@@ -530,14 +532,14 @@ def test_a_keyring_that_fails_after_the_answer_is_told_at_once_and_put_right_lat
             office.sandbox.faults.start(fault)
 
     steps = refresh.Steps(office.open_vault(), office.client, reach)
-    with pytest.raises(KeyringTrouble, match="renewed the sign-in, and the keyring did not take it") as caught:
+    with pytest.raises(KeyringError, match="renewed the sign-in, and the keyring did not take it") as caught:
         office.open_tokens(vault=steps, client=steps).access_token()
     asked_at = datetime.fromisoformat(json.loads(office.stored())["intent_at"])
     assert f"{(asked_at + timedelta(minutes=30)).astimezone():%H:%M} (30 minutes)" in caught.value.remedy
     assert caught.value.remedy.endswith("later, run: xpmsync connect")
     assert bool(caught.value.details) is (fault != "keyring-forgets")
     office.pass_time(minutes=12)
-    with pytest.raises(KeyringTrouble):
+    with pytest.raises(KeyringError):
         office.open_tokens().access_token()
     office.sandbox.faults.stop()
     live_on(office)
@@ -545,7 +547,7 @@ def test_a_keyring_that_fails_after_the_answer_is_told_at_once_and_put_right_lat
 
 def test_a_keyring_that_hangs_is_given_up(office):
     office.connect()
-    with office.sandbox.faults.active("keyring-hangs"), pytest.raises(KeyringTrouble, match="not answered"):
+    with office.sandbox.faults.active("keyring-hangs"), pytest.raises(KeyringError, match="not answered"):
         office.open_tokens(vault=office.open_vault(patience_seconds=0.2)).access_token()
     office.open_tokens().access_token()
 
@@ -553,5 +555,5 @@ def test_a_keyring_that_hangs_is_given_up(office):
 def test_nobody_waits_for_ever_for_the_lock(office, monkeypatch):
     monkeypatch.setattr("xpmsync.xpm.tokens.LOCK_SECONDS", 0.1)
     tokens = office.connect()
-    with hold(office.lock), pytest.raises(PassingTrouble, match="Another xpmsync"):
+    with hold(office.lock), pytest.raises(TransientError, match="Another xpmsync"):
         tokens.access_token()

@@ -3,7 +3,7 @@
 One that is missing is made in a folder beside, and put in its place when it is complete: a database that is empty, or
 holds none of our tables, is therefore damaged and never new.
 
-Every other module of this package works on a `Database`; what SQLite complains of leaves here as DatabaseTrouble.
+Every other module of this package works on a `Database`; what SQLite complains of leaves here as DatabaseError.
 """
 
 import errno
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from xpmsync.active.migrations import STEPS, make_migrations
-from xpmsync.errors import DatabaseTrouble
+from xpmsync.errors import DatabaseError
 from xpmsync.system.atomic import sync_folder
 from xpmsync.system.private_files import NotPrivate, check_link, move_away, open_private
 from xpmsync.text import make_key
@@ -35,11 +35,11 @@ RESTORE: Final = (
 )
 
 
-class DamagedDatabase(DatabaseTrouble):
+class DamagedDatabase(DatabaseError):
     """What the file holds is not whole, or no database."""
 
 
-class DatabaseBusy(DatabaseTrouble):
+class DatabaseBusy(DatabaseError):
     """Another program keeps the database locked."""
 
 
@@ -54,7 +54,7 @@ class Database:
     def transaction(self) -> Iterator[None]:
         """All or nothing; waits for another writer before it begins, not in the middle.
 
-        Raises DatabaseTrouble for whatever SQLite complains of.
+        Raises DatabaseError for whatever SQLite complains of.
         """
         with explained(self.path):
             self.connection.execute("BEGIN IMMEDIATE")
@@ -67,7 +67,7 @@ class Database:
                 raise
 
     def check(self) -> None:
-        """Raise DatabaseTrouble where the file is damaged, or where nothing could be written to it."""
+        """Raise DatabaseError where the file is damaged, or where nothing could be written to it."""
         (finding,) = self.connection.execute("PRAGMA quick_check(1)").fetchone()
         if finding != "ok":
             raise DamagedDatabase(f"The database {self.path} is damaged: {finding}.", RESTORE)
@@ -90,7 +90,7 @@ class Database:
 def open_database(path: Path) -> Iterator[Database]:
     """Open the database for the length of a ``with`` block; made where it is missing, with mode 0600, and migrated.
 
-    Raises DatabaseTrouble for whatever SQLite complains of, here and within the block.
+    Raises DatabaseError for whatever SQLite complains of, here and within the block.
     """
     _check_room(path)
     if not path.exists():
@@ -111,12 +111,12 @@ def _create(path: Path) -> None:
 def put_in_place(new: Path, path: Path) -> None:
     """Put a database that is complete and closed where none is; it is on the disk before it has its name.
 
-    Raises FileExistsError where there is one, DatabaseTrouble where it cannot be put there.
+    Raises FileExistsError where there is one, DatabaseError where it cannot be put there.
     """
     if find_companions(path) and not path.exists():
-        raise DatabaseTrouble(f"The database {path} is gone, but not what SQLite kept beside it.", RESTORE)
+        raise DatabaseError(f"The database {path} is gone, but not what SQLite kept beside it.", RESTORE)
     if path.is_symlink() and not path.exists():
-        raise DatabaseTrouble(
+        raise DatabaseError(
             f"The database {path} is a link to {path.readlink()}, which is not there.",
             f"Put that file back. If it is lost, run: rm {shlex.quote(str(path))}; then restore a backup.",
         )
@@ -139,7 +139,7 @@ def find_companions(path: Path) -> list[Path]:
 
 @contextmanager
 def connected(path: Path, *, is_new: bool = False, wait_seconds: float | None = None) -> Iterator[sqlite3.Connection]:
-    """A connection to a database that is there. Raises DatabaseTrouble where it is damaged or cannot be opened."""
+    """A connection to a database that is there. Raises DatabaseError where it is damaged or cannot be opened."""
     try:
         check_link(path)
     except NotPrivate as error:
@@ -181,7 +181,7 @@ def _prepare(path: Path, connection: sqlite3.Connection) -> Database:
 def open_to_read(path: Path, *, wait_seconds: float) -> Iterator[Database]:
     """Open a database that is there as it is, to read it; another program that keeps it locked is waited for so long.
 
-    Raises DatabaseTrouble; DatabaseBusy where the other program has not let go of it.
+    Raises DatabaseError; DatabaseBusy where the other program has not let go of it.
     """
     _check_room(path)
     # Not `mode=ro`: what it has to make beside the file would stay there.
@@ -192,7 +192,7 @@ def open_to_read(path: Path, *, wait_seconds: float) -> Iterator[Database]:
 
 
 @contextmanager
-def open_rehearsal(path: Path) -> Iterator[Database]:
+def open_read_only(path: Path) -> Iterator[Database]:
     """Open the database for a run that writes nothing: where it is missing or not migrated yet, a copy of it."""
     _check_room(path)
     if path.exists() and _is_migrated(path):
@@ -221,7 +221,7 @@ def new_file(path: Path) -> Iterator[Path]:
     """An empty private file for a copy of the database `path`, or a new one, in a folder beside it.
 
     Both are removed after the ``with`` block, with what SQLite has put beside the file. The folder's name says which
-    process made it. Raises DatabaseTrouble where the operating system does not allow it.
+    process made it. Raises DatabaseError where the operating system does not allow it.
     """
     try:
         folder = Path(tempfile.mkdtemp(prefix=f"{REHEARSAL}{os.getpid()}-", dir=path.parent))
@@ -257,23 +257,23 @@ def count_steps(connection: sqlite3.Connection) -> int:
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """What SQLite complains of within the ``with`` block leaves it as DatabaseTrouble about the file `path`."""
+    """What SQLite complains of within the ``with`` block leaves it as DatabaseError about the file `path`."""
     try:
         yield
     except sqlite3.Error as error:
         raise explain_trouble(path, error) from error
 
 
-def explain_trouble(path: Path, error: sqlite3.Error) -> DatabaseTrouble:
+def explain_trouble(path: Path, error: sqlite3.Error) -> DatabaseError:
     """What SQLite complains of, with what to do about it."""
-    kind: type[DatabaseTrouble]
+    kind: type[DatabaseError]
     match base_name(error):
         case "SQLITE_CORRUPT" | "SQLITE_NOTADB":
             kind = DamagedDatabase
         case "SQLITE_BUSY" | "SQLITE_LOCKED":
             kind = DatabaseBusy
         case _:
-            kind = DatabaseTrouble
+            kind = DatabaseError
     return kind(
         f"The database {path} cannot be used: {error}.",
         _remedy(error, path),
@@ -283,7 +283,7 @@ def explain_trouble(path: Path, error: sqlite3.Error) -> DatabaseTrouble:
 
 def explain_machine(
     folder: Path, error: OSError, happened: str = "This computer did not let xpmsync go on"
-) -> DatabaseTrouble:
+) -> DatabaseError:
     """What the operating system did not allow, with what to do about it."""
     match error.errno:
         case errno.EMFILE | errno.ENFILE | errno.ENOMEM | errno.EAGAIN:
@@ -295,11 +295,11 @@ def explain_machine(
             remedy = f"Look at what it is, and who put it there; then move it away: {move_away(error.filename)}"
         case _:
             remedy = f"Give its owner the right to write to {folder} and to the files in it."
-    return DatabaseTrouble(f"{happened}: {error.strerror}.", remedy, details=f"{type(error).__name__}: {error}")
+    return DatabaseError(f"{happened}: {error.strerror}.", remedy, details=f"{type(error).__name__}: {error}")
 
 
 def _check_room(path: Path) -> None:
-    """Raise DatabaseTrouble where the disk is full."""
+    """Raise DatabaseError where the disk is full."""
     with suppress(OSError):  # then SQLite complains as well
         if shutil.disk_usage(path.parent).free >= LEAST_ROOM_BYTES:
             return
@@ -324,7 +324,7 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
 def _migrate(database: Database) -> None:
     steps = count_steps(database.connection)
     if steps > len(STEPS):
-        raise DatabaseTrouble(
+        raise DatabaseError(
             f"The database {database.path} was made by a newer xpmsync than this one.",
             "Nothing was written to it. Install that version again (or a later one); then run: xpmsync sync",
         )

@@ -13,9 +13,9 @@ from xpmsync.text import fold
 SEARCHED: Final = ("name", "client_code", "message")
 
 
-def save_problems(
+def save_issues(
     database: Database,
-    problems: Iterable[Mapping[str, str | None]],
+    issues: Iterable[Mapping[str, str | None]],
     *,
     run_id: int,
     now: datetime,
@@ -40,7 +40,7 @@ def save_problems(
         "last_seen_at = excluded.last_seen_at, last_run_id = excluded.last_run_id, "
         # What a sync says twice is seen once.
         "times_seen = times_seen + (last_run_id <> excluded.last_run_id)",
-        [{**problem, "now": moment, "run": run_id} for problem in problems],
+        [{**issue, "now": moment, "run": run_id} for issue in issues],
     )
     if resolve_others:
         database.connection.execute(
@@ -51,7 +51,7 @@ def save_problems(
         )
 
 
-def find_problems(
+def find_issues(
     database: Database,
     *,
     since: datetime | None = None,

@@ -5,15 +5,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from xpmsync.active.database import explain_machine
-from xpmsync.errors import AnotherRun
+from xpmsync.errors import AnotherSyncRunning
 from xpmsync.system.lock import CannotLock, hold
 
 
 @contextmanager
-def turn(lock: Path, refusal: AnotherRun, *, wait_seconds: float = 0.0) -> Iterator[None]:
+def turn(lock: Path, refusal: AnotherSyncRunning, *, wait_seconds: float = 0.0) -> Iterator[None]:
     """Keep all others away for the length of a ``with`` block.
 
-    Raises `refusal` where another keeps us away for longer than `wait_seconds`, DatabaseTrouble where nobody can tell.
+    Raises `refusal` where another keeps us away for longer than `wait_seconds`, DatabaseError where nobody can tell.
     """
     try:
         with hold(lock, wait_seconds=wait_seconds) as is_held:

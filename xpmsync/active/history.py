@@ -169,10 +169,10 @@ class Traces:
     record_ids: tuple[str, ...]
     """Its own id, and those of the users who were merged into it."""
     changes: int
-    problems: tuple[int, ...]
+    issues: tuple[int, ...]
     """Its own problems that are resolved, by id."""
     mentions: tuple[Mention, ...]
-    open_problems: int
+    open_issues: int
     """They tell of the record as it is, and are not traces of the past."""
     former_entries: tuple[str, ...]
     """What the mirror holds of the record under UUIDs that XPM gave it earlier, and that nobody has now."""
@@ -191,15 +191,15 @@ def find_traces(database: Database, record_id: str, *, xpm_uuid: str | None, nam
     former = _find_former_uuids(database, record_ids)
     uuids = json.dumps([*former, *filter(None, (xpm_uuid,))])
     entries = mirror.find_entries(database, former)
-    problems = database.connection.execute(
+    issues = database.connection.execute(
         "SELECT id, resolved_at FROM sync_errors WHERE xpm_uuid IN (SELECT value FROM json_each(?))", (uuids,)
     ).fetchall()
     return Traces(
         record_ids,
         changes,
-        tuple(row["id"] for row in problems if row["resolved_at"]),
-        tuple(_find_mentions(database, names, {row["id"] for row in problems})),
-        sum(row["resolved_at"] is None for row in problems),
+        tuple(row["id"] for row in issues if row["resolved_at"]),
+        tuple(_find_mentions(database, names, {row["id"] for row in issues})),
+        sum(row["resolved_at"] is None for row in issues),
         tuple(row["uuid"] for row in entries),
         sum(row["vanished_at"] is None for row in entries),
         tuple(_find_lost_groups(database, record_id, former)),
@@ -255,7 +255,7 @@ def erase_traces(database: Database, traces: Traces) -> None:
     """Remove what was found, from the file as well: SQLite would leave what is deleted in its free pages."""
     database.connection.execute("PRAGMA secure_delete = ON")
     database.connection.executemany("DELETE FROM changes WHERE entity_id = ?", [(each,) for each in traces.record_ids])
-    database.connection.executemany("DELETE FROM sync_errors WHERE id = ?", [(row_id,) for row_id in traces.problems])
+    database.connection.executemany("DELETE FROM sync_errors WHERE id = ?", [(row_id,) for row_id in traces.issues])
     mirror.delete_entries(database, traces.former_entries)
     groups.delete_groups(database, traces.groups)
     for mention in traces.mentions:

@@ -97,7 +97,7 @@ def mark_vanished(database: Database, uuids: Sequence[str], *, now: datetime) ->
     )
 
 
-def find_silent_rivals(database: Database) -> list[str]:
+def find_stale_code_holders(database: Database) -> list[str]:
     """The clients that seem alive and hold the code of a client in the spool, but are not in it themselves."""
     rows = database.connection.execute(
         "WITH codes AS MATERIALIZED (SELECT fold(client_code) AS code FROM xpm_clients_as_told AS told "
@@ -154,7 +154,7 @@ def is_unidentified(database: Database, table: str) -> bool:
     return bool(row[0])
 
 
-def count_told(database: Database, table: str) -> int:
+def count_seen(database: Database, table: str) -> int:
     """How many records the spool's list has."""
     return int(database.connection.execute(f"SELECT count(*) FROM spool.{table}_told").fetchone()[0])
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from xpmsync.active.database import Database
-from xpmsync.errors import NotPossible
+from xpmsync.errors import InvalidRequest
 from xpmsync.system.timestamps import from_stored, to_text
 
 
@@ -55,11 +55,11 @@ def load_run(database: Database, run_id: int) -> sqlite3.Row | None:
 
 
 def find_run(database: Database, run_id: int) -> sqlite3.Row:
-    """One run; raises NotPossible where there is none of this id."""
+    """One run; raises InvalidRequest where there is none of this id."""
     run = load_run(database, run_id)
     if run is None:
         last = [f"The last one is {row['id']}." for row in load_last_runs(database, 1)]
-        raise NotPossible(f"There is no run {run_id}.", *(last or ["No run has been made yet."]))
+        raise InvalidRequest(f"There is no run {run_id}.", *(last or ["No run has been made yet."]))
     return run
 
 

@@ -28,7 +28,7 @@ from xpmsync.active.database import (
     put_in_place,
 )
 from xpmsync.active.migrations import STEPS
-from xpmsync.errors import AnotherRun, DatabaseTrouble, NotPossible
+from xpmsync.errors import AnotherSyncRunning, DatabaseError, InvalidRequest
 from xpmsync.system.atomic import CannotKeepGroup, find_draft, replaced, take_over_mode
 
 MIGRATION_SET: Final = "SELECT count(*) FROM _sqlite_migrations WHERE migration_set = 'xpmsync'"
@@ -40,7 +40,7 @@ def make_copy(source: Path, target: Path, *, mode: int | None = None) -> None:
     """Copy the database `source`, as it is at this moment, to the file `target`: whole and checked, or not at all.
 
     A file that is there is replaced, and keeps its group; without a `mode` it keeps that too, and a new one is its
-    owner's alone. Raises DatabaseTrouble. Two at once for one `target` are the caller's to prevent.
+    owner's alone. Raises DatabaseError. Two at once for one `target` are the caller's to prevent.
     """
     draft = find_draft(target)
     journal = draft.with_name(f"{draft.name}-journal")
@@ -53,7 +53,7 @@ def make_copy(source: Path, target: Path, *, mode: int | None = None) -> None:
         finally:
             journal.unlink(missing_ok=True)
     except CannotKeepGroup as error:
-        raise DatabaseTrouble(
+        raise DatabaseError(
             f"The copy {target} cannot be replaced: {error.strerror}.", f"{error.remedy} It is still there, as it was."
         ) from error
     except OSError as error:
@@ -64,27 +64,27 @@ def make_copy(source: Path, target: Path, *, mode: int | None = None) -> None:
 def opened_copy(path: Path) -> Iterator[Database]:
     """A copy for reading, once it is known to be xpmsync's; its tables may be those of an earlier version.
 
-    Raises NotPossible where it is something else, DatabaseTrouble where it is damaged or cannot be read.
+    Raises InvalidRequest where it is something else, DatabaseError where it is damaged or cannot be read.
     """
     try:
         with explained(path), closing(connect(path, "mode=ro")) as connection:
             connection.row_factory = sqlite3.Row
             if not _is_ours(connection):
-                raise NotPossible(
+                raise InvalidRequest(
                     f"{path} is no copy of xpmsync's database.", "Name a file that xpmsync backup has made."
                 )
             yield Database(path, connection)
     except DamagedDatabase as error:
-        raise DatabaseTrouble(
-            f"The copy {path} is damaged.", "Nothing was changed. Take another copy.", details=error.happened
+        raise DatabaseError(
+            f"The copy {path} is damaged.", "Nothing was changed. Sink another copy.", details=error.happened
         ) from error
 
 
 def check_copy(copy: Database) -> None:
-    """Raise DatabaseTrouble where a copy is not whole, or was made by a newer xpmsync than this one."""
+    """Raise DatabaseError where a copy is not whole, or was made by a newer xpmsync than this one."""
     _check_whole(copy.connection, copy.path)
     if count_steps(copy.connection) > len(STEPS):
-        raise DatabaseTrouble(
+        raise DatabaseError(
             f"The copy {copy.path} was made by a newer xpmsync than this one.",
             "Nothing was changed. Install that version again (or a later one), and restore it with that.",
         )
@@ -108,20 +108,20 @@ def is_in_use(path: Path) -> bool:
     return header[:16] == b"SQLite format 3\0" and header[18:] == b"\2\2"  # it keeps a write-ahead log
 
 
-def put_back(copy: Database, path: Path) -> None:
+def restore_into(copy: Database, path: Path) -> None:
     """Put a copy in the place of what the database `path` holds, in one transaction of SQLite's own.
 
     No file is moved, so programs that have the database open go on, and find what was put back. Where there is no
-    database, see `put_anew`. Raises DatabaseTrouble.
+    database, see `install`. Raises DatabaseError.
     """
     if not path.exists():
-        put_anew(copy, path)
+        install(copy, path)
         return
     patience_ends_at = time.monotonic() + BUSY_TIMEOUT_SECONDS
 
     def keep_patience(status: int, _remaining: int, _total: int) -> None:
         if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) and time.monotonic() > patience_ends_at:
-            raise DatabaseTrouble(
+            raise DatabaseError(
                 f"Another program is writing to the database {path}, and does not come to an end.",
                 "Nothing was changed. Close that program; then restore again.",
             )
@@ -130,8 +130,10 @@ def put_back(copy: Database, path: Path) -> None:
         copy.connection.backup(target, progress=keep_patience)
 
 
-def put_anew(new: Database, path: Path) -> None:
-    """Put a copy of a database where one is missing, whole. Raises DatabaseTrouble, AnotherRun where there is one.
+def install(new: Database, path: Path) -> None:
+    """Put a copy of a database where one is missing, whole.
+
+    What SQLite kept beside the missing one goes. Raises DatabaseError, and AnotherSyncRunning where there is one.
 
     What SQLite kept beside the missing one goes.
     """
@@ -145,15 +147,15 @@ def put_anew(new: Database, path: Path) -> None:
                     companion.unlink(missing_ok=True)
             put_in_place(file, path)
         except FileExistsError:
-            raise AnotherRun(
+            raise AnotherSyncRunning(
                 "Meanwhile another xpmsync has made the database.", "Nothing was changed. Run the command again."
             ) from None
 
 
-def set_aside(path: Path, aside: Path) -> None:
+def archive(path: Path, aside: Path) -> None:
     """Keep what the database `path` holds as `aside`: a copy, or the file itself where that is damaged.
 
-    Raises DatabaseTrouble where neither is possible; then all is as it was.
+    Raises DatabaseError where neither is possible; then all is as it was.
     """
     try:
         make_copy(path, aside)
@@ -184,7 +186,7 @@ def _check_whole(connection: sqlite3.Connection, path: Path) -> None:
         raise DamagedDatabase(f"The database {path} is damaged: {finding}.", RESTORE)
 
 
-def _explain_writing(target: Path, code: int | None, complaint: str | None, details: str) -> DatabaseTrouble:
+def _explain_writing(target: Path, code: int | None, complaint: str | None, details: str) -> DatabaseError:
     if code in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG):
         remedy = f"Make room on the disk that holds {target.parent}."
     elif code == errno.ENOENT:
@@ -193,7 +195,7 @@ def _explain_writing(target: Path, code: int | None, complaint: str | None, deta
         remedy = f"Name a file in another folder; or give whoever runs xpmsync the right to write to {target.parent}."
     if os.path.exists(target):  # noqa: PTH110 - Path.exists raises where the folder may not be entered
         remedy = f"{remedy} The copy that was there is still there, as it was."
-    return DatabaseTrouble(
+    return DatabaseError(
         f"The copy {target} cannot be written: {complaint}.",
         remedy,
         details=details,

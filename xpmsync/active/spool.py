@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from xpmsync.active.database import BUSY_TIMEOUT_SECONDS, Database, explain_trouble, explained
-from xpmsync.errors import DatabaseTrouble
+from xpmsync.errors import DatabaseError
 from xpmsync.records import Record, RecordShape
 from xpmsync.system.private_files import open_private
 
@@ -41,7 +41,7 @@ class Spool:
         self._connection = connection
         self._database = database
 
-    def taker(self, table: str) -> Callable[[Iterator[Record]], None]:
+    def sink(self, table: str) -> Callable[[Iterator[Record]], None]:
         """Whoever fetches hands the records to this; a second attempt starts over, so two answers never mix."""
 
         def take(records: Iterator[Record]) -> None:
@@ -133,10 +133,10 @@ def _make_tables(connection: sqlite3.Connection, shapes: Mapping[str, RecordShap
         connection.execute(f"CREATE TABLE {table}_told (uuid TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID")
 
 
-def _explain(path: Path, error: sqlite3.Error | OSError, database: Database) -> DatabaseTrouble:
+def _explain(path: Path, error: sqlite3.Error | OSError, database: Database) -> DatabaseError:
     if getattr(error, "sqlite_errorname", "").startswith(NOT_OF_THE_SPOOL) and isinstance(error, sqlite3.Error):
         return explain_trouble(database.path, error)
-    return DatabaseTrouble(
+    return DatabaseError(
         f"Xero's answers cannot be collected in {path}: {error}.",
         f"Make room on the disk that holds {path.parent}, and give its owner the right to write there.",
     )

@@ -12,7 +12,7 @@ from xpmsync.active.database import Database
 from xpmsync.active.elements import load_not_sent
 from xpmsync.active.removals import Affected
 from xpmsync.active.runs import load_run
-from xpmsync.errors import NotPossible
+from xpmsync.errors import InvalidRequest
 
 NOT_SENT: Final = " not sent"
 """The end of the kind of loss of an element that XPM does not send."""
@@ -70,10 +70,10 @@ def load_waiting(database: Database) -> dict[str, int]:
 
 
 def find_accepted(database: Database, run_id: int) -> Accepted:
-    """What accepting this sync accepts; raises NotPossible where there is nothing, and names the right command."""
+    """What accepting this sync accepts; raises InvalidRequest where there is nothing, and names the right command."""
     run = load_run(database, run_id)
     if run is None:
-        raise NotPossible(f"There is no sync {run_id}.", advise(database))
+        raise InvalidRequest(f"There is no sync {run_id}.", advise(database))
     if run["suspicious"]:
         rows = database.connection.execute(
             "SELECT DISTINCT kind FROM stopped_changes WHERE mode = ? AND ? BETWEEN first_run_id AND last_run_id",
@@ -82,12 +82,12 @@ def find_accepted(database: Database, run_id: int) -> Accepted:
         if kinds := frozenset(row["kind"] for row in rows):
             elements = [kind.removesuffix(NOT_SENT).split() for kind in kinds if kind.endswith(NOT_SENT)]
             return Accepted(run_id, run["mode"], kinds, _by_table((table, element) for table, element in elements))
-        raise NotPossible(f"Sync {run_id} was stopped, but a later sync has settled that.", advise(database))
+        raise InvalidRequest(f"Sync {run_id} was stopped, but a later sync has settled that.", advise(database))
     open_ = [each for each in load_not_sent(database) if not each.is_accepted]
     if run_id in (each.run_id for each in open_):
         warned = [each for each in open_ if each.run_id <= run_id]
         return Accepted(run_id, "full", elements=_by_table((each.table, each.element) for each in warned))
-    raise NotPossible(f"Sync {run_id} was not stopped by the safety limits.", advise(database))
+    raise InvalidRequest(f"Sync {run_id} was not stopped by the safety limits.", advise(database))
 
 
 def advise(database: Database) -> str:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from xpmsync.active.clients import load_clients, load_outlines, repair_keys
-from xpmsync.active.database import Database, open_database, open_rehearsal
+from xpmsync.active.database import Database, open_database, open_read_only
 from xpmsync.active.exclusive_lock import turn
 from xpmsync.active.history import ChangeRow, make_changes, save_changes
 from xpmsync.active.mirror import load_listed_staff
@@ -18,7 +18,7 @@ from xpmsync.active.offices import find_office, load_offices
 from xpmsync.active.users import load_former_staff, load_users
 from xpmsync.audit import name_account
 from xpmsync.config import Config, change_config
-from xpmsync.errors import AnotherRun, NotPossible
+from xpmsync.errors import AnotherSyncRunning, InvalidRequest
 from xpmsync.home import Home
 from xpmsync.notify.alert_file import AlertFile
 from xpmsync.preflight import check_database_kept, check_readable
@@ -65,7 +65,7 @@ class Outcome:
     next_command: str | None = None
 
 
-class Centre:
+class AdminSession:
     """The data of Active as it is now, and what was changed."""
 
     def __init__(self, database: Database, default_office: str | None, notified: str | None = None) -> None:
@@ -114,7 +114,7 @@ class Centre:
         near = find_near(
             code, ((office[key], describe_office(office)) for office in self.offices for key in ("code", "name"))
         )
-        raise NotPossible(
+        raise InvalidRequest(
             f"Active has no office with the code “{code}”.", near or "See which there are: xpmsync admin office list"
         )
 
@@ -127,7 +127,7 @@ class Centre:
             email.partition("@")[0],
             ((key, describe_user(user)) for user in self.users for key in (user.email.partition("@")[0], user.name)),
         )
-        raise NotPossible(
+        raise InvalidRequest(
             f"Active has no user with the e-mail address “{email}”.",
             near or "See who there is: xpmsync admin user list",
         )
@@ -141,7 +141,7 @@ class Centre:
                 if user.status == "removed"
                 else f"or make this one active again: xpmsync admin user activate {name_user(user)}"
             )
-            raise NotPossible(
+            raise InvalidRequest(
                 f"{describe_user(user)} cannot be given clients: the user's status is “{user.status}”.",
                 f"Choose another user; {way_out}",
             )
@@ -158,43 +158,43 @@ class Centre:
             client_id = found[0]["id"]
             return load_clients(self.database, [client_id])[client_id]
         if found:
-            raise NotPossible(f"The ids of several clients begin with {code}.", "Write more of the id.")
+            raise InvalidRequest(f"The ids of several clients begin with {code}.", "Write more of the id.")
         near = find_near(
             code, ((key, describe_client(row)) for row in outlines for key in (row["code"], row["legal_name"]) if key)
         )
-        raise NotPossible(
+        raise InvalidRequest(
             f"Active has no client with the code or id “{code}”.",
             near or "Look for it by its name: xpmsync admin client list --search TEXT",
         )
 
 
 @contextmanager
-def read_centre(home: Home) -> Iterator[Centre]:
+def read_centre(home: Home) -> Iterator[AdminSession]:
     """The Admin Centre to look at; a sync in progress is no obstacle, and no database is made where there is none."""
     check_readable(home)
-    with open_rehearsal(home.database_file) as database:
-        yield Centre(database, default_office=None)
+    with open_read_only(home.database_file) as database:
+        yield AdminSession(database, default_office=None)
 
 
 @contextmanager
-def open_centre(home: Home, config: Config, *, now: datetime) -> Iterator[Centre]:
+def open_centre(home: Home, config: Config, *, now: datetime) -> Iterator[AdminSession]:
     """The Admin Centre for the length of a ``with`` block; its changes are written at the end, all or none.
 
-    Raises AnotherRun where a sync goes on for longer than one likes to wait.
+    Raises AnotherSyncRunning where a sync goes on for longer than one likes to wait.
     """
-    busy = AnotherRun("A sync is in progress, so nothing was changed.", "Try again in a few minutes.")
+    busy = AnotherSyncRunning("A sync is in progress, so nothing was changed.", "Try again in a few minutes.")
     with turn(home.run_lock, busy, wait_seconds=WAIT_SECONDS):
         check_database_kept(home, config)
         with open_database(home.database_file) as database, database.transaction():
             repair_keys(database)
             recipient = AlertFile(home.alert_file).find_recipient(config.notify.email, load_users(database))
-            centre = Centre(database, config.sync.default_office_code, recipient.address if recipient else None)
-            yield centre
-            save_changes(database, centre.changes, run_id=None, actor=name_account(), now=now)
+            session = AdminSession(database, config.sync.default_office_code, recipient.address if recipient else None)
+            yield session
+            save_changes(database, session.changes, run_id=None, actor=name_account(), now=now)
             # Before the commit: where the settings cannot be written, nothing is. And should the computer stop in
             # between, they name somebody who uses Active already, and the same command does the rest.
-            if centre.settings:
-                change_config(home, centre.settings)
+            if session.settings:
+                change_config(home, session.settings)
 
 
 def compare(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:

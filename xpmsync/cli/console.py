@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from xpmsync.cli.formatting import ask, clean, is_watched
-from xpmsync.text import set_apart
+from xpmsync.text import split_commands
 
 WIDTH: Final = 80
 LONGEST_SHOWN: Final = 2_000
@@ -152,7 +152,7 @@ def print_advice(console: Console, text: str, *, indent: int = 0, style: str = "
     if cell_len(_shorten(text)) <= console.width - indent:
         print_text(console, text, indent=indent, style=style)
         return
-    for part, is_command in set_apart(_shorten(text)):
+    for part, is_command in split_commands(_shorten(text)):
         if is_command:
             console.print(f"{'':{indent}}  {part}", style=style, soft_wrap=True)
         else:

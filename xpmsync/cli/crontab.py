@@ -17,7 +17,7 @@ import click
 from xpmsync.cli.console import open_console, print_advice, print_text
 from xpmsync.cli.formatting import clean, confirm, is_watched, print_remark
 from xpmsync.config import Config
-from xpmsync.errors import NotPossible
+from xpmsync.errors import InvalidRequest
 from xpmsync.home import HOME_VARIABLE, Home, load_home_id
 from xpmsync.monitoring.crontab import HOURLY, CannotRun, Crontab, parse_crontab, read_text, replace_lines, write_text
 from xpmsync.rules.schedule import hourly_minute
@@ -124,7 +124,7 @@ def _try(change: Callable[[], None]) -> bool:
     """Change the crontab after something else, which is done whatever comes of this; says what went wrong."""
     try:
         change()
-    except NotPossible as error:
+    except InvalidRequest as error:
         print_remark(f"{error.happened} {error.remedy}")
         return False
     return True
@@ -145,7 +145,9 @@ def make_lines(home: Home, config: Config, text: str) -> list[str]:
     assignments = [f"{name}={shlex.quote(value) if value else ''}" for name, value in variables.items()]
     program = " ".join([*assignments, shlex.join(words)]).replace("%", r"\%")
     if "\n" in program:
-        raise NotPossible("A path with a line break can't stand in a crontab.", "Move the data folder or the program.")
+        raise InvalidRequest(
+            "A path with a line break can't stand in a crontab.", "Move the data folder or the program."
+        )
     return [f"{hourly_minute(load_home_id(home))} * * * * {program} sync", f"*/10 * * * * {program} notify"]
 
 
@@ -170,9 +172,9 @@ def _change(home: Home, text: str, lines: Sequence[str], done: Mapping[str, Sequ
         write_text(replace_lines(text, home, lines))
     except CannotRun as error:
         if _read() == text:
-            raise NotPossible(f"The crontab was not changed: {error}.", PASTE) from error
+            raise InvalidRequest(f"The crontab was not changed: {error}.", PASTE) from error
         look = f"Compare your crontab (crontab -l) with its copy: {copy}" if copy else "Look at it: crontab -l"
-        raise NotPossible(f"The crontab may be damaged: {error}.", look) from error
+        raise InvalidRequest(f"The crontab may be damaged: {error}.", look) from error
     console = open_console()
     for what, shown in done.items():
         if shown:
@@ -205,7 +207,7 @@ def _read_or_refuse() -> str:
     try:
         return read_text()
     except CannotRun as error:
-        raise NotPossible(f"The crontab can't be read or changed: {error}.", PASTE) from error
+        raise InvalidRequest(f"The crontab can't be read or changed: {error}.", PASTE) from error
 
 
 def _show(lines: Sequence[str]) -> None:

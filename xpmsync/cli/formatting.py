@@ -19,7 +19,7 @@ from typing import Any, Final, TextIO, TypeVar
 import click
 
 from xpmsync.system.timestamps import from_stored
-from xpmsync.text import REORDERING, set_apart
+from xpmsync.text import REORDERING, split_commands
 
 Answer = TypeVar("Answer")
 
@@ -80,7 +80,7 @@ def wrap_advice(text: str, stream: TextIO) -> str:
     if not stream.isatty():
         return text
     width = min(shutil.get_terminal_size().columns, 100)
-    lines = (set_apart(line) if len(line) > width else [(line, False)] for line in text.split("\n"))
+    lines = (split_commands(line) if len(line) > width else [(line, False)] for line in text.split("\n"))
     return "\n".join(f"  {part}" if is_command else wrap(part, stream) for line in lines for part, is_command in line)
 
 

@@ -10,7 +10,7 @@ import click
 
 from xpmsync.cli.console import choose, open_console
 from xpmsync.cli.formatting import clean, is_watched
-from xpmsync.errors import ConfigurationError, Refused
+from xpmsync.errors import ConfigurationError, PermanentError
 from xpmsync.home import connect_command
 from xpmsync.text import fold
 
@@ -28,7 +28,7 @@ def choose_practice(connections: Iterable["Connection"], tenant: str | None, set
 
     practices = [connection for connection in connections if connection.tenant_type == PRACTICE_MANAGER]
     if not practices:
-        raise Refused(
+        raise PermanentError(
             "You have signed in, but Xero offers no practice of Xero Practice Manager to connect.",
             f"You need {ACCESS}. They are given in Practice Manager, under Business > Settings > Staff > your name >"
             " Permissions > Practice Administration. Then choose the practice on Xero's page. Run: "

@@ -11,7 +11,7 @@ import click
 from xpmsync.cli.console import open_console, print_choices, print_table, print_text
 from xpmsync.cli.formatting import ask, confirm
 from xpmsync.config import SECURITIES, USUAL_PORTS, check_setting, check_text
-from xpmsync.errors import NotPossible
+from xpmsync.errors import InvalidRequest
 from xpmsync.records import User
 from xpmsync.text import fold, suggest
 
@@ -104,7 +104,7 @@ def settle_office(form: Form, offices: Mapping[str, str]) -> str:
     if offices and form.may_ask:
         print_text(open_console(), f"Active has no office {code} yet.{suggest(code, offices)}")
         if not confirm(f"Set up the office {code}?"):
-            raise NotPossible("Nothing was changed.", f"The offices are: {', '.join(offices)}")
+            raise InvalidRequest("Nothing was changed.", f"The offices are: {', '.join(offices)}")
     return code
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from keyring.backends import SecretService
 
 from xpmsync.credentials.daemon import ServiceFiles, connect_to_bus
-from xpmsync.errors import KeyringTrouble
+from xpmsync.errors import KeyringError
 
 
 class OwnKeyring(SecretService.Keyring):
@@ -31,7 +31,7 @@ class OwnKeyring(SecretService.Keyring):
             stack.callback(connection.close)
             collection = Collection(connection)
             if collection.is_locked():
-                raise KeyringTrouble(
+                raise KeyringError(
                     f"The key in {self._key_file} does not open xpmsync's own keyring, {self._files.store}.",
                     f"Put the key back that it was made with. If it is lost, so are the secrets; {self._files.way_out}",
                 )

@@ -29,7 +29,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from xpmsync.errors import KeyringTrouble
+from xpmsync.errors import KeyringError
 from xpmsync.home import Home
 from xpmsync.system.private_files import FOLDER_MODE, NotPrivate, open_private
 from xpmsync.system.timeouts import OutOfTime, call_within
@@ -37,7 +37,7 @@ from xpmsync.system.timeouts import OutOfTime, call_within
 Result = TypeVar("Result")
 
 
-class DamagedStore(KeyringTrouble):
+class DamagedStore(KeyringError):
     """The store is there, and gnome-keyring cannot read it: it is empty or cut, or holds something else."""
 
 
@@ -157,7 +157,7 @@ def _check_store(files: ServiceFiles, *, may_create: bool) -> None:
         begin = files.store.read_bytes()[: len(STORE_BEGINS)]
     except FileNotFoundError:
         if not may_create:
-            raise KeyringTrouble(
+            raise KeyringError(
                 f"xpmsync's own keyring, {files.store}, is not there.",
                 "Put back a copy of it. If there is none, run: xpmsync keyring setup; then: "
                 "xpmsync connect --no-browser",
@@ -177,7 +177,7 @@ def _explain_damage(files: ServiceFiles) -> DamagedStore:
     )
 
 
-def set_aside(files: ServiceFiles, now: datetime) -> Path:
+def archive(files: ServiceFiles, now: datetime) -> Path:
     """Rename the folder of the store, so that a new one can be made; returns its new place."""
     with _hold(files, LOCK_SECONDS):
         aside = files.folder.with_name(f"{files.folder.name}-damaged-{now:%Y%m%dT%H%M%SZ}")
@@ -200,15 +200,15 @@ def connect_to_bus(files: ServiceFiles) -> Any:
 
 
 def find_programs() -> Mapping[str, str]:
-    """Where the programs are that the service is made of; KeyringTrouble that names those that are missing."""
+    """Where the programs are that the service is made of; KeyringError that names those that are missing."""
     if sys.platform != "linux":
-        raise KeyringTrouble(
+        raise KeyringError(
             "A keyring of xpmsync's own is for Linux servers.",
             "Remove keyring.key_file from config.toml: this machine has a keyring, and xpmsync uses it.",
         )
     found = {name: path for name in PROGRAMS if (path := shutil.which(name))}
     if missing := ", ".join(name for name in PROGRAMS if name not in found):
-        raise KeyringTrouble(
+        raise KeyringError(
             f"xpmsync's own keyring needs programs that are not here: {missing}.",
             f"Install them, on Debian and Ubuntu with: sudo apt install {' '.join(find_missing_packages())}",
         )
@@ -227,24 +227,24 @@ def read_key(key_file: Path, files: ServiceFiles) -> bytes:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             text = file.read(LONGEST_KEY_BYTES + 1)
     except FileNotFoundError:
-        raise KeyringTrouble(
+        raise KeyringError(
             f"The keyring's key file {key_file} is not there.",
             f"Put it back from your backup of keys. If it is lost, so are the secrets that it locked; {files.way_out}",
         ) from None
     except OSError as error:
-        raise KeyringTrouble(
+        raise KeyringError(
             f"The keyring's key file {key_file} cannot be read: {error.strerror}.",
             f"Run xpmsync as the user it was set up for, or let that user's group read it: sudo chgrp GROUP {key_file}"
             f" && sudo chmod 640 {key_file}",
         ) from error
     if mode & stat.S_IRWXO:
-        raise KeyringTrouble(
+        raise KeyringError(
             f"The keyring's key file {key_file} is open to every user of this machine. xpmsync does not use it.",
             f"Run: sudo chmod 640 {key_file}",
         )
     key = text.rstrip(b"\r\n")
     if not key or len(key) > LONGEST_KEY_BYTES or not (key.isascii() and key.decode("ascii").isprintable()):
-        raise KeyringTrouble(
+        raise KeyringError(
             f"The keyring's key file {key_file} does not hold a key: one line of letters, digits and signs.",
             "Put back the one that the keyring was made with. If there is none yet, remove the file, and run:"
             f" xpmsync keyring setup --key-file {shlex.quote(str(key_file))}",
@@ -270,7 +270,7 @@ def _lock(descriptor: int, path: Path, wait_seconds: float) -> None:
     try:
         call_within(wait_seconds, lambda: fcntl.flock(descriptor, fcntl.LOCK_EX))
     except OutOfTime:
-        raise KeyringTrouble(
+        raise KeyringError(
             f"Another xpmsync has been using the keyring for {wait_seconds:.0f} seconds, most likely a sync.",
             f"Wait until it has ended, then try again. (To see which process it is: fuser -v {path})",
         ) from None
@@ -406,16 +406,16 @@ def _wait(call: Callable[[], Result], files: ServiceFiles) -> Result:
         raise _explain_failure("xpmsync's own keyring has not started.", files) from error
 
 
-def _explain_failure(happened: str, files: ServiceFiles) -> KeyringTrouble:
+def _explain_failure(happened: str, files: ServiceFiles) -> KeyringError:
     """What the daemons said goes to the log: it is about their start, and no secret has been spoken of yet."""
     words = files.errors_file.read_text("utf-8", errors="replace")[-LONGEST_COMPLAINT:]
-    return KeyringTrouble(
+    return KeyringError(
         happened, "Try again. If it stays so, the log says what the programs complain of.", details=words
     )
 
 
-def _explain_disk(files: ServiceFiles, error: OSError) -> KeyringTrouble:
-    return KeyringTrouble(
+def _explain_disk(files: ServiceFiles, error: OSError) -> KeyringError:
+    return KeyringError(
         f"The folder of xpmsync's own keyring, {files.folder}, cannot be used: {error.strerror}.",
         "Make room on the disk, or give the folder back to the user who runs xpmsync.",
     )

@@ -10,7 +10,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from xpmsync.errors import KeyringTrouble
+from xpmsync.errors import KeyringError
 from xpmsync.system.atomic import sync_folder
 from xpmsync.system.private_files import move_away, open_private
 
@@ -35,11 +35,11 @@ def clear_mark(mark: Path) -> None:
         mark.unlink(missing_ok=True)
 
 
-def explain_folder(folder: Path, error: OSError) -> KeyringTrouble:
+def explain_folder(folder: Path, error: OSError) -> KeyringError:
     """That nothing can be renewed, as its lock or its mark cannot be made."""
     remedy = "Make room on the disk, or give the folder back to the user who runs xpmsync."
     if error.errno == errno.ELOOP and error.filename:
         remedy = f"Look at what it is, and who put it there; then move it away: {move_away(error.filename)}"
-    return KeyringTrouble(
+    return KeyringError(
         f"{error.filename or folder} cannot be used: {error.strerror}. The sign-in is left as it is.", remedy
     )

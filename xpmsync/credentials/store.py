@@ -1,7 +1,7 @@
 """The vault: xpmsync's secrets in the operating system's keyring.
 
 With its backend `xpmsync.credentials.backend` the only place that knows ``keyring``. Keyrings fail in many ways and
-sometimes not at all: they hang. Every call here has a deadline, and whatever goes wrong becomes a KeyringTrouble that
+sometimes not at all: they hang. Every call here has a deadline, and whatever goes wrong becomes a KeyringError that
 says what to do on this machine. Refuses backends that would keep secrets in the clear or throw them away. Where the
 settings name a key file, the keyring is one of xpmsync's own, which runs for as long as the vault is open
 (``xpmsync.credentials.daemon``): so every command that needs a secret says ``with opened(...)``. Knows names and texts;
@@ -32,7 +32,7 @@ from xpmsync.credentials.daemon import (
     run_secret_service,
 )
 from xpmsync.credentials.refresh_marker import explain_folder
-from xpmsync.errors import KeyringTrouble
+from xpmsync.errors import KeyringError
 from xpmsync.home import Home, load_home_id
 from xpmsync.system.lock import CannotLock, hold
 from xpmsync.system.timeouts import OutOfTime, call_within
@@ -108,7 +108,7 @@ class Vault:
                 self._call("remove", self.backend.delete_password, user_name)
 
     def prove(self, folder: Path) -> None:
-        """Store something, read it back and remove it; KeyringTrouble where the keyring cannot be lived with.
+        """Store something, read it back and remove it; KeyringError where the keyring cannot be lived with.
 
         Under a name of its own, as another command may do the same. A file in `folder` has that name, and is locked
         meanwhile: what was left by a command that was killed is found by its file, and its name is used and removed.
@@ -128,7 +128,7 @@ class Vault:
         value = token_hex()
         self.write(name, value)
         if self.read(name) != value:
-            raise KeyringTrouble("The keyring did not keep what xpmsync stored in it.", self.remedy)
+            raise KeyringError("The keyring did not keep what xpmsync stored in it.", self.remedy)
         self.forget(name)
 
     def _user_names(self, name: SecretName) -> tuple[str, ...]:
@@ -143,7 +143,7 @@ class Vault:
     def _call(self, verb: str, method: Callable[..., Result], *arguments: str) -> Result:
         try:
             return call_within(self.patience_seconds, lambda: method(SERVICE, *arguments))
-        except KeyringTrouble:
+        except KeyringError:
             raise
         except Exception as error:  # noqa: BLE001 - backends raise what they like
             attempt = f"tried to {verb} a secret"
@@ -203,7 +203,7 @@ def _run_own(
 def _prove_key(vault: Vault, home: Home) -> None:
     """gnome-keyring takes a wrong key without a word: only what was stored with the right one tells."""
     if vault.read("canary") != CANARY:
-        raise KeyringTrouble(f"xpmsync's own keyring, {find_files(home).store}, was not set up to the end.", SET_UP)
+        raise KeyringError(f"xpmsync's own keyring, {find_files(home).store}, was not set up to the end.", SET_UP)
 
 
 def open_vault(
@@ -217,7 +217,7 @@ def open_vault(
     remedy = find_remedy(environment)
     try:
         backend = call_within(patience_seconds, lambda: _choose_backend(settings, environment))
-    except KeyringTrouble:
+    except KeyringError:
         raise
     except Exception as error:
         raise _explain(error, "looked for a keyring", remedy, patience_seconds) from error
@@ -238,7 +238,7 @@ def _choose_backend(settings: KeyringSettings, environment: Mapping[str, str]) -
     )
     if not names:
         raise keyring.errors.NoKeyringError("no backend")
-    raise KeyringTrouble(
+    raise KeyringError(
         f"This machine offers no keyring but {names}, which does not keep secrets safe. xpmsync does not use it.",
         f"{find_remedy(environment)} (Whoever wants it nevertheless sets {CHOICE_VARIABLE} to its name.)",
     )
@@ -259,7 +259,7 @@ def _name(backend: KeyringBackend) -> str:
 
 def _explain(
     error: Exception, attempt: str, remedy: str, patience_seconds: float, secrets: tuple[str, ...] = ()
-) -> KeyringTrouble:
+) -> KeyringError:
     """One of a keyring's many failures, in a person's words."""
     match error:
         case OutOfTime():
@@ -275,7 +275,7 @@ def _explain(
     words = f"{type(error).__name__}: {error}"
     for secret in secrets:
         words = words.replace(secret, "(secret)")
-    return KeyringTrouble(happened, remedy, details=f"{attempt}: {words}")
+    return KeyringError(happened, remedy, details=f"{attempt}: {words}")
 
 
 def find_remedy(environment: Mapping[str, str], *, platform: str = sys.platform, user_id: int | None = None) -> str:

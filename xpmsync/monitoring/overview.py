@@ -24,7 +24,7 @@ from xpmsync.errors import ConnectionFailed
 from xpmsync.home import HOME_VARIABLE, Home, connect_command
 from xpmsync.monitoring.crontab import Crontab
 from xpmsync.notify.alert_file import AlertFile, explain_recipient, list_addresses
-from xpmsync.notify.health import PATIENCE, RHYTHM_MEMORY, has_rhythm
+from xpmsync.notify.health import PATIENCE, RHYTHM_MEMORY, looks_scheduled
 from xpmsync.rules.schedule import next_full_at
 from xpmsync.system.timestamps import from_stored
 
@@ -125,7 +125,7 @@ def load_overview(
     last_success_at = from_stored(success["finished_at"]) if success else None
     lines = None if crontab is None else crontab.of(home)
     is_in_crontab = None if lines is None else lines.runs("sync")
-    are_coming = has_rhythm(runs.load_unwatched_starts(database, now - RHYTHM_MEMORY), now)
+    are_coming = looks_scheduled(runs.load_unwatched_starts(database, now - RHYTHM_MEMORY), now)
     is_scheduled = are_coming or is_in_crontab
     causes = load_causes(database)
     waiting_users = len(load_needs(database))

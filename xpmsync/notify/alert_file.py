@@ -23,7 +23,7 @@ from xpmsync.notify.health import Failure, Health
 from xpmsync.records import User
 from xpmsync.system.atomic import sync_folder
 from xpmsync.system.lock import acquire
-from xpmsync.system.private_files import NotPrivate, move_away, open_private, set_aside
+from xpmsync.system.private_files import NotPrivate, archive, move_away, open_private
 from xpmsync.system.timestamps import from_text
 from xpmsync.text import fold
 
@@ -184,7 +184,7 @@ class AlertFile:
             return None
         record = self.load()
         try:
-            aside = set_aside(self._path)
+            aside = archive(self._path)
             self._change(lambda new, _now: record if new == AlertRecord() else new)
         except (OSError, AlertFileError) as error:
             log.warning("the alert file cannot be made anew: %s", error)

@@ -79,7 +79,7 @@ def _describe(failure: Failure, success: datetime | None, first_failure_at: date
     return Trouble(failure.exit_code, failure.happened, failure.remedy or USUAL_REMEDY, success, since)
 
 
-def has_rhythm(unwatched_starts: Collection[datetime], now: datetime) -> bool:
+def looks_scheduled(unwatched_starts: Collection[datetime], now: datetime) -> bool:
     """Whether the runs come by themselves, whatever starts them: cron, a timer of systemd's, or another one.
 
     It shows in runs that nobody watched in three hours in a row: one alone may be a person's, through a pipe or over

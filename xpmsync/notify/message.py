@@ -16,9 +16,9 @@ from datetime import datetime
 from email.utils import format_datetime, make_msgid
 from typing import Final
 
-from xpmsync.errors import DatabaseTrouble
+from xpmsync.errors import DatabaseError
 from xpmsync.notify.health import Trouble
-from xpmsync.text import set_apart
+from xpmsync.text import split_commands
 
 WIDTH: Final = 72
 COMMAND_INDENT: Final = 5
@@ -119,7 +119,7 @@ class _Words:
     opening: str = "has stopped."
     """What follows on the sync's name."""
     steps: tuple[str, ...] = (REMEDY, TRY_AGAIN)
-    outlook: str = (
+    impact: str = (
         "The sync goes on trying by itself, every hour; once a run succeeds, it brings all that is missing, and the"
         " e-mails end."
     )
@@ -194,7 +194,7 @@ def render_letter(sync_name: str, trouble: Trouble, place: Place) -> str:
         _fill("To see more, at any time:"),
         _render_command("xpmsync status"),
         _fill(f"If somebody helps you: the details are in the log, {place.log}."),
-        _fill(f"{words.outlook} Until then you get one at most once in 24 hours."),
+        _fill(f"{words.impact} Until then you get one at most once in 24 hours."),
         "xpmsync",
     )
 
@@ -224,7 +224,7 @@ def _render_since(trouble: Trouble) -> str:
     """Since when, and what that means for the data."""
     failed = f"It first failed on {render_moment(trouble.first_failure_at)}. " if trouble.first_failure_at else ""
     if trouble.last_success_at is None:
-        if trouble.exit_code == DatabaseTrouble.exit_code:
+        if trouble.exit_code == DatabaseError.exit_code:
             return f"{failed}When a run last succeeded cannot be told without the database."
         return f"{failed}No run has succeeded yet, so Active holds no data from XPM; nothing is lost."
     return (
@@ -245,7 +245,7 @@ def _render_steps(steps: Sequence[str]) -> Iterator[str]:
     for number, step in enumerate(steps, start=1):
         lead, indent = (f"{number}. ", "   ") if len(steps) > 1 else ("", "")
         for line in step.splitlines():
-            for part, is_command in set_apart(line):
+            for part, is_command in split_commands(line):
                 yield _render_command(part) if is_command else _fill(part, indent, lead)
                 lead = indent
 

@@ -34,7 +34,7 @@ from xpmsync.notify.message import (
     render_test_letter,
     render_test_subject,
 )
-from xpmsync.notify.smtp import MailTrouble, send_email
+from xpmsync.notify.smtp import MailError, send_email
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ class Notifier:
             return NotifyOutcome.ALREADY_SENT
         except BaseException as error:
             # Of what else ends a conversation nobody knows whether the text is out.
-            self._release(reservation, is_refused=isinstance(error, MailTrouble))
+            self._release(reservation, is_refused=isinstance(error, MailError))
             raise
         log.info("alerted %s: %s", address, message.subject)
         return NotifyOutcome.SENT

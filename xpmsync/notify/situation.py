@@ -17,7 +17,7 @@ from xpmsync.active import runs
 from xpmsync.active.database import Database, DatabaseBusy, count_steps, open_to_read
 from xpmsync.active.users import load_users
 from xpmsync.config import Config
-from xpmsync.errors import DatabaseTrouble
+from xpmsync.errors import DatabaseError
 from xpmsync.home import Home, find_home
 from xpmsync.notify.alert_file import AlertFile, Recipient, combine, find_recipient
 from xpmsync.notify.health import Failure, Health, find_trouble
@@ -44,7 +44,7 @@ class Situation:
     health: Health
     recipient: Recipient | None
     is_database_read: bool
-    trouble: DatabaseTrouble | None
+    trouble: DatabaseError | None
     """Why the database cannot be used; None also while another program has it in its hands."""
 
 
@@ -76,9 +76,9 @@ def assess(home: Home, config: Config, alerts: AlertFile, now: datetime) -> Situ
     """
     record = alerts.load()
     facts, trouble = _load_facts(home, config, now), None
-    if isinstance(facts, DatabaseTrouble) and not _is_at_work(home):
+    if isinstance(facts, DatabaseError) and not _is_at_work(home):
         facts = _load_facts(home, config, now)  # it may just have been restored
-        trouble = facts if isinstance(facts, DatabaseTrouble) else None
+        trouble = facts if isinstance(facts, DatabaseError) else None
     stored, users = facts if isinstance(facts, tuple) else (None, ())
     health = combine(record, stored, now)
     if trouble:
@@ -87,7 +87,7 @@ def assess(home: Home, config: Config, alerts: AlertFile, now: datetime) -> Situ
     return Situation(health, recipient, stored is not None, trouble)
 
 
-def _load_facts(home: Home, config: Config, now: datetime) -> tuple[Health, Sequence[User]] | DatabaseTrouble | None:
+def _load_facts(home: Home, config: Config, now: datetime) -> tuple[Health, Sequence[User]] | DatabaseError | None:
     """How the syncs went, and Active's users; None where there is no database yet, or it is locked."""
 
     def load() -> tuple[Health, Sequence[User]] | None:
@@ -100,7 +100,7 @@ def _load_facts(home: Home, config: Config, now: datetime) -> tuple[Health, Sequ
     except (DatabaseBusy, OutOfTime) as error:
         log.info("the database cannot be read now: %s", error or "it does not answer")
         return None
-    except DatabaseTrouble as error:
+    except DatabaseError as error:
         return error
 
 

@@ -1,6 +1,6 @@
 """The mail server: a protected line to it, and one e-mail handed over, or none to see whether it would be taken.
 
-What goes wrong leaves here as MailTrouble, in words for a person. Knows nothing of what the e-mail says.
+What goes wrong leaves here as MailError, in words for a person. Knows nothing of what the e-mail says.
 """
 
 import contextlib
@@ -21,14 +21,14 @@ CONVERSATION_SECONDS: Final = 120.0
 """For the whole of it: the time-out begins anew with every byte, so a server that drips would live for ever."""
 
 
-class MailTrouble(XpmsyncError):
+class MailError(XpmsyncError):
     """The mail server cannot be reached, or asks to try again later."""
 
     exit_code: ClassVar[int] = 6
     code: ClassVar[str] = "mail-not-sent"
 
 
-class MailRefused(MailTrouble):
+class MailRefused(MailError):
     """The mail server does not take the e-mail with these settings."""
 
     exit_code: ClassVar[int] = 5
@@ -95,9 +95,9 @@ def _open_session(settings: SmtpSettings, password: str | None) -> Iterator[smtp
         raise _explain_silence(settings, error) from None
 
 
-def _explain_answer(settings: SmtpSettings, error: smtplib.SMTPResponseException) -> MailTrouble:
+def _explain_answer(settings: SmtpSettings, error: smtplib.SMTPResponseException) -> MailError:
     """The server said no, or not now."""
-    kind = MailRefused if error.smtp_code >= 500 else MailTrouble  # noqa: PLR2004 - SMTP's permanent answers
+    kind = MailRefused if error.smtp_code >= 500 else MailError  # noqa: PLR2004 - SMTP's permanent answers
     if isinstance(error, smtplib.SMTPAuthenticationError):
         what = "does not accept the user name and password"
     else:
@@ -108,10 +108,10 @@ def _explain_answer(settings: SmtpSettings, error: smtplib.SMTPResponseException
     )
 
 
-def _explain_silence(settings: SmtpSettings, error: OSError | OutOfTime) -> MailTrouble:
+def _explain_silence(settings: SmtpSettings, error: OSError | OutOfTime) -> MailError:
     """No answer, a line that broke, or answers that do not come to an end."""
     what = "cannot be reached on" if isinstance(error, OSError) else "has not finished its answers in time on"
-    return MailTrouble(
+    return MailError(
         f"The mail server {settings.host} {what} port {settings.port}.",
         "Check host, port and security under [smtp] in config.toml, and the line to the server.",
         details=f"{type(error).__name__}: {error}",

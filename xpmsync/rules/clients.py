@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from xpmsync.rules.fields import CLIENT_FIELDS, MirrorRow, make_reader
-from xpmsync.rules.issues import CATALOGUE, Problem, join_names, problem
-from xpmsync.rules.matching import Claimant, Holder, Settlement, settle
+from xpmsync.rules.issues import CATALOGUE, Issue, issue, join_names
+from xpmsync.rules.matching import Claimant, Holder, MatchResult, match
 from xpmsync.rules.reading import (
     find_groups_without_id,
     is_business_number,
@@ -79,7 +79,7 @@ class Candidate:
 class ClientPlan:
     """What becomes of the clients."""
 
-    settlement: Settlement
+    match_result: MatchResult
     partners: Mapping[str, str]
     """XPM client to the user who is their partner."""
     statuses: Mapping[str, str]
@@ -93,7 +93,7 @@ class ClientPlan:
     former_partners: Mapping[str, int]
     """Staff member whom XPM no longer lists, but names as the partner of so many clients, and whose user is known."""
     skipped: int
-    problems: tuple[Problem, ...]
+    issues: tuple[Issue, ...]
 
 
 def read_status(row: MirrorRow) -> str:
@@ -126,7 +126,7 @@ def plan_clients(
     partners: dict[str, str] = {}
     statuses: dict[str, str] = {}
     former_codes: dict[str, str | None] = {}
-    problems: list[Problem] = []
+    issues: list[Issue] = []
     former_partners: Counter[str] = Counter()
     without_partner: list[Candidate] = []
     for row in rows:
@@ -144,7 +144,7 @@ def plan_clients(
         candidates[uuid] = candidate
         staff_uuid, staff_name = read_partner(row)
         if candidate.legal_name is None:
-            problems.append(_explain_nameless(candidate))
+            issues.append(_explain_nameless(candidate))
         elif staff_uuid is None and staff_name is None:
             without_partner.append(candidate)
         elif user_id := directory.find_user(staff_uuid):
@@ -152,7 +152,7 @@ def plan_clients(
             if staff_uuid is not None and staff_uuid not in directory.listed:
                 former_partners[staff_uuid] += 1
         else:
-            problems.append(_explain_partner(candidate, staff_uuid, staff_name, directory))
+            issues.append(_explain_partner(candidate, staff_uuid, staff_name, directory))
     holders = [_make_holder(record, statuses, former_codes) for record in records]
     records_by_id = {record.id: record for record in records}
     refuse_takeover = _takeover_rule(candidates, records_by_id, former_codes)
@@ -163,29 +163,29 @@ def plan_clients(
         office = record.office_code if record else default_office
         found = _find_unnamed_partner(record, office, default_partners, directory)
         if found in CATALOGUE:
-            problems.append(problem(found, candidate.uuid, candidate.legal_name, office=office))
+            issues.append(issue(found, candidate.uuid, candidate.legal_name, office=office))
             continue
         partners[candidate.uuid] = found
         if record and record.is_partner_chosen:
             chosen.add(candidate.uuid)
-    settlement = settle(
+    match_result = match(
         [Claimant(each.uuid, make_key(each.code), each.uuid not in partners) for each in candidates.values()],
         holders,
         shared="client-code-shared",
         taken="client-code-taken",
         refuse_takeover=refuse_takeover,
     )
-    problems.extend(_explain_rejections(settlement, candidates, records_by_id))
-    taken_over = set(settlement.records.values())
-    skipped = len((candidates.keys() - partners.keys()) | settlement.rejections.keys())
+    issues.extend(_explain_rejections(match_result, candidates, records_by_id))
+    taken_over = set(match_result.records.values())
+    skipped = len((candidates.keys() - partners.keys()) | match_result.rejections.keys())
     codes = {
-        each.id: former_codes[each.owner_uuid or ""] if each.id in settlement.following else None
+        each.id: former_codes[each.owner_uuid or ""] if each.id in match_result.following else None
         for each in holders
         if each.is_closed and each.id not in taken_over
     }
-    synced = settlement.records.keys()
+    synced = match_result.records.keys()
     return ClientPlan(
-        settlement,
+        match_result,
         partners,
         statuses,
         codes,
@@ -193,7 +193,7 @@ def plan_clients(
         frozenset(chosen & synced),
         former_partners,
         skipped,
-        tuple(problems),
+        tuple(issues),
     )
 
 
@@ -221,15 +221,15 @@ def _make_holder(record: ClientRecord, statuses: Mapping[str, str], former_codes
     return Holder(record.id, make_key(record.code), owner, record.is_code_typed, is_closed, make_key(xpm_code))
 
 
-def _explain_nameless(candidate: Candidate) -> Problem:
+def _explain_nameless(candidate: Candidate) -> Issue:
     label = f"with the code {candidate.code}" if candidate.code else f"with the identifier {candidate.uuid}"
-    return problem("client-without-name", candidate.uuid, None, label=label)
+    return issue("client-without-name", candidate.uuid, None, label=label)
 
 
 def _explain_partner(
     candidate: Candidate, staff_uuid: str | None, staff_name: str | None, directory: Directory
-) -> Problem:
-    return problem(
+) -> Issue:
+    return issue(
         directory.explain_missing(staff_uuid),
         candidate.uuid,
         candidate.legal_name,
@@ -295,17 +295,17 @@ def _takeover_rule(
 
 
 def _explain_rejections(
-    settlement: Settlement, candidates: Mapping[str, Candidate], records: Mapping[str, ClientRecord]
-) -> Iterable[Problem]:
+    match_result: MatchResult, candidates: Mapping[str, Candidate], records: Mapping[str, ClientRecord]
+) -> Iterable[Issue]:
     linked = {record.xpm_client_uuid for record in records.values()}
-    for uuid, rejection in settlement.rejections.items():
+    for uuid, rejection in match_result.rejections.items():
         candidate = candidates[uuid]
         code = rejection.code
         if rejection.holder_id and code == "client-code-taken":
             owner = records[rejection.holder_id].xpm_client_uuid
             if owner is not None and owner not in candidates:
                 code = "code-held-by-former-client"
-        yield problem(
+        yield issue(
             code,
             uuid,
             candidate.legal_name,
@@ -335,7 +335,7 @@ class ClientReading:
     """The staff member whom XPM names as the job manager and no longer lists, if their user is known."""
     has_groups_without_id: bool
     """So it may be in more groups than `groups` has."""
-    problems: tuple[Problem, ...]
+    issues: tuple[Issue, ...]
 
 
 def read_client(row: MirrorRow, partner_id: str, directory: Directory) -> ClientReading:
@@ -346,25 +346,25 @@ def read_client(row: MirrorRow, partner_id: str, directory: Directory) -> Client
     values["manager_id"] = directory.find_user(manager)
     former_manager = manager if values["manager_id"] and manager not in directory.listed else None
     unidentified = bool(find_groups_without_id(row["groups"]))
-    problems = tuple(_check_values(row, values))
-    return ClientReading(values, read_groups(row["groups"]), former_manager, unidentified, problems)
+    issues = tuple(_check_values(row, values))
+    return ClientReading(values, read_groups(row["groups"]), former_manager, unidentified, issues)
 
 
-def _check_values(row: MirrorRow, values: Mapping[str, object]) -> Iterable[Problem]:
+def _check_values(row: MirrorRow, values: Mapping[str, object]) -> Iterable[Issue]:
     uuid, name = row["uuid"], str(values["legal_name"])
     email, abn, number = values["email"], values["abn"], read_text(row["business_number"])
     if isinstance(email, str) and not is_email_address(email):
-        yield problem("client-email-unusual", uuid, name, email=email)
+        yield issue("client-email-unusual", uuid, name, email=email)
     if number and abn is None:
-        yield problem("business-number-unreadable", uuid, name, number=number)
+        yield issue("business-number-unreadable", uuid, name, number=number)
     if isinstance(abn, str) and not is_business_number(abn):
-        yield problem("business-number-check-digit", uuid, name, number=number)
+        yield issue("business-number-check-digit", uuid, name, number=number)
     if values["manager_id"] is None:
         manager = read_name(row["job_manager_name"]) or read_identity(row["job_manager_uuid"])
         if manager:
-            yield problem("manager-not-in-active", uuid, name, manager=manager)
+            yield issue("manager-not-in-active", uuid, name, manager=manager)
     if unidentified := find_groups_without_id(row["groups"]):
         groups = join_names((group or "one without a name" for group in unidentified), len(unidentified))
-        yield problem("group-without-id", uuid, name, groups=groups)
+        yield issue("group-without-id", uuid, name, groups=groups)
     if (count := len(primary_contacts(row["contacts"]))) > 1:
-        yield problem("several-primary-contacts", uuid, name, count=count)
+        yield issue("several-primary-contacts", uuid, name, count=count)

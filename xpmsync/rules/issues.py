@@ -76,7 +76,7 @@ class Kind:
 
 
 @dataclass(frozen=True)
-class Problem:
+class Issue:
     """One problem of one record, ready for the error log."""
 
     code: str
@@ -675,11 +675,11 @@ _KINDS = (
 CATALOGUE: Final = {kind.code: kind for kind in _KINDS}
 
 
-def problem(code: str, xpm_uuid: str | None, name: str | None, /, **facts: object) -> Problem:
+def issue(code: str, xpm_uuid: str | None, name: str | None, /, **facts: object) -> Issue:
     """A problem of the catalogue, with the facts of one record filled into its texts."""
     kind = CATALOGUE[code]
     facts = {fact: Fact(value) for fact, value in {**facts, "uuid": xpm_uuid, "name": name}.items()}
-    return Problem(
+    return Issue(
         code=code,
         severity=kind.severity.value,
         entity=kind.entity,
@@ -693,12 +693,12 @@ def problem(code: str, xpm_uuid: str | None, name: str | None, /, **facts: objec
     )
 
 
-def list_unidentified(entity: str, names: Iterable[str | None]) -> Iterator[Problem]:
+def list_unidentified(entity: str, names: Iterable[str | None]) -> Iterator[Issue]:
     """A problem for each record of a list (`staff` or `client`) that came without an ID, by name and number."""
     seen: Counter[str | None] = Counter()
     for name in names:
         seen[name] += 1
-        yield problem(f"{entity}-without-id", None, name, which=f"{name or ''} ({seen[name]})".strip())
+        yield issue(f"{entity}-without-id", None, name, which=f"{name or ''} ({seen[name]})".strip())
 
 
 def join_names(names: Iterable[str], count: int) -> str:

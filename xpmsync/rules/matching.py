@@ -49,7 +49,7 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
-class Settlement:
+class MatchResult:
     """The outcome: every claimant that is not refused is in exactly one of `records`, `new` and `rejections`."""
 
     records: Mapping[str, str]
@@ -62,14 +62,14 @@ class Settlement:
     """The closed records whose key in XPM is free: they get it. The other closed ones have none."""
 
 
-def settle(
+def match(
     claimants: Sequence[Claimant],
     holders: Sequence[Holder],
     *,
     shared: str,
     taken: str,
     refuse_takeover: Callable[[str, str], str | None],
-) -> Settlement:
+) -> MatchResult:
     """Give every claimant its record, or the reason why not.
 
     `shared` and `taken` are the problem codes for a key that two live XPM records share, and for one that another
@@ -124,7 +124,7 @@ def settle(
     taken_over = set(records.values())
     moving |= {each.id for each in holders if each.is_closed and each.id in taken_over and each.key != each.xpm_key}
     closed = [each for each in holders if each.is_closed and each.id not in taken_over]
-    return Settlement(records, frozenset(moving), frozenset(new), rejections, _find_following(closed, held))
+    return MatchResult(records, frozenset(moving), frozenset(new), rejections, _find_following(closed, held))
 
 
 def _match_closed(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from xpmsync.records import User
-from xpmsync.rules.issues import Problem
+from xpmsync.rules.issues import Issue
 from xpmsync.text import fold, make_key
 
 STAFF: Final = "Staff have a name and their own email address"
@@ -60,7 +60,7 @@ class HandMadeClient:
 
 
 def list_prerequisites(
-    issues: Iterable[Problem],
+    issues: Iterable[Issue],
     unlinked_users: Iterable[User],
     listed_emails: Collection[str],
     unlinked_clients: Iterable[HandMadeClient],

@@ -7,8 +7,8 @@ from typing import Final
 
 from xpmsync.records import User
 from xpmsync.rules.fields import STAFF_FIELDS, MirrorRow, make_reader
-from xpmsync.rules.issues import Problem, join_names, problem
-from xpmsync.rules.matching import Claimant, Holder, Settlement, settle
+from xpmsync.rules.issues import Issue, issue, join_names
+from xpmsync.rules.matching import Claimant, Holder, MatchResult, match
 from xpmsync.rules.reading import is_email_address, read_name, read_text
 from xpmsync.text import fold
 
@@ -31,28 +31,28 @@ class StaffPlan:
     """What becomes of the staff: whom each is in Active, and what was wrong."""
 
     members: Mapping[str, StaffMember]
-    settlement: Settlement
-    problems: tuple[Problem, ...]
+    match_result: MatchResult
+    issues: tuple[Issue, ...]
 
 
-def _read_staff(rows: Sequence[MirrorRow]) -> tuple[list[StaffMember], list[Problem]]:
+def _read_staff(rows: Sequence[MirrorRow]) -> tuple[list[StaffMember], list[Issue]]:
     """Read the listed staff: those that Active can take, and what is wrong with the others."""
-    members, problems = [], []
+    members, issues = [], []
     for row in rows:
         values = _read_fields(row)
         uuid, name, email = row["uuid"], read_name(row["name"]), read_text(row["email"])
         assert uuid is not None  # noqa: S101 - the mirror's key
         if name is None:
-            problems.append(problem("staff-without-name", uuid, None, label=_label(uuid, email)))
+            issues.append(issue("staff-without-name", uuid, None, label=_label(uuid, email)))
         elif email is None:
-            problems.append(problem("staff-without-email", uuid, name))
+            issues.append(issue("staff-without-email", uuid, name))
         elif not is_email_address(email):
-            problems.append(problem("staff-email-unusable", uuid, name, email=email))
+            issues.append(issue("staff-email-unusable", uuid, name, email=email))
         else:
             if values["last_name"] is None:
-                problems.append(problem("staff-name-one-word", uuid, name))
+                issues.append(issue("staff-name-one-word", uuid, name))
             members.append(StaffMember(uuid, name, email, values))
-    return members, problems
+    return members, issues
 
 
 def _label(uuid: str, email: str | None) -> str:
@@ -61,7 +61,7 @@ def _label(uuid: str, email: str | None) -> str:
 
 def plan_users(rows: Sequence[MirrorRow], users: Sequence[User]) -> StaffPlan:
     """Decide which user each listed staff member is: linked, else of the same e-mail address, else new."""
-    read, problems = _read_staff(rows)
+    read, issues = _read_staff(rows)
     members = {member.uuid: member for member in read}
     by_id = {user.id: user for user in users}
     listed = {row["uuid"] for row in rows}
@@ -75,7 +75,7 @@ def plan_users(rows: Sequence[MirrorRow], users: Sequence[User]) -> StaffPlan:
         same_name = fold(user.name) == fold(members[uuid].name)
         return None if same_name else "staff-email-held-by-former-user"
 
-    settlement = settle(
+    match_result = match(
         [Claimant(member.uuid, fold(member.email)) for member in read],
         [Holder(user.id, fold(user.email), user.xpm_staff_uuid) for user in users],
         shared="staff-email-shared",
@@ -83,14 +83,14 @@ def plan_users(rows: Sequence[MirrorRow], users: Sequence[User]) -> StaffPlan:
         refuse_takeover=refuse_takeover,
     )
     own = {user.xpm_staff_uuid: user.email for user in users}
-    for uuid, rejection in settlement.rejections.items():
+    for uuid, rejection in match_result.rejections.items():
         member = members[uuid]
         holder = by_id.get(rejection.holder_id or "")
         is_colleague = holder is not None and holder.xpm_staff_uuid in listed
         sharers = rejection.sharers
         others = join_names((members[each].name for each in sharers if each != uuid), len(sharers) - 1)
-        problems.append(
-            problem(
+        issues.append(
+            issue(
                 "staff-email-of-colleague" if is_colleague else rejection.code,
                 uuid,
                 member.name,
@@ -100,7 +100,7 @@ def plan_users(rows: Sequence[MirrorRow], users: Sequence[User]) -> StaffPlan:
                 others=others,
             )
         )
-    return StaffPlan(members, settlement, tuple(problems))
+    return StaffPlan(members, match_result, tuple(issues))
 
 
 @dataclass(frozen=True)

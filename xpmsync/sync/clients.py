@@ -14,7 +14,7 @@ from xpmsync.active.code_conflicts import find_contested
 from xpmsync.active.database import Database
 from xpmsync.active.history import ChangeRow, make_changes
 from xpmsync.rules.clients import OUTLINE_COLUMNS, ClientPlan, ClientRecord, plan_clients, read_client
-from xpmsync.rules.issues import problem
+from xpmsync.rules.issues import issue
 from xpmsync.rules.overwrite import compare, compare_groups
 from xpmsync.rules.staff import make_directory
 from xpmsync.sync.derivation import Derivation
@@ -37,8 +37,8 @@ def derive_clients(database: Database, result: Derivation, default_office: str) 
         uuids = [xpm_uuid for xpm_uuid in batch if xpm_uuid not in contested.xpm_uuids]
         derivation.derive(uuids, active_clients.load_outlines(database, xpm_uuids=uuids))
     derivation.warn_of_former_staff()
-    result.problems.extend(
-        problem("default-partner-not-active", None, row["name"], office=row["code"], partner=row["partner"])
+    result.issues.extend(
+        issue("default-partner-not-active", None, row["name"], office=row["code"], partner=row["partner"])
         for row in offices.load_offices_without_active_partner(database)
     )
 
@@ -66,7 +66,7 @@ class _ClientDerivation:
         records = [ClientRecord(*row) for row in outlines]
         rows = mirror.load_clients(self._database, uuids, OUTLINE_COLUMNS)
         plan = plan_clients(rows, records, self._directory, self._default_partners, self._default_office)
-        self._result.problems.extend(plan.problems)
+        self._result.issues.extend(plan.issues)
         self._result.clients.skipped += plan.skipped
         self._former_partners.update(plan.former_partners)
         self._chosen_partners.update(plan.partners[xpm_uuid] for xpm_uuid in plan.chosen)
@@ -74,10 +74,10 @@ class _ClientDerivation:
         self._moving = {
             record.id: record.code
             for record in records
-            if record.id in plan.settlement.moving or plan.codes.get(record.id, record.code) != record.code
+            if record.id in plan.match_result.moving or plan.codes.get(record.id, record.code) != record.code
         }
         active_clients.release_codes(self._database, list(self._moving))
-        synced = sorted(plan.settlement.records.keys() | plan.settlement.new)
+        synced = sorted(plan.match_result.records.keys() | plan.match_result.new)
         for start in range(0, len(synced), BATCH_SIZE):
             self._derive_batch(plan, synced[start : start + BATCH_SIZE])
         self._update_former(plan, records)
@@ -88,13 +88,13 @@ class _ClientDerivation:
         for role, counts in (("partner", self._former_partners), ("manager", self._former_managers)):
             for staff_uuid in sorted(counts.keys() & names.keys()):
                 clients = _count_clients(counts[staff_uuid])
-                self._result.problems.append(
-                    problem(f"{role}-no-longer-listed", staff_uuid, names[staff_uuid], clients=clients)
+                self._result.issues.append(
+                    issue(f"{role}-no-longer-listed", staff_uuid, names[staff_uuid], clients=clients)
                 )
         for user in self._users:
             if (count := self._chosen_partners[user.id]) and user.status != "active":
-                self._result.problems.append(
-                    problem(
+                self._result.issues.append(
+                    issue(
                         "chosen-partner-not-active",
                         user.xpm_staff_uuid or user.id,  # the key of the log, for a user whom XPM never listed
                         user.name,
@@ -105,11 +105,11 @@ class _ClientDerivation:
         names_by_id = {user.id: user.name for user in self._users}
         for staff_uuid in sorted((self._former_partners.keys() | self._former_managers.keys()) - names.keys()):
             name = names_by_id[self._directory.former[staff_uuid]]
-            self._result.problems.append(problem("former-entry-still-named", staff_uuid, name))
+            self._result.issues.append(issue("former-entry-still-named", staff_uuid, name))
 
     def _update_former(self, plan: ClientPlan, records: Sequence[ClientRecord]) -> None:
         """Give clients that are archived, deleted or gone their status, and the first two XPM's code if it is free."""
-        taken_over = set(plan.settlement.records.values())
+        taken_over = set(plan.match_result.records.values())
         for record in records:
             status = plan.statuses.get(record.xpm_client_uuid or "")
             if status is None or record.id in taken_over:
@@ -129,7 +129,7 @@ class _ClientDerivation:
                 synced_values.save_written(self._database, {record.id: earlier | {"code": sent}})
 
     def _derive_batch(self, plan: ClientPlan, uuids: Sequence[str]) -> None:
-        records = plan.settlement.records
+        records = plan.match_result.records
         client_ids = [records[xpm_uuid] for xpm_uuid in uuids if xpm_uuid in records]
         current_rows = active_clients.load_clients(self._database, client_ids)
         memberships = active_groups.load_memberships(self._database, client_ids)
@@ -140,7 +140,7 @@ class _ClientDerivation:
         for row in mirror.load_clients(self._database, uuids):
             xpm_uuid = row["uuid"]
             reading = read_client(row, plan.partners[xpm_uuid], self._directory)
-            self._result.problems.extend(reading.problems)
+            self._result.issues.extend(reading.issues)
             if reading.former_manager:
                 self._former_managers[reading.former_manager] += 1
             told_groups = self._find_groups(reading.groups, xpm_uuid, str(reading.values["legal_name"]))
@@ -174,7 +174,7 @@ class _ClientDerivation:
             return None
         found = [self._groups.find(group_uuid) for group_uuid in told]
         if None in found:
-            self._result.problems.append(problem("group-without-name", xpm_uuid, name))
+            self._result.issues.append(issue("group-without-name", xpm_uuid, name))
         return frozenset(group_id for group_id in found if group_id)
 
     def _insert(self, created: Mapping[str, dict[str, object]], joined: Mapping[str, frozenset[str]]) -> None:

@@ -6,7 +6,7 @@ from typing import Self
 
 from xpmsync.active.counts import XpmClients
 from xpmsync.active.history import ChangeLog
-from xpmsync.rules.issues import Problem
+from xpmsync.rules.issues import Issue
 
 
 @dataclass
@@ -26,19 +26,19 @@ class Derivation:
     changes: ChangeLog
     users: Counts = field(default_factory=Counts)
     clients: Counts = field(default_factory=Counts)
-    problems: list[Problem] = field(default_factory=list)
+    issues: list[Issue] = field(default_factory=list)
     xpm_clients: XpmClients = field(default_factory=XpmClients)
 
     def to_text(self) -> str:
         """A derivation that changed nothing, as a text."""
-        problems = [vars(problem) for problem in self.problems]
+        issues = [vars(issue) for issue in self.issues]
         counts = {name: vars(getattr(self, name)) for name in ("users", "clients", "xpm_clients")}
-        return json.dumps({**counts, "problems": problems})
+        return json.dumps({**counts, "problems": issues})
 
     @classmethod
     def from_text(cls, text: str, changes: ChangeLog) -> Self:
         """The derivation that `to_text` gave."""
         values = json.loads(text)
-        problems = [Problem(**each) for each in values["problems"]]
+        issues = [Issue(**each) for each in values["problems"]]
         users, clients = Counts(**values["users"]), Counts(**values["clients"])
-        return cls(changes, users, clients, problems, XpmClients(**values["xpm_clients"]))
+        return cls(changes, users, clients, issues, XpmClients(**values["xpm_clients"]))

@@ -36,7 +36,7 @@ def derive(database: Database, default_office: str, changes: ChangeLog) -> Deriv
     repair_keys(database)
     derive_users(database, result)
     derive_clients(database, result, default_office)
-    result.problems.extend(map(explain, find_dangling(database, COUNTED_AS_NONE)))
+    result.issues.extend(map(explain, find_dangling(database, COUNTED_AS_NONE)))
     result.xpm_clients = count_xpm_clients(database)
     if changes.is_empty:
         keep_outcome(database, result.to_text())

@@ -12,14 +12,14 @@ from xpmsync.active import mirror
 from xpmsync.active.database import Database
 from xpmsync.active.spool import Spool, open_spool
 from xpmsync.config import Config
-from xpmsync.errors import PassingTrouble, Refused, SignInNeeded
+from xpmsync.errors import PermanentError, SignInNeeded, TransientError
 from xpmsync.home import Home
 from xpmsync.records import Record, RecordShape
 from xpmsync.rules.fields import CLIENT_SHAPE, GROUP_SHAPE, STAFF_SHAPE
 from xpmsync.rules.schedule import find_modified_since
 from xpmsync.system.clock import Clock, Report
 from xpmsync.xpm.api import PracticeManager
-from xpmsync.xpm.client import Gateway, opened_gateway
+from xpmsync.xpm.client import ApiClient, opened_gateway
 from xpmsync.xpm.responses import ID, redact
 from xpmsync.xpm.tokens import Tokens
 
@@ -92,7 +92,7 @@ def fetched_practice(
             tokens.access_token()
             absent = _fetch_lists(practice, spool, cursor, report)
             with mirror.attached(database, spool):
-                rivals = mirror.find_silent_rivals(database) if cursor and _has_calls(gateway) else []
+                rivals = mirror.find_stale_code_holders(database) if cursor and _has_calls(gateway) else []
             if is_full := cursor is None or len(rivals) > MOST_RIVALS:
                 vanished: tuple[str, ...] = ()
                 if rivals:
@@ -121,7 +121,7 @@ def fetched_staff(
         open_spool(home.spool_file, SHAPES, database) as spool,
     ):
         absent: set[str] = set()
-        PracticeManager(gateway, tenant_id).fetch_staff(STAFF_SHAPE, spool.taker("xpm_staff"), absent=absent)
+        PracticeManager(gateway, tenant_id).fetch_staff(STAFF_SHAPE, spool.sink("xpm_staff"), absent=absent)
         with mirror.attached(database, spool):
             yield {"xpm_staff": absent, "xpm_clients": CLIENT_SHAPE.elements.keys()}
 
@@ -152,11 +152,11 @@ def _fetch_clients(practice: PracticeManager, spool: Spool, cursor: datetime | N
 
 def _counted(spool: Spool, table: str, report: Report) -> Callable[[Iterator[Record]], None]:
     """What takes the records of a list into the spool, and reports how many there are."""
-    take = spool.taker(table)
+    take = spool.sink(table)
     return lambda records: take(_count(records, report))
 
 
-def _has_calls(gateway: Gateway) -> bool:
+def _has_calls(gateway: ApiClient) -> bool:
     return gateway.day_calls_remaining is None or gateway.day_calls_remaining >= RESERVED_CALLS
 
 
@@ -171,7 +171,7 @@ def _fetch_rivals(practice: PracticeManager, spool: Spool, rivals: list[str], ab
         lacking: set[str] = set()
         try:
             record = practice.fetch_client(uuid, CLIENT_SHAPE, absent=lacking)
-        except (Refused, PassingTrouble, SignInNeeded) as error:  # the lists are there; the conflict is an error
+        except (PermanentError, TransientError, SignInNeeded) as error:  # the lists are there; the conflict is an error
             log.warning("the client %s could not be asked for: %s", redact(uuid, ID), error.for_log)
             return
         if record:

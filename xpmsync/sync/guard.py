@@ -25,7 +25,7 @@ from xpmsync.active.removals import (
 from xpmsync.active.stops import Accepted, count_more, load_names, name_not_sent
 from xpmsync.active.users import load_users
 from xpmsync.config import GuardSettings
-from xpmsync.errors import Refused, SuspiciousChange
+from xpmsync.errors import PermanentError, SuspiciousChange
 from xpmsync.records import RecordShape
 from xpmsync.rules.fields import CLIENT_FIELDS, CLIENT_SHAPE, STAFF_SHAPE, Field
 from xpmsync.rules.guard import NEEDED_ELEMENTS, Loss
@@ -207,7 +207,7 @@ def _describe_elements(elements: Mapping[str, Elements], accepted: Accepted | No
 def _check_identifiers(database: Database, mode: Mode) -> None:
     for table in SHAPES if mode == "full" else ("xpm_staff",):
         if mirror.is_unidentified(database, table):
-            raise Refused(
+            raise PermanentError(
                 f"XPM's list of {NOUNS[table]} has no UUID in it, by which records are told apart.",
                 "If the next syncs say the same, tell Xero's support.",
             )
@@ -253,14 +253,14 @@ def _measure_staff(database: Database) -> list[Affected]:
         return missing
     users = load_users(database)
     plan = plan_users(mirror.load_told_staff(database), users)
-    kept = plan.settlement.records.values()
+    kept = plan.match_result.records.values()
     return measure_staff_losses(database, relinked=[user.xpm_staff_uuid for user in users if user.id in kept])
 
 
 def _list_missing_elements(database: Database, elements: Mapping[str, Elements]) -> Iterator[tuple[Affected, Loss]]:
     """The elements that matching relies on, and that a first sync finds in no record."""
     for table, noun in NOUNS.items():
-        total = mirror.count_told(database, table)
+        total = mirror.count_seen(database, table)
         for element, at_least in NEEDED_ELEMENTS[noun].items():
             if element in elements[table].not_sent:
                 everybody = Affected(name_not_sent(table, element), total, total, "SELECT '' AS uuid, NULL AS name")

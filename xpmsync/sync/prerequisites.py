@@ -7,14 +7,14 @@ from xpmsync.active.clients import load_unlinked_clients
 from xpmsync.active.database import Database
 from xpmsync.active.users import load_users
 from xpmsync.rules.clients import read_status
-from xpmsync.rules.issues import Problem
+from xpmsync.rules.issues import Issue
 from xpmsync.rules.prerequisites import HandMadeClient, Prerequisite, list_prerequisites
 from xpmsync.rules.reading import read_text
 from xpmsync.rules.staff import make_directory
 from xpmsync.text import fold
 
 
-def load_prerequisites(database: Database, issues: Iterable[Problem]) -> tuple[Prerequisite, ...]:
+def load_prerequisites(database: Database, issues: Iterable[Issue]) -> tuple[Prerequisite, ...]:
     """Every prerequisite, by these issues and the data that is there now."""
     users = load_users(database)
     emails = make_directory(mirror.load_listed_staff(database), users).listed.values()

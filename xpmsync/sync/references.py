@@ -4,7 +4,7 @@ import shlex
 from typing import Final
 
 from xpmsync.active.references import COUNTED_AS_NONE, MEANINGLESS_WITHOUT, Dangling
-from xpmsync.rules.issues import Problem, join_names, problem
+from xpmsync.rules.issues import Issue, issue, join_names
 
 WHAT: Final = {
     "default_partner_id": "The default partner of {names}",
@@ -22,14 +22,14 @@ COMMANDS: Final = {
 """What repairs it."""
 
 
-def explain(dangling: Dangling) -> Problem:
+def explain(dangling: Dangling) -> Issue:
     """The warning about one reference, which counts as none or has been removed."""
     reference = f"{dangling.table}.{dangling.column} {dangling.key}"
     if dangling.table in MEANINGLESS_WITHOUT:
-        return problem("leftovers-removed", None, None, reference=reference, what=_count(dangling))
+        return issue("leftovers-removed", None, None, reference=reference, what=_count(dangling))
     names = join_names(dangling.names, len(dangling.names))
     name = shlex.quote(next(iter(dangling.names), ""))
-    return problem(
+    return issue(
         "reference-broken",
         None,
         None,

@@ -24,9 +24,9 @@ from xpmsync.active.database import (
     explain_machine,
     explain_trouble,
     open_database,
-    open_rehearsal,
+    open_read_only,
 )
-from xpmsync.active.error_log import save_problems
+from xpmsync.active.error_log import save_issues
 from xpmsync.active.exclusive_lock import turn
 from xpmsync.active.history import ChangeLog, find_changes, load_last_change_id
 from xpmsync.active.references import remove_meaningless, repair_unreadable
@@ -36,11 +36,11 @@ from xpmsync.config import Config, discard_draft, read_mail_settings, require
 from xpmsync.credentials.store import Vault, opened
 from xpmsync.errors import (
     INTERRUPTED_EXIT_CODE,
-    AnotherRun,
+    AnotherSyncRunning,
     ConfigurationError,
-    DatabaseTrouble,
-    KeyringTrouble,
-    NotPossible,
+    DatabaseError,
+    InvalidRequest,
+    KeyringError,
     SuspiciousChange,
     XpmsyncError,
 )
@@ -50,7 +50,7 @@ from xpmsync.notify.health import Failure
 from xpmsync.notify.situation import alert_of_failure
 from xpmsync.preflight import check_database_kept, check_set_up, check_settings_kept
 from xpmsync.records import XPM, fingerprint
-from xpmsync.rules.issues import Problem, list_unidentified, problem
+from xpmsync.rules.issues import Issue, issue, list_unidentified
 from xpmsync.rules.prerequisites import Prerequisite
 from xpmsync.rules.schedule import Mode, Past, choose_mode
 from xpmsync.sync.derive import Counts, Derivation, derive
@@ -117,7 +117,7 @@ class Preview:
     xpm_clients: XpmClients
     changes: Sequence[Mapping[str, Any]]
     """The rows that the history would get, with names instead of identifiers."""
-    problems: Sequence[Problem]
+    issues: Sequence[Issue]
     prerequisites: Sequence[Prerequisite]
     suspicious: SuspiciousChange | None
     """What the safety limits would stop the sync for."""
@@ -136,9 +136,10 @@ def run_sync(
     """Run one sync; gives what it did.
 
     `full` fetches everything although less would do; `accept` repeats the sync of this number in its mode, and accepts
-    exactly what that was stopped for. Raises AnotherRun where one is in progress, NotPossible where there is nothing
-    to accept, ConfigurationError where the set-up is not complete yet, and every other XpmsyncError once the alert is
-    sent that is due, and the failure is written down: in the alert file, and in the database as far as it can be used.
+    exactly what that was stopped for. Raises AnotherSyncRunning where one is in progress, InvalidRequest where there is
+    nothing to accept, ConfigurationError where the set-up is not complete yet, and every other XpmsyncError once the
+    alert is sent that is due, and the failure is written down: in the alert file, and in the database as far as it can
+    be used.
     """
     clock = clock or Clock()
     with _begun(home, config, report, clock, is_watched=is_watched, full=full, accept=accept) as (run, accepted):
@@ -154,7 +155,7 @@ def run_sync(
             try:
                 failure.meaning = _explain_data(run.database)
                 _record_failure(run, failure)
-            except (DatabaseTrouble, sqlite3.Error, OSError) as trouble:
+            except (DatabaseError, sqlite3.Error, OSError) as trouble:
                 # What the run itself died of is the news. (OSError: not even a module can be loaded.)
                 log.warning("run %d could not be finished: %s", run.id, trouble)
             if not is_watched:
@@ -200,7 +201,7 @@ def _begun(
                     is_watched=is_watched,
                     now=started_at,
                 )
-        except (AnotherRun, ConfigurationError, NotPossible):
+        except (AnotherSyncRunning, ConfigurationError, InvalidRequest):
             raise
         except Exception as error:
             failure = _as_failure(error, home.database_file)
@@ -308,7 +309,7 @@ def preview_sync(
     from xpmsync.sync.prerequisites import load_prerequisites  # noqa: PLC0415 - a sync has no use for it
 
     clock = clock or Clock()
-    with _only_run(home, config), open_rehearsal(home.database_file) as database:
+    with _only_run(home, config), open_read_only(home.database_file) as database:
         _check_set_up(home, config, database)
         past = _load_past(database)
         accepted = None if accept is None else stops.find_accepted(database, accept)
@@ -323,10 +324,10 @@ def preview_sync(
             if verdict.stop:
                 verdict.stop.meaning = _explain_data(database)
             changes = _read_changes(database, judge.last_change_id)
-            prerequisites = load_prerequisites(database, derivation.problems)
-        problems = derivation.problems
+            prerequisites = load_prerequisites(database, derivation.issues)
+        issues = derivation.issues
         counts = (derivation.users, derivation.clients, derivation.xpm_clients)
-        return Preview(run.mode, *counts, changes, problems, prerequisites, verdict.stop)
+        return Preview(run.mode, *counts, changes, issues, prerequisites, verdict.stop)
 
 
 def _read_changes(database: Database, after_id: int) -> list[dict[str, Any]]:
@@ -342,7 +343,7 @@ def _read_changes(database: Database, after_id: int) -> list[dict[str, Any]]:
 @contextmanager
 def _only_run(home: Home, config: Config) -> Iterator[None]:
     """Keep other runs away, and clear away first what commands that were killed have left."""
-    busy = AnotherRun("Another run is in progress.", "Nothing needs to be done: it ends by itself.")
+    busy = AnotherSyncRunning("Another run is in progress.", "Nothing needs to be done: it ends by itself.")
     with turn(home.run_lock, busy):
         check_database_kept(home, config)
         if not home.database_file.exists():  # a sync makes none: connect and configure do
@@ -397,7 +398,7 @@ class _Secrets:
             try:
                 with self.opened(home, config):
                     pass
-            except KeyringTrouble as trouble:
+            except KeyringError as trouble:
                 log.warning("the mail password cannot be read: %s", trouble.for_log)
         return self.mail_password
 
@@ -439,8 +440,8 @@ def _finish(run: _Run, fetched: Fetched, derivation: Derivation, accepted: Seque
     stops.settle_stops(database, run.mode)
     unjudged = [] if run.mode == "full" else [*JUDGED_IN_FULL_RUNS]
     unjudged += [f"{SuspiciousChange.code}/{mode}" for mode in stops.load_waiting(database)]
-    problems = map(vars, derivation.problems)
-    save_problems(database, problems, run_id=run.id, now=now, resolve_others=True, unjudged=unjudged)
+    issues = map(vars, derivation.issues)
+    save_issues(database, issues, run_id=run.id, now=now, resolve_others=True, unjudged=unjudged)
     return summary
 
 
@@ -493,14 +494,14 @@ def _is_first(run: _Run) -> bool:
 
 def _derive(run: _Run, fetched: Fetched, elements: Mapping[str, Elements]) -> Derivation:
     """Merge what was fetched into the mirror, and derive Active from it."""
-    list_problems = [*map(explain, remove_meaningless(run.database))]
-    list_problems += [*_merge(run, fetched, elements), *_list_not_sent(run)]
+    list_issues = [*map(explain, remove_meaningless(run.database))]
+    list_issues += [*_merge(run, fetched, elements), *_list_not_sent(run)]
     office = require(run.config.sync.default_office_code, "sync.default_office_code")
     changes = ChangeLog(run.database, run_id=run.id or None, actor=XPM, now=run.clock.now())
     derivation = derive(run.database, office, changes)
     _count_unidentified(run, derivation)
-    derivation.problems.extend(list_problems)
-    derivation.problems.extend(_check_recipient(run))
+    derivation.issues.extend(list_issues)
+    derivation.issues.extend(_check_recipient(run))
     return derivation
 
 
@@ -513,14 +514,14 @@ def _count_unidentified(run: _Run, derivation: Derivation) -> None:
     derivation.xpm_clients = replace(known, with_error=known.with_error + clients)
 
 
-def _check_recipient(run: "_Run") -> Iterator[Problem]:
+def _check_recipient(run: "_Run") -> Iterator[Issue]:
     """Whether alerts reach an active user, now that the users are as XPM has them."""
     if run.config.smtp is None:
         return  # no alert is sent by email, to nobody
     recipient = AlertFile(run.home.alert_file).find_recipient(run.config.notify.email, load_users(run.database))
     if recipient and not recipient.is_active:
         who = say_who_is_left(run.config.notify.cc)
-        yield problem("alert-recipient-not-active", None, None, who=who, recipient=recipient.address)
+        yield issue("alert-recipient-not-active", None, None, who=who, recipient=recipient.address)
 
 
 def _write_last_failure(database: Database, alerts: AlertFile) -> None:
@@ -561,15 +562,15 @@ def _choose_mode(config: Config, past: Past, now: datetime, *, full: bool, accep
     )
 
 
-def _merge(run: _Run, fetched: Fetched, elements: Mapping[str, Elements]) -> list[Problem]:
+def _merge(run: _Run, fetched: Fetched, elements: Mapping[str, Elements]) -> list[Issue]:
     """Merge what was fetched into the mirror; gives what is odd about the lists themselves."""
-    problems = []
+    issues = []
     for table, entity, records in (("xpm_staff", "staff", "staff"), ("xpm_clients", "client", "clients")):
         is_full_list = table == "xpm_staff" or run.mode == "full"
         if mirror.is_first_list_empty(run.database, table):
-            problems.append(problem("first-list-empty", None, None, records=records))
+            issues.append(issue("first-list-empty", None, None, records=records))
         names = mirror.load_unidentified(run.database, table)
-        problems += list_unidentified(entity, names)
+        issues += list_unidentified(entity, names)
         each = elements[table]
         mirror.merge_records(
             run.database,
@@ -584,10 +585,10 @@ def _merge(run: _Run, fetched: Fetched, elements: Mapping[str, Elements]) -> lis
         not_sent.save_not_sent(run.database, table, absent=each.not_sent, accepted=each.accepted, run_id=run.id)
     mirror.mark_vanished(run.database, fetched.vanished, now=run.clock.now())
     mirror.merge_groups(run.database)
-    return problems
+    return issues
 
 
-def _list_not_sent(run: _Run) -> Iterator[Problem]:
+def _list_not_sent(run: _Run) -> Iterator[Issue]:
     """The elements that XPM does not send: one warning for those of which there are values, one for all others.
 
     Accepting one of them accepts what earlier syncs have warned of as well.
@@ -605,7 +606,7 @@ def _list_not_sent(run: _Run) -> Iterator[Problem]:
             if other != code and (earlier := [each for each in others if _find_age(each) <= newest])
         ]
         number = "N" if newest == math.inf else newest
-        yield problem(code, None, None, elements=_name_elements(found), number=number, also="".join(also))
+        yield issue(code, None, None, elements=_name_elements(found), number=number, also="".join(also))
 
 
 def _find_age(element: not_sent.NotSent) -> float:
@@ -622,7 +623,7 @@ def _name_elements(elements: Sequence[not_sent.NotSent]) -> str:
 
 
 def _summarise(run: _Run, derivation: Derivation, accepted: Sequence[str]) -> Summary:
-    errors = sum(problem.severity == "error" for problem in derivation.problems)
+    errors = sum(issue.severity == "error" for issue in derivation.issues)
     return Summary(
         run_id=run.id,
         mode=run.mode,
@@ -632,7 +633,7 @@ def _summarise(run: _Run, derivation: Derivation, accepted: Sequence[str]) -> Su
         clients=derivation.clients,
         xpm_clients=derivation.xpm_clients,
         errors=errors,
-        warnings=len(derivation.problems) - errors,
+        warnings=len(derivation.issues) - errors,
         **vars(run.traffic),
         accepted=accepted,
     )
@@ -679,7 +680,7 @@ def _explain_data(database: Database) -> str:
 
 def _record_failure(run: _Run, failure: XpmsyncError) -> None:
     """Write the failed run's row and its error, in a small transaction of its own."""
-    entry = Problem(
+    entry = Issue(
         code=failure.code,
         severity="error",
         entity="run",
@@ -691,7 +692,7 @@ def _record_failure(run: _Run, failure: XpmsyncError) -> None:
         suggestion=failure.remedy,
     )
     with run.database.transaction():
-        save_problems(run.database, [vars(entry)], run_id=run.id, now=run.clock.now(), resolve_others=False)
+        save_issues(run.database, [vars(entry)], run_id=run.id, now=run.clock.now(), resolve_others=False)
         _end_run(run, "failed", failure.happened, failure.exit_code)
 
 

@@ -11,7 +11,7 @@ from xpmsync.active.exclusive_lock import turn
 from xpmsync.active.history import ChangeLog
 from xpmsync.config import Config
 from xpmsync.credentials.store import UNLOCK_SECONDS, opened
-from xpmsync.errors import AnotherRun
+from xpmsync.errors import AnotherSyncRunning
 from xpmsync.home import Home
 from xpmsync.records import XPM
 from xpmsync.rules.fields import STAFF_SHAPE
@@ -30,10 +30,10 @@ def import_staff(
 ) -> None:
     """Fetch the staff within so many `seconds`, and make them users.
 
-    Raises AnotherRun where a sync is in progress, SuspiciousChange where too many of the staff are missing, and what
-    the keyring and Xero raise.
+    Raises AnotherSyncRunning where a sync is in progress, SuspiciousChange where too many of the staff are missing,
+    and what the keyring and Xero raise.
     """
-    busy = AnotherRun("A sync is in progress.", "Wait until it has ended, then run: xpmsync configure")
+    busy = AnotherSyncRunning("A sync is in progress.", "Wait until it has ended, then run: xpmsync configure")
     with (
         turn(home.run_lock, busy, wait_seconds=LOCK_SECONDS),
         opened(home, config, patience_seconds=UNLOCK_SECONDS) as vault,

@@ -18,11 +18,11 @@ def derive_users(database: Database, result: Derivation) -> None:
     staff = mirror.load_listed_staff(database)
     users = active_users.load_users(database)
     plan = plan_users(staff, users)
-    result.problems.extend(plan.problems)
-    result.users.skipped = len(staff) - len(plan.settlement.records) - len(plan.settlement.new)
+    result.issues.extend(plan.issues)
+    result.users.skipped = len(staff) - len(plan.match_result.records) - len(plan.match_result.new)
     # An address that moves is let go of first, so that two users can swap theirs.
-    active_users.release_emails(database, list(plan.settlement.moving))
-    member_of = {user_id: plan.members[staff_uuid] for staff_uuid, user_id in plan.settlement.records.items()}
+    active_users.release_emails(database, list(plan.match_result.moving))
+    member_of = {user_id: plan.members[staff_uuid] for staff_uuid, user_id in plan.match_result.records.items()}
     listed = {row["uuid"] for row in staff}
     for user in users:
         if member := member_of.get(user.id):
@@ -30,7 +30,7 @@ def derive_users(database: Database, result: Derivation) -> None:
         elif user.xpm_staff_uuid and user.xpm_staff_uuid not in listed and user.status == "active":
             _change_user(database, result, user, {"status": "removed"})
             result.users.updated += 1
-    for staff_uuid in sorted(plan.settlement.new):
+    for staff_uuid in sorted(plan.match_result.new):
         _create_user(database, result, plan.members[staff_uuid])
 
 

@@ -76,17 +76,17 @@ def open_or_set_aside(path: str | Path, flags: int) -> int:
     try:
         return open_private(path, flags)
     except NotPrivate:
-        set_aside(Path(path))
+        archive(Path(path))
         return open_private(path, flags)
 
 
-def set_aside(path: Path) -> Path:
+def archive(path: Path) -> Path:
     """Rename what is in the way of a file of ours; gives its new path."""
     return path.rename(_find_aside(path))
 
 
 def move_away(path: str | Path) -> str:
-    """The command that does what `set_aside` does."""
+    """The command that does what `archive` does."""
     return f"mv {shlex.quote(str(path))} {shlex.quote(str(_find_aside(Path(path))))}"
 
 

@@ -16,9 +16,9 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from xpmsync.config import check_uuid
-from xpmsync.errors import Refused
+from xpmsync.errors import PermanentError
 from xpmsync.records import Record, RecordShape
-from xpmsync.xpm.client import Call, Gateway
+from xpmsync.xpm.client import ApiClient, Call
 from xpmsync.xpm.responses import NotFound, make_trouble
 from xpmsync.xpm.xml import ErrorReported, parse_records
 
@@ -36,7 +36,7 @@ LONGEST_NAME: Final = 300
 
 log = logging.getLogger(__name__)
 
-Take = Callable[[Iterator[Record]], None]
+Sink = Callable[[Iterator[Record]], None]
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,14 @@ class Connection:
     """What it is deleted by: usually one; several where Xero lists the tenant more than once."""
 
 
-def fetch_connections(gateway: Gateway) -> list[Connection]:
+def fetch_connections(gateway: ApiClient) -> list[Connection]:
     """The tenants that the user has connected to the app, of whatever type. Entries that name no tenant are skipped."""
     try:
         entries = gateway.fetch(Call("connections", "application/json"), _parse_json)
     except (ValueError, RecursionError):
         entries = None
     if not isinstance(entries, list):
-        raise Refused(
+        raise PermanentError(
             "Xero's list of connections cannot be read.",
             "If the next runs say the same, remove api_url from config.toml if it is there.",
         )
@@ -84,7 +84,7 @@ def fetch_connections(gateway: Gateway) -> list[Connection]:
     ]
 
 
-def delete_connection(gateway: Gateway, connection_id: str) -> None:
+def delete_connection(gateway: ApiClient, connection_id: str) -> None:
     """End one connection; the user's others to the app stay."""
     gateway.fetch(Call(f"connections/{connection_id}", "application/json", method="DELETE"), b"".join)
 
@@ -93,10 +93,10 @@ def delete_connection(gateway: Gateway, connection_id: str) -> None:
 class PracticeManager:
     """Practice Manager, as one practice's records are asked for."""
 
-    gateway: Gateway
+    gateway: ApiClient
     tenant_id: str
 
-    def fetch_staff(self, shape: RecordShape, take: Take, *, absent: set[str] | None = None) -> None:
+    def fetch_staff(self, shape: RecordShape, take: Sink, *, absent: set[str] | None = None) -> None:
         """The whole staff list."""
         self._fetch("staff.api/list", shape, take, absent=absent)
 
@@ -114,7 +114,7 @@ class PracticeManager:
     def fetch_clients(
         self,
         shape: RecordShape,
-        take: Take,
+        take: Sink,
         *,
         modified_since: datetime | None = None,
         absent: set[str] | None = None,
@@ -126,7 +126,7 @@ class PracticeManager:
             parameters["modifiedsince"] = f"{modified_since.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
         self._fetch("client.api/list", shape, take, parameters, absent)
 
-    def fetch_groups(self, shape: RecordShape, take: Take) -> None:
+    def fetch_groups(self, shape: RecordShape, take: Sink) -> None:
         """All client groups, without their members."""
         self._fetch("clientgroup.api/list", shape, take)
 
@@ -152,7 +152,7 @@ class PracticeManager:
         self,
         path: str,
         shape: RecordShape,
-        take: Take,
+        take: Sink,
         parameters: dict[str, str] | None = None,
         absent: set[str] | None = None,
     ) -> None:

@@ -22,7 +22,7 @@ import urllib3
 
 from xpmsync import __version__
 from xpmsync.config import is_loopback
-from xpmsync.errors import PassingTrouble, Refused
+from xpmsync.errors import PermanentError, TransientError
 from xpmsync.home import connect_command
 from xpmsync.system.clock import Clock
 from xpmsync.system.timeouts import OutOfTime, call_within
@@ -44,7 +44,7 @@ from xpmsync.xpm.responses import (
 )
 
 Taken = TypeVar("Taken")
-Take = Callable[[Iterator[bytes]], Taken]
+Sink = Callable[[Iterator[bytes]], Taken]
 """Takes an answer's bytes while they arrive; called anew, with a new answer, whenever the call is tried again."""
 
 CONNECT_AND_READ_SECONDS: Final = (10.0, 300.0)
@@ -84,15 +84,15 @@ class Call:
 
 
 @contextmanager
-def opened_gateway(api_url: str, tokens: AccessTokens, seconds: float, clock: Clock) -> Iterator["Gateway"]:
+def opened_gateway(api_url: str, tokens: AccessTokens, seconds: float, clock: Clock) -> Iterator["ApiClient"]:
     """Xero's API for the length of a ``with`` block, and for so many `seconds`."""
     deadline = clock.monotonic() + seconds
-    gateway = Gateway(api_url, tokens, now=clock.now, monotonic=clock.monotonic, sleep=clock.sleep, deadline=deadline)
+    gateway = ApiClient(api_url, tokens, now=clock.now, monotonic=clock.monotonic, sleep=clock.sleep, deadline=deadline)
     with closing(gateway):
         yield gateway
 
 
-class Gateway:
+class ApiClient:
     """Xero's API for the length of a run. `deadline` is when the run's time is over, on the clock of `monotonic`."""
 
     def __init__(
@@ -123,7 +123,7 @@ class Gateway:
         self.day_calls_remaining: int | None = None
         """What Xero said last about the day's limit; it need not say anything."""
 
-    def fetch(self, call: Call, take: Take[Taken]) -> Taken:
+    def fetch(self, call: Call, take: Sink[Taken]) -> Taken:
         """Ask, and let `take` take the answer while it arrives; again from the start where trouble may pass.
 
         Returns what `take` returned for the answer that was read whole.
@@ -138,7 +138,7 @@ class Gateway:
                 return self._try(call, token, take)
             except TokenRejected as rejected:
                 if renewed:
-                    raise Refused(
+                    raise PermanentError(
                         "Xero does not accept the sign-in although it has just been renewed.",
                         f"Wait for the next run; if it lasts, run: {connect_command()}",
                         details=rejected.details,
@@ -148,14 +148,14 @@ class Gateway:
             except DayLimitReached:
                 self.day_calls_remaining = 0
                 raise
-            except PassingTrouble as trouble:
+            except TransientError as trouble:
                 self._wait(trouble, next(pauses, None))
 
     def close(self) -> None:
         """Let go of the connections."""
         self._session.close()
 
-    def _wait(self, trouble: PassingTrouble, pause_seconds: float | None) -> None:
+    def _wait(self, trouble: TransientError, pause_seconds: float | None) -> None:
         """Wait before another try, or raise `trouble` where there is to be none."""
         if pause_seconds is None:
             raise trouble
@@ -165,7 +165,7 @@ class Gateway:
         log.info("trying again in %.0f s: %s", pause_seconds, trouble.for_log)
         self._sleep(pause_seconds)
 
-    def _try(self, call: Call, token: str, take: Take[Taken]) -> Taken:
+    def _try(self, call: Call, token: str, take: Sink[Taken]) -> Taken:
         ends_at = min(self._deadline, self._monotonic() + ANSWER_SECONDS)
         answer = self._send(call, token, ends_at)
         try:
@@ -212,7 +212,7 @@ class Gateway:
         for content in _unpack(pieces) if packed else pieces:
             size += len(content)
             if size > LARGEST_ANSWER_BYTES:
-                raise Refused(
+                raise PermanentError(
                     "Xero's answer does not end: it is larger than any practice's could be.",
                     "If the next runs say the same, remove api_url from config.toml if it is there, or ask Xero's"
                     " support.",
@@ -242,7 +242,7 @@ class Gateway:
             if answer.status_code == requests.codes.not_found and XML_ANSWER.match(body):
                 return {"status": answer.status_code}
             words = json.loads(body)
-        except (PassingTrouble, ValueError, RecursionError):
+        except (TransientError, ValueError, RecursionError):
             return {}
         return {key.lower(): value for key, value in words.items()} if isinstance(words, dict) else {}
 

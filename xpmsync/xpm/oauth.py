@@ -23,7 +23,7 @@ from requests.auth import HTTPBasicAuth
 from requests_oauthlib import OAuth2Session
 
 from xpmsync.config import XeroSettings, is_loopback, require
-from xpmsync.errors import ConfigurationError, PassingTrouble, Refused, SignInNeeded
+from xpmsync.errors import ConfigurationError, PermanentError, SignInNeeded, TransientError
 from xpmsync.home import connect_command
 from xpmsync.system.timeouts import OutOfTime, call_within
 from xpmsync.xpm.connection_errors import (
@@ -267,7 +267,7 @@ def _explain(answer: requests.Response) -> Exception:
                 details=details,
             )
         case "unsupported_grant_type" | "invalid_scope" | "invalid_request":
-            return Refused(
+            return PermanentError(
                 f"Xero does not accept the way xpmsync signs in ({word}). The sign-in itself is kept.",
                 "This is for the makers of xpmsync to put right: please report it together with the log.",
                 details=details,
@@ -288,7 +288,7 @@ def _say_status(status: int) -> str:
     return f"has turned the call away (status {status})"
 
 
-def _trouble(what: str, details: str | None = None, retry_after_seconds: float | None = None) -> PassingTrouble:
+def _trouble(what: str, details: str | None = None, retry_after_seconds: float | None = None) -> TransientError:
     return make_trouble(f"Xero's sign-in server {what}.", details, retry_after_seconds)
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 import requests
 from requests import codes
 
-from xpmsync.errors import PassingTrouble, Refused, SignInNeeded
+from xpmsync.errors import PermanentError, SignInNeeded, TransientError
 from xpmsync.home import connect_command
 from xpmsync.xpm.connection_errors import explain_interception
 
@@ -39,11 +39,11 @@ XML_ANSWER: Final = re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*>\s*)?<(\w+:)?Re
 """How an answer of Practice Manager begins."""
 
 
-class DayLimitReached(PassingTrouble):
+class DayLimitReached(TransientError):
     """The day's calls are used up; waiting within a run is pointless."""
 
 
-class NotFound(Refused):
+class NotFound(PermanentError):
     """Xero says itself that it has nothing under this address; a proxy or a firewall on the way does not count."""
 
 
@@ -70,7 +70,7 @@ def explain(answer: requests.Response, words: Mapping[str, Any], now: datetime) 
             return _explain_limit(answer, details, read_retry_after(answer, now))
         case codes.not_found:
             is_said_by_xero = str(words.get("status")) == str(codes.not_found)
-            return (NotFound if is_said_by_xero else Refused)(
+            return (NotFound if is_said_by_xero else PermanentError)(
                 "Xero knows nothing under the address that was asked for.",
                 "Remove api_url from config.toml if it is there; if not, please report this.",
                 details=details,
@@ -79,10 +79,10 @@ def explain(answer: requests.Response, words: Mapping[str, Any], now: datetime) 
             return _explain_other(answer, details, read_retry_after(answer, now))
 
 
-def make_trouble(happened: str, details: str | None = None, retry_after_seconds: float | None = None) -> PassingTrouble:
+def make_trouble(happened: str, details: str | None = None, retry_after_seconds: float | None = None) -> TransientError:
     """Trouble at Xero or on the way to it."""
     remedy = "Nothing needs to be done: the next run tries again. If it lasts, look at https://status.xero.com."
-    return PassingTrouble(happened, remedy, details=details, retry_after_seconds=retry_after_seconds)
+    return TransientError(happened, remedy, details=details, retry_after_seconds=retry_after_seconds)
 
 
 def describe(answer: requests.Response, words: Mapping[str, Any] | None = None) -> str:
@@ -142,7 +142,7 @@ def _explain_forbidden(words: Mapping[str, Any], details: str) -> Exception:
     # Xero's own 403 is JSON (recorded); a firewall in front of it answers with a page (said by developers).
     if not words:
         return make_trouble("A firewall in front of Xero has turned the call away.", details)
-    return Refused(
+    return PermanentError(
         "Xero refuses access to this practice: the connection was ended, or the person who connected has left or has"
         " lost a permission.",
         f"In Practice Manager, under Business > Settings > Staff > that person > Permissions, give them {ACCESS}; or"
@@ -151,7 +151,7 @@ def _explain_forbidden(words: Mapping[str, Any], details: str) -> Exception:
     )
 
 
-def _explain_limit(answer: requests.Response, details: str, retry_after_seconds: float | None) -> PassingTrouble:
+def _explain_limit(answer: requests.Response, details: str, retry_after_seconds: float | None) -> TransientError:
     is_day = answer.headers.get("x-rate-limit-problem", "").lower() == "day"
     if is_day or (retry_after_seconds or 0) > LONGEST_WAIT_SECONDS:
         return DayLimitReached(
@@ -170,7 +170,7 @@ def _explain_other(answer: requests.Response, details: str, retry_after_seconds:
         return make_trouble(f"Xero has a problem of its own (status {status}).", details, retry_after_seconds)
     if status < codes.bad_request:
         return explain_interception(answer.url or "", "sends the call elsewhere", details)
-    return Refused(
+    return PermanentError(
         f"Xero does not accept what xpmsync asks (status {status}).",
         "This is for the makers of xpmsync to put right: please report it together with the log.",
         details=details,

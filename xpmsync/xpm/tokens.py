@@ -43,7 +43,7 @@ from typing import Final, TypeVar
 from xpmsync.config import Config
 from xpmsync.credentials.refresh_marker import clear_mark, explain_folder, find_mark, set_mark
 from xpmsync.credentials.store import Vault
-from xpmsync.errors import ConfigurationError, KeyringTrouble, PassingTrouble, Refused, SignInNeeded
+from xpmsync.errors import ConfigurationError, KeyringError, PermanentError, SignInNeeded, TransientError
 from xpmsync.home import Home, connect_command
 from xpmsync.system.lock import CannotLock, hold
 from xpmsync.system.timestamps import from_text, to_text
@@ -157,7 +157,7 @@ class Tokens:
         try:
             with hold(self._lock, wait_seconds=LOCK_SECONDS) as is_held:
                 if not is_held:
-                    raise PassingTrouble(
+                    raise TransientError(
                         "Another xpmsync has been busy with the sign-in for several minutes.",
                         "Nothing needs to be done: the next run tries again.",
                     )
@@ -178,7 +178,7 @@ class Tokens:
         text = stored.to_text()
         self._vault.write("sign-in", text)
         if self._vault.read("sign-in") != text:
-            raise KeyringTrouble("The keyring did not keep what xpmsync stored in it.", self._vault.remedy)
+            raise KeyringError("The keyring did not keep what xpmsync stored in it.", self._vault.remedy)
         if stored.intent_at is None:
             clear_mark(self._mark)
 
@@ -189,7 +189,7 @@ class Tokens:
         self._may_be_used_up = False
         try:
             used, grant = self._ask(intended)
-        except (ConfigurationError, Refused):
+        except (ConfigurationError, PermanentError):
             if not self._may_be_used_up:  # Xero has not looked at the token
                 self._withdraw(intended, stored.intent_at)
             raise
@@ -234,7 +234,7 @@ class Tokens:
         for pause_seconds in pauses:
             try:
                 return request()
-            except PassingTrouble as trouble:
+            except TransientError as trouble:
                 self._may_be_used_up = True  # the answer may have been lost after Xero had acted
                 asked_seconds = trouble.retry_after_seconds or 0
                 if asked_seconds > LONGEST_PAUSE_SECONDS:
@@ -255,9 +255,9 @@ class Tokens:
         )
         try:
             self._store(renewed)
-        except KeyringTrouble as trouble:
+        except KeyringError as trouble:
             until = (from_text(used_at or renewed.refreshed_at) + GRACE).astimezone()
-            raise KeyringTrouble(
+            raise KeyringError(
                 f"Xero has renewed the sign-in, and the keyring did not take it. {trouble.happened}",
                 f"{trouble.remedy}\nXero accepts the earlier sign-in until {until:%H:%M} (30 minutes): until then the"
                 f" next run puts this right by itself; later, run: {connect_command()}",

@@ -15,7 +15,7 @@ from typing import Final, TypeVar, cast
 
 from lxml.etree import XMLPullParser, XMLSyntaxError, _Element
 
-from xpmsync.errors import PassingTrouble, Refused
+from xpmsync.errors import PermanentError, TransientError
 from xpmsync.records import Record, RecordShape
 from xpmsync.xpm.responses import redact
 
@@ -31,11 +31,11 @@ LONGEST_DESCRIPTION: Final = 300
 _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-class CutShort(PassingTrouble):
+class CutShort(TransientError):
     """The answer ended before its end; asked again, it may come whole."""
 
 
-class ErrorReported(Refused):
+class ErrorReported(PermanentError):
     """Practice Manager answers with an error of its own, in `description`, under a status that says all is well."""
 
     def __init__(self, description: str) -> None:
@@ -47,7 +47,7 @@ class ErrorReported(Refused):
         self.description = description
 
 
-class Unreadable(Refused):
+class Unreadable(PermanentError):
     """The answer is not what Practice Manager answers."""
 
 

@@ -34,11 +34,11 @@ from xpmsync.cli.prompts import (
     settle_users,
 )
 from xpmsync.config import SECURITIES, SETTINGS, Config, changing_config, read_config
-from xpmsync.errors import ConfigurationError, DatabaseTrouble, XpmsyncError
+from xpmsync.errors import ConfigurationError, DatabaseError, XpmsyncError
 from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.log import open_log
 from xpmsync.notify.alert_file import AlertFile, AlertFileError, find_recipient
-from xpmsync.notify.health import RHYTHM_MEMORY, has_rhythm
+from xpmsync.notify.health import RHYTHM_MEMORY, looks_scheduled
 from xpmsync.preflight import check_database_kept, check_settings_kept
 from xpmsync.records import User
 from xpmsync.system.clock import Clock
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     import sqlite3
 
     from xpmsync.active.database import Database
-    from xpmsync.admin.impact import Outlook
+    from xpmsync.admin.impact import Impact
 
 DRY_RUN: Final = "xpmsync sync --dry-run"
 FETCH_SECONDS: Final = 120.0
@@ -116,7 +116,7 @@ def command(
     Imports your staff as users first, and ends with the prerequisites of a sync, which a dry run checks. On a terminal
     it asks; with options it asks only for what is still missing. In a script it never asks.
     """
-    from xpmsync.active.database import open_database, open_rehearsal  # noqa: PLC0415 - slow to load
+    from xpmsync.active.database import open_database, open_read_only  # noqa: PLC0415 - slow to load
     from xpmsync.active.offices import load_offices_without_active_partner  # noqa: PLC0415
     from xpmsync.active.runs import load_unwatched_starts  # noqa: PLC0415
     from xpmsync.cli.commands.admin.prompts import is_agreed  # noqa: PLC0415
@@ -138,7 +138,7 @@ def command(
     check_settings_kept(home, config)
     if not (start_anew or _may_start_anew(home, config)):
         return 0
-    opened = open_database if home.database_file.exists() else open_rehearsal
+    opened = open_database if home.database_file.exists() else open_read_only
     with opened(home.database_file) as database:
         form = Form(
             given, _load_present(home, config, database, given), may_ask=is_watched() and not smtp_password_stdin
@@ -153,7 +153,7 @@ def command(
             return 0
         _save(home, config, database, answers)
         lacking = load_offices_without_active_partner(database)
-        are_coming = has_rhythm(load_unwatched_starts(database, clock.now() - RHYTHM_MEMORY), clock.now())
+        are_coming = looks_scheduled(load_unwatched_starts(database, clock.now() - RHYTHM_MEMORY), clock.now())
     console = open_console()
     config = read_config(home)
     _print_answers(console, answers, config)
@@ -176,7 +176,7 @@ def _may_start_anew(home: Home, config: Config) -> bool:
     """Ask before a new database hides that the one that was there is gone; a script is refused."""
     try:
         check_database_kept(home, config)
-    except DatabaseTrouble as trouble:
+    except DatabaseError as trouble:
         if not is_watched():
             raise
         console = open_console()
@@ -261,7 +261,7 @@ def _import_users(
         with open_report(is_shown=is_watched()) as report:
             report.begin("Importing the staff")
             import_staff(home, config, database, tenant_id, seconds=seconds, clock=clock)
-    except DatabaseTrouble:
+    except DatabaseError:
         raise
     except XpmsyncError as error:
         if not has_users:
@@ -308,17 +308,17 @@ def _has_password(home: Home, config: Config) -> bool:
         return vault.read("smtp-password") is not None
 
 
-def _foretell(database: "Database", answers: _Answers) -> "Outlook | None":
+def _foretell(database: "Database", answers: _Answers) -> "Impact | None":
     """How many clients another default partner moves; None where the office is new, or keeps its partner."""
     from xpmsync.active.offices import find_office  # noqa: PLC0415 - slow to load
-    from xpmsync.admin.offices import foretell  # noqa: PLC0415
-    from xpmsync.admin.session import Centre  # noqa: PLC0415
+    from xpmsync.admin.offices import preview  # noqa: PLC0415
+    from xpmsync.admin.session import AdminSession  # noqa: PLC0415
 
     code = answers.settings["sync.default_office_code"]
-    centre = Centre(database, code)
+    session = AdminSession(database, code)
     if find_office(database, code) is None:
         return None
-    return foretell(centre, code, **answers.partner_choice)
+    return preview(session, code, **answers.partner_choice)
 
 
 def _save(home: Home, config: Config, database: "Database", answers: _Answers) -> None:
@@ -329,10 +329,10 @@ def _save(home: Home, config: Config, database: "Database", answers: _Answers) -
     """
     from xpmsync.active.history import save_changes  # noqa: PLC0415
     from xpmsync.active.offices import find_office  # noqa: PLC0415
-    from xpmsync.active.snapshots import put_anew  # noqa: PLC0415 - slow to load
+    from xpmsync.active.snapshots import install  # noqa: PLC0415 - slow to load
     from xpmsync.active.users import load_users  # noqa: PLC0415
     from xpmsync.admin.offices import add_office, set_office  # noqa: PLC0415
-    from xpmsync.admin.session import Centre  # noqa: PLC0415
+    from xpmsync.admin.session import AdminSession  # noqa: PLC0415
     from xpmsync.credentials.store import UNLOCK_SECONDS, opened  # noqa: PLC0415
 
     had_password = config.smtp is not None and config.smtp.username is not None
@@ -346,13 +346,13 @@ def _save(home: Home, config: Config, database: "Database", answers: _Answers) -
     code = answers.settings["sync.default_office_code"]
     with changing_config(home, answers.settings):
         with database.transaction():
-            centre = Centre(database, code)
+            session = AdminSession(database, code)
             if find_office(database, code) is None:
-                add_office(centre, code, answers.office_name)
-            set_office(centre, code, name=answers.office_name, **answers.partner_choice)
-            save_changes(database, centre.changes, run_id=None, actor=name_account(), now=datetime.now(UTC))
+                add_office(session, code, answers.office_name)
+            set_office(session, code, name=answers.office_name, **answers.partner_choice)
+            save_changes(database, session.changes, run_id=None, actor=name_account(), now=datetime.now(UTC))
         if database.path != home.database_file:
-            put_anew(database, home.database_file)
+            install(database, home.database_file)
     recipient = find_recipient(answers.settings["notify.email"], None, load_users(database))
     with suppress(AlertFileError):  # every sync tries again, and says so
         AlertFile(home.alert_file).save_recipient(recipient)

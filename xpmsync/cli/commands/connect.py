@@ -19,7 +19,7 @@ from xpmsync.cli.console import open_console, print_advice, print_text
 from xpmsync.cli.formatting import ask, render_count, wrap
 from xpmsync.cli.practices import choose_practice, name_practice
 from xpmsync.config import Config, change_config, check_setting, read_config
-from xpmsync.errors import ConfigurationError, ConnectionFailed, PassingTrouble, Refused, SignInNeeded
+from xpmsync.errors import ConfigurationError, ConnectionFailed, PermanentError, SignInNeeded, TransientError
 from xpmsync.home import Home, connect_command, find_home, prepare_home
 from xpmsync.log import open_log
 from xpmsync.notify.alert_file import AlertFile, AlertFileError
@@ -84,7 +84,7 @@ def command(
         grant = _sign_in_by_hand(client) if no_browser else _sign_in_with_browser(client, wait_seconds)
         _check_scopes(settings.scopes, grant)
         practice, staff_count = _prove(home, config, grant, tenant, clock or Clock())
-    except PassingTrouble as trouble:  # it passes by itself, but here no next run tries again
+    except TransientError as trouble:  # it passes by itself, but here no next run tries again
         trouble.meaning = "Nothing has changed."
         check = f"{trouble.check} Then try" if isinstance(trouble, ConnectionFailed) else "Try"
         trouble.remedy = f"{check} again later: {connect_command()}. If it lasts, look at https://status.xero.com."
@@ -189,7 +189,7 @@ def _redeem(consent: "Consent", reply: Reply) -> "Grant":
             "Access was not allowed: “Cancel” was pressed on Xero's page. Nothing has changed.",
             f"To connect after all, press “Allow access” there. Run: {connect_command()}",
         )
-    raise Refused(
+    raise PermanentError(
         f"Xero has refused the sign-in ({reply.error}).",
         f"Compare the app's page at {APPS_PAGE} with config.toml, then run: {connect_command()}",
     )
@@ -217,7 +217,7 @@ def _check_scopes(asked: Collection[str], grant: "Grant") -> None:
         granted.add("offline_access")  # a server need not name it among the scopes: the refresh token is what it is
     missing = find_missing(asked, granted)
     if missing or not grant.refresh_token:
-        raise Refused(
+        raise PermanentError(
             f"Xero has granted less than was asked for. Missing: {', '.join(missing) or 'offline_access'}. Nothing has"
             " changed.",
             f"Ask Xero to allow it for the app (its page is at {APPS_PAGE}), then run: {connect_command()}",

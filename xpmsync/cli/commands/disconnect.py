@@ -18,14 +18,14 @@ from xpmsync.cli.crontab import offer_removal
 from xpmsync.cli.formatting import clean, confirm, is_watched, print_remark
 from xpmsync.cli.practices import name_practice
 from xpmsync.config import Config, read_config
-from xpmsync.errors import KeyringTrouble, Refused, XpmsyncError
+from xpmsync.errors import KeyringError, PermanentError, XpmsyncError
 from xpmsync.home import connect_command, find_home, prepare_home
 from xpmsync.log import open_log
 from xpmsync.system.clock import Clock
 
 if TYPE_CHECKING:
     from xpmsync.xpm.api import Connection
-    from xpmsync.xpm.client import Gateway
+    from xpmsync.xpm.client import ApiClient
     from xpmsync.xpm.tokens import Tokens
 
 PATIENCE_SECONDS: Final = 60.0
@@ -95,7 +95,7 @@ def _end_at_xero(config: Config, tokens: "Tokens", clock: Clock, *, revoke: bool
             done, others = _delete_connection(config, tokens, clock)
         if not others:
             tokens.revoke()
-    except KeyringTrouble:
+    except KeyringError:
         raise  # what it holds could not be forgotten either
     except GrantEnded as error:
         print_remark(error.happened)
@@ -139,7 +139,7 @@ def _delete_connection(config: Config, tokens: "Tokens", clock: Clock) -> tuple[
             for connection in own:
                 _delete(gateway, connection)
         except XpmsyncError as error:
-            if others or isinstance(error, KeyringTrouble):
+            if others or isinstance(error, KeyringError):
                 raise
             log.warning("the connection could not be deleted: %s", error.for_log)
             return None, []
@@ -166,12 +166,12 @@ def _find_practice(connections: Sequence["Connection"]) -> str | None:
     )
 
 
-def _delete(gateway: "Gateway", connection: "Connection") -> None:
+def _delete(gateway: "ApiClient", connection: "Connection") -> None:
     from xpmsync.xpm.api import delete_connection  # noqa: PLC0415
     from xpmsync.xpm.responses import NotFound  # noqa: PLC0415 - slow to load
 
     if not connection.ids:
-        raise Refused(
+        raise PermanentError(
             "Xero's list of connections gives no valid ID for this one.", "In Xero, open Settings > Connected apps."
         )
     for connection_id in connection.ids:

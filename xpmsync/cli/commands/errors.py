@@ -150,15 +150,15 @@ def _check_code(code: str) -> None:
 
 def _load(home: Home, *, run_id: int | None = None, **conditions: Any) -> list[Row]:
     """The rows of the log that meet the conditions."""
-    from xpmsync.active.database import open_rehearsal  # noqa: PLC0415 - slow to load
-    from xpmsync.active.error_log import find_problems  # noqa: PLC0415 - slow to load
+    from xpmsync.active.database import open_read_only  # noqa: PLC0415 - slow to load
+    from xpmsync.active.error_log import find_issues  # noqa: PLC0415 - slow to load
     from xpmsync.active.runs import find_run  # noqa: PLC0415 - slow to load
 
     check_readable(home)
-    with open_rehearsal(home.database_file) as database:
+    with open_read_only(home.database_file) as database:
         if run_id is not None:
             find_run(database, run_id)
-        rows = find_problems(database, run_id=run_id, **conditions)
+        rows = find_issues(database, run_id=run_id, **conditions)
     return [{column: row[column] for column in COLUMNS} for row in rows]
 
 
@@ -184,10 +184,10 @@ def _print(console: Console, rows: Sequence[Row], conditions: Mapping[str, Any])
 
 def _print_outside(console: Console, home: Home, search: str) -> None:
     """Say of the clients looked for that are no errors why Active does not have them."""
-    from xpmsync.active.database import open_rehearsal  # noqa: PLC0415 - slow to load
+    from xpmsync.active.database import open_read_only  # noqa: PLC0415 - slow to load
     from xpmsync.admin.outside import REASONS, find_outside  # noqa: PLC0415 - slow to load
 
-    with open_rehearsal(home.database_file) as database:
+    with open_read_only(home.database_file) as database:
         outside = find_outside(database, search, statuses=REASONS.keys() - {"active"})
     for each in outside[:MOST_RECORDS]:
         print_advice(console, each.explain())

@@ -18,8 +18,8 @@ from xpmsync.cli.click_types import Group
 from xpmsync.cli.console import open_console, print_facts, print_text
 from xpmsync.cli.formatting import YES, clean, is_wanted
 from xpmsync.config import change_config, check_setting, read_config
-from xpmsync.credentials.daemon import DamagedStore, ServiceFiles, find_files, find_programs, read_key, set_aside
-from xpmsync.errors import KeyringTrouble
+from xpmsync.credentials.daemon import DamagedStore, ServiceFiles, archive, find_files, find_programs, read_key
+from xpmsync.errors import KeyringError
 from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.log import open_log
 
@@ -111,7 +111,7 @@ def _create(home: Home, key_file: Path) -> Path | None:
     try:
         create_own_keyring(home, key_file)
     except DamagedStore:
-        aside = set_aside(find_files(home), datetime.now(UTC))
+        aside = archive(find_files(home), datetime.now(UTC))
         create_own_keyring(home, key_file)
         return aside
     return None
@@ -138,7 +138,7 @@ def _make_key(key_file: Path, files: ServiceFiles) -> None:
     except FileExistsError:
         read_key(key_file, files)
     except OSError as error:
-        raise KeyringTrouble(
+        raise KeyringError(
             f"The key file {key_file} is not there, and cannot be made by this user: {error.strerror}.",
             f"Make it with these three commands, then run again: xpmsync keyring setup{_render_option(key_file)}\n\n"
             f"{_render_commands(key_file)}\n",

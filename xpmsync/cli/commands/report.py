@@ -32,7 +32,7 @@ def command(*, file: str | None, names: bool, days: int) -> None:
     FILE ends in .html; without it the page is report.html in the data folder, and - prints it. It names nobody unless
     you ask for that. To have it written after every run, name it in config.toml: [report], file.
     """
-    from xpmsync.active.database import open_rehearsal  # noqa: PLC0415 - slow to load
+    from xpmsync.active.database import open_read_only  # noqa: PLC0415 - slow to load
     from xpmsync.monitoring.report import make_page, write_page  # noqa: PLC0415 - slow to load
 
     home = find_home(os.environ)
@@ -40,7 +40,7 @@ def command(*, file: str | None, names: bool, days: int) -> None:
     open_log(home)
     config = read_config(home)
     check_not_lost(home, config)
-    with open_rehearsal(home.database_file) as database:
+    with open_read_only(home.database_file) as database:
         page = make_page(database, home, config, now=datetime.now(UTC), has_names=names, days=days)
     if file == STANDARD_OUTPUT:
         click.echo(page)

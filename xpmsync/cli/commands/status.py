@@ -81,12 +81,12 @@ def load_facts(home: Home, config: Config, now: datetime) -> Facts:
 
 
 def _load_overview(home: Home, config: Config, now: datetime, connected_at: str | None) -> "Overview":
-    from xpmsync.active.database import open_rehearsal  # noqa: PLC0415 - slow to load
+    from xpmsync.active.database import open_read_only  # noqa: PLC0415 - slow to load
     from xpmsync.monitoring.crontab import read_crontab  # noqa: PLC0415 - only where it is shown
     from xpmsync.monitoring.overview import load_overview  # noqa: PLC0415 - slow to load
 
     signed_in_at = from_text(connected_at) if connected_at else None
-    with open_rehearsal(home.database_file) as database:
+    with open_read_only(home.database_file) as database:
         return load_overview(database, home, config, read_crontab(), now, signed_in_at=signed_in_at)
 
 

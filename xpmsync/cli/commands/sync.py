@@ -11,7 +11,7 @@ from xpmsync.cli.click_types import Command, Number
 from xpmsync.cli.formatting import is_watched, print_json, print_remark, render_count
 from xpmsync.cli.streams import find_output_error
 from xpmsync.config import read_config
-from xpmsync.errors import ConfigurationError, NotPossible
+from xpmsync.errors import ConfigurationError, InvalidRequest
 from xpmsync.home import Home, find_home, prepare_home
 from xpmsync.log import open_log
 from xpmsync.system.clock import Report
@@ -20,7 +20,7 @@ from xpmsync.system.timestamps import to_text
 if TYPE_CHECKING:
     from xpmsync.sync.run import Preview, Summary
 
-PROBLEMS_EXIT_CODE: Final = 3
+ISSUES_EXIT_CODE: Final = 3
 
 
 @click.command(cls=Command, example="xpmsync sync --dry-run")
@@ -58,7 +58,7 @@ def command(
             summary = _run(home, report, is_watched=watched, full=full, accept=accept)
     if dry_run:
         _show_preview(preview, as_json=as_json)
-        return PROBLEMS_EXIT_CODE if strict and any(each.severity == "error" for each in preview.problems) else 0
+        return ISSUES_EXIT_CODE if strict and any(each.severity == "error" for each in preview.issues) else 0
     if as_json:
         print_json(_to_json(summary))
         if find_output_error():
@@ -67,7 +67,7 @@ def command(
         from xpmsync.cli.sync_output import print_summary  # noqa: PLC0415 - slow to load, and cron is shown nothing
 
         print_summary(summary, is_accepting=accept is not None)
-    return PROBLEMS_EXIT_CODE if strict and summary.errors else 0
+    return ISSUES_EXIT_CODE if strict and summary.errors else 0
 
 
 def open_report(*, is_shown: bool) -> AbstractContextManager[Report]:
@@ -97,13 +97,13 @@ def _preview(home: Home, report: Report, *, full: bool, accept: int | None) -> "
     return preview_sync(home, read_config(home), report=report, full=full, accept=accept)
 
 
-def _name_accept(home: Home) -> NotPossible:
+def _name_accept(home: Home) -> InvalidRequest:
     """What is said to somebody who types the option that was there before."""
-    from xpmsync.active.database import open_rehearsal  # noqa: PLC0415 - only where it is asked for
+    from xpmsync.active.database import open_read_only  # noqa: PLC0415 - only where it is asked for
     from xpmsync.active.stops import advise  # noqa: PLC0415 - as above
 
-    with open_rehearsal(home.database_file) as database:
-        return NotPossible("There is no --accept-removals: a sync is accepted by its number.", advise(database))
+    with open_read_only(home.database_file) as database:
+        return InvalidRequest("There is no --accept-removals: a sync is accepted by its number.", advise(database))
 
 
 def _show_preview(preview: "Preview", *, as_json: bool) -> None:
@@ -116,7 +116,7 @@ def _show_preview(preview: "Preview", *, as_json: bool) -> None:
                 "clients": dataclasses.asdict(preview.clients),
                 "xpm_clients": dataclasses.asdict(preview.xpm_clients),
                 "changes": list(preview.changes),
-                "problems": [vars(problem) for problem in preview.problems],
+                "problems": [vars(issue) for issue in preview.issues],
                 "prerequisites": [
                     {
                         "requirement": each.requirement,

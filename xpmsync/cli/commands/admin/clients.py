@@ -101,11 +101,11 @@ def list_clients(*, search: str | None, partner: str | None, status: str | None,
     from xpmsync.admin.outside import REASONS, find_outside  # noqa: PLC0415 - as above
     from xpmsync.admin.session import find_key  # noqa: PLC0415 - the database is slow to load
 
-    with opened(to_change=False) as centre:
-        rows = clients.list_clients(centre, search, partner=partner, status=status)
+    with opened(to_change=False) as session:
+        rows = clients.list_clients(session, search, partner=partner, status=status)
         statuses = REASONS.keys() if status is None else (status,)
-        outside = [] if as_json or partner else find_outside(centre.database, search, statuses=statuses)
-        remedy = suggest_others(centre, search, ["client"]) if search and not rows and not outside else None
+        outside = [] if as_json or partner else find_outside(session.database, search, statuses=statuses)
+        remedy = suggest_others(session, search, ["client"]) if search and not rows and not outside else None
     is_narrowed = any(condition is not None for condition in (search, partner, status))
     if as_json:
         print_json(rows)
@@ -155,9 +155,9 @@ def show_client(*, who: str, as_json: bool) -> None:
     from xpmsync.admin.clients import describe_whole  # noqa: PLC0415 - the database is slow to load
     from xpmsync.admin.history import find_subjects  # noqa: PLC0415 - as above
 
-    with opened(to_change=False) as centre:
-        subject = choose_subject(who, find_subjects(centre, who, entity="client"))
-        client = describe_whole(centre, subject.id)
+    with opened(to_change=False) as session:
+        subject = choose_subject(who, find_subjects(session, who, entity="client"))
+        client = describe_whole(session, subject.id)
     if as_json:
         print_json(client)
     else:
@@ -179,9 +179,9 @@ def _print_client(console: Console, client: Mapping[str, Any], key: str) -> None
     print_facts(console, [(f"  {name}", value) for name, value in (*rows, *own)])
     console.print()
     print_text(console, "Open problems" if client["errors"] else "No open problems.", style="bold")
-    for problem in client["errors"]:
-        print_text(console, f"{problem['severity'].capitalize()}: {problem['message']}", indent=2)
-        print_advice(console, f"To do: {problem['suggestion']}", indent=4)
+    for issue in client["errors"]:
+        print_text(console, f"{issue['severity'].capitalize()}: {issue['message']}", indent=2)
+        print_advice(console, f"To do: {issue['suggestion']}", indent=4)
     console.print()
     print_text(console, "Latest changes" if client["changes"] else "No changes in the history.", style="bold")
     print_facts(
@@ -206,8 +206,8 @@ def add_client(*, partner: str | None, manager: str | None, office: str | None, 
     """
     from xpmsync.admin import clients  # noqa: PLC0415 - the database is slow to load
 
-    with opened(to_change=True) as centre:
-        outcome = clients.add_client(centre, _given(values), partner=partner, manager=manager, office=office)
+    with opened(to_change=True) as session:
+        outcome = clients.add_client(session, _given(values), partner=partner, manager=manager, office=office)
     show_outcome(outcome)
 
 
@@ -241,17 +241,17 @@ def set_client(
         if not partner or client_code or manager is not None or office is not None or _given(values):
             raise click.UsageError("With --all-of EMAIL goes --partner EMAIL, and nothing else.")
         change_if_agreed(
-            lambda centre: clients.foretell_handover(centre, owner, partner),
-            lambda centre: clients.hand_over_clients(centre, owner, partner),
+            lambda session: clients.foretell_handover(session, owner, partner),
+            lambda session: clients.hand_over_clients(session, owner, partner),
             is_yes=is_yes,
         )
         return
     if client_code is None:
         raise click.UsageError("Name the client by its CODE, or all clients of a partner by --all-of EMAIL.")
     change_if_agreed(
-        lambda centre: clients.foretell(centre, client_code, partner=partner, office=office),
-        lambda centre: clients.set_client(
-            centre, client_code, _given(values), partner=partner, manager=manager, office=office
+        lambda session: clients.preview(session, client_code, partner=partner, office=office),
+        lambda session: clients.set_client(
+            session, client_code, _given(values), partner=partner, manager=manager, office=office
         ),
         is_yes=is_yes,
     )
@@ -278,7 +278,7 @@ def link_client(*, client_code: str, client_uuid: str, may_move: bool, is_yes: b
     from xpmsync.admin import links  # noqa: PLC0415 - the database is slow to load
 
     change_if_agreed(
-        lambda centre: links.foretell_client(centre, client_code, client_uuid, may_move=may_move),
-        lambda centre: links.link_client(centre, client_code, client_uuid, may_move=may_move),
+        lambda session: links.preview_client(session, client_code, client_uuid, may_move=may_move),
+        lambda session: links.link_client(session, client_code, client_uuid, may_move=may_move),
         is_yes=is_yes,
     )

@@ -54,8 +54,8 @@ def prune_history(*, day: date, is_yes: bool) -> None:
 
     check_day(day, date.today())  # noqa: DTZ011 - the day by the clock on the wall
     moment = datetime.combine(day, time.min).astimezone()
-    with opened(to_change=False) as centre:
-        count = count_changes_before(centre.database, moment)
+    with opened(to_change=False) as session:
+        count = count_changes_before(session.database, moment)
     if count == 0:
         click.echo(f"The history has no changes from before {day}.")
         return
@@ -64,8 +64,8 @@ def prune_history(*, day: date, is_yes: bool) -> None:
         click.echo("Nothing was removed.")
         return
     open_log(find_home(os.environ))
-    with opened(to_change=True) as centre:
-        count = prune(centre, moment)
+    with opened(to_change=True) as session:
+        count = prune(session, moment)
     click.echo(f"{render_count(count, 'change')} removed.")
 
 
@@ -85,28 +85,28 @@ def erase_history(*, who: str, is_yes: bool) -> None:
     """
     from xpmsync.admin.history import erase, find_subjects, find_traces  # noqa: PLC0415 - the database is slow to load
 
-    with opened(to_change=False) as centre:
-        subject = choose_subject(who, find_subjects(centre, who))
-        traces = find_traces(centre, subject)
+    with opened(to_change=False) as session:
+        subject = choose_subject(who, find_subjects(session, who))
+        traces = find_traces(session, subject)
     console = open_console()
     print_text(console, f"The history of the {subject.entity} {subject.described}:", style="bold")
     print_facts(
         console,
         [
             ("Erased", f"{render_count(traces.changes, 'change')} in the history"),
-            ("", f"{render_count(len(traces.problems), 'resolved problem')} in the error log"),
+            ("", f"{render_count(len(traces.issues), 'resolved problem')} in the error log"),
             ("", f"the name in {render_count(len(traces.mentions), 'text')} about others and about runs"),
             *_describe_former(traces),
             ("Remains", "the record itself as it is now, with what XPM says of it"),
-            ("", f"{render_count(traces.open_problems, 'open problem')}, and the note that its history was erased"),
+            ("", f"{render_count(traces.open_issues, 'open problem')}, and the note that its history was erased"),
         ],
     )
     if not is_wanted("Erase it? It does not come back.", is_yes=is_yes):
         click.echo("Nothing was erased.")
         return
     open_log(find_home(os.environ))
-    with opened(to_change=True) as centre:
-        outcome = erase(centre, subject)
+    with opened(to_change=True) as session:
+        outcome = erase(session, subject)
     show_outcome(outcome)
 
 

@@ -18,11 +18,11 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_offices(*, as_json: bool) -> None:
     """Show the offices."""
-    with opened(to_change=False) as centre:
-        partners = {user.id: user.email for user in centre.users}
+    with opened(to_change=False) as session:
+        partners = {user.id: user.email for user in session.users}
         rows = [
             {"code": row["code"], "name": row["name"], "default_partner_email": partners.get(row["default_partner_id"])}
-            for row in centre.offices
+            for row in session.offices
         ]
     if as_json:
         print_json(rows)
@@ -39,8 +39,8 @@ def add_office(*, code: str, name: str) -> None:
     """Set up an office. Its CODE, such as SYD, never changes."""
     from xpmsync.admin import offices  # noqa: PLC0415 - the database is slow to load
 
-    with opened(to_change=True) as centre:
-        outcome = offices.add_office(centre, code, name)
+    with opened(to_change=True) as session:
+        outcome = offices.add_office(session, code, name)
     show_outcome(outcome)
 
 
@@ -60,11 +60,11 @@ def set_office(
     if default_partner is not None and no_default_partner:
         raise click.UsageError("Choose one of --default-partner and --no-default-partner.")
     change_if_agreed(
-        lambda centre: offices.foretell(
-            centre, code, default_partner=default_partner, clear_default_partner=no_default_partner
+        lambda session: offices.preview(
+            session, code, default_partner=default_partner, clear_default_partner=no_default_partner
         ),
-        lambda centre: offices.set_office(
-            centre, code, name=name, default_partner=default_partner, clear_default_partner=no_default_partner
+        lambda session: offices.set_office(
+            session, code, name=name, default_partner=default_partner, clear_default_partner=no_default_partner
         ),
         is_yes=is_yes,
     )

@@ -21,8 +21,8 @@ from xpmsync.home import find_home, prepare_home
 from xpmsync.rules.reading import read_name
 
 if TYPE_CHECKING:
-    from xpmsync.admin.impact import Outlook
-    from xpmsync.admin.session import Centre, Edit, Outcome
+    from xpmsync.admin.impact import Impact
+    from xpmsync.admin.session import AdminSession, Edit, Outcome
 
 ID_HELP: Final = "Its id, as the error log shows it (xpmsync errors)."
 
@@ -33,7 +33,7 @@ def check_name(text: str) -> str:
 
 
 @contextmanager
-def opened(*, to_change: bool) -> Iterator["Centre"]:
+def opened(*, to_change: bool) -> Iterator["AdminSession"]:
     """The Admin Centre of this home. What it refuses names records of Xero: no control character is passed on."""
     from xpmsync.admin.session import open_centre, read_centre  # noqa: PLC0415 - the database is slow to load
 
@@ -41,8 +41,8 @@ def opened(*, to_change: bool) -> Iterator["Centre"]:
     prepare_home(home)
     opening = open_centre(home, read_config(home), now=datetime.now(UTC)) if to_change else read_centre(home)
     try:
-        with opening as centre:
-            yield centre
+        with opening as session:
+            yield session
     except XpmsyncError as error:
         error.happened, error.remedy = clean(error.happened), clean(error.remedy)
         raise
@@ -73,19 +73,19 @@ def need_some(example: str) -> None:
 
 
 def change_if_agreed(
-    foretell: Callable[["Centre"], "Outlook | None"], change: Callable[["Centre"], "Outcome"], *, is_yes: bool
+    preview: Callable[["AdminSession"], "Impact | None"], change: Callable[["AdminSession"], "Outcome"], *, is_yes: bool
 ) -> None:
     """Say what follows from a change, and make it once a person who can be asked agrees."""
-    with opened(to_change=True) as centre:  # not held while somebody thinks: a sync may be due
-        outlook = foretell(centre)
+    with opened(to_change=True) as session:  # not held while somebody thinks: a sync may be due
+        outlook = preview(session)
     if outlook and not is_agreed(outlook, is_yes=is_yes):
         return
-    with opened(to_change=True) as centre:
-        outcome = change(centre)
+    with opened(to_change=True) as session:
+        outcome = change(session)
     show_outcome(outcome)
 
 
-def is_agreed(outlook: "Outlook", *, is_yes: bool) -> bool:
+def is_agreed(outlook: "Impact", *, is_yes: bool) -> bool:
     """Say what follows, and ask for it where somebody can be asked; in a script it goes on, as it can be undone."""
     console = open_console()
     for sentence in outlook.sentences:

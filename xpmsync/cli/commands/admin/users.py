@@ -58,9 +58,9 @@ def list_users(*, is_waiting: bool, as_json: bool) -> None:
     """Show the users, and what each needs to use Active."""
     from xpmsync.admin import users  # noqa: PLC0415 - the database is slow to load
 
-    with opened(to_change=False) as centre:
-        is_empty = not centre.users
-        rows = users.list_users(centre, is_waiting=is_waiting)
+    with opened(to_change=False) as session:
+        is_empty = not session.users
+        rows = users.list_users(session, is_waiting=is_waiting)
     if as_json:
         print_json(rows)
     elif is_empty:
@@ -122,8 +122,8 @@ def add_user(
     email = address or email
     if email is None:
         raise click.UsageError("Say the user's e-mail address, such as ann@example.com.")
-    with opened(to_change=True) as centre:
-        outcome = users.add_user(centre, first_name, last_name, email, role=role, office=office, modules=modules)
+    with opened(to_change=True) as session:
+        outcome = users.add_user(session, first_name, last_name, email, role=role, office=office, modules=modules)
     show_outcome(outcome)
 
 
@@ -155,9 +155,9 @@ def set_user(
         raise click.UsageError("Choose one of --module and --no-modules.")
     if email and len(emails) > 1:
         raise click.UsageError("Give one EMAIL with --email: two users cannot have one address.")
-    with opened(to_change=True) as centre:
+    with opened(to_change=True) as session:
         chosen = modules if modules or no_modules else None
-        outcomes = users.set_users(centre, emails, role=role, office=office, modules=chosen, email=email)
+        outcomes = users.set_users(session, emails, role=role, office=office, modules=chosen, email=email)
     for outcome in outcomes:
         show_outcome(outcome)
 
@@ -179,8 +179,8 @@ def deactivate_user(*, email: str, replacement: str | None, is_yes: bool) -> Non
     from xpmsync.admin import users  # noqa: PLC0415 - the database is slow to load
 
     change_if_agreed(
-        lambda centre: users.foretell_deactivation(centre, email, replacement),
-        lambda centre: users.deactivate_user(centre, email, replacement),
+        lambda session: users.preview_deactivation(session, email, replacement),
+        lambda session: users.deactivate_user(session, email, replacement),
         is_yes=is_yes,
     )
 
@@ -191,8 +191,8 @@ def activate_user(*, email: str) -> None:
     """Switch the user EMAIL on again."""
     from xpmsync.admin import users  # noqa: PLC0415 - the database is slow to load
 
-    with opened(to_change=True) as centre:
-        outcome = users.activate_user(centre, email)
+    with opened(to_change=True) as session:
+        outcome = users.activate_user(session, email)
     show_outcome(outcome)
 
 
@@ -209,8 +209,8 @@ def merge_users(*, duplicate: str, survivor: str, is_yes: bool) -> None:
     from xpmsync.admin import merging  # noqa: PLC0415 - the database is slow to load
     from xpmsync.admin.session import describe_user  # noqa: PLC0415 - as above
 
-    with opened(to_change=True) as centre:  # not held while somebody thinks: a sync may be due
-        merger = merging.plan_merger(centre, duplicate, survivor)
+    with opened(to_change=True) as session:  # not held while somebody thinks: a sync may be due
+        merger = merging.plan_merger(session, duplicate, survivor)
     console = open_console()
     print_text(console, f"{describe_user(merger.duplicate)} is removed, and {describe_user(merger.survivor)} stays.")
     print_text(console, "The one who stays takes over:" if merger.facts else "There is nothing to take over.")
@@ -220,8 +220,8 @@ def merge_users(*, duplicate: str, survivor: str, is_yes: bool) -> None:
     if not is_wanted("Merge them? It cannot be undone.", is_yes=is_yes):
         click.echo("Nothing was changed.")
         return
-    with opened(to_change=True) as centre:
-        outcome = merging.merge_users(centre, duplicate, survivor)
+    with opened(to_change=True) as session:
+        outcome = merging.merge_users(session, duplicate, survivor)
     show_outcome(outcome)
 
 
@@ -245,13 +245,13 @@ def link_user(*, email: str, staff_uuid: str, may_move: bool, is_former: bool, i
         if may_move:
             raise click.UsageError("Choose one of --also and --move.")
         change_if_agreed(
-            lambda centre: links.foretell_former_entry(centre, email, staff_uuid),
-            lambda centre: links.link_former_entry(centre, email, staff_uuid),
+            lambda session: links.foretell_former_entry(session, email, staff_uuid),
+            lambda session: links.link_former_entry(session, email, staff_uuid),
             is_yes=is_yes,
         )
         return
     change_if_agreed(
-        lambda centre: links.foretell_user(centre, email, staff_uuid, may_move=may_move),
-        lambda centre: links.link_user(centre, email, staff_uuid, may_move=may_move),
+        lambda session: links.preview_user(session, email, staff_uuid, may_move=may_move),
+        lambda session: links.link_user(session, email, staff_uuid, may_move=may_move),
         is_yes=is_yes,
     )
