@@ -469,6 +469,9 @@ def test_what_xpm_sent_under_an_earlier_id_is_erased_and_what_it_still_sends_is_
     assert relinked.rows("SELECT * FROM clients") == before
     assert relinked.rows("SELECT count(*) AS n FROM xpm_clients WHERE address = '1 Former Road'") == [{"n": 1}]
 
+    assert "         what XPM sent under 1 earlier ID" in admin("erase", "ACM001", "--yes")
+    assert len(relinked.rows("SELECT * FROM xpm_clients")) == len(relinked.rows("SELECT * FROM clients"))
+
 
 def test_former_entries_of_staff_are_erased_and_do_not_come_back(admin, relinked):
     lines = admin("erase", "bob@example.com", "--yes")

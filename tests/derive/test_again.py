@@ -73,6 +73,14 @@ def rederive(firm, office="MAIN"):
         return derive(firm.database, office, changes)
 
 
+@pytest.mark.parametrize("outcome", ["oops", "[]", "{}", "5", "null"])
+def test_an_outcome_that_another_program_has_damaged_is_worked_out_again(settled_firm, outcome):
+    first = rederive(settled_firm)
+    settled_firm.execute(f"UPDATE standing_outcome SET outcome = '{outcome}'")
+    assert rederive(settled_firm).to_text() == first.to_text()
+    assert settled_firm.rows("SELECT outcome FROM standing_outcome") == [{"outcome": first.to_text()}]
+
+
 def test_an_outcome_stands_only_if_its_derivation_wrote_nothing(settled_firm):
     settled_firm.sync(CLIENTS)
     assert settled_firm.rows("SELECT * FROM standing_outcome") == []

@@ -176,21 +176,29 @@ class Traces:
     """They tell of the record as it is, and are not traces of the past."""
     former_entries: tuple[str, ...]
     """What the mirror holds of the record under UUIDs that XPM gave it earlier, and that nobody has now."""
-    entries_still_sent: int
-    """So many of those XPM still sends: the next full sync brings them back."""
+    entries_still_sent: tuple[str, ...]
+    """Of those the ones that XPM still sends: the next full sync brings them back."""
     groups: tuple[str, ...]
     """The client groups that the record was in, and that nobody is in now, by XPM's UUID."""
+
+
+_IS_TRACE: Final = (
+    "entity_id IN (SELECT value FROM json_each(?)) "
+    "AND NOT (action = 'linked' AND coalesce(old_value IN (SELECT value FROM json_each(?)), false))"
+)
+"""Of some records, but the link to an entry that comes back, which holds UUIDs alone: by it that is erased again."""
 
 
 def find_traces(database: Database, record_id: str, *, xpm_uuid: str | None, names: Collection[str]) -> Traces:
     """What `changes`, `sync_errors` and `sync_runs` hold of a record that is, or was, known by `names`."""
     record_ids = (record_id, *find_merged(database, record_id))
-    (changes,) = database.connection.execute(
-        "SELECT count(*) FROM changes WHERE entity_id IN (SELECT value FROM json_each(?))", (json.dumps(record_ids),)
-    ).fetchone()
     former = _find_former_uuids(database, record_ids)
     uuids = json.dumps([*former, *filter(None, (xpm_uuid,))])
     entries = mirror.find_entries(database, former)
+    still_sent = tuple(row["uuid"] for row in entries if row["vanished_at"] is None)
+    (changes,) = database.connection.execute(
+        f"SELECT count(*) FROM changes WHERE {_IS_TRACE}", (json.dumps(record_ids), json.dumps(still_sent))
+    ).fetchone()
     issues = database.connection.execute(
         "SELECT id, resolved_at FROM sync_errors WHERE xpm_uuid IN (SELECT value FROM json_each(?))", (uuids,)
     ).fetchall()
@@ -201,7 +209,7 @@ def find_traces(database: Database, record_id: str, *, xpm_uuid: str | None, nam
         tuple(_find_mentions(database, names, {row["id"] for row in issues})),
         sum(row["resolved_at"] is None for row in issues),
         tuple(row["uuid"] for row in entries),
-        sum(row["vanished_at"] is None for row in entries),
+        still_sent,
         tuple(_find_lost_groups(database, record_id, former)),
     )
 
@@ -254,7 +262,10 @@ def _find_mentions(database: Database, names: Collection[str], own: Collection[i
 def erase_traces(database: Database, traces: Traces) -> None:
     """Remove what was found, from the file as well: SQLite would leave what is deleted in its free pages."""
     database.connection.execute("PRAGMA secure_delete = ON")
-    database.connection.executemany("DELETE FROM changes WHERE entity_id = ?", [(each,) for each in traces.record_ids])
+    database.connection.execute(
+        f"DELETE FROM changes WHERE {_IS_TRACE}",
+        (json.dumps(traces.record_ids), json.dumps(traces.entries_still_sent)),
+    )
     database.connection.executemany("DELETE FROM sync_errors WHERE id = ?", [(row_id,) for row_id in traces.issues])
     mirror.delete_entries(database, traces.former_entries)
     groups.delete_groups(database, traces.groups)

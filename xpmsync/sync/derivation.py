@@ -36,9 +36,12 @@ class Derivation:
         return json.dumps({**counts, "problems": issues})
 
     @classmethod
-    def from_text(cls, text: str, changes: ChangeLog) -> Self:
-        """The derivation that `to_text` gave."""
-        values = json.loads(text)
-        issues = [Issue(**each) for each in values["problems"]]
-        users, clients = Counts(**values["users"]), Counts(**values["clients"])
-        return cls(changes, users, clients, issues, XpmClients(**values["xpm_clients"]))
+    def from_text(cls, text: str, changes: ChangeLog) -> Self | None:
+        """The derivation that `to_text` gave; None where another program has damaged the text."""
+        try:
+            values = json.loads(text)
+            issues = [Issue(**each) for each in values["problems"]]
+            users, clients = Counts(**values["users"]), Counts(**values["clients"])
+            return cls(changes, users, clients, issues, XpmClients(**values["xpm_clients"]))
+        except (KeyError, TypeError, ValueError):
+            return None

@@ -24,8 +24,8 @@ __all__ = ["Counts", "Derivation", "derive"]
 def derive(database: Database, default_office: str, changes: ChangeLog) -> Derivation:
     """Derive the users, then the clients and their groups; write what differs, and every change into the history."""
     origin = f"{_identify_program()} {default_office}"
-    if outcome := load_outcome(database, origin):
-        return Derivation.from_text(outcome, changes)
+    if (outcome := load_outcome(database, origin)) and (known := Derivation.from_text(outcome, changes)):
+        return known
     # Slow to load, and in most hours the outcome stands.
     from xpmsync.sync.clients import derive_clients  # noqa: PLC0415
     from xpmsync.sync.references import explain  # noqa: PLC0415

@@ -116,7 +116,7 @@ def _describe_former(traces: "Traces") -> Iterator[tuple[str, str]]:
         yield "", f"what XPM sent under {render_count(count, 'earlier ID')}"
     if count := len(traces.groups):
         yield "", f"{render_count(count, 'client group')} that nobody is in any more"
-    if count := traces.entries_still_sent:
+    if count := len(traces.entries_still_sent):
         yield "Returns", f"what XPM still sends under {render_count(count, 'earlier ID')}: at the next full sync"
     if traces.groups:
         yield "" if traces.entries_still_sent else "Returns", "a client group that XPM still lists: at the next sync"
