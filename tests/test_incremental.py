@@ -136,6 +136,20 @@ def test_the_code_of_a_client_that_is_archived_and_given_another_code_is_free_fo
     ]
 
 
+def test_a_client_that_was_given_another_code_long_after_it_was_archived_keeps_its_record(firm):
+    """XPM does not list it among the modified ones then."""
+    firm.practice.archive_client(FIRST)
+    firm.sync(full=True)
+    firm.practice.edit_client(FIRST, client_code="F1-OLD")
+    name = firm.practice.clients[FIRST].name
+    fresh = firm.practice.add_client(name, client_code="F1", account_manager=next(iter(firm.practice.staff)))
+    assert firm.sync().mode == "incremental"
+    assert firm.rows("SELECT code, status, xpm_client_uuid FROM clients WHERE code LIKE 'F1%' ORDER BY code") == [
+        {"code": "F1", "status": "active", "xpm_client_uuid": fresh},
+        {"code": "F1-OLD", "status": "archived", "xpm_client_uuid": FIRST},
+    ]
+
+
 def test_the_advice_for_a_code_of_a_client_that_is_gone_frees_the_code(firm):
     firm.practice.vanish_client(FIRST)
     firm.practice.add_client("Another", client_code="F1", account_manager=next(iter(firm.practice.staff)))

@@ -388,12 +388,21 @@ class Model:
     # What Xero tells.
 
     def find_stale_code_holders(self, clients: Mapping[str, Elements]) -> list[str]:
-        """Clients that seem to be alive and to hold a code of one just told; they are asked for before the verdict."""
-        codes = {same(told.get("ClientCode")) for told in clients.values() if find_status(told) == "active"} - {None}
+        """Clients that seem to hold a code of one just told; they are asked for before the verdict.
+
+        Of those archived or deleted the ones whose record somebody new could take over.
+        """
+        linked = {client.xpm_uuid for client in self.active_clients.values()}
+        live = {uuid: told for uuid, told in clients.items() if find_status(told) == "active"}
+        codes = {same(told.get("ClientCode")) for told in live.values()} - {None}
+        new_codes = {same(told.get("ClientCode")) for uuid, told in live.items() if uuid not in linked} - {None}
+        sought = {"active": codes, "archived": new_codes, "deleted": new_codes}
         return [
             uuid
             for uuid, told in self.clients.items()
-            if uuid not in clients and find_status(told) == "active" and same(told.get("ClientCode")) in codes
+            if uuid not in clients
+            and (find_status(told) == "active" or uuid in linked)
+            and same(told.get("ClientCode")) in sought.get(find_status(told), ())
         ]
 
     def judge(self, answers: Answers, accepted: Accepted | None) -> Losses | None:

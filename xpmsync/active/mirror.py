@@ -98,14 +98,19 @@ def mark_vanished(database: Database, uuids: Sequence[str], *, now: datetime) ->
 
 
 def find_stale_code_holders(database: Database) -> list[str]:
-    """The clients that seem alive and hold the code of a client in the spool, but are not in it themselves."""
+    """The clients that seem to hold the code of a client in the spool, but are not in it themselves.
+
+    They seem alive; or they are archived or deleted, and a client that Active does not know yet may take their record
+    over. XPM may not list those among the modified ones when they are given another code.
+    """
+    linked = "SELECT xpm_client_uuid FROM main.clients WHERE xpm_client_uuid IS NOT NULL"
     rows = database.connection.execute(
-        "WITH codes AS MATERIALIZED (SELECT fold(client_code) AS code FROM xpm_clients_as_told AS told "
-        f"WHERE uuid IS NOT NULL AND {is_open('told')}) "
+        f"WITH codes AS MATERIALIZED (SELECT fold(client_code) AS code, uuid NOT IN ({linked}) AS is_new "
+        f"FROM xpm_clients_as_told AS told WHERE uuid IS NOT NULL AND {is_open('told')} AND code <> '') "
         "SELECT uuid FROM main.xpm_clients AS mirror WHERE EXISTS (SELECT 1 FROM codes) "
-        f"AND vanished_at IS NULL AND {is_open('mirror')} "
-        "AND uuid NOT IN (SELECT uuid FROM spool.xpm_clients_told) "
-        "AND fold(client_code) IN (SELECT code FROM codes WHERE code <> '') ORDER BY uuid"
+        "AND vanished_at IS NULL AND uuid NOT IN (SELECT uuid FROM spool.xpm_clients_told) "
+        f"AND CASE WHEN {is_open('mirror')} THEN fold(client_code) IN (SELECT code FROM codes) "
+        f"ELSE uuid IN ({linked}) AND fold(client_code) IN (SELECT code FROM codes WHERE is_new) END ORDER BY uuid"
     )
     return [row["uuid"] for row in rows]
 
