@@ -183,7 +183,7 @@ def prepare(story, screen):
         (story.place / screen.gone).unlink()
 
 
-@pytest.mark.parametrize("columns", [80, pytest.param(120, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("columns", [80, 120])
 @pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: screen.name)
 def test_a_screen_fits_its_terminal_and_is_as_it_was_kept(story, show, kept, screen, columns):
     plain, coloured = (show(screen, columns, colour=colour) for colour in (False, True))
