@@ -9,7 +9,7 @@ from xpmsync.active.database import open_database
 from xpmsync.active.error_log import save_issues
 from xpmsync.active.history import ChangeLog
 from xpmsync.active.runs import start_run
-from xpmsync.admin import session as admin_centre
+from xpmsync.admin import session as admin_session
 from xpmsync.audit import name_account
 from xpmsync.cli import run
 from xpmsync.config import change_config, read_config
@@ -111,7 +111,7 @@ def open_history(database):
 def empty(tmp_path, monkeypatch, capfd):
     """A home with nothing in it."""
     monkeypatch.setenv("XPMSYNC_HOME", str(tmp_path))
-    monkeypatch.setattr(admin_centre, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(admin_session, "WAIT_SECONDS", 0.1)
     return Desk(Home(tmp_path, tmp_path), capfd)
 
 

@@ -11,7 +11,7 @@ from xpmsync.active.error_log import save_issues
 from xpmsync.active.history import ChangeRow, save_changes
 from xpmsync.active.runs import finish_run, start_run
 from xpmsync.admin import history as admin_history
-from xpmsync.admin import session as admin_centre
+from xpmsync.admin import session as admin_session
 from xpmsync.audit import name_account
 from xpmsync.cli import run
 from xpmsync.cli.commands import history as history_command
@@ -483,7 +483,7 @@ def test_former_entries_of_staff_are_erased_and_do_not_come_back(admin, relinked
 
 
 def test_nothing_is_erased_while_a_run_is_in_progress(admin, firm, monkeypatch):
-    monkeypatch.setattr(admin_centre, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(admin_session, "WAIT_SECONDS", 0.1)
     with hold(firm.home.run_lock):
         assert "A sync is in progress, so nothing was changed." in admin("erase", "ACM001", "--yes", exit_code=10)
 

@@ -14,7 +14,7 @@
 
 Raised with facts: what happened, and what to do. What it means for the firm's data is added by the one who knows
 how old the data is (``xpmsync.sync.run``). No exception carries a token, a password or a client's data beyond a
-name; and names, like words of Xero's that may hold some, stand in `names` alone: what happened is also told by e-mail.
+name; and names, like words of Xero's that may hold some, stand in `names` alone: what happened is also sent by email.
 """
 
 from collections.abc import Mapping

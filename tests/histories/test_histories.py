@@ -307,14 +307,14 @@ class Histories(RuleBasedStateMachine):
         if user is None:
             return
         email = user.values["email"]
-        if self.world.administer(lambda centre: admin_offices.set_office(centre, office, default_partner=email)):
+        if self.world.administer(lambda session: admin_offices.set_office(session, office, default_partner=email)):
             self.model.offices[office] = user.id
 
     @step(which=WHICH)
     def take_a_default_partner_away(self, which):
         office = pick(self.model.offices, which)
         assert self.world.administer(
-            lambda centre: admin_offices.set_office(centre, office, clear_default_partner=True)
+            lambda session: admin_offices.set_office(session, office, clear_default_partner=True)
         )
         self.model.offices[office] = None
 
@@ -322,7 +322,7 @@ class Histories(RuleBasedStateMachine):
     @step()
     def open_an_office(self):
         code = next(code for number in range(1, 10) if (code := f"O{number}") not in self.model.offices)
-        assert self.world.administer(lambda centre: admin_offices.add_office(centre, code, "An office"))
+        assert self.world.administer(lambda session: admin_offices.add_office(session, code, "An office"))
         self.model.offices[code] = None
 
     @precondition(lambda self: self.model.active_users)
@@ -331,8 +331,8 @@ class Histories(RuleBasedStateMachine):
         user, office = pick(self.model.active_users, which), pick(self.model.offices, which)
         user = self.model.active_users[user]
         if self.world.administer(
-            lambda centre: admin_users.set_users(
-                centre, [user.values["email"]], role="Admin", office=office, modules=["Forms"]
+            lambda session: admin_users.set_users(
+                session, [user.values["email"]], role="Admin", office=office, modules=["Forms"]
             )
         ):
             user.values |= {"role": "Admin", "office_code": office}
@@ -342,7 +342,7 @@ class Histories(RuleBasedStateMachine):
     def switch_a_user_on_or_off(self, which, is_active):
         user = self.model.active_users[pick(self.model.active_users, which)]
         switch = admin_users.activate_user if is_active else admin_users.deactivate_user
-        if self.world.administer(lambda centre: switch(centre, user.values["email"])):
+        if self.world.administer(lambda session: switch(session, user.values["email"])):
             user.status = "active" if is_active else "deactivated"
 
     @precondition(lambda self: self.model.active_users)
@@ -350,13 +350,13 @@ class Histories(RuleBasedStateMachine):
     def give_a_user_another_address(self, which, email):
         user = self.model.active_users[pick(self.model.active_users, which)]
         present = user.values["email"]
-        if self.world.administer(lambda centre: admin_users.set_users(centre, [present], email=email)):
+        if self.world.administer(lambda session: admin_users.set_users(session, [present], email=email)):
             assert user.xpm_uuid not in self.model.staff or email == present
             user.values["email"] = email
 
     @step(first_name=st.sampled_from(["Ann", "Bob"]), email=GOOD_ADDRESSES)
     def add_a_user_by_hand(self, first_name, email):
-        if self.world.administer(lambda centre: admin_users.add_user(centre, first_name, "Lee", email)):
+        if self.world.administer(lambda session: admin_users.add_user(session, first_name, "Lee", email)):
             values = {"role": None, "office_code": None, "first_name": first_name, "last_name": "Lee", "email": email}
             (row,) = self.world.rows("SELECT id FROM users WHERE email = ?", email)
             self.model.active_users[row["id"]] = Record(row["id"], values)
@@ -377,7 +377,7 @@ class Histories(RuleBasedStateMachine):
         partner = user.values["email"] if has_partner else None
         known = {row["id"] for row in self.world.rows("SELECT id FROM clients")}
         if self.world.administer(
-            lambda centre: admin_clients.add_client(centre, values, partner=partner, office=office)
+            lambda session: admin_clients.add_client(session, values, partner=partner, office=office)
         ):
             (fresh,) = {row["id"] for row in self.world.rows("SELECT id FROM clients")} - known
             values |= {"partner_id": partner_id, "office_code": office}
@@ -391,7 +391,7 @@ class Histories(RuleBasedStateMachine):
     )
     def change_a_client_in_the_admin_centre(self, which, column, text):
         client = self.model.active_clients[pick(self.model.active_clients, which)]
-        is_done = self.world.administer(lambda centre: admin_clients.set_client(centre, client.id, {column: text}))
+        is_done = self.world.administer(lambda session: admin_clients.set_client(session, client.id, {column: text}))
         if is_done and client.values.get(column) != text:
             client.values[column] = text
             client.sent.pop(column, None)
@@ -407,7 +407,7 @@ class Histories(RuleBasedStateMachine):
         told = self.model.clients.get(client.xpm_uuid, {})
         is_named = find_person(told, "AccountManager") != (None, None) and find_status(told) == "active"
         before = client.values["partner_id"]
-        is_done = self.world.administer(lambda centre: admin_clients.set_client(centre, client.id, {}, partner=email))
+        is_done = self.world.administer(lambda session: admin_clients.set_client(session, client.id, {}, partner=email))
         if is_chosen and is_named:
             (row,) = self.world.rows("SELECT partner_id FROM clients WHERE id = ?", client.id)
             client.values["partner_id"] = row["partner_id"]  # what XPM tells of it may not have arrived yet
@@ -503,7 +503,7 @@ class Histories(RuleBasedStateMachine):
         user = self.model.active_users[pick(self.model.active_users, which)]
         uuid = STRANGERS["a stranger"][0] if is_stranger else pick(self.practice.staff, other)
         email = user.values["email"]
-        if self.world.administer(lambda centre: admin_links.link_user(centre, email, uuid, may_move=True)):
+        if self.world.administer(lambda session: admin_links.link_user(session, email, uuid, may_move=True)):
             link(self.model.active_users, user, uuid)
             self.model.former.pop(uuid, None)
             self.model.lost_entries.pop(uuid, None)
@@ -515,7 +515,7 @@ class Histories(RuleBasedStateMachine):
         away = [uuid for uuid in self.model.known_staff if uuid not in self.model.staff]
         uuid = STRANGERS["a stranger"][0] if is_stranger or not away else pick(away, other)
         email = user.values["email"]
-        if self.world.administer(lambda centre: admin_links.link_former_entry(centre, email, uuid)):
+        if self.world.administer(lambda session: admin_links.link_former_entry(session, email, uuid)):
             assert all(each.xpm_uuid != uuid for each in self.model.active_users.values())
             self.model.former[uuid] = user
             self.model.lost_entries.pop(uuid, None)
@@ -535,7 +535,7 @@ class Histories(RuleBasedStateMachine):
     def link_a_client(self, which, other):
         client = self.model.active_clients[pick(self.model.active_clients, which)]
         uuid = pick(self.model.clients, other)
-        if self.world.administer(lambda centre: admin_links.link_client(centre, client.id, uuid, may_move=True)):
+        if self.world.administer(lambda session: admin_links.link_client(session, client.id, uuid, may_move=True)):
             link(self.model.active_clients, client, uuid)
 
     # Time and the machines.
@@ -626,7 +626,7 @@ class Histories(RuleBasedStateMachine):
         for user in self._active_users() if is_default else ():
             email = user.values["email"]
             if user.xpm_uuid == staff and self.world.administer(
-                lambda centre, email=email: admin_offices.set_office(centre, DEFAULT_OFFICE, default_partner=email)
+                lambda session, email=email: admin_offices.set_office(session, DEFAULT_OFFICE, default_partner=email)
             ):
                 self.model.offices[DEFAULT_OFFICE] = user.id
         self._run()

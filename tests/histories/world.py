@@ -18,7 +18,7 @@ import pytest
 from firms import Firm, SilentReport, add_office, make_environment
 from model import DEFAULT_OFFICE, Answers, Elements, Limits, Model
 
-from xpmsync.admin.session import AdminSession, open_centre
+from xpmsync.admin.session import AdminSession, open_session
 from xpmsync.config import Config, GuardSettings, SyncSettings, XeroSettings
 from xpmsync.credentials.store import open_vault
 from xpmsync.errors import InvalidRequest
@@ -161,7 +161,7 @@ class World:
     def administer(self, work: Callable[[AdminSession], object]) -> bool:
         """Whether the Admin Centre did what the administrator asked for."""
         try:
-            with open_centre(self.home, self.config, now=self.now()) as session:
+            with open_session(self.home, self.config, now=self.now()) as session:
                 work(session)
         except InvalidRequest:
             return False

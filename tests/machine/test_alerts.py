@@ -51,7 +51,7 @@ def check_email(mailbox, *, said="its database cannot be used"):
     assert "Active still holds the data of" in " ".join(message.get_content().split())
 
 
-def check_mended(firm, mailbox):
+def check_fixed(firm, mailbox):
     """Once the cause is gone the sync goes on, and another failure is within the same 24 hours."""
     assert run(["sync"]) == 0
     with firm.sandbox.faults.active("user-revoked"):
@@ -101,7 +101,7 @@ def test_of_a_database_that_is_damaged_or_gone_one_email_is_sent(firm, mailbox, 
     for each in firm.home.data_folder.glob("active.db*"):
         each.unlink()
     shutil.copyfile(saved, file)
-    check_mended(firm, mailbox)
+    check_fixed(firm, mailbox)
 
 
 @contextmanager
@@ -135,7 +135,7 @@ def test_a_database_that_is_locked_for_ever_fails_the_sync_alone_and_one_email_i
         monkeypatch.setattr("xpmsync.notify.situation.BUSY_SECONDS", 0.2)
         assert [run([command]) for command in ("sync", "sync", "notify")] == [9, 9, 0]
     check_email(mailbox)
-    check_mended(firm, mailbox)
+    check_fixed(firm, mailbox)
 
 
 def test_that_no_sync_succeeds_for_hours_is_noticed_while_the_database_is_locked(firm, mailbox, monkeypatch):
@@ -167,7 +167,7 @@ def test_a_lock_that_comes_while_a_sync_is_at_work_leaves_a_row_that_fails_at_th
     check_email(mailbox)
     assert firm.rows("SELECT status FROM sync_runs ORDER BY id DESC LIMIT 1") == [{"status": "running"}]
     other.close()
-    check_mended(firm, mailbox)
+    check_fixed(firm, mailbox)
     (row,) = firm.rows("SELECT status, exit_code, message FROM sync_runs WHERE id = 2")
     assert (row["status"], row["exit_code"]) == ("failed", 9)
     assert "database is locked" in row["message"]
@@ -221,7 +221,7 @@ def test_of_a_database_that_may_not_be_written_one_email_is_sent(firm, mailbox, 
     firm.home.database_file.chmod(0o600)
     if os.geteuid() == 0:
         os.chown(firm.home.database_file, 0, 0)
-    check_mended(firm, mailbox)
+    check_fixed(firm, mailbox)
 
 
 # The disk.
@@ -283,7 +283,7 @@ def test_of_a_disk_that_is_full_one_email_is_sent(firm, mailbox, disk, run_shut_
     check_email(mailbox)
     assert home.alert_file.stat().st_size == FILE_BYTES
     (place / "filler").unlink()
-    check_mended(type(firm)(home, firm.sandbox), mailbox)
+    check_fixed(type(firm)(home, firm.sandbox), mailbox)
 
 
 @pytest.mark.slow

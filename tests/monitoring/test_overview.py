@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from xpmsync.active.database import open_database, open_read_only
-from xpmsync.admin.session import read_centre
+from xpmsync.admin.session import read_session
 from xpmsync.admin.users import list_users
 from xpmsync.config import Config, change_config, read_config
 from xpmsync.errors import PermanentError, SuspiciousChange, TransientError
@@ -148,7 +148,7 @@ def test_users_who_cannot_use_active_yet_are_those_of_the_admin_centre(firm, loo
     first, second, *_ = firm.rows("SELECT id FROM users ORDER BY id")
     firm.write("UPDATE users SET role = 'User', office_code = 'MAIN' WHERE id IN (?, ?)", first["id"], second["id"])
     firm.write("INSERT INTO user_modules VALUES (?, 'Tax')", first["id"])
-    with read_centre(firm.home) as session:
+    with read_session(firm.home) as session:
         waiting = sum(bool(row["missing"]) for row in list_users(session))
     assert look().waiting_users == waiting > 0
     assert "xpmsync admin user list --waiting" in commands(look())

@@ -100,8 +100,8 @@ def mark_vanished(database: Database, uuids: Sequence[str], *, now: datetime) ->
 def find_stale_code_holders(database: Database) -> list[str]:
     """The clients that seem to hold the code of a client in the spool, but are not in it themselves.
 
-    They seem alive; or they are archived or deleted, and a client that Active does not know yet may take their record
-    over. XPM may not list those among the modified ones when they are given another code.
+    They seem alive; or they are archived or deleted, and a client that Active does not know yet may get their
+    record. XPM may not list those among the modified ones when they are given another code.
     """
     linked = "SELECT xpm_client_uuid FROM main.clients WHERE xpm_client_uuid IS NOT NULL"
     rows = database.connection.execute(

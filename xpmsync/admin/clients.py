@@ -11,7 +11,7 @@ from xpmsync.active.error_log import find_issues
 from xpmsync.active.groups import load_groups, load_memberships
 from xpmsync.active.history import ChangeRow
 from xpmsync.admin.history import list_changes
-from xpmsync.admin.impact import Impact, foretell_partner
+from xpmsync.admin.impact import Impact, preview_partner
 from xpmsync.admin.session import (
     LABELS,
     AdminSession,
@@ -123,7 +123,7 @@ def preview(
     is_moved = wanted.get("office_code", current["office_code"]) != current["office_code"]
     if partner or not (is_moved or (partner == "" and synced_values.is_partner_chosen(sent))):
         return None
-    return foretell_partner(
+    return preview_partner(
         session,
         current,
         office=wanted.get("office_code") or current["office_code"],
@@ -196,7 +196,7 @@ def _change_client(
     return Outcome(f"{describe_client(current)} is changed{':' if edits else '.'}", edits, tuple(remarks))
 
 
-def foretell_handover(session: AdminSession, owner: str, successor: str) -> Impact:
+def preview_handover(session: AdminSession, owner: str, successor: str) -> Impact:
     """What `hand_over_clients` will do, and what it will not."""
     clients, kept = _split_handover(session, owner, successor)
     sentences = []

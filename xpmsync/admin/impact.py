@@ -75,9 +75,7 @@ class Impact:
     """The values that it replaces."""
 
 
-def foretell_partner(
-    session: AdminSession, client: Mapping[str, Any], *, office: str, is_chosen: bool
-) -> Impact | None:
+def preview_partner(session: AdminSession, client: Mapping[str, Any], *, office: str, is_chosen: bool) -> Impact | None:
     """What the next sync does to the partner of a client that is in this office; None where the client keeps them."""
     (row,) = load_outlines(session.database, ids=[client["id"]])
     changed = dataclasses.replace(ClientRecord(*row), office_code=office, is_partner_chosen=is_chosen)

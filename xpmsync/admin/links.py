@@ -45,7 +45,7 @@ def preview_user(session: AdminSession, email: str, staff_uuid: str, *, may_move
     """What follows from `link_user`; refuses as it does."""
     link = _plan_user(session, email, staff_uuid, may_move=may_move)
     loss = [f"{describe_user(link.other)} loses the link with XPM."] if link.other else []
-    sentences = (*loss, *_foretell_user(session, link, staff_uuid))
+    sentences = (*loss, *_explain_user_link(session, link, staff_uuid))
     is_new = link.user.xpm_staff_uuid != staff_uuid
     return Impact(len(sentences) * is_new, sentences)
 
@@ -67,7 +67,7 @@ def link_user(session: AdminSession, email: str, staff_uuid: str, *, may_move: b
     return Outcome(f"{describe_user(link.user)} is now linked to the staff member {link.name}.")
 
 
-def foretell_former_entry(session: AdminSession, email: str, staff_uuid: str) -> Impact:
+def preview_former_entry(session: AdminSession, email: str, staff_uuid: str) -> Impact:
     """What follows from `link_former_entry`; refuses as it does."""
     user, name = _find_former_entry(session, email, staff_uuid)
     holder_id = load_former_staff(session.database).get(staff_uuid)
@@ -160,7 +160,7 @@ def _plan_user(session: AdminSession, email: str, staff_uuid: str, *, may_move: 
     return _UserLink(user, name, other, links, plan)
 
 
-def _foretell_user(session: AdminSession, link: _UserLink, staff_uuid: str) -> Iterator[str]:
+def _explain_user_link(session: AdminSession, link: _UserLink, staff_uuid: str) -> Iterator[str]:
     """What the next sync does."""
     user, name, plan = link.user, link.name, link.plan
     listed = mirror.load_listed_uuids(session.database)
@@ -196,7 +196,7 @@ def preview_client(session: AdminSession, code: str, client_uuid: str, *, may_mo
     plan = plan_next_clients(session, links=link.links)
     edits = session.describe_edits(link.client, find_replaced(session, plan, link.client, client_uuid))
     is_new = link.client["xpm_client_uuid"] != client_uuid
-    sentences = (*loss, *_foretell_client(session, link, plan, client_uuid, replaces=bool(edits)))
+    sentences = (*loss, *_explain_client_link(session, link, plan, client_uuid, replaces=bool(edits)))
     return Impact(len(loss) + len(edits) * is_new, sentences, edits)
 
 
@@ -257,7 +257,7 @@ def _find_client_name(session: AdminSession, client_uuid: str) -> str | None:
     return None
 
 
-def _foretell_client(
+def _explain_client_link(
     session: AdminSession, link: _ClientLink, plan: ClientPlan, client_uuid: str, *, replaces: bool
 ) -> Iterator[str]:
     """What the next sync does; the values that it `replaces` are told after it."""

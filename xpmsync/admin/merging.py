@@ -83,7 +83,7 @@ def plan_merger(session: AdminSession, duplicate_email: str, survivor_email: str
         facts.append(("Link with XPM", find_staff_name(session, link or "") or ""))
     if notified:
         facts.append(("Notified of trouble", f"at {notified}"))
-    remarks = [*_foretell(session, survivor, link, former, member), *explain_errors(plan.issues, link or "")]
+    remarks = [*_explain_merger(session, survivor, link, former, member), *explain_errors(plan.issues, link or "")]
     return Merger(duplicate, survivor, taken, taken_modules, notified, tuple(facts), tuple(remarks))
 
 
@@ -153,7 +153,7 @@ def _describe_holdings(session: AdminSession, user: User) -> Iterator[tuple[str,
         yield "As default partner", describe_office(office)
 
 
-def _foretell(
+def _explain_merger(
     session: AdminSession, survivor: User, link: str | None, former: str | None, member: StaffMember | None
 ) -> Iterator[str]:
     if member:

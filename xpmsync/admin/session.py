@@ -119,7 +119,7 @@ class AdminSession:
         )
 
     def find_user(self, email: str) -> User:
-        """The user with this e-mail address, whatever its case; of two who have it, the one who has it exactly so."""
+        """The user with this email address, whatever its case; of two who have it, the one who has it exactly so."""
         if found := [user for user in self.users if fold(user.email) == fold(email)]:
             return next((user for user in found if user.email == email), found[0])
         # By what stands before the @: all of a firm have the rest in common.
@@ -169,7 +169,7 @@ class AdminSession:
 
 
 @contextmanager
-def read_centre(home: Home) -> Iterator[AdminSession]:
+def read_session(home: Home) -> Iterator[AdminSession]:
     """The Admin Centre to look at; a sync in progress is no obstacle, and no database is made where there is none."""
     check_readable(home)
     with open_read_only(home.database_file) as database:
@@ -177,7 +177,7 @@ def read_centre(home: Home) -> Iterator[AdminSession]:
 
 
 @contextmanager
-def open_centre(home: Home, config: Config, *, now: datetime) -> Iterator[AdminSession]:
+def open_session(home: Home, config: Config, *, now: datetime) -> Iterator[AdminSession]:
     """The Admin Centre for the length of a ``with`` block; its changes are written at the end, all or none.
 
     Raises AnotherSyncRunning where a sync goes on for longer than one likes to wait.

@@ -184,8 +184,8 @@ def preview_deactivation(session: AdminSession, email: str, replacement: str | N
         for office in find_offices_of(session, user)
         if successor
     ]
-    sentences = dict.fromkeys(sentence for outlook in outlooks for sentence in outlook.sentences)
-    return Impact(sum(outlook.count for outlook in outlooks), tuple(sentences))
+    sentences = dict.fromkeys(sentence for impact in outlooks for sentence in impact.sentences)
+    return Impact(sum(impact.count for impact in outlooks), tuple(sentences))
 
 
 def deactivate_user(session: AdminSession, email: str, replacement: str | None = None) -> Outcome:

@@ -1,7 +1,7 @@
 """The mark on the disk that says a renewal of the sign-in may be under way.
 
 It is there from before the intent is stored in the keyring until the intent has left it. So where there is no mark
-nothing is half done, and the watchman, every ten minutes, need not open a keyring to know. Holds no secret; knows
+nothing is half done, and `xpmsync notify`, every ten minutes, need not open a keyring to know. Holds no secret; knows
 nothing of what is renewed.
 """
 
@@ -30,7 +30,7 @@ def set_mark(mark: Path) -> None:
 
 
 def clear_mark(mark: Path) -> None:
-    """Nothing is half done any more. A mark that cannot be removed costs the watchman a look into the keyring."""
+    """Nothing is half done any more. A mark that cannot be removed costs `xpmsync notify` a look into the keyring."""
     with suppress(OSError):
         mark.unlink(missing_ok=True)
 

@@ -1,6 +1,6 @@
 """The mail server: a protected line to it, and one e-mail handed over, or none to see whether it would be taken.
 
-What goes wrong leaves here as MailError, in words for a person. Knows nothing of what the e-mail says.
+What goes wrong leaves here as MailError, in words for a person. Knows nothing of what the email says.
 """
 
 import contextlib

@@ -128,7 +128,7 @@ def is_yes(text: str | None) -> bool:
 
 
 def is_email_address(text: str) -> bool:
-    """Whether a text can be one e-mail address: a name, an at sign, and the names of a domain with dots between them.
+    """Whether a text can be one email address: a name, an at sign, and the names of a domain with dots between them.
 
     No white space, no list of several, nothing before it such as “mailto:”.
     """

@@ -120,7 +120,7 @@ class Directory:
     def find_user(self, staff_uuid: str | None) -> str | None:
         """The user linked to a staff member, else the active, unlinked user with that staff member's email address.
 
-        An entry that XPM no longer lists leads to the user who was linked to it before XPM listed the person anew.
+        An entry that XPM no longer lists leads to the user who was linked to it before XPM listed the person again.
         """
         if staff_uuid is None:
             return None

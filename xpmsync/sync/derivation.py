@@ -21,7 +21,7 @@ class Counts:
 
 @dataclass
 class Derivation:
-    """The counts and the problems; what changed is in the history already."""
+    """The counts and the issues; what changed is in the history already."""
 
     changes: ChangeLog
     users: Counts = field(default_factory=Counts)

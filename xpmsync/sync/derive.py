@@ -1,6 +1,6 @@
 """Active = f(mirror, what the administrator owns): users, clients and groups are derived anew; what differs is written.
 
-Called within a transaction. The rules decide; this package carries their values to the database and keeps the history.
+Called within a transaction. The rules decide; the modules here write it and keep the history.
 Where the same program has derived the very same data before, and has had nothing to write, its outcome stands.
 """
 

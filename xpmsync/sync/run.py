@@ -246,7 +246,7 @@ def _alert(
 
 
 def _put_alert_file_right(home: Home, report: Report) -> None:
-    """Make the alert file anew where something else is in its place, while no other sync does the same."""
+    """Make a new alert file where something else is in its place, while no other sync does the same."""
     if aside := AlertFile(home.alert_file).put_right():
         log.warning("what was in the place of the alert file is now %s", aside)
         report.remark(
@@ -304,7 +304,7 @@ def preview_sync(
 ) -> Preview:
     """Run one sync and roll it back; gives what it would have done.
 
-    Writes no row, moves no cursor, sends no e-mail; the sign-in that it renews is kept.
+    Writes no row, moves no cursor, sends no email; the sign-in that it renews is kept.
     """
     from xpmsync.sync.prerequisites import load_prerequisites  # noqa: PLC0415 - a sync has no use for it
 
@@ -449,7 +449,7 @@ def _finish(run: _Run, fetched: Fetched, derivation: Derivation, accepted: Seque
 def _fetched(run: _Run, secrets: _Secrets) -> Iterator[Fetched]:
     """Open the keyring, check the settings, and fetch what the run's mode asks for."""
     check_settings_kept(run.home, run.config)  # without any, the keyring's trouble would not be the news
-    # Before the other settings are looked at: an e-mail about them may need a password.
+    # Before the other settings are looked at: an email about them may need a password.
     with secrets.opened(run.home, run.config) as vault:
         tenant_id = _check_set_up(run.home, run.config, run.database)
         with fetched_practice(

@@ -148,8 +148,8 @@ def command(
         tenant_id = _settle_practice(form, home, config, database, clock)
         users, is_reached = _import_users(home, config, database, tenant_id, clock)
         answers = _fill(form, home, config, database, tenant_id, users, password)
-        outlook = _foretell(database, answers)
-        if outlook and not is_agreed(outlook, is_yes=not form.may_ask):
+        impact = _preview_office(database, answers)
+        if impact and not is_agreed(impact, is_yes=not form.may_ask):
             return 0
         _save(home, config, database, answers)
         lacking = load_offices_without_active_partner(database)
@@ -308,7 +308,7 @@ def _has_password(home: Home, config: Config) -> bool:
         return vault.read("smtp-password") is not None
 
 
-def _foretell(database: "Database", answers: _Answers) -> "Impact | None":
+def _preview_office(database: "Database", answers: _Answers) -> "Impact | None":
     """How many clients another default partner moves; None where the office is new, or keeps its partner."""
     from xpmsync.active.offices import find_office  # noqa: PLC0415 - slow to load
     from xpmsync.admin.offices import preview  # noqa: PLC0415

@@ -79,12 +79,12 @@ def command(*, who: str | None, run_id: int | None, since: datetime | None, as_j
 def _load(home: Home, who: str | None, run_id: int | None, since: datetime | None) -> tuple[list[dict[str, Any]], str]:
     """What changed, newest first, and what is said where it is nothing."""
     from xpmsync.admin.history import find_subjects, list_changes  # noqa: PLC0415 - as above
-    from xpmsync.admin.session import read_centre  # noqa: PLC0415 - the database is slow to load
+    from xpmsync.admin.session import read_session  # noqa: PLC0415 - the database is slow to load
 
-    with read_centre(home) as centre:
-        nothing = _explain_nothing(centre.database, run_id)
-        subject = choose_subject(who, find_subjects(centre, who)) if who is not None else None
-        return list_changes(centre, record_id=subject.id if subject else None, run_id=run_id, since=since), nothing
+    with read_session(home) as session:
+        nothing = _explain_nothing(session.database, run_id)
+        subject = choose_subject(who, find_subjects(session, who)) if who is not None else None
+        return list_changes(session, record_id=subject.id if subject else None, run_id=run_id, since=since), nothing
 
 
 def _explain_nothing(database: "Database", run_id: int | None) -> str:

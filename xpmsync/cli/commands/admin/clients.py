@@ -241,7 +241,7 @@ def set_client(
         if not partner or client_code or manager is not None or office is not None or _given(values):
             raise click.UsageError("With --all-of EMAIL goes --partner EMAIL, and nothing else.")
         change_if_agreed(
-            lambda session: clients.foretell_handover(session, owner, partner),
+            lambda session: clients.preview_handover(session, owner, partner),
             lambda session: clients.hand_over_clients(session, owner, partner),
             is_yes=is_yes,
         )

@@ -1,6 +1,6 @@
 """What every command of the Admin Centre does with the person: check what was typed, ask, and tell what was done.
 
-Opens the centre for one command. Knows nothing of what is changed.
+Opens a session for one command. Knows nothing of what is changed.
 """
 
 import os
@@ -35,11 +35,11 @@ def check_name(text: str) -> str:
 @contextmanager
 def opened(*, to_change: bool) -> Iterator["AdminSession"]:
     """The Admin Centre of this home. What it refuses names records of Xero: no control character is passed on."""
-    from xpmsync.admin.session import open_centre, read_centre  # noqa: PLC0415 - the database is slow to load
+    from xpmsync.admin.session import open_session, read_session  # noqa: PLC0415 - the database is slow to load
 
     home = find_home(os.environ)
     prepare_home(home)
-    opening = open_centre(home, read_config(home), now=datetime.now(UTC)) if to_change else read_centre(home)
+    opening = open_session(home, read_config(home), now=datetime.now(UTC)) if to_change else read_session(home)
     try:
         with opening as session:
             yield session
@@ -77,21 +77,21 @@ def change_if_agreed(
 ) -> None:
     """Say what follows from a change, and make it once a person who can be asked agrees."""
     with opened(to_change=True) as session:  # not held while somebody thinks: a sync may be due
-        outlook = preview(session)
-    if outlook and not is_agreed(outlook, is_yes=is_yes):
+        impact = preview(session)
+    if impact and not is_agreed(impact, is_yes=is_yes):
         return
     with opened(to_change=True) as session:
         outcome = change(session)
     show_outcome(outcome)
 
 
-def is_agreed(outlook: "Impact", *, is_yes: bool) -> bool:
+def is_agreed(impact: "Impact", *, is_yes: bool) -> bool:
     """Say what follows, and ask for it where somebody can be asked; in a script it goes on, as it can be undone."""
     console = open_console()
-    for sentence in outlook.sentences:
+    for sentence in impact.sentences:
         print_text(console, sentence)
-    _print_edits(console, outlook.edits)
-    if outlook.count == 0 or is_yes or not is_watched() or confirm("Go on?"):
+    _print_edits(console, impact.edits)
+    if impact.count == 0 or is_yes or not is_watched() or confirm("Go on?"):
         return True
     click.echo("Nothing was changed.")
     return False

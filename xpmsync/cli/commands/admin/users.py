@@ -245,7 +245,7 @@ def link_user(*, email: str, staff_uuid: str, may_move: bool, is_former: bool, i
         if may_move:
             raise click.UsageError("Choose one of --also and --move.")
         change_if_agreed(
-            lambda session: links.foretell_former_entry(session, email, staff_uuid),
+            lambda session: links.preview_former_entry(session, email, staff_uuid),
             lambda session: links.link_former_entry(session, email, staff_uuid),
             is_yes=is_yes,
         )
